@@ -1,0 +1,1 @@
+"""The validate agent: `raw.bundles` in; `events`, `sightings`, `quarantine` and `rejections` out."""
