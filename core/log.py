@@ -1,0 +1,103 @@
+"""The log of a process: one line an entry on standard error, as text or as JSON.
+
+Modules use `logging.getLogger(__name__)`; fields go into `extra={...}` and appear as `key=value` (or as JSON members).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import sys
+
+from core.settings_model import Settings
+
+# What every LogRecord has; anything else on a record came in through `extra`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+# Libraries that tell at info level, or as warnings on healthy idle partitions, what concerns only their authors.
+_QUIET = {
+    "aiokafka": logging.WARNING,
+    "aiohttp.access": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
+    "websockets": logging.WARNING,
+}
+
+
+class _TextFormatter(logging.Formatter):
+    """`time level service logger: message key=value`, tracebacks on the lines below."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one entry; line feeds in the message are escaped, so that outside input cannot forge an entry."""
+        fields = "".join(f" {key}={_plain(value)}" for key, value in _fields(record).items())
+        message = _one_line(record.getMessage())
+        head = f"{_time(record)} {record.levelname.lower():7} {self._service} {record.name}: {message}{fields}"
+        return "\n".join([head, *_traceback(self, record)])
+
+
+class _JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, service, logger, message, fields, and the traceback where there is one."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one entry; values that are not JSON are written as their text."""
+        entry: dict[str, object] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "service": self._service,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        traceback = _traceback(self, record)
+        if traceback:
+            entry["traceback"] = "\n".join(traceback)
+        return json.dumps(entry, default=str, ensure_ascii=True)
+
+
+def configure(settings: Settings, service: str = "bigbrotr") -> None:
+    """Send this process's log to standard error as `settings.log` says; calling it again replaces the first call.
+
+    Args:
+        settings: level and format are used.
+        service: the name in each entry, so that the lines of several processes can be told apart in one stream.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter(service) if settings.log.format == "json" else _TextFormatter(service))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    level = getattr(logging, settings.log.level.upper())
+    root.setLevel(level)
+    for name, quiet in _QUIET.items():
+        logging.getLogger(name).setLevel(level if level <= logging.DEBUG else max(level, quiet))
+
+
+def _time(record: logging.LogRecord) -> str:
+    return dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+def _one_line(text: str) -> str:
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
+def _plain(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() and text and " " not in text else json.dumps(text)
+
+
+def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
+    lines = [formatter.formatException(record.exc_info)] if record.exc_info else []
+    return [*lines, formatter.formatStack(record.stack_info)] if record.stack_info else lines

@@ -1,0 +1,76 @@
+"""Read the settings: variables win over the YAML file, the file over the defaults; anything unknown is an error.
+
+`load_settings` is the only place where a process looks at its environment for settings. The models are in
+`core.settings_model` and are handed on here, so that others import one module.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource
+
+from core.settings_errors import SettingsError, explain, misspelt_variables
+from core.settings_file import read_settings_file
+from core.settings_model import (
+    ConnectorSettings,
+    HttpSettings,
+    KafkaSettings,
+    LogSettings,
+    PostgresSettings,
+    ProcessorSettings,
+    Settings,
+    SinkSettings,
+)
+
+__all__ = [
+    "ConnectorSettings",
+    "HttpSettings",
+    "KafkaSettings",
+    "LogSettings",
+    "PostgresSettings",
+    "ProcessorSettings",
+    "Settings",
+    "SettingsError",
+    "SinkSettings",
+    "load_settings",
+]
+
+CONFIG_VARIABLE = "BIGBROTR_CONFIG"
+
+
+def load_settings(config: Path | None = None, *, data_dir: Path | None = None) -> Settings:
+    """Read the settings of this process: variables > YAML file > defaults.
+
+    Args:
+        config: the YAML file; None: the one that `BIGBROTR_CONFIG` names, if any.
+        data_dir: given on a command line, so it wins over everything.
+
+    Raises:
+        SettingsError: a sentence for each wrong key, naming it, the shape of its value and the remedy.
+    """
+    misspelt = misspelt_variables(os.environ, Settings)
+    if misspelt is not None:
+        raise misspelt
+    if config is None and os.environ.get(CONFIG_VARIABLE):
+        config = Path(os.environ[CONFIG_VARIABLE])
+    values = read_settings_file(config) if config is not None else {}
+    values = _overlaid(values, EnvSettingsSource(Settings)())
+    if data_dir is not None:
+        values["data_dir"] = data_dir
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise explain(error, Settings) from None
+
+
+def _overlaid(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Lay the groups of `over` upon those of `base`, key by key; a list or a single value replaces what was there."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged

@@ -1,0 +1,100 @@
+"""Settings errors as sentences: the key, its variable, the shape of the value, and what would be right.
+
+Values of strings are never repeated: the one that is wrong may be a password in the wrong place.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+ENV_PREFIX = "BIGBROTR_"
+NESTING = "__"
+
+
+class SettingsError(ValueError):
+    """The settings cannot be used; the message names the key and the remedy. The command line exits with code 2."""
+
+
+def shape(value: object) -> str:
+    """Describe a value without giving a string away: `the integer 12`, `text of 7 characters`, `a list of 2`."""
+    match value:
+        case None:
+            return "no value"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {value}" if len(str(value)) <= 20 else "a long number"  # noqa: PLR2004 - readable at a glance
+        case str() | bytes():
+            return f"text of {len(value)} characters" if value else "empty text"
+        case Mapping():
+            return f"a mapping of {len(value)}"
+        case list() | tuple() | set():
+            return f"a list of {len(value)}"
+        case _:
+            return f"a {type(value).__name__}"
+
+
+def key_and_variable(path: Iterable[str | int]) -> str:
+    """Name a setting in both of its forms: `kafka.partitions (BIGBROTR_KAFKA__PARTITIONS)`."""
+    parts = list(path)
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
+    # Only group and key have a variable; what is deeper (a filter's field) is part of that variable's JSON.
+    variable = ENV_PREFIX + NESTING.join(str(part).upper() for part in parts[:2] if isinstance(part, str))
+    return f"{key} ({variable})"
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> SettingsError:
+    """Turn pydantic's errors into one SettingsError, a line for each."""
+    lines = [_sentence(detail, model) for detail in error.errors(include_url=False)]
+    return SettingsError("\n".join(lines))
+
+
+def misspelt_variables(names: Iterable[str], model: type[BaseModel]) -> SettingsError | None:
+    """Refuse variables that would be passed over in silence: a known group and key joined by one underscore only.
+
+    Other names with the prefix are left alone: an orchestrator may set some of its own.
+    """
+    for name in names:
+        for group, keys in _groups(model).items():
+            start = f"{ENV_PREFIX}{group}_".upper()
+            key = name.upper().removeprefix(start).lower()
+            if name.upper().startswith(start) and key in keys:
+                right = ENV_PREFIX + NESTING.join((group, key)).upper()
+                return SettingsError(f"the variable {name} sets nothing: write {right}, with two underscores")
+    return None
+
+
+def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    path = detail["loc"]
+    if detail["type"] == "extra_forbidden":
+        return f"{key_and_variable(path)} is not a setting: {_suggestion(path, model)}"
+    message = detail["msg"]
+    if detail["type"] == "value_error":
+        message = message.removeprefix("Value error, ")
+    elif detail["type"] == "model_type":
+        message = "should be a mapping of its keys"
+    elif message.startswith(("Input ", "String ", "List ", "Value ")):
+        message = message.split(" ", 1)[1]
+    return f"{key_and_variable(path)}, {shape(detail['input'])}, {message}"
+
+
+def _suggestion(path: tuple[str | int, ...], model: type[BaseModel]) -> str:
+    groups = _groups(model)
+    parent = [str(part) for part in path[:-1]]
+    known = sorted(groups[parent[0]] if len(parent) == 1 and parent[0] in groups else model.model_fields)
+    close = difflib.get_close_matches(str(path[-1]), known, n=1)
+    if close:
+        return f"did you mean {key_and_variable([*parent, *close])}?"
+    return f"known here: {', '.join(known)}"
+
+
+def _groups(model: type[BaseModel]) -> dict[str, set[str]]:
+    return {
+        name: set(field.annotation.model_fields)
+        for name, field in model.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }

@@ -1,0 +1,102 @@
+"""Field types of the settings: text from a variable or a YAML file to a checked value.
+
+Every refusal is a ValueError that says what is wrong and what would be right, and never repeats the value: a password
+pasted into the wrong key must not end up in a log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+T = TypeVar("T")
+
+_SERVER = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\],/@]+):(\d{1,5})$")
+_MAX_PORT = 65_535  # ports are 16-bit
+
+
+def default_data_dir() -> Path:
+    """Name the folder for a user's data that the platform's customs give, without creating it."""
+    home = Path.home()
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "bigbrotr"
+    base = os.environ.get("XDG_DATA_HOME", "")
+    # The XDG base directory specification: relative paths are invalid and to be ignored.
+    return (Path(base) if base.startswith("/") else home / ".local" / "share") / "bigbrotr"
+
+
+def power_of_two(most: int) -> AfterValidator:
+    """Make a check for integers that takes the powers of two from 1 to `most`."""
+
+    def check(value: int) -> int:
+        if not 1 <= value <= most or value & (value - 1):
+            raise ValueError(f"is not a power of two from 1 to {most}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _servers(value: str) -> str:
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    for part in parts:
+        match = _SERVER.match(part)
+        if match is None or not 1 <= int(match[2]) <= _MAX_PORT:
+            raise ValueError("is not a list of host:port, for example broker-1:9092,broker-2:9092")
+    if not parts:
+        raise ValueError("names no server; give host:port, for example localhost:9092")
+    return ",".join(parts)
+
+
+def _proxy(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        usable = url.scheme in {"socks5", "socks5h"} and url.hostname and url.port
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("is not a SOCKS proxy; give socks5://host:port")
+    return value
+
+
+def _secret_hex(value: SecretStr) -> SecretStr:
+    if re.fullmatch(r"[0-9a-f]{64}", value.get_secret_value()) is None:
+        raise ValueError("is not a secret key: 64 lower-case hex digits are needed (no nsec…)")
+    return value
+
+
+def _dsn(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("is not a PostgreSQL address; give postgresql://user:password@host:port/database")
+    return value
+
+
+def _words(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return _decoded(value)
+    return [word for word in re.split(r"[\s,]+", value) if word]
+
+
+def _decoded(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError("is not JSON; in a variable, a list is written as JSON") from error
+
+
+BootstrapServers = Annotated[str, AfterValidator(_servers)]
+ProxyUrl = Annotated[str, AfterValidator(_proxy)]
+PostgresDsn = Annotated[SecretStr, AfterValidator(_dsn)]
+SecretHex = Annotated[SecretStr, AfterValidator(_secret_hex)]
+WordList = Annotated[list[str], BeforeValidator(_words)]
+DecodedList = Annotated[list[T], BeforeValidator(_decoded)]
