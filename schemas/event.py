@@ -1,0 +1,197 @@
+"""The Nostr event (NIP-01): exact parsing of its wire text, and its canonical text.
+
+The rules are hand-written because they run once per received copy; `event_model.py` states them again as a pydantic
+model, and a test holds that both accept and refuse the same inputs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple, NoReturn
+
+import orjson
+
+from schemas.reasons import EventError, Reason, shape
+
+ID_HEX = 64
+"""An id and a public key are 32 bytes, in lower-case hex (NIP-01)."""
+SIG_HEX = 128
+"""A BIP-340 signature is 64 bytes, in lower-case hex."""
+
+MAX_SLOW_DEPTH = 64
+"""An event nests three deep; the slow path allows unknown members a little more and stays far from the recursion limit
+of the interpreter, so that a verdict never depends on how deep the caller's stack was."""
+
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NOT_BRACKETS = re.compile(r"[^\[\]{}]+")
+
+
+class Event(NamedTuple):
+    """A Nostr event whose fields have the types of NIP-01. Says nothing about its id or signature being right.
+
+    Attributes:
+        id: 64 lower-case hex digits.
+        pubkey: 64 lower-case hex digits, the x-only key of the author.
+        created_at: seconds since 1970 as the author states them; any integer, of any size and sign.
+        kind: an integer from 0; values above 65535 circulate.
+        tags: arrays of strings, possibly empty ones.
+        content: any text, NUL and lone surrogates included.
+        sig: 128 lower-case hex digits.
+    """
+
+    id: str
+    pubkey: str
+    created_at: int
+    kind: int
+    tags: list[list[str]]
+    content: str
+    sig: str
+
+
+def parse_event(raw: bytes) -> Event:
+    """Read one event from its wire text.
+
+    Field order, white space, escapes and unknown members are free; of a member that is there twice the last counts.
+    Numbers are told apart as written: `1.0` and `1e3` are no integers, integers of any size are.
+
+    Args:
+        raw: UTF-8 JSON text of one object.
+
+    Raises:
+        EventError: `not_json` or `bad_field`.
+    """
+    try:
+        obj = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return event_from_object(_decode_exactly(raw))
+    # orjson turns integers beyond 64 bits into floats.
+    if type(obj) is dict and (type(obj.get("created_at")) is float or type(obj.get("kind")) is float):
+        obj = _decode_exactly(raw)
+    return event_from_object(obj)
+
+
+def event_from_object(obj: object) -> Event:
+    """Apply the field rules of `parse_event` to JSON that is decoded already.
+
+    Raises:
+        EventError: `bad_field`.
+    """
+    if type(obj) is not dict:
+        raise EventError(Reason.BAD_FIELD, None, f"the event is {shape(obj)}; it must be an object")
+    try:
+        event = Event(obj["id"], obj["pubkey"], obj["created_at"], obj["kind"], obj["tags"], obj["content"], obj["sig"])
+    except KeyError as error:
+        raise EventError(Reason.BAD_FIELD, str(error.args[0]), "is missing; an event has all seven fields") from None
+    event_id, pubkey, created_at, kind, tags, content, sig = event
+    if not _is_hex(event_id, ID_HEX):
+        _refuse_hex("id", event_id, ID_HEX)
+    if not _is_hex(pubkey, ID_HEX):
+        _refuse_hex("pubkey", pubkey, ID_HEX)
+    # `type(x) is int` because True is an int too.
+    if type(created_at) is not int:
+        raise EventError(Reason.BAD_FIELD, "created_at", f"is {shape(created_at)}; it must be an integer of seconds")
+    if type(kind) is not int or kind < 0:
+        raise EventError(Reason.BAD_FIELD, "kind", f"is {shape(kind)}; it must be an integer from 0 to 65535")
+    _check_tags(tags)
+    if type(content) is not str:
+        raise EventError(Reason.BAD_FIELD, "content", f"is {shape(content)}; it must be text")
+    if not _is_hex(sig, SIG_HEX):
+        _refuse_hex("sig", sig, SIG_HEX)
+    return event
+
+
+def encode_event(event: Event) -> bytes:
+    """Write an event as compact JSON in the field order of NIP-01; lone surrogates become the escapes they came as."""
+    fields = event._asdict()
+    try:
+        return orjson.dumps(fields)
+    except TypeError:
+        return dumps_exactly(fields)
+
+
+def dumps_exactly(value: object) -> bytes:
+    r"""Write compact JSON like orjson does, but also what orjson refuses: integers of any size and lone surrogates.
+
+    A lone surrogate becomes its lower-case escape (`\ud800`), the form that ECMAScript's JSON.stringify writes and
+    therefore the form over which such events were hashed and signed.
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+
+
+def _is_hex(value: object, digits: int) -> bool:
+    """Whether a value is text of exactly that many lower-case hex digits.
+
+    Decoding and encoding again is the quickest exact test: it fails on upper case and on the white space that
+    `bytes.fromhex` forgives.
+    """
+    if type(value) is not str or len(value) != digits:
+        return False
+    try:
+        return bytes.fromhex(value).hex() == value
+    except ValueError:
+        return False
+
+
+def _refuse_hex(field: str, value: object, digits: int) -> NoReturn:
+    raise EventError(Reason.BAD_FIELD, field, f"is {shape(value)}; it must be {digits} lower-case hex digits")
+
+
+def _check_tags(tags: object) -> None:
+    """Refuse tags that are not arrays of strings.
+
+    Items of other types are refused although signed events with such tags circulate: design section 5 puts exact field
+    types before id and signature and names the only representability problems that are quarantined, and this is none.
+    """
+    if type(tags) is not list:
+        raise EventError(Reason.BAD_FIELD, "tags", f"is {shape(tags)}; it must be an array of arrays of strings")
+    for tag in tags:
+        if type(tag) is not list:
+            place = next(i for i, t in enumerate(tags) if type(t) is not list)
+            raise EventError(Reason.BAD_FIELD, f"tags[{place}]", f"is {shape(tag)}; it must be an array of strings")
+        for item in tag:
+            if type(item) is not str:
+                _refuse_tag_item(tags)
+
+
+def _refuse_tag_item(tags: list[list[object]]) -> NoReturn:
+    for place, tag in enumerate(tags):
+        for index, item in enumerate(tag):
+            if type(item) is not str:
+                raise EventError(Reason.BAD_FIELD, f"tags[{place}][{index}]", f"is {shape(item)}; it must be text")
+    raise AssertionError("called without a bad item")
+
+
+def _decode_exactly(raw: bytes) -> Any:
+    """Decode what orjson refuses or rounds: lone surrogates and integers of any size (up to 4,300 digits).
+
+    Raises:
+        EventError: `not_json`.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise EventError(Reason.NOT_JSON, None, f"is not UTF-8 at byte {error.start}") from None
+    if _depth(text) > MAX_SLOW_DEPTH:
+        raise EventError(Reason.NOT_JSON, None, f"nests deeper than {MAX_SLOW_DEPTH}; an event nests three deep")
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise EventError(Reason.NOT_JSON, None, f"is not JSON at character {error.pos}: {error.msg}") from None
+    except EventError:
+        raise
+    except ValueError:  # The interpreter's limit on the digits of an integer, which is no JSONDecodeError.
+        raise EventError(Reason.NOT_JSON, None, "holds an integer of more than 4,300 digits") from None
+
+
+def _depth(text: str) -> int:
+    """How deep the brackets of a text nest, those inside strings not counted."""
+    depth = deepest = 0
+    for bracket in _NOT_BRACKETS.sub("", _STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise EventError(Reason.NOT_JSON, None, f"holds {name}, which is not JSON")

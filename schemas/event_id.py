@@ -1,0 +1,48 @@
+r"""The id of an event: SHA-256 over the serialisation of NIP-01.
+
+The serialisation is the UTF-8 text of `[0,pubkey,created_at,kind,tags,content]` without white space. Control
+characters without a short escape are written as `\u00xx` in lower case: NIP-01 says verbatim, which would not be JSON,
+and no implementation does so.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from hashlib import sha256
+
+import orjson
+
+from schemas.event import Event, dumps_exactly
+
+
+class IdForm(IntEnum):
+    """Which serialisation an id was computed over."""
+
+    NIP01 = 0
+    DEL = 1
+    r"""U+007F written as `\u007f`, as strfry's JSON library does. Found in the wild, only for events with U+007F."""
+
+
+def serialize(event: Event) -> bytes:
+    """The bytes whose SHA-256 is the id of the event (NIP-01)."""
+    preimage = [0, event.pubkey, event.created_at, event.kind, event.tags, event.content]
+    try:
+        return orjson.dumps(preimage)
+    except TypeError:
+        return dumps_exactly(preimage)
+
+
+def compute_id(event: Event) -> str:
+    """The id that the event should have, as 64 hex digits."""
+    return sha256(serialize(event)).hexdigest()
+
+
+def id_form(event: Event) -> IdForm | None:
+    """Which serialisation the id of the event fits, or None if it fits none: then the id is not of this event."""
+    preimage = serialize(event)
+    if sha256(preimage).hexdigest() == event.id:
+        return IdForm.NIP01
+    # The byte 0x7f occurs in UTF-8 only as the character itself.
+    if b"\x7f" in preimage and sha256(preimage.replace(b"\x7f", rb"\u007f")).hexdigest() == event.id:
+        return IdForm.DEL
+    return None

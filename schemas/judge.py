@@ -1,0 +1,132 @@
+"""The verdict on an event's bytes (design section 5): size, JSON, fields, policy, id; then the signature.
+
+What an input is judged to be depends on its bytes and the policy alone, never on the clock or on what came before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from schemas.event import Event, parse_event
+from schemas.event_id import IdForm, id_form
+from schemas.kinds import AUTH_KIND, EPHEMERAL_KINDS, MAX_KIND
+from schemas.reasons import EventError, Reason, Verdict
+from schemas.signature import verify
+from schemas.topics import RAW_LIMIT_BYTES
+
+CREATED_AT_END = 2**40
+"""The archive keeps dates below this many seconds (the year 36,812). Beyond lie dates in milliseconds, which would
+break time-ordered storage here as they do in relays that pack a date into 40 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What an operator decides about validation.
+
+    Attributes:
+        max_event_bytes: events larger than this are refused.
+        archive_ephemeral: whether kinds that relays do not store (20000 to 29999) are archived. Kind 22242 never is.
+    """
+
+    max_event_bytes: int = RAW_LIMIT_BYTES
+    archive_ephemeral: bool = False
+
+
+class Judgement(NamedTuple):
+    """A verdict, with reason, field and a sentence unless accepted, and the event as far as it could be read."""
+
+    verdict: Verdict
+    reason: Reason | None = None
+    field: str | None = None
+    detail: str | None = None
+    event: Event | None = None
+    id_form: IdForm | None = None
+
+
+def examine(raw: bytes, policy: Policy) -> Judgement:
+    """Judge everything but the signature.
+
+    An accepted or quarantined judgement holds only once the signature is known to be right: see `conclude`.
+    """
+    if len(raw) > policy.max_event_bytes:
+        return Judgement(
+            Verdict.REFUSED, Reason.TOO_LARGE, None, f"is {len(raw)} bytes; at most {policy.max_event_bytes} are taken"
+        )
+    try:
+        event = parse_event(raw)
+    except EventError as error:
+        return Judgement(Verdict.REFUSED, error.reason, error.field, error.detail)
+    kind = event.kind
+    if kind in EPHEMERAL_KINDS and (not policy.archive_ephemeral or kind == AUTH_KIND):
+        return Judgement(
+            Verdict.REFUSED, Reason.KIND_NOT_ARCHIVED, "kind", f"kind {kind} is not archived by policy", event
+        )
+    form = id_form(event)
+    if form is None:
+        return Judgement(
+            Verdict.REFUSED,
+            Reason.ID_MISMATCH,
+            "id",
+            "is not the hash of the event: it was altered or mis-hashed",
+            event,
+        )
+    if not 0 <= event.created_at < CREATED_AT_END:
+        return Judgement(
+            Verdict.QUARANTINED,
+            Reason.CREATED_AT_OUT_OF_RANGE,
+            "created_at",
+            "is outside 0 to 2^40 - 1 seconds",
+            event,
+            form,
+        )
+    if kind > MAX_KIND:
+        return Judgement(Verdict.QUARANTINED, Reason.KIND_OUT_OF_RANGE, "kind", f"is above {MAX_KIND}", event, form)
+    # A lone surrogate can only come from an escape, so most events need no closer look.
+    if (rb"\ud" in raw or rb"\uD" in raw) and (field := _lone_surrogate(event)):
+        return Judgement(
+            Verdict.QUARANTINED,
+            Reason.LONE_SURROGATE,
+            field,
+            "holds half of a surrogate pair, no character",
+            event,
+            form,
+        )
+    return Judgement(Verdict.ACCEPTED, None, None, None, event, form)
+
+
+def conclude(judgement: Judgement, *, signature_valid: bool) -> Judgement:
+    """Settle what `examine` found, once the signature has been checked."""
+    if signature_valid or judgement.verdict is Verdict.REFUSED:
+        return judgement
+    return Judgement(
+        Verdict.REFUSED, Reason.BAD_SIGNATURE, "sig", "is not the author's signature of the id", judgement.event
+    )
+
+
+def judge(raw: bytes, policy: Policy) -> Judgement:
+    """Judge an event, signature included."""
+    judgement = examine(raw, policy)
+    event = judgement.event
+    if event is None or judgement.verdict is Verdict.REFUSED:
+        return judgement
+    return conclude(judgement, signature_valid=verify(event.pubkey, event.id, event.sig))
+
+
+def _lone_surrogate(event: Event) -> str | None:
+    """The field that holds a lone surrogate, or None."""
+    if not _encodable(event.content):
+        return "content"
+    for place, tag in enumerate(event.tags):
+        for index, item in enumerate(tag):
+            if not _encodable(item):
+                return f"tags[{place}][{index}]"
+    return None
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,39 @@
+"""The `relays` topic: the registry of relays, compacted; the key is the normalised URL."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.relay_url import Network
+
+Lane = Literal["regular", "priority"]
+"""Priority relays keep a live subscription and a connection budget of their own; regular ones are crawled in turn."""
+
+
+class RelayRecord(BaseModel):
+    """What the registry says about one relay URL."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    url: str = Field(description="normalised URL, as in the key")
+    network: Network
+    source: str = Field(description="who named it: publish, seed, event, api")
+    lane: Lane = "regular"
+    allowed: bool = Field(default=True, description="false: never connect")
+    allow_private: bool = Field(default=False, description="the operator's own relay: may have a private address")
+    updated_at_ms: int = Field(ge=0)
+
+    def encode(self) -> bytes:
+        """The record's value: JSON."""
+        return self.model_dump_json().encode()
+
+    @classmethod
+    def decode(cls, value: bytes) -> Self:
+        """Read a record's value.
+
+        Raises:
+            ValueError: names the member that is wrong (pydantic's ValidationError).
+        """
+        return cls.model_validate_json(value)

@@ -1,0 +1,273 @@
+"""The topic table: what travels where, in which form, for how long, and why (design section 2).
+
+Code uses logical names; `physical` adds the configured prefix. `configs` gives the settings with which
+`bigbrotr topics create` makes a topic. Nothing is auto-created.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+KIB = 1024
+MIB = 1024 * KIB
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+RAW_LIMIT_BYTES = MIB
+"""The largest event that is taken. Relays take 64 KiB to 256 KiB by default; the largest real ones (contact lists, long
+texts) are below 200 KiB, so this leaves room without letting one event fill a buffer."""
+
+ENVELOPE_BYTES = 16 * KIB
+"""Room around an event in a bundle: a relay URL of up to 2 KiB, escaped, the member names, and Kafka's batch header."""
+OUTPUT_FACTOR = 4
+"""An output holds an event and its facts, or an input with its headers: well below four times the raw limit."""
+
+Cleanup = Literal["delete", "compact"]
+Partitioning = Literal["event id", "relay host", "as received"]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One row of the table.
+
+    Attributes:
+        name: logical name, without the prefix.
+        description: what one record says.
+        key: what the key is.
+        value: the form of the value and the module that reads and writes it.
+        partitioned_by: what decides the partition. Topics with the same rule have the same partition counts.
+        cleanup: Kafka's cleanup.policy.
+        producers: services that write it. A compacted topic has one writer.
+        consumers: services that read it.
+        max_message_bytes: Kafka's max.message.bytes.
+        retention_ms: how long records are kept by a `delete` topic; -1 is for ever.
+        retention_bytes: how much a partition may hold before the oldest go, whatever their age; -1 is no bound.
+        compaction_lag_ms: within what time a compacted topic is cleaned of a record that was replaced.
+        extra: further Kafka settings of this topic.
+    """
+
+    name: str
+    description: str
+    key: str
+    value: str
+    partitioned_by: Partitioning
+    cleanup: Cleanup
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    max_message_bytes: int
+    retention_ms: int = -1
+    retention_bytes: int = -1
+    compaction_lag_ms: int | None = None
+    extra: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def compacted(self) -> bool:
+        """Whether only the newest record of each key is kept."""
+        return self.cleanup == "compact"
+
+
+_SMALL = MIB
+"""Registry, health and coverage records are documents of kilobytes; Kafka's own default is a mebibyte."""
+_OUTPUT = OUTPUT_FACTOR * RAW_LIMIT_BYTES
+_RAW = RAW_LIMIT_BYTES + ENVELOPE_BYTES
+_STATE_LAG_MS = DAY_MS
+"""State topics are small: a day keeps their reading at start short."""
+_ERASURE_LAG_MS = 7 * DAY_MS
+"""An erased event must have left the topic within this time, well below the month that privacy laws allow."""
+
+TOPICS: tuple[Topic, ...] = (
+    Topic(
+        name="raw.bundles",
+        description="copies of events as relays sent them, up to 256 in a record",
+        key="none",
+        value="NDJSON (schemas.bundle)",
+        partitioned_by="event id",
+        cleanup="delete",
+        producers=("connector", "import"),
+        consumers=("processor",),
+        max_message_bytes=_RAW,
+        # No time limit: a processor that is down for longer would lose what coverage calls read. Records are deleted
+        # only below the readers' durable offsets.
+    ),
+    Topic(
+        name="events",
+        description="one verified event, with the copy it was taken from and its facts",
+        key="32 id bytes",
+        value="JSON (schemas.event_record)",
+        partitioned_by="event id",
+        cleanup="compact",
+        producers=("processor",),
+        consumers=("sink", "processor"),
+        max_message_bytes=_OUTPUT,
+        compaction_lag_ms=_ERASURE_LAG_MS,
+    ),
+    Topic(
+        name="sightings",
+        description="which relay had which verified events when",
+        key="none",
+        value="NDJSON (schemas.sighting)",
+        partitioned_by="event id",
+        cleanup="delete",
+        producers=("processor",),
+        consumers=("sink",),
+        # A bundle of one relay's copies makes one sighting; 256 ids of 80 bytes are far below.
+        max_message_bytes=_SMALL,
+    ),
+    Topic(
+        name="erasures",
+        description="why and when an id, or all of an author up to a time, was erased; never null",
+        key="event id, or pubkey: and the key",
+        value="JSON",
+        partitioned_by="event id",
+        cleanup="compact",
+        producers=("erase",),
+        consumers=("processor", "sink"),
+        max_message_bytes=_SMALL,
+        compaction_lag_ms=_STATE_LAG_MS,
+    ),
+    Topic(
+        name="quarantine",
+        description="signed input that the archive cannot represent, for a person or a later version to judge",
+        key="as received",
+        value="the original bytes, reason in headers (schemas.rejection)",
+        partitioned_by="as received",
+        cleanup="delete",
+        producers=("processor",),
+        consumers=("rejections command",),
+        max_message_bytes=_OUTPUT,
+    ),
+    Topic(
+        name="rejections",
+        description="refused input with the reason",
+        key="as received",
+        value="the original bytes, reason in headers (schemas.rejection)",
+        partitioned_by="as received",
+        cleanup="delete",
+        producers=("connector", "import", "processor", "sink"),
+        consumers=("rejections command",),
+        max_message_bytes=_OUTPUT,
+        # Long enough to look into yesterday's surprise after a long weekend.
+        retention_ms=7 * DAY_MS,
+        # Input from strangers must not fill the disk, at whatever rate they send it.
+        retention_bytes=256 * MIB,
+        # A segment is deleted as a whole: smaller ones let the bound in bytes mean what it says.
+        extra=(("segment.bytes", str(32 * MIB)),),
+    ),
+    Topic(
+        name="relays.found",
+        description="where and when a relay URL was met; commands to the registry",
+        key="normalised URL",
+        value="JSON",
+        partitioned_by="relay host",
+        cleanup="delete",
+        producers=("seeder", "finder", "processor"),
+        consumers=("processor",),
+        max_message_bytes=_SMALL,
+        retention_ms=7 * DAY_MS,
+    ),
+    Topic(
+        name="relays",
+        description="the registry of relays: network, source, lane, allowed or denied",
+        key="normalised URL",
+        value="JSON (schemas.relay_record)",
+        partitioned_by="relay host",
+        cleanup="compact",
+        producers=("relays publish",),
+        consumers=("connector", "prober", "sink"),
+        max_message_bytes=_SMALL,
+        compaction_lag_ms=_STATE_LAG_MS,
+    ),
+    Topic(
+        name="raw.probes",
+        description="one complete probe of a relay: document, times, names, certificate, place",
+        key="normalised URL",
+        value="JSON",
+        partitioned_by="relay host",
+        cleanup="delete",
+        producers=("prober",),
+        consumers=("processor", "sink"),
+        max_message_bytes=_SMALL,
+        retention_ms=28 * DAY_MS,
+    ),
+    Topic(
+        name="relays.health",
+        description="the judged state of a relay: online since, uptime, quality, limits in force, duplicate of",
+        key="normalised URL",
+        value="JSON",
+        partitioned_by="relay host",
+        cleanup="compact",
+        producers=("processor",),
+        consumers=("connector", "sink"),
+        max_message_bytes=_SMALL,
+        compaction_lag_ms=_STATE_LAG_MS,
+    ),
+    Topic(
+        name="coverage",
+        description="per relay: time ranges read completely, cursor, gaps with reasons",
+        key="normalised URL",
+        value="JSON (schemas.coverage)",
+        partitioned_by="relay host",
+        cleanup="compact",
+        producers=("connector",),
+        consumers=("connector", "sink"),
+        max_message_bytes=_SMALL,
+        compaction_lag_ms=_STATE_LAG_MS,
+    ),
+)
+
+_BY_NAME = {topic.name: topic for topic in TOPICS}
+
+
+def topic(name: str) -> Topic:
+    """The topic of a logical name.
+
+    Raises:
+        KeyError: there is none; the message lists those that are.
+    """
+    try:
+        return _BY_NAME[name]
+    except KeyError:
+        raise KeyError(f"no topic {name!r}; there are {', '.join(_BY_NAME)}") from None
+
+
+def physical(prefix: str, name: str) -> str:
+    """The name of a topic in Kafka, for example `nostr.events`."""
+    return prefix + topic(name).name
+
+
+def configs(name: str, *, replication_factor: int = 1) -> dict[str, str]:
+    """The Kafka settings with which a topic is created and to which `topics create` adjusts it.
+
+    Args:
+        name: logical name.
+        replication_factor: of the topic; decides how many replicas must have a record before it counts as durable.
+    """
+    row = topic(name)
+    settings = {
+        "cleanup.policy": row.cleanup,
+        "max.message.bytes": str(row.max_message_bytes),
+        # The producer's choice is kept: brokers that recompress spend their processor time on it.
+        "compression.type": "producer",
+        # With three replicas one may be away without stopping the intake, and none holds the only copy.
+        "min.insync.replicas": str(max(1, replication_factor - 1)),
+        # A replica that fell behind never leads, or acknowledged records would be gone.
+        "unclean.leader.election.enable": "false",
+        "retention.ms": str(row.retention_ms),
+        "retention.bytes": str(row.retention_bytes),
+    }
+    if row.compacted:
+        settings |= {
+            "max.compaction.lag.ms": str(row.compaction_lag_ms),
+            # The active segment is never compacted: it must close within the time in which cleaning is promised.
+            "segment.ms": str(row.compaction_lag_ms),
+            # A reader that is a little behind still meets each record once.
+            "min.compaction.lag.ms": str(MINUTE_MS),
+            # Clean when a tenth is replaced rather than half: these topics are read from their beginning at start.
+            "min.cleanable.dirty.ratio": "0.1" if row.max_message_bytes == _SMALL else "0.5",
+            # A reader that starts from the beginning must meet each tombstone within this time.
+            "delete.retention.ms": str(DAY_MS),
+        }
+    settings.update(row.extra)
+    return settings
