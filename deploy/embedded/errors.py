@@ -1,0 +1,20 @@
+"""What the embedded servers raise when they cannot be had."""
+
+from __future__ import annotations
+
+OTHER_WAYS = (
+    "Other ways: point BIGBROTR_KAFKA__BOOTSTRAP_SERVERS and BIGBROTR_POSTGRES__DSN at servers of your own "
+    "(Apache Kafka 4 and PostgreSQL 18 or newer), or run the servers as containers with Compose, once that is part of the project."
+)
+
+
+class EmbeddedError(RuntimeError):
+    """The embedded servers cannot run; the message says what is wrong and what to do, and is meant for people."""
+
+
+class ArtifactsMissingError(EmbeddedError):
+    """A program that the servers are made of can be neither found nor fetched."""
+
+    def __init__(self, missing: str, cause: str, remedy: str) -> None:
+        """`missing` names the thing, `cause` says why it could not be had, `remedy` what would help; all are phrases."""
+        super().__init__(f"{missing}: {cause}. {remedy} {OTHER_WAYS}")

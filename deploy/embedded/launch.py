@@ -1,0 +1,57 @@
+"""How one server is started, told and stopped: what the guard needs to know of it, as a private file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from deploy.embedded.files import read_json, write_private
+
+SERVERS = ("kafka", "postgres")
+
+
+class Launch(BaseModel):
+    """The command line of a server and how to treat its process."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """kafka or postgres."""
+    argv: list[str]
+    """The program and its arguments; `{data}` stands for the data directory as the process can reach it."""
+    env: dict[str, str] = {}
+    """Added to the guard's own environment."""
+    data: str
+    """The data directory."""
+    log: str
+    """The file that takes what the server writes to its standard output and error."""
+    address: str
+    """How clients reach it: bootstrap servers, or a DSN with its password."""
+    port: int
+    """Where it listens."""
+    uid: int | None = None
+    """The user it runs as, where that is another than ours."""
+    gid: int | None = None
+    """That user's group."""
+    stop_signal: int
+    """Asks it to stop cleanly."""
+    death_signal: int
+    """What the kernel sends it when the guard dies, with nobody left to insist: it must end it for certain."""
+
+    def write(self, folder: Path) -> None:
+        """Leave it where the guard finds it."""
+        write_private(launch_file(folder, self.name), json.dumps(self.model_dump()))
+
+
+def launch_file(folder: Path, name: str) -> Path:
+    """The file of one server's launch; it exists while somebody wants that server."""
+    return folder / f"{name}.launch.json"
+
+
+def read_launch(folder: Path, name: str) -> Launch | None:
+    """The launch of a server that somebody wants, else None."""
+    content: dict[str, Any] = read_json(launch_file(folder, name))
+    return Launch.model_validate(content) if content else None
