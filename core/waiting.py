@@ -16,7 +16,7 @@ from typing import TypeVar
 from core.backoff import Backoff
 
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 # The first retry comes quickly because most waits are for a server that is just starting; 10 s is short enough that
 # nobody restarts us out of impatience, and long enough to be no load for the server.
@@ -67,7 +67,7 @@ async def until_it_works(
         first = error
     backoff = Backoff(INITIAL_S, MAX_S)
     began = logged = time.monotonic()
-    _log.warning("waiting for %s: %s", what, brief(first))
+    logger.warning("waiting for %s: %s", what, brief(first))
     with waiting_for(what):
         while True:
             await asyncio.sleep(backoff.next_s())
@@ -78,9 +78,9 @@ async def until_it_works(
                     raise
                 if time.monotonic() - logged >= _REPEAT_LOG_S:
                     logged = time.monotonic()
-                    _log.warning("still waiting for %s after %.0f s: %s", what, logged - began, brief(error))
+                    logger.warning("still waiting for %s after %.0f s: %s", what, logged - began, brief(error))
                 continue
-            _log.info("%s is there after %.1f s", what, time.monotonic() - began)
+            logger.info("%s is there after %.1f s", what, time.monotonic() - began)
             return result
 
 

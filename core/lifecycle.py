@@ -1,0 +1,210 @@
+"""Runs one service as a process: health first, then start, run, drain and close, and an exit code that is true.
+
+Exit codes: 0 stopped (or done) with everything drained; 1 the service failed; 3 a deadline passed or a second signal
+came, so something may be left undone, which the next start repeats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from enum import StrEnum
+
+import uvloop
+
+from core import log, metrics, waiting
+from core.http import HealthServer
+from core.parent import parent_pid, watch_parent
+from core.service_base import Service
+from core.stop_signals import StopSignals
+from core.watchdog import Watchdog, end_process
+
+logger = logging.getLogger(__name__)
+
+OK, FAILED, UNDRAINED = 0, 1, 3
+
+# Closing connections that have nothing left to send; longer than a TCP close and a group's leave request take.
+_CLOSE_S = 5.0
+# After the loop is done: ending threads, freeing modules.
+_EXIT_S = 5.0
+_TICK_S = 1.0
+
+
+class Phase(StrEnum):
+    """What the process is doing, as `/status` shows it."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    DRAINING = "draining"
+    CLOSING = "closing"
+
+
+class Lifecycle:
+    """One run of one service. `request_stop` may be called from any thread, any number of times."""
+
+    def __init__(self, service: Service, watchdog: Watchdog) -> None:
+        self.service = service
+        self.phase = Phase.STARTING
+        self._watchdog = watchdog
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._started_ms = time.time_ns() // 1_000_000
+        self._stop_requested = False
+        self._lag_s = 0.0
+
+    def request_stop(self, why: str) -> None:
+        """Begin the drain, with its deadline counted from now, whether or not the loop is able to hear of it."""
+        if self._stop_requested:
+            return
+        self._stop_requested = True
+        self._watchdog.arm(self.service.settings.drain_s, "the drain", UNDRAINED)
+        logger.info("stopping: %s", why)
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself meanwhile
+                self._loop.call_soon_threadsafe(self.service.stopping.set)
+
+    async def run(self, signals: StopSignals) -> int:
+        """Take the service through its life and return the exit code."""
+        self._loop = asyncio.get_running_loop()
+        signals.attach()
+        if self._stop_requested:  # in the moment before the loop ran
+            self.service.stopping.set()
+        heartbeat = asyncio.create_task(self._beat(), name="heartbeat")
+        health = HealthServer(self.service.settings.http, self)
+        code = FAILED
+        try:
+            await health.start()
+            code = await self._work(heartbeat)
+        except Exception:
+            logger.exception("%s failed", self.service.name)
+        self.phase = Phase.CLOSING
+        self._watchdog.arm(_CLOSE_S, "closing", code or UNDRAINED)
+        for what, closing in (("connections", self.service.close()), ("health server", health.stop())):
+            try:
+                await closing
+            except Exception:
+                logger.exception("closing the %s failed", what)
+                code = code or FAILED
+        heartbeat.cancel()
+        await asyncio.wait({heartbeat})
+        self._watchdog.rest()
+        return code
+
+    async def _work(self, heartbeat: asyncio.Task[None]) -> int:
+        service = self.service
+        stop = asyncio.create_task(service.stopping.wait(), name="stop")
+        try:
+            start = asyncio.create_task(service.start(), name="start")
+            if not await _first(start, stop, heartbeat):
+                logger.info("stopped before the service had started")
+                return OK
+            self.phase = Phase.RUNNING
+            logger.info("%s is running", service.name)
+            run = asyncio.create_task(service.run(), name="run")
+            finished = await _first(run, stop, heartbeat, cancel=False)
+            self.phase = Phase.DRAINING
+            if not self._stop_requested:
+                self._watchdog.arm(service.settings.drain_s, "the drain", UNDRAINED)
+            service.stopping.set()
+            if not finished:
+                await run
+            await service.drain()
+            logger.info("%s is drained", service.name)
+            return OK
+        finally:
+            stop.cancel()
+
+    async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._watchdog.beat(loop)
+            self.service.tick()
+            due = loop.time() + _TICK_S
+            await asyncio.sleep(_TICK_S)
+            self._lag_s = max(0.0, loop.time() - due)
+            metrics.LOOP_LAG.set(self._lag_s)
+
+    def alive(self) -> bool:
+        """Tell whether the loop turned recently; an idle service is alive."""
+        age_s = self._watchdog.age_s()
+        return age_s is not None and age_s < self._watchdog.stall_s
+
+    def reasons(self) -> list[str]:
+        """Say why the service is not ready; empty when it is."""
+        reasons = waiting.reasons()
+        if self.phase is not Phase.RUNNING:
+            return [str(self.phase), *reasons]
+        own = self.service.ready()
+        return reasons if own is None else [own, *reasons]
+
+    def status(self) -> dict[str, object]:
+        """Put together what `/status` tells; the service's own part stands under `details`."""
+        reasons = self.reasons()
+        return {
+            "service": self.service.name,
+            "pid": os.getpid(),
+            "phase": self.phase,
+            "ready": not reasons,
+            "reasons": reasons,
+            "started_at_ms": self._started_ms,
+            "loop_lag_s": round(self._lag_s, 4),
+            "metrics": metrics.values(),
+            "details": self.service.status(),
+        }
+
+
+async def _first(
+    work: asyncio.Task[None], stop: asyncio.Task[bool], heartbeat: asyncio.Task[None], *, cancel: bool = True
+) -> bool:
+    """Wait for the work or for the wish to stop; True when the work is done, False when it was cut short.
+
+    Raises:
+        Exception: what the work or the heartbeat raised.
+    """
+    await asyncio.wait({work, stop, heartbeat}, return_when=asyncio.FIRST_COMPLETED)
+    if work.done():
+        work.result()
+        return True
+    if cancel or heartbeat.done():
+        work.cancel()
+        await asyncio.wait({work})
+    if heartbeat.done():
+        heartbeat.result()
+    if work.done() and not work.cancelled():
+        work.result()
+    return False
+
+
+def run_service(service: Service) -> int:
+    """Run the service until it is asked to stop, and return the exit code of the process.
+
+    Call it in the main thread and hand the result to `sys.exit`. The process ends within seconds of this call's return,
+    whatever threads are left.
+    """
+    log.configure(service.settings, service.name)
+    watchdog = Watchdog()
+    lifecycle = Lifecycle(service, watchdog)
+
+    def again(name: str) -> None:
+        end_process(UNDRAINED, f"a second signal ({name})")
+
+    signals = StopSignals(lifecycle.request_stop, again)
+    signals.install()
+    parent = parent_pid(os.environ)
+    if parent is not None:
+        watch_parent(parent, lambda: lifecycle.request_stop("the process that started this one is gone"))
+    code = FAILED
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            try:
+                code = runner.run(lifecycle.run(signals))
+            finally:
+                watchdog.arm(_EXIT_S, "the end of the process", code or UNDRAINED)
+    except Exception:
+        code = FAILED
+        logger.exception("%s failed", service.name)
+    signals.attach()
+    logger.info("%s ends with exit code %d", service.name, code)
+    return code

@@ -1,0 +1,116 @@
+"""The thread that sees to it that a process ends, and that a loop that hangs leaves a trace.
+
+It does not depend on the event loop, on locks of the logging module or on room in a pipe: whatever is stuck, a deadline
+that was armed ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import io
+import logging
+import os
+import signal
+import threading
+import time
+
+from core import metrics
+
+logger = logging.getLogger(__name__)
+
+# A loop that has not turned for this long has broken its heartbeats to Kafka (10 s) or is about to.
+STALL_S = 10.0
+# How often the thread looks whether the loop still turns; far below STALL_S, and nothing to a CPU.
+_LOOK_S = 1.0
+# Writing the stacks can itself hang (standard error is a full pipe); then the kernel's alarm ends us.
+_LAST_WORDS_S = 2
+_STDERR = 2
+_STACK_LIMIT = 10
+
+
+class Watchdog:
+    """Ends the process when an armed deadline passes; logs all stacks, once a stall, when the loop does not turn."""
+
+    def __init__(self, stall_s: float = STALL_S) -> None:
+        self.stall_s = stall_s
+        self._changed = threading.Condition()
+        self._deadline: tuple[float, str, int] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._beat_at: float | None = None
+        self._stall_told = False
+        self._closed = False
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._thread.start()
+
+    def beat(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Note that the loop turned; the first call begins the watch for stalls."""
+        self._loop = loop or self._loop
+        self._beat_at = time.monotonic()
+        self._stall_told = False
+
+    def rest(self) -> None:
+        """End the watch for stalls: the loop is about to end."""
+        self._beat_at = None
+
+    def age_s(self) -> float | None:
+        """Seconds since the last beat; None before the first and after the last."""
+        beat_at = self._beat_at
+        return None if beat_at is None else time.monotonic() - beat_at
+
+    def arm(self, seconds: float, what: str, code: int) -> None:
+        """End the process with `code` unless disarmed, or armed anew, within `seconds`; `what` is what it waits for."""
+        with self._changed:
+            self._deadline = (time.monotonic() + seconds, f"{what} did not end within {seconds:g} s", code)
+            self._changed.notify()
+
+    def disarm(self) -> None:
+        """Take the deadline back."""
+        with self._changed:
+            self._deadline = None
+            self._changed.notify()
+
+    def close(self) -> None:
+        """End the thread; for tests, since a process takes its watchdog to its end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while True:
+            with self._changed:
+                if self._closed:
+                    return
+                due = self._deadline
+                left = _LOOK_S if due is None else min(_LOOK_S, due[0] - time.monotonic())
+                if left > 0:
+                    self._changed.wait(left)
+                    due = None
+            if due is not None:
+                end_process(due[2], due[1], self._loop)
+            self._look_for_stall()
+
+    def _look_for_stall(self) -> None:
+        age_s = self.age_s()
+        if age_s is not None and age_s >= self.stall_s and not self._stall_told:
+            self._stall_told = True
+            metrics.STALLS.inc()
+            faulthandler.dump_traceback(_STDERR, all_threads=True)
+            logger.error("the event loop has not turned for %.0f s; the stacks of all threads are above", age_s)
+
+
+def end_process(code: int, why: str, loop: asyncio.AbstractEventLoop | None = None) -> None:
+    """End this process now with `code`, after writing why and all stacks to standard error; never returns."""
+    signal.alarm(_LAST_WORDS_S)
+    text = io.StringIO(f"{why}; ending with exit code {code}\n")
+    text.seek(0, io.SEEK_END)
+    if loop is not None:
+        # Tasks change under our eyes, since the loop may still turn in its own thread: better some stacks than none.
+        with contextlib.suppress(Exception):
+            for task in asyncio.all_tasks(loop):
+                task.print_stack(limit=_STACK_LIMIT, file=text)
+    os.write(_STDERR, text.getvalue().encode(errors="replace"))
+    faulthandler.dump_traceback(_STDERR, all_threads=True)
+    os._exit(code)
