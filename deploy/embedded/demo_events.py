@@ -23,6 +23,7 @@ import orjson
 
 from deploy.embedded.demo_drafts import any_draft, profile_set
 from deploy.embedded.demo_scene import Author, Draft, Scene, Signed
+from deploy.embedded.lifeline import die_with_parent
 from schemas.signature import public_key
 from schemas.signature import sign as sign_id
 
@@ -49,7 +50,7 @@ def generate(
     workers = workers or (os.cpu_count() or 1 if count >= PARALLEL_FROM else 1)
     if workers == 1:
         return list(islice(chain.from_iterable(map(make, scenes)), count))
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), die_with_parent) as pool:
         return list(islice(chain.from_iterable(pool.map(make, scenes, chunksize=4)), count))
 
 
