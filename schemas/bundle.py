@@ -8,6 +8,7 @@ that id" (`id` and `created_at` instead). Unknown members are ignored.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,19 +18,19 @@ import orjson
 from schemas.json_scan import ScanError, members
 from schemas.wire import one_line
 
-_START = b'{"relay":'
-_SEEN_AT = b',"seen_at":'
-_EVENT = b',"event":'
+_HEAD = re.compile(rb'\{"relay":(null|"(?:[^"\\]|\\.)*"),"seen_at":(0|[1-9][0-9]{0,14})')
+"""What `encode_line` writes before the event. 15 digits are always below `SEEN_AT_END_MS`."""
+_EVENT = b',"event":{'
+_BRACE = ord("}")
+_MEMBER_MAY_FOLLOW = re.compile(rb"\}[ \t\r]*,")
 SEEN_AT_END_MS = 2**53
 """Integers below this are exact in every JSON library (RFC 8259 section 6)."""
-_PLAIN_DIGITS = 15
-"""So many decimal digits are always below `SEEN_AT_END_MS`."""
 _RELAYS_CACHED = 4096
-"""A process meets few hundred relays in its bundles; each is decoded once."""
+"""A connector meets few hundred relays; each is encoded once."""
 
 
 class BundleLine(NamedTuple):
-    """One received copy: where, when (milliseconds since 1970) and the verbatim bytes; None for a line without event."""
+    """One received copy: relay, time (milliseconds since 1970), verbatim bytes (None for a line without event)."""
 
     relay: str | None
     seen_at_ms: int
@@ -54,36 +55,57 @@ def encode_line(relay: str | None, seen_at_ms: int, event: bytes) -> bytes:
     Raises:
         EventError: `not_json`, for a raw line feed or carriage return inside a string (see `wire.one_line`).
     """
-    return b'%b%b,"seen_at":%d,"event":%b}\n' % (_START, _encoded(relay), seen_at_ms, one_line(event))
+    return b'{"relay":%b,"seen_at":%d,"event":%b}\n' % (_encoded(relay), seen_at_ms, one_line(event))
 
 
 def decode_lines(value: bytes) -> Iterator[BundleLine | BadLine]:
-    """Read a bundle line by line. Never raises: what is no copy comes as a `BadLine`."""
+    """Read a bundle line by line. Never raises: what is no copy comes as a `BadLine`.
+
+    A line that begins as `encode_line` begins one is cut without decoding its event, so the event's bytes may be no
+    JSON; validation says so. Lines of other writers are scanned, whatever the order and spacing of their members.
+    """
+    known: dict[bytes, tuple[str | None, int]] = {}  # Copies that arrived together begin alike.
     for line in value.split(b"\n"):
+        # Quotes inside the relay's string are escaped, so the mark cannot stand there.
+        mark = line.find(_EVENT)
+        if mark > 0:
+            head = line[:mark]
+            origin = known.get(head) or _origin(head)
+            if origin is not None:
+                known[head] = origin
+                start = mark + len(_EVENT) - 1
+                # With no closing brace but the event's and the line's, nothing can follow the event.
+                if (line.find(b"}", start) == len(line) - 2 and line[-1] == _BRACE) or _ends_with_event(line, start):
+                    yield BundleLine(origin[0], origin[1], line[start:-1])
+                    continue
         if line:
-            yield _decode_ours(line) or _decode_exactly(line)
+            yield _decode_exactly(line)
 
 
-def _decode_ours(line: bytes) -> BundleLine | None:
-    """Read a line that begins as `encode_line` begins it; None if another writer's rules could apply."""
-    # Neither mark can occur inside the relay's string, where a quote is escaped.
-    seen_at = line.find(_SEEN_AT)
-    event = line.find(_EVENT, seen_at)
-    if seen_at < 0 or event < 0 or not line.startswith(_START) or not line.endswith(b"}"):
-        return None
-    digits = line[seen_at + len(_SEEN_AT) : event]
-    if not digits.isdigit() or len(digits) > _PLAIN_DIGITS or digits.startswith(b"0"):
+def _origin(head: bytes) -> tuple[str | None, int] | None:
+    """Relay and time of a line that begins as ours do; None if the exact way must decide."""
+    match = _HEAD.fullmatch(head)
+    if match is None:
         return None
     try:
-        relay = _decoded(line[len(_START) : seen_at])
-    except ValueError:
+        relay = orjson.loads(match[1])
+    except orjson.JSONDecodeError:
         return None
-    start = event + len(_EVENT)
-    raw = line[start:-1]
-    # An object with one closing brace, at its end, is the whole rest of the line. Otherwise a member may follow it.
-    if (not raw.startswith(b"{") or raw.find(b"}") != len(raw) - 1) and not _is_json(raw):
-        return None
-    return BundleLine(relay, int(digits), raw)
+    return (relay, int(match[2])) if relay != "" else None
+
+
+def _ends_with_event(line: bytes, start: int) -> bool:
+    """Whether the event that begins there is the last thing in a line, whatever braces it has inside."""
+    if not line.endswith(b"}}"):
+        return False
+    # Another member would follow a closing brace after a comma. If that is found it may still be inside a string.
+    if _MEMBER_MAY_FOLLOW.search(line, start) is None:
+        return True
+    try:
+        orjson.loads(line[start:-1])
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _decode_exactly(line: bytes) -> BundleLine | BadLine:
@@ -104,22 +126,6 @@ def _decode_exactly(line: bytes) -> BundleLine | BadLine:
     return BundleLine(relay, seen_at_ms, found.get("event"))
 
 
-def _is_json(raw: bytes) -> bool:
-    try:
-        orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return False
-    return True
-
-
 @lru_cache(_RELAYS_CACHED)
 def _encoded(relay: str | None) -> bytes:
     return orjson.dumps(relay)
-
-
-@lru_cache(_RELAYS_CACHED)
-def _decoded(text: bytes) -> str | None:
-    relay = orjson.loads(text)
-    if relay is not None and (type(relay) is not str or not relay):
-        raise ValueError("relay: must be a URL or null")
-    return relay

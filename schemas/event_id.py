@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 from hashlib import sha256
+from typing import NamedTuple
 
 import orjson
 
@@ -23,26 +24,40 @@ class IdForm(IntEnum):
     r"""U+007F written as `\u007f`, as strfry's JSON library does. Found in the wild, only for events with U+007F."""
 
 
-def serialize(event: Event) -> bytes:
-    """The bytes whose SHA-256 is the id of the event (NIP-01)."""
+class Serialised(NamedTuple):
+    """The bytes whose SHA-256 is an id, and whether every JSON library can write them.
+
+    `portable` is False for lone surrogates and for integers beyond 64 bits.
+    """
+
+    data: bytes
+    portable: bool
+
+
+def serialize(event: Event) -> Serialised:
+    """Serialise an event as NIP-01 says."""
     preimage = [0, event.pubkey, event.created_at, event.kind, event.tags, event.content]
     try:
-        return orjson.dumps(preimage)
+        return Serialised(orjson.dumps(preimage), portable=True)
     except TypeError:
-        return dumps_exactly(preimage)
+        return Serialised(dumps_exactly(preimage), portable=False)
 
 
 def compute_id(event: Event) -> str:
     """The id that the event should have, as 64 hex digits."""
-    return sha256(serialize(event)).hexdigest()
+    return sha256(serialize(event).data).hexdigest()
 
 
 def id_form(event: Event) -> IdForm | None:
     """Which serialisation the id of the event fits, or None if it fits none: then the id is not of this event."""
-    preimage = serialize(event)
-    if sha256(preimage).hexdigest() == event.id:
+    return form_of(serialize(event).data, event.id)
+
+
+def form_of(data: bytes, id_hex: str) -> IdForm | None:
+    """As `id_form`, from the serialised event."""
+    if sha256(data).hexdigest() == id_hex:
         return IdForm.NIP01
     # The byte 0x7f occurs in UTF-8 only as the character itself.
-    if b"\x7f" in preimage and sha256(preimage.replace(b"\x7f", rb"\u007f")).hexdigest() == event.id:
+    if b"\x7f" in data and sha256(data.replace(b"\x7f", rb"\u007f")).hexdigest() == id_hex:
         return IdForm.DEL
     return None

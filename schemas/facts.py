@@ -55,18 +55,23 @@ def facts(event: Event, id_form: IdForm, seen_at_ms: int) -> dict[str, object]:
     if id_form is IdForm.DEL:
         found["del_form"] = True
     if tags:
-        names = {tag[0] for tag in tags if tag}
-        if "expiration" in names and (expiration := _expiration(tags)) is not None:
-            found["expiration"] = expiration
-        if "nonce" in names and (bits := _committed_pow(event)):
-            found["pow"] = bits
-        if "-" in names:
-            found["protected"] = True
-        if kind == DELETION_KIND:
-            _add_deletes(found, event)
-        elif kind == VANISH_KIND:
-            _add_vanish(found, tags)
+        _add_from_tags(found, event)
     return found
+
+
+def _add_from_tags(found: dict[str, object], event: Event) -> None:
+    kind, tags = event.kind, event.tags
+    names = {tag[0] for tag in tags if tag}
+    if "expiration" in names and (expiration := _expiration(tags)) is not None:
+        found["expiration"] = expiration
+    if "nonce" in names and (bits := _committed_pow(event)):
+        found["pow"] = bits
+    if "-" in names:
+        found["protected"] = True
+    if kind == DELETION_KIND:
+        _add_deletes(found, event)
+    elif kind == VANISH_KIND:
+        _add_vanish(found, tags)
 
 
 def first_value(tags: list[list[str]], name: str) -> str | None:
