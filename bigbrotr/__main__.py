@@ -1,0 +1,44 @@
+"""Runs the command line and turns every outcome into an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from bigbrotr.cli import cli
+from core.settings_errors import SettingsError
+
+_SETTINGS = 2  # what click gives wrong usage, too
+_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def main() -> None:
+    """Be the `bigbrotr` command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; errors that a person can mend are one sentence on stderr."""
+    try:
+        # Outside click's own mode of running alone, an Exit is returned instead of raised.
+        result = cli.main(arguments, prog_name="bigbrotr", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Abort:
+        return _INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except SettingsError as error:
+        click.echo(f"Error: in the settings: {error}", err=True)
+        return _SETTINGS
+    except BrokenPipeError:
+        # The reader has left. Python would complain once more when it flushes at its end: give it nowhere to do so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    main()

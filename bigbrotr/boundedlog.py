@@ -1,0 +1,30 @@
+"""A log file that cannot fill the disk: it is moved aside when it is full, and one older part is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+LOG_MAX_BYTES = 10 * 1024 * 1024  # about 80,000 lines; with the older part, 20 MiB a service at most
+
+
+class BoundedLog:
+    """Appends bytes to `path`; a full file becomes `path.1` and replaces the one before.
+
+    A disk that is full or gone costs log lines and nothing else: `write` never raises, it counts what it `lost_bytes`.
+    """
+
+    def __init__(self, path: Path, max_bytes: int = LOG_MAX_BYTES) -> None:
+        self.path = path
+        self.lost_bytes = 0
+        self._max_bytes = max_bytes
+
+    def write(self, data: bytes) -> None:
+        """Append `data`, after moving a full file aside."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.exists() and self.path.stat().st_size + len(data) > self._max_bytes:
+                self.path.replace(self.path.with_name(self.path.name + ".1"))
+            with self.path.open("ab") as file:
+                file.write(data)
+        except OSError:
+            self.lost_bytes += len(data)

@@ -1,0 +1,89 @@
+"""What the pipeline looked like at one moment, as plain values: made by `collect`, shown by `view` and `status`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """One service process. `problem` says why it is not ready, or is None; `note` is what a person may want to know."""
+
+    name: str
+    state: str
+    pid: int | None = None
+    port: int | None = None
+    problem: str | None = None
+    restarts: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class RelayState:
+    """One relay as its connector sees it: `received` counts copies since the connector started."""
+
+    url: str
+    state: str
+    detail: str = ""
+    received: int = 0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Event counts. Those of a service begin when it starts; `archived` and `sightings` are the archive's own."""
+
+    received: int = 0
+    verified: int = 0
+    duplicates: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    archived: int | None = None
+    sightings: int | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that is shown, at `at_s` (seconds of `time.monotonic`). Lags are in records; None means not known."""
+
+    at_s: float
+    servers: Mapping[str, str] = field(default_factory=dict)
+    services: tuple[ServiceState, ...] = ()
+    relays: tuple[RelayState, ...] = ()
+    counts: Counts = field(default_factory=Counts)
+    topics: Mapping[str, int] = field(default_factory=dict)
+    processor_lag: int | None = None
+    sink_lag: int | None = None
+    disk: Mapping[str, int] = field(default_factory=dict)
+    events: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """Give the snapshot as JSON-ready values, without the clock reading, which means nothing elsewhere."""
+        document = asdict(self)
+        del document["at_s"]
+        return document
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Changes per second between two snapshots; None where one of them does not know."""
+
+    received: float | None
+    verified: float | None
+    archived: float | None
+
+
+def rates(before: Snapshot | None, now: Snapshot) -> Rates:
+    """Compute the rates between two snapshots, never negative: a service that restarted counts from zero again."""
+    if before is None or now.at_s <= before.at_s:
+        return Rates(None, None, None)
+    seconds = now.at_s - before.at_s
+
+    def per_second(new: int | None, old: int | None) -> float | None:
+        return None if new is None or old is None else max(0, new - old) / seconds
+
+    return Rates(
+        per_second(now.counts.received, before.counts.received),
+        per_second(now.counts.verified, before.counts.verified),
+        per_second(now.counts.archived, before.counts.archived),
+    )
