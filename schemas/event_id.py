@@ -24,7 +24,7 @@ class IdForm(IntEnum):
     r"""U+007F written as `\u007f`, as strfry's JSON library does. Found in the wild, only for events with U+007F."""
 
 
-class Serialised(NamedTuple):
+class Preimage(NamedTuple):
     """The bytes whose SHA-256 is an id, and whether every JSON library can write them.
 
     `portable` is False for lone surrogates and for integers beyond 64 bits.
@@ -34,23 +34,28 @@ class Serialised(NamedTuple):
     portable: bool
 
 
-def serialize(event: Event) -> Serialised:
-    """Serialise an event as NIP-01 says."""
+def serialize(event: Event) -> bytes:
+    """The bytes whose SHA-256 is the id of the event (NIP-01)."""
+    return inspect_preimage(event).data
+
+
+def inspect_preimage(event: Event) -> Preimage:
+    """As `serialize`, and whether the bytes are portable."""
     preimage = [0, event.pubkey, event.created_at, event.kind, event.tags, event.content]
     try:
-        return Serialised(orjson.dumps(preimage), portable=True)
+        return Preimage(orjson.dumps(preimage), portable=True)
     except TypeError:
-        return Serialised(dumps_exactly(preimage), portable=False)
+        return Preimage(dumps_exactly(preimage), portable=False)
 
 
 def compute_id(event: Event) -> str:
     """The id that the event should have, as 64 hex digits."""
-    return sha256(serialize(event).data).hexdigest()
+    return sha256(serialize(event)).hexdigest()
 
 
 def id_form(event: Event) -> IdForm | None:
     """Which serialisation the id of the event fits, or None if it fits none: then the id is not of this event."""
-    return form_of(serialize(event).data, event.id)
+    return form_of(serialize(event), event.id)
 
 
 def form_of(data: bytes, id_hex: str) -> IdForm | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from schemas.event import Event, parse_event
-from schemas.event_id import IdForm, form_of, serialize
+from schemas.event_id import IdForm, form_of, inspect_preimage
 from schemas.kinds import AUTH_KIND, EPHEMERAL_KINDS, MAX_KIND
 from schemas.reasons import EventError, Reason, Verdict
 from schemas.signature import verify
@@ -62,8 +62,8 @@ def examine(raw: bytes, policy: Policy) -> Judgement:
         return Judgement(
             Verdict.REFUSED, Reason.KIND_NOT_ARCHIVED, "kind", f"kind {kind} is not archived by policy", event
         )
-    serialised = serialize(event)
-    form = form_of(serialised.data, event.id)
+    preimage = inspect_preimage(event)
+    form = form_of(preimage.data, event.id)
     if form is None:
         return Judgement(
             Verdict.REFUSED,
@@ -83,7 +83,7 @@ def examine(raw: bytes, policy: Policy) -> Judgement:
         )
     if kind > MAX_KIND:
         return Judgement(Verdict.QUARANTINED, Reason.KIND_OUT_OF_RANGE, "kind", f"is above {MAX_KIND}", event, form)
-    if not serialised.portable and (field := _lone_surrogate(event)):
+    if not preimage.portable and (field := _lone_surrogate(event)):
         return Judgement(
             Verdict.QUARANTINED,
             Reason.LONE_SURROGATE,
