@@ -52,6 +52,10 @@ COPIES = _counter("copies", "Copies judged")
 VERIFIED = _counter("verified", "Events whose id and signature were checked and found right")
 DUPLICATES = _counter("duplicates", "Copies of an event that was known already")
 QUARANTINED = _counter("quarantined", "Signed events that cannot be represented, by reason", "reason")
+ACCEPTED = _counter("accepted", "New events published to `events`")
+BUNDLES_IN_FLIGHT = _gauge("bundles_in_flight", "Bundles taken from Kafka and not yet acknowledged")
+ACK_SECONDS = _seconds("ack", "From the start of a bundle's judging to the acknowledgement of all its outputs")
+SKIPPED = _counter("skipped_bundles", "Bundles that were deleted from Kafka before they were read")
 SIGHTINGS = _counter("sightings", "Sightings produced (processor) or written (sink)")
 
 # Sink

@@ -56,7 +56,10 @@ class KafkaSettings(Group):
         5, ge=0, le=10_000, description="How long a producer waits, in ms, for more records before it sends a batch"
     )
     max_batch_bytes: int = Field(
-        _MIB // 2, ge=16_384, le=8 * _MIB, description="A producer's batch for one partition, in bytes"
+        _MIB // 2,
+        ge=16_384,
+        le=1_000_000,  # a batch must fit into the smallest max.message.bytes of a topic, 1 MiB
+        description="A producer's batch for one partition, in bytes",
     )
     in_flight_bytes: int = Field(
         32 * _MIB, ge=_MIB, description="Unacknowledged bytes of one producer, beyond which it takes no more"

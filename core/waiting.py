@@ -26,12 +26,21 @@ MAX_S = 10.0
 _REPEAT_LOG_S = 30.0
 
 _waits: dict[object, tuple[str, float]] = {}
+_watched: dict[object, Callable[[], str | None]] = {}
 
 
 def reasons() -> list[str]:
     """Say what is waited for, and for how many seconds, longest wait first."""
     now = time.monotonic()
-    return [f"waiting for {what} for {now - since:.0f} s" for what, since in sorted(_waits.values(), key=_by_age)]
+    waits = [f"waiting for {what} for {now - since:.0f} s" for what, since in sorted(_waits.values(), key=_by_age)]
+    return waits + [reason for reason in (ask() for ask in _watched.values()) if reason is not None]
+
+
+def watch(ask: Callable[[], str | None]) -> Callable[[], None]:
+    """Have `reasons` ask this too, until the returned function is called; it returns None while there is no wait."""
+    key = object()
+    _watched[key] = ask
+    return lambda: _watched.pop(key, None) and None
 
 
 def _by_age(wait: tuple[str, float]) -> float:
@@ -59,29 +68,25 @@ async def until_it_works(
     Raises:
         Exception: what `attempt` raised, where `is_transient` says that waiting will not help.
     """
-    try:
-        return await attempt()
-    except Exception as error:
-        if not is_transient(error):
-            raise
-        first = error
     backoff = Backoff(INITIAL_S, MAX_S)
-    began = logged = time.monotonic()
-    logger.warning("waiting for %s: %s", what, brief(first))
+    began = time.monotonic()
+    logged: float | None = None
     with waiting_for(what):
         while True:
-            await asyncio.sleep(backoff.next_s())
             try:
                 result = await attempt()
             except Exception as error:
                 if not is_transient(error):
                     raise
-                if time.monotonic() - logged >= _REPEAT_LOG_S:
-                    logged = time.monotonic()
-                    logger.warning("still waiting for %s after %.0f s: %s", what, logged - began, brief(error))
-                continue
-            logger.info("%s is there after %.1f s", what, time.monotonic() - began)
-            return result
+                now = time.monotonic()
+                if logged is None or now - logged >= _REPEAT_LOG_S:
+                    logged = now
+                    logger.warning("waiting for %s for %.1f s: %s", what, now - began, brief(error))
+                await asyncio.sleep(backoff.next_s())
+            else:
+                if logged is not None:
+                    logger.info("%s is there after %.1f s", what, time.monotonic() - began)
+                return result
 
 
 def brief(error: BaseException) -> str:

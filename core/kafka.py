@@ -1,0 +1,22 @@
+"""Kafka as the services use it: clients that wait for the broker, the bounded publisher, and groupless reading."""
+
+from __future__ import annotations
+
+from core.kafka_clients import admin, bootstrap_servers, consumer, is_transient, producer, stop_client
+from core.kafka_reading import end_offsets, read_to_end
+from core.publisher import Publisher, PublishError, RecordTooLargeError, open_publisher
+
+__all__ = [
+    "PublishError",
+    "Publisher",
+    "RecordTooLargeError",
+    "admin",
+    "bootstrap_servers",
+    "consumer",
+    "end_offsets",
+    "is_transient",
+    "open_publisher",
+    "producer",
+    "read_to_end",
+    "stop_client",
+]

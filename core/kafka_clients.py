@@ -1,0 +1,150 @@
+"""Started Kafka clients with the settings that keep the promises: durable writes, no hidden commits, no lost history.
+
+Each function waits for the broker as long as it takes, with back-off, and says so in the log and in `/readyz`. The
+settings differ from aiokafka's defaults where those lose data: acks=all instead of 1, an idempotent producer, reading
+from the earliest record instead of the latest, and no commits behind our back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+
+from core.settings_errors import SettingsError
+from core.settings_model import Settings
+from core.waiting import until_it_works
+from schemas.topics import OUTPUT_FACTOR, RAW_LIMIT_BYTES
+
+logger = logging.getLogger(__name__)
+
+Client = TypeVar("Client", AIOKafkaProducer, AIOKafkaConsumer, AIOKafkaAdminClient)
+
+# Key, headers and the batch header around the largest value that any topic takes.
+_REQUEST_OVERHEAD_BYTES = 64 * 1024
+# aiokafka's default of 10 s is lost by one long pause of the machine; Kafka's own clients use 45 s since KIP-735.
+_SESSION_TIMEOUT_MS = 45_000
+_HEARTBEAT_MS = 3_000
+# A revoke waits for a drain; the group must wait for us longer than the longest drain that settings allow by default.
+_REBALANCE_TIMEOUT_MS = 60_000
+# A bundle topic's largest batch is 1 MiB; a larger single batch (up to 4 MiB) is still delivered whole (KIP-74), so
+# this bounds memory at about this times the partitions without ever blocking a partition.
+_PARTITION_FETCH_BYTES = 1024 * 1024
+# Closing sends what is left of a leave-group request; it must not wait for a broker that is away.
+STOP_S = 5.0
+
+
+def bootstrap_servers(settings: Settings) -> str:
+    """Name the brokers.
+
+    Raises:
+        SettingsError: they are not set, and nothing embedded has filled them in.
+    """
+    servers = settings.kafka.bootstrap_servers
+    if servers is None:
+        raise SettingsError(
+            "kafka.bootstrap_servers (BIGBROTR_KAFKA__BOOTSTRAP_SERVERS) is not set: give host:port of a broker, or "
+            "start the embedded one with `bigbrotr embedded start`"
+        )
+    return servers
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether waiting may help: the broker is away, electing, or does not have the topic yet."""
+    if isinstance(error, KafkaError):
+        return bool(error.retriable) or isinstance(error, KafkaTimeoutError)
+    return isinstance(error, OSError | TimeoutError)
+
+
+async def producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
+    """Start an idempotent producer that waits for every in-sync replica; `core.publisher` bounds what it holds.
+
+    With idempotence aiokafka never gives a batch up, so `flush` and `stop` wait for ever while the broker is away: end
+    it through `stop_client`.
+    """
+    options: dict[str, Any] = {
+        "bootstrap_servers": bootstrap_servers(settings),
+        "acks": "all",
+        "enable_idempotence": True,
+        "compression_type": None if settings.kafka.compression == "none" else settings.kafka.compression,
+        "linger_ms": settings.kafka.linger_ms,
+        "max_batch_size": settings.kafka.max_batch_bytes,
+        "max_request_size": OUTPUT_FACTOR * RAW_LIMIT_BYTES + _REQUEST_OVERHEAD_BYTES,
+    }
+    options |= overrides
+    return await _started(settings, "Kafka", lambda: AIOKafkaProducer(**options))
+
+
+async def consumer(
+    settings: Settings,
+    *topics: str,
+    group_id: str | None = None,
+    listener: ConsumerRebalanceListener | None = None,
+    **overrides: Any,
+) -> AIOKafkaConsumer:
+    """Start a consumer of topics (full names), or one without topics to `assign` partitions to.
+
+    It begins at the earliest record where nothing is committed and never commits by itself. With a group it returns
+    once partitions are assigned. `overrides` are options of AIOKafkaConsumer.
+    """
+    options: dict[str, Any] = {
+        "bootstrap_servers": bootstrap_servers(settings),
+        "group_id": group_id,
+        "auto_offset_reset": "earliest",
+        "enable_auto_commit": False,
+        "max_partition_fetch_bytes": _PARTITION_FETCH_BYTES,
+        "session_timeout_ms": _SESSION_TIMEOUT_MS,
+        "heartbeat_interval_ms": _HEARTBEAT_MS,
+        "rebalance_timeout_ms": _REBALANCE_TIMEOUT_MS,
+    }
+    options |= overrides
+
+    def make() -> AIOKafkaConsumer:
+        made = AIOKafkaConsumer(**options)
+        if topics:
+            made.subscribe(topics=list(topics), listener=listener)
+        return made
+
+    what = f"Kafka with the topics {', '.join(topics)} (`bigbrotr topics create` makes them)" if topics else "Kafka"
+    return await _started(settings, what, make)
+
+
+async def admin(settings: Settings, **overrides: Any) -> AIOKafkaAdminClient:
+    """Start an admin client; end it through `stop_client`."""
+    options = {"bootstrap_servers": bootstrap_servers(settings)} | overrides
+    return await _started(settings, "Kafka", lambda: AIOKafkaAdminClient(**options))
+
+
+async def stop_client(
+    client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient, timeout_s: float = STOP_S
+) -> bool:
+    """Stop a client within `timeout_s`; False when it had to be cut off, with whatever it still held undelivered."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
+    except TimeoutError:
+        logger.warning("a Kafka client did not stop within %.1f s and was cut off", timeout_s)
+        if isinstance(client, AIOKafkaProducer):
+            # There is no public way to give up: stop() waits for the acknowledgements of an absent broker.
+            await client._sender.close()  # noqa: SLF001
+            await client.client.close()
+        return False
+    return True
+
+
+async def _started(settings: Settings, what: str, make: Callable[[], Client]) -> Client:
+    async def attempt() -> Client:
+        client = make()
+        try:
+            await client.start()
+        except BaseException:
+            await stop_client(client)
+            raise
+        return client
+
+    return await until_it_works(f"{what} at {bootstrap_servers(settings)}", attempt, is_transient)

@@ -1,0 +1,87 @@
+"""The PostgreSQL pool, and the one list of errors that are waited out instead of raised."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+
+from core.settings_errors import SettingsError
+from core.settings_model import Settings
+from core.waiting import until_it_works
+
+# A server on this machine or in this network answers in milliseconds; a start-up or a recovery answers 57P03 at once.
+_CONNECT_S = 10.0
+
+# SQLSTATE classes (PostgreSQL manual, appendix A) whose errors pass without anybody changing our data or statements:
+# 08 connection exception; 53 insufficient resources (disk full, out of memory, too many connections).
+_CLASSES = frozenset({"08", "53"})
+_STATES = frozenset(
+    {
+        "25006",  # read_only_sql_transaction: a fail-over is going on, or the disk guard made the server read-only
+        "25P03",  # idle_in_transaction_session_timeout: the connection was ended while we were paused
+        "25P04",  # transaction_timeout
+        "40001",  # serialization_failure
+        "40003",  # statement_completion_unknown
+        "40P01",  # deadlock_detected
+        "55P03",  # lock_not_available: lock_timeout
+        "57014",  # query_canceled: statement_timeout, or an operator
+        "57P01",  # admin_shutdown
+        "57P02",  # crash_shutdown
+        "57P03",  # cannot_connect_now: starting up, shutting down or recovering
+        "57P05",  # idle_session_timeout
+        "58000",  # system_error
+        "58030",  # io_error
+    }
+)
+
+
+def dsn(settings: Settings) -> str:
+    """Give the address of the database, password included: never log it.
+
+    Raises:
+        SettingsError: it is not set, and nothing embedded has filled it in.
+    """
+    secret = settings.postgres.dsn
+    if secret is None:
+        raise SettingsError(
+            "postgres.dsn (BIGBROTR_POSTGRES__DSN) is not set: give postgresql://user:password@host:port/database, or "
+            "start the embedded PostgreSQL with `bigbrotr embedded start`"
+        )
+    return secret.get_secret_value()
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether the same work may succeed later without a change by us: connection, resources, locks, shutdown."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = str(getattr(error, "sqlstate", "") or "")
+        return state[:2] in _CLASSES or state in _STATES
+    if isinstance(error, asyncpg.InterfaceError):
+        # asyncpg has no class of its own for work on a connection that was lost meanwhile, only this wording.
+        text = str(error)
+        return "connection" in text and "closed" in text
+    # TLS, DNS and sockets raise OSError, which TimeoutError is too; asyncpg's own time limits raise TimeoutError.
+    return isinstance(error, OSError | TimeoutError)
+
+
+async def pool(settings: Settings, **overrides: Any) -> asyncpg.Pool:
+    """Open a pool of connections, waiting for the server as long as it takes; `overrides` are asyncpg's options.
+
+    Raises:
+        SettingsError: no address is set.
+        asyncpg.PostgresError: the server refuses us for good, as with a wrong password or an unknown database.
+    """
+    options: dict[str, Any] = {
+        "dsn": dsn(settings),
+        "min_size": settings.postgres.pool_min,
+        "max_size": settings.postgres.pool_max,
+        "command_timeout": settings.postgres.command_timeout_s,
+        "timeout": _CONNECT_S,
+        "server_settings": {"application_name": "bigbrotr"},
+    }
+    options |= overrides
+
+    async def attempt() -> asyncpg.Pool:
+        return await asyncpg.create_pool(**options)
+
+    return await until_it_works("PostgreSQL", attempt, is_transient)

@@ -1,0 +1,190 @@
+"""A producer that never holds more than a stated number of unacknowledged bytes, and never hides a failure.
+
+aiokafka has no buffer limit, gives up on a record after 40 s without room, and reports a failed send only through a
+future that nobody may look at. Here `send` waits for room as long as it takes, so a broker that is away pauses the
+sender, and the first failed send makes every later call raise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Mapping, Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
+from aiokafka.structs import RecordMetadata
+
+from core import kafka_clients, metrics, waiting
+from core.settings_model import Settings
+from schemas.topics import TOPICS, physical
+
+logger = logging.getLogger(__name__)
+
+# The header of a batch (61 bytes, KIP-98) and the variable-length numbers of one record, rounded up.
+RECORD_OVERHEAD_BYTES = 128
+# Acknowledgements come within milliseconds; after this long without one, people are told that Kafka is waited for.
+_QUIET_S = 5.0
+
+_open: set[Publisher] = set()
+
+
+class PublishError(RuntimeError):
+    """A record was given up for good: what it covers must not be recorded as done, and the process must end."""
+
+
+class RecordTooLargeError(ValueError):
+    """A record is larger than its topic takes; it was not sent, and nothing else is affected."""
+
+
+class Publisher:
+    """Sends records with explicit partitions; see the module for what it adds to aiokafka's producer."""
+
+    def __init__(self, producer: AIOKafkaProducer, *, most_bytes: int, limits: Mapping[str, int]) -> None:
+        """Wrap a started producer.
+
+        Args:
+            producer: owned from now on: `close` stops it.
+            most_bytes: unacknowledged bytes beyond which `send` waits; one record may be larger if it is alone.
+            limits: the largest record in bytes of each topic, by full name.
+        """
+        self.producer = producer
+        self.in_flight_bytes = 0
+        self.in_flight_records = 0
+        self._most_bytes = most_bytes
+        self._limits = limits
+        self._failure: BaseException | None = None
+        self._line = asyncio.Lock()
+        self._changed: asyncio.Future[None] | None = None
+        self._moved_at = time.monotonic()
+        self._forget = waiting.watch(self._reason)
+        _open.add(self)
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        partition: int,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> asyncio.Future[RecordMetadata]:
+        """Hand a record over and return the future of its acknowledgement; waits while there is no room.
+
+        Raises:
+            PublishError: an earlier record was given up.
+            RecordTooLargeError: this record is larger than its topic takes.
+        """
+        if self._failure is not None:
+            self.raise_if_failed()
+        size = RECORD_OVERHEAD_BYTES + (len(value) if value else 0) + (len(key) if key else 0)
+        for name, text in headers:
+            size += len(name) + len(text)
+        if size > self._limits.get(topic, size):
+            raise RecordTooLargeError(f"a record of {size} bytes is larger than the {self._limits[topic]} of {topic}")
+        if self._line.locked() or (self.in_flight_bytes and self.in_flight_bytes + size > self._most_bytes):
+            await self._wait_for_room(size)
+        else:
+            self._take(size)
+        try:
+            future = await self._hand_over(topic, value, key, partition, headers)
+        except BaseException:
+            self._release(size)
+            raise
+        future.add_done_callback(functools.partial(self._acknowledged, size))
+        return future
+
+    def raise_if_failed(self) -> None:
+        """Raise PublishError if any record was given up."""
+        if self._failure is not None:
+            raise PublishError(f"Kafka refused a record for good: {waiting.brief(self._failure)}") from self._failure
+
+    async def flush(self, timeout_s: float) -> None:
+        """Wait until everything handed over is acknowledged.
+
+        Raises:
+            TimeoutError: it was not within `timeout_s`.
+            PublishError: a record was given up.
+        """
+        async with asyncio.timeout(timeout_s):
+            while self.in_flight_records and self._failure is None:
+                await self._next_change()
+        self.raise_if_failed()
+
+    async def close(self, timeout_s: float = kafka_clients.STOP_S) -> bool:
+        """Stop the producer; False when records were left undelivered because `timeout_s` passed."""
+        self._forget()
+        _open.discard(self)
+        return await kafka_clients.stop_client(self.producer, timeout_s)
+
+    async def _wait_for_room(self, size: int) -> None:
+        # In line, so that a large record is not kept waiting for ever by small ones that fit.
+        metrics.PRODUCER_PAUSES.inc()
+        async with self._line:
+            while self.in_flight_bytes and self.in_flight_bytes + size > self._most_bytes:
+                await self._next_change()
+                self.raise_if_failed()
+            self._take(size)
+
+    async def _hand_over(
+        self, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: Sequence[tuple[str, bytes]]
+    ) -> asyncio.Future[RecordMetadata]:
+        while True:
+            try:
+                future: asyncio.Future[RecordMetadata] = await self.producer.send(
+                    topic, value, key, partition, headers=headers
+                )
+            except KafkaTimeoutError:
+                # No room in this partition's batch for 40 s: the broker is away, and is waited for.
+                self.raise_if_failed()
+            else:
+                return future
+
+    def _take(self, size: int) -> None:
+        if not self.in_flight_records:
+            self._moved_at = time.monotonic()
+        self.in_flight_records += 1
+        self.in_flight_bytes += size
+
+    def _release(self, size: int) -> None:
+        self.in_flight_records -= 1
+        self.in_flight_bytes -= size
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+
+    def _acknowledged(self, size: int, future: asyncio.Future[RecordMetadata]) -> None:
+        if not future.cancelled():
+            error = future.exception()
+            if error is None:
+                self._moved_at = time.monotonic()
+            elif self._failure is None:
+                self._failure = error
+                logger.error("a record was given up: %s", waiting.brief(error))
+        self._release(size)
+
+    async def _next_change(self) -> None:
+        if self._changed is None or self._changed.done():
+            self._changed = asyncio.get_running_loop().create_future()
+        # Shielded, because one cancelled waiter must not cancel what the others wait for.
+        await asyncio.shield(self._changed)
+
+    def _reason(self) -> str | None:
+        quiet_s = time.monotonic() - self._moved_at
+        if not self.in_flight_records or quiet_s < _QUIET_S:
+            return None
+        return f"waiting for Kafka to acknowledge {self.in_flight_bytes} bytes; none were for {quiet_s:.0f} s"
+
+
+def _in_flight_bytes() -> float:
+    return float(sum(publisher.in_flight_bytes for publisher in _open))
+
+
+metrics.PRODUCER_IN_FLIGHT.set_function(_in_flight_bytes)
+
+
+async def open_publisher(settings: Settings, *, most_bytes: int | None = None) -> Publisher:
+    """Start a producer, waiting for the broker, and wrap it; `most_bytes` defaults to `kafka.in_flight_bytes`."""
+    limits = {physical(settings.kafka.topic_prefix, topic.name): topic.max_message_bytes for topic in TOPICS}
+    started = await kafka_clients.producer(settings)
+    return Publisher(started, most_bytes=most_bytes or settings.kafka.in_flight_bytes, limits=limits)

@@ -1,0 +1,205 @@
+"""Make and describe the topics of the table in `schemas.topics`: one explicit step, which may be repeated.
+
+Partition counts are fixed at creation: with another count a key's newer record would land elsewhere and the older one
+stay for ever. So a changed count is refused before anything is touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.structs import TopicPartition
+
+from core.kafka_clients import admin, consumer, stop_client
+from core.settings_model import Settings
+from schemas.topics import TOPICS, configs, physical
+
+logger = logging.getLogger(__name__)
+
+# Leaders are elected within a second; a broker that is busy loading logs takes longer.
+_LEADERS_S = 30.0
+_LEADERS_POLL_S = 0.1
+# ConfigSource in Kafka's DescribeConfigs: set on this topic, as opposed to a broker's or Kafka's own default.
+_DYNAMIC_TOPIC_CONFIG = 1
+
+
+class TopicsError(RuntimeError):
+    """The topics cannot be made as the settings say; the message names topic, difference and remedy."""
+
+
+@dataclass(frozen=True)
+class TopicChange:
+    """What `create_topics` did to one topic: `action` is created, changed or unchanged; `changed` is key → new value."""
+
+    name: str
+    action: str
+    changed: dict[str, str]
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """One topic as Kafka has it; a topic that does not exist has no partitions.
+
+    Attributes:
+        name: logical name, as in `schemas.topics`.
+        full_name: with the prefix.
+        partitions: their number.
+        replication_factor: copies of the least replicated partition.
+        configs: what is set on the topic itself.
+        begin_offsets: first offset held, by partition.
+        end_offsets: next offset to be written, by partition.
+    """
+
+    name: str
+    full_name: str
+    partitions: int
+    replication_factor: int
+    configs: dict[str, str]
+    begin_offsets: dict[int, int]
+    end_offsets: dict[int, int]
+
+
+async def create_topics(settings: Settings) -> list[TopicChange]:
+    """Create what is missing and adjust settings that differ; settings of the operator's own are left as they are.
+
+    Raises:
+        TopicsError: a topic has another number of partitions, or Kafka refuses.
+    """
+    client = await admin(settings)
+    try:
+        present = await _metadata(client)
+        _refuse_other_partition_counts(settings, present)
+        changes = []
+        missing = []
+        for topic in TOPICS:
+            full_name = physical(settings.kafka.topic_prefix, topic.name)
+            wanted = configs(topic.name, replication_factor=settings.kafka.replication_factor)
+            if full_name not in present:
+                missing.append(
+                    NewTopic(
+                        full_name,
+                        settings.kafka.partitions,
+                        settings.kafka.replication_factor,
+                        topic_configs=wanted,
+                    )
+                )
+                changes.append(TopicChange(topic.name, "created", {}))
+                continue
+            changed = await _adjust(client, full_name, wanted)
+            changes.append(TopicChange(topic.name, "changed" if changed else "unchanged", changed))
+        if missing:
+            await _create(client, missing)
+        await _wait_for_leaders(client, {physical(settings.kafka.topic_prefix, topic.name) for topic in TOPICS})
+        _refuse_other_partition_counts(settings, await _metadata(client))
+        return changes
+    finally:
+        await stop_client(client)
+
+
+async def describe_topics(settings: Settings) -> list[TopicState]:
+    """Describe every topic of the table, in its order, with what it holds."""
+    client = await admin(settings)
+    reader = await consumer(settings)
+    try:
+        present = await _metadata(client)
+        return [
+            await _describe(client, reader, topic.name, physical(settings.kafka.topic_prefix, topic.name), present)
+            for topic in TOPICS
+        ]
+    finally:
+        await stop_client(reader)
+        await stop_client(client)
+
+
+async def _describe(
+    client: AIOKafkaAdminClient,
+    reader: AIOKafkaConsumer,
+    name: str,
+    full_name: str,
+    present: dict[str, list[dict[str, Any]]],
+) -> TopicState:
+    partitions = present.get(full_name, [])
+    if not partitions:
+        return TopicState(name, full_name, 0, 0, {}, {}, {})
+    pairs = [TopicPartition(full_name, partition["partition"]) for partition in partitions]
+    begin = await reader.beginning_offsets(pairs)
+    end = await reader.end_offsets(pairs)
+    return TopicState(
+        name,
+        full_name,
+        len(partitions),
+        min(len(partition["replicas"]) for partition in partitions),
+        await _own_configs(client, full_name),
+        {pair.partition: offset for pair, offset in sorted(begin.items())},
+        {pair.partition: offset for pair, offset in sorted(end.items())},
+    )
+
+
+async def _metadata(client: AIOKafkaAdminClient) -> dict[str, list[dict[str, Any]]]:
+    """All topics with their partitions. Never ask by name: a broker may create what it is asked about."""
+    return {topic["topic"]: topic["partitions"] for topic in await client.describe_topics()}
+
+
+def _refuse_other_partition_counts(settings: Settings, present: dict[str, list[dict[str, Any]]]) -> None:
+    wanted = settings.kafka.partitions
+    for topic in TOPICS:
+        full_name = physical(settings.kafka.topic_prefix, topic.name)
+        found = len(present.get(full_name, []))
+        if found not in (0, wanted):
+            raise TopicsError(
+                f"the topic {full_name} has {found} partitions and kafka.partitions (BIGBROTR_KAFKA__PARTITIONS) is "
+                f"{wanted}: a count cannot be changed afterwards; set it to {found}, or choose another "
+                "kafka.topic_prefix (BIGBROTR_KAFKA__TOPIC_PREFIX) for new topics"
+            )
+
+
+async def _create(client: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:
+    response = await client.create_topics(topics)
+    for name, code, message in response.topic_errors:
+        error = for_code(code)
+        # Another process may have been faster; its partition counts are checked afterwards.
+        if code and error is not TopicAlreadyExistsError:
+            raise TopicsError(f"Kafka did not create the topic {name}: {message or error.__name__}")
+
+
+async def _own_configs(client: AIOKafkaAdminClient, full_name: str) -> dict[str, str]:
+    responses = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, full_name)])
+    (resource,) = responses[0].to_object()["resources"]
+    if resource["error_code"]:
+        raise TopicsError(f"Kafka does not describe the topic {full_name}: {resource['error_message']}")
+    return {
+        entry["config_names"]: entry["config_value"]
+        for entry in resource["config_entries"]
+        if entry["config_source"] == _DYNAMIC_TOPIC_CONFIG
+    }
+
+
+async def _adjust(client: AIOKafkaAdminClient, full_name: str, wanted: dict[str, str]) -> dict[str, str]:
+    own = await _own_configs(client, full_name)
+    changed = {key: value for key, value in wanted.items() if own.get(key) != value}
+    if changed:
+        # The request replaces all that is set on the topic, so the operator's own settings go along.
+        resource = ConfigResource(ConfigResourceType.TOPIC, full_name, own | wanted)
+        (response,) = await client.alter_configs([resource])
+        for result in response.to_object()["resources"]:
+            if result["error_code"]:
+                raise TopicsError(f"Kafka did not change the topic {full_name}: {result['error_message']}")
+        logger.info("changed the topic %s", full_name, extra=changed)
+    return changed
+
+
+async def _wait_for_leaders(client: AIOKafkaAdminClient, names: set[str]) -> None:
+    """Return when every partition can be written to, so that the next command does not run into a missing leader."""
+    async with asyncio.timeout(_LEADERS_S):
+        while True:
+            present = await _metadata(client)
+            if all(present.get(name) and all(part["leader"] >= 0 for part in present[name]) for name in names):
+                return
+            await asyncio.sleep(_LEADERS_POLL_S)
