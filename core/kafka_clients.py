@@ -126,7 +126,12 @@ async def stop_client(
     """Stop a client within `timeout_s`; False when it had to be cut off, with whatever it still held undelivered."""
     try:
         async with asyncio.timeout(timeout_s):
-            await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
+            if isinstance(client, AIOKafkaAdminClient):
+                await client.close()
+            elif isinstance(client, AIOKafkaConsumer):
+                await client.stop()
+            else:
+                await client.stop()
     except TimeoutError:
         logger.warning("a Kafka client did not stop within %.1f s and was cut off", timeout_s)
         if isinstance(client, AIOKafkaProducer):

@@ -19,6 +19,7 @@ from aiokafka.structs import TopicPartition
 
 from core.kafka_clients import admin, consumer, stop_client
 from core.settings_model import Settings
+from core.topic_admin import TopicsError, own_configs, topic_partitions
 from schemas.topics import TOPICS, configs, physical
 
 logger = logging.getLogger(__name__)
@@ -26,17 +27,11 @@ logger = logging.getLogger(__name__)
 # Leaders are elected within a second; a broker that is busy loading logs takes longer.
 _LEADERS_S = 30.0
 _LEADERS_POLL_S = 0.1
-# ConfigSource in Kafka's DescribeConfigs: set on this topic, as opposed to a broker's or Kafka's own default.
-_DYNAMIC_TOPIC_CONFIG = 1
-
-
-class TopicsError(RuntimeError):
-    """The topics cannot be made as the settings say; the message names topic, difference and remedy."""
 
 
 @dataclass(frozen=True)
 class TopicChange:
-    """What `create_topics` did to one topic: `action` is created, changed or unchanged; `changed` is key → new value."""
+    """What was done to one topic: `action` is created, changed or unchanged; `changed` is setting → new value."""
 
     name: str
     action: str
@@ -74,7 +69,7 @@ async def create_topics(settings: Settings) -> list[TopicChange]:
     """
     client = await admin(settings)
     try:
-        present = await _metadata(client)
+        present = await topic_partitions(client)
         _refuse_other_partition_counts(settings, present)
         changes = []
         missing = []
@@ -97,7 +92,7 @@ async def create_topics(settings: Settings) -> list[TopicChange]:
         if missing:
             await _create(client, missing)
         await _wait_for_leaders(client, {physical(settings.kafka.topic_prefix, topic.name) for topic in TOPICS})
-        _refuse_other_partition_counts(settings, await _metadata(client))
+        _refuse_other_partition_counts(settings, await topic_partitions(client))
         return changes
     finally:
         await stop_client(client)
@@ -108,7 +103,7 @@ async def describe_topics(settings: Settings) -> list[TopicState]:
     client = await admin(settings)
     reader = await consumer(settings)
     try:
-        present = await _metadata(client)
+        present = await topic_partitions(client)
         return [
             await _describe(client, reader, topic.name, physical(settings.kafka.topic_prefix, topic.name), present)
             for topic in TOPICS
@@ -136,15 +131,10 @@ async def _describe(
         full_name,
         len(partitions),
         min(len(partition["replicas"]) for partition in partitions),
-        await _own_configs(client, full_name),
+        await own_configs(client, full_name),
         {pair.partition: offset for pair, offset in sorted(begin.items())},
         {pair.partition: offset for pair, offset in sorted(end.items())},
     )
-
-
-async def _metadata(client: AIOKafkaAdminClient) -> dict[str, list[dict[str, Any]]]:
-    """All topics with their partitions. Never ask by name: a broker may create what it is asked about."""
-    return {topic["topic"]: topic["partitions"] for topic in await client.describe_topics()}
 
 
 def _refuse_other_partition_counts(settings: Settings, present: dict[str, list[dict[str, Any]]]) -> None:
@@ -161,28 +151,17 @@ def _refuse_other_partition_counts(settings: Settings, present: dict[str, list[d
 
 
 async def _create(client: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:
-    response = await client.create_topics(topics)
-    for name, code, message in response.topic_errors:
+    response = (await client.create_topics(topics)).to_object()
+    for result in response["topic_errors"]:
+        name, code, message = result["topic"], result["error_code"], result["error_message"]
         error = for_code(code)
         # Another process may have been faster; its partition counts are checked afterwards.
         if code and error is not TopicAlreadyExistsError:
             raise TopicsError(f"Kafka did not create the topic {name}: {message or error.__name__}")
 
 
-async def _own_configs(client: AIOKafkaAdminClient, full_name: str) -> dict[str, str]:
-    responses = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, full_name)])
-    (resource,) = responses[0].to_object()["resources"]
-    if resource["error_code"]:
-        raise TopicsError(f"Kafka does not describe the topic {full_name}: {resource['error_message']}")
-    return {
-        entry["config_names"]: entry["config_value"]
-        for entry in resource["config_entries"]
-        if entry["config_source"] == _DYNAMIC_TOPIC_CONFIG
-    }
-
-
 async def _adjust(client: AIOKafkaAdminClient, full_name: str, wanted: dict[str, str]) -> dict[str, str]:
-    own = await _own_configs(client, full_name)
+    own = await own_configs(client, full_name)
     changed = {key: value for key, value in wanted.items() if own.get(key) != value}
     if changed:
         # The request replaces all that is set on the topic, so the operator's own settings go along.
@@ -199,7 +178,7 @@ async def _wait_for_leaders(client: AIOKafkaAdminClient, names: set[str]) -> Non
     """Return when every partition can be written to, so that the next command does not run into a missing leader."""
     async with asyncio.timeout(_LEADERS_S):
         while True:
-            present = await _metadata(client)
+            present = await topic_partitions(client)
             if all(present.get(name) and all(part["leader"] >= 0 for part in present[name]) for name in names):
                 return
             await asyncio.sleep(_LEADERS_POLL_S)
