@@ -24,7 +24,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """A real Kafka and PostgreSQL for the whole run of tests; each test takes a topic prefix and a schema of its own."""
+    """A real Kafka and PostgreSQL for the whole run of tests; each takes topics and a schema of its own."""
     from deploy.embedded.stack import running_stack  # noqa: PLC0415 - unit tests need no servers
 
     with running_stack(tmp_path_factory.mktemp("stack")) as started:
