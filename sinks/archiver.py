@@ -1,0 +1,215 @@
+"""The sink's loop: place partitions, read, decode, write; wait for a database that is away without losing the group."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from aiokafka import TopicPartition
+
+from core import kafka, metrics, postgres
+from core.waiting import until_it_works
+from sinks.batch import Batch
+from sinks.connection import Connection, Pool
+from sinks.consumer import GroupReader
+from sinks.offsets import (
+    OffsetsMovedError,
+    StoredOffset,
+    TopicIdentity,
+    begin_offsets,
+    check_position,
+    stored_offsets,
+)
+from sinks.rejections import RejectionSender
+from sinks.writer import Writer, Written, is_row_error
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+# Records decoded in one go: 500 events take about 5 ms, in which the event loop stands still.
+_POLL_RECORDS = 500
+# How long an empty poll waits, which is also how late a stop may be noticed.
+_POLL_S = 0.5
+# How often the group hears of us while a database is waited for, far below the poll interval after which we are out.
+_IDLE_S = 1.0
+# Kafka learns of committed offsets this often; nobody but lag tools reads them.
+_TELL_KAFKA_S = 1.0
+
+
+class AbandonedError(Exception):
+    """The partitions went to another member, or the process is to stop, before the database took the batch."""
+
+
+class Archiver:
+    """Moves one group member's partitions into the archive. `step` is called until the process is to stop."""
+
+    def __init__(
+        self,
+        reader: GroupReader,
+        pool: Pool,
+        rejections: RejectionSender,
+        stopping: asyncio.Event,
+        *,
+        group_id: str,
+        events_topic: str,
+        batch_events: int,
+        batch_age_s: float,
+        drain_s: float,
+    ) -> None:
+        self._reader = reader
+        self._pool = pool
+        self._writer = Writer(group_id)
+        self._rejections = rejections
+        self._stopping = stopping
+        self._group_id = group_id
+        self._events_topic = events_topic
+        self._batch_events = batch_events
+        self._batch_age_s = batch_age_s
+        self._drain_s = drain_s
+        self._batch = Batch(reader.generation)
+        self._untold: dict[TopicPartition, int] = {}
+        self._told_s = time.monotonic()
+        self.committed: dict[TopicPartition, int] = {}
+        """The next offset of each partition, as far as this process has committed it."""
+
+    async def step(self) -> None:
+        """Take what is there, for at most a moment, and write the batch when it is full or old enough.
+
+        Raises PositionError where stored offsets do not fit the topic, and whatever says that the database is in
+        disorder: both end the process.
+        """
+        if self._reader.unplaced():
+            await self._place()
+        batch = self._current()
+        wait_s = min(_POLL_S, max(0.0, self._batch_age_s - batch.age_s())) if batch.advances else _POLL_S
+        chunks = await self._reader.poll(wait_s, _POLL_RECORDS)
+        batch = self._current()
+        for chunk in chunks:
+            batch.add(
+                chunk.partition,
+                chunk.expected,
+                chunk.records,
+                are_events=chunk.partition.topic == self._events_topic,
+            )
+        if batch.advances and (batch.is_full(self._batch_events) or batch.age_s() >= self._batch_age_s):
+            await self.flush()
+        if self._untold and time.monotonic() - self._told_s >= _TELL_KAFKA_S:
+            await self.tell_kafka()
+
+    async def flush(self) -> None:
+        """Write the open batch. It is dropped, and read again, where its partitions are no longer ours."""
+        batch = self._current()
+        began_s = time.monotonic()
+        sent = 0
+        while batch.advances:
+            await self._rejections.send(batch.rejected[sent:])
+            sent = len(batch.rejected)
+            try:
+                written = await self._with_database(lambda connection: self._writer.write(connection, batch))
+            except OffsetsMovedError as error:
+                _log.warning("%s; reading the stored offsets again", error)
+                self._reader.displace()
+                break
+            except AbandonedError as error:
+                _log.info("a batch of %d events was dropped, to be read again: %s", batch.events, error)
+                break
+            except Exception as error:
+                if not is_row_error(error) or not await self._set_bad_rows_apart(batch):
+                    raise
+                continue
+            self._count(batch, written, began_s)
+            break
+        self._batch = Batch(self._reader.generation)
+
+    async def tell_kafka(self) -> None:
+        """Commit to Kafka what PostgreSQL holds already, so that tools show the lag of the archive."""
+        untold, self._untold, self._told_s = self._untold, {}, time.monotonic()
+        await self._reader.commit(untold)
+
+    def _current(self) -> Batch:
+        """The open batch, a new one if the assignment changed since the last was opened."""
+        stale = self._batch.generation != self._reader.generation
+        if stale or not self._batch.advances:
+            if stale and self._batch.advances:
+                _log.info("the assignment changed: a batch of %d events is read again", self._batch.events)
+            self._batch = Batch(self._reader.generation)
+        return self._batch
+
+    async def _set_bad_rows_apart(self, batch: Batch) -> bool:
+        bad = await self._with_database(lambda connection: self._writer.find_bad_rows(connection, batch))
+        for place, detail in bad.items():
+            record = batch.entries[place].record
+            _log.warning("record %s/%d/%d is rejected: %s", record.topic, record.partition, record.offset, detail)
+        batch.set_apart(bad)
+        return bool(bad)
+
+    async def _place(self) -> None:
+        """Look up where to go on in partitions that were assigned, check that it fits, and seek."""
+        generation = self._reader.generation
+        partitions = self._reader.unplaced()
+        identities = await until_it_works("Kafka", lambda: self._reader.identities(partitions), kafka.is_transient)
+        try:
+            stored = await self._with_database(lambda connection: self._load(connection, identities))
+        except AbandonedError:
+            return
+        if generation != self._reader.generation:
+            return
+        for tp, offset in stored.items():
+            check_position(tp, self._group_id, offset, identities[tp])
+        self._reader.place(stored, identities)
+
+    async def _load(
+        self, connection: Connection, identities: Mapping[TopicPartition, TopicIdentity]
+    ) -> dict[TopicPartition, StoredOffset]:
+        await begin_offsets(connection, self._group_id, identities)
+        stored = await stored_offsets(connection, self._group_id)
+        return {tp: stored[tp] for tp in identities}
+
+    async def _with_database(self, attempt: Callable[[Connection], Awaitable[T]]) -> T:
+        """Try until the database takes it; meanwhile consumption pauses, and the group goes on hearing of us.
+
+        Raises AbandonedError where the assignment changes, or the time for a drain passes, before it does.
+        """
+
+        async def once() -> T:
+            try:
+                async with self._pool.acquire() as connection:
+                    return await attempt(connection)
+            except Exception as error:
+                self._writer.forget()
+                if postgres.is_transient(error):
+                    metrics.BATCH_RETRIES.inc()
+                raise
+
+        generation = self._reader.generation
+        task = asyncio.ensure_future(until_it_works("PostgreSQL", once, postgres.is_transient))
+        held_s = 0.0
+        try:
+            while not (await asyncio.wait({task}, timeout=_IDLE_S))[0]:
+                held_s += _IDLE_S
+                await self._reader.idle(0.0)
+                if generation != self._reader.generation:
+                    raise AbandonedError("the partitions were assigned anew")
+                if self._stopping.is_set() and held_s >= self._drain_s:
+                    raise AbandonedError("the database did not take it before the process has to end")
+            return task.result()
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+            if held_s:
+                self._reader.resume()
+
+    def _count(self, batch: Batch, written: Written, began_s: float) -> None:
+        offsets = {tp: advance.following for tp, advance in batch.advances.items()}
+        self.committed.update(offsets)
+        self._untold.update(offsets)
+        metrics.BATCHES.inc()
+        metrics.ARCHIVED.inc(written.events)
+        metrics.SIGHTINGS.inc(batch.pairs)
+        metrics.BATCH_SECONDS.observe(time.monotonic() - began_s)
+        if batch.oldest_seen_ms is not None:
+            metrics.END_TO_END_SECONDS.observe(max(0.0, time.time() - batch.oldest_seen_ms / 1000))

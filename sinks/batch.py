@@ -1,0 +1,118 @@
+"""What was read since the last commit: decoded rows, the records they came from, and the offsets they cover."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from schemas import event_record, sighting
+from schemas.event_id import IdForm
+from schemas.sighting import Sighting
+from sinks.offsets import Advance
+from sinks.rows import EventRow, event_row
+
+if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord, TopicPartition
+
+    Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
+
+# Decoded rows take about three times the bytes of their records: a batch stays below 64 MiB.
+MAX_BATCH_BYTES = 16 * 1024 * 1024
+# An event is seen by 2.4 relays in the mean: sightings alone close a batch when they are four times its events.
+_PAIRS_PER_EVENT = 4
+# A longer URL is no relay's, and beyond 2,704 bytes the unique index of `relays` would refuse it.
+_MAX_URL_BYTES = 2048
+_INT64_END = 2**63
+
+
+class Entry(NamedTuple):
+    """One record and what it holds: an event, or sightings."""
+
+    record: Record
+    event: EventRow | None
+    sightings: list[Sighting]
+
+
+class Rejected(NamedTuple):
+    """A record that cannot be stored, and why."""
+
+    record: Record
+    detail: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """An open batch. `generation` is the assignment in which it was read: it is worthless in any other."""
+
+    generation: int
+    entries: list[Entry] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    advances: dict[TopicPartition, Advance] = field(default_factory=dict)
+    events: int = 0
+    pairs: int = 0
+    size_bytes: int = 0
+    oldest_seen_ms: int | None = None
+    opened_s: float = field(default_factory=time.monotonic)
+
+    def add(self, partition: TopicPartition, expected: int, records: Iterable[Record], *, are_events: bool) -> None:
+        """Decode consecutive records of one partition, the first of which was awaited at offset `expected`.
+
+        A record that cannot be decoded is set apart in `rejected`; its offset is covered all the same.
+        """
+        last: Record | None = None
+        for record in records:
+            last = record
+            if record.value is None:  # A tombstone: the record of an erased event. There is nothing to add.
+                continue
+            self.size_bytes += len(record.value)
+            try:
+                if are_events:
+                    self._add_event(record, record.value)
+                else:
+                    self._add_sightings(record, record.value)
+            except ValueError as error:
+                self.rejected.append(Rejected(record, str(error)))
+        if last is not None:
+            known = self.advances.get(partition)
+            self.advances[partition] = Advance(known.expected if known else expected, last.offset + 1, last.timestamp)
+
+    def is_full(self, max_events: int) -> bool:
+        """Whether the batch has reached its bound in events, sightings or bytes."""
+        return (
+            self.events >= max_events
+            or self.pairs >= max_events * _PAIRS_PER_EVENT
+            or self.size_bytes >= MAX_BATCH_BYTES
+        )
+
+    def age_s(self) -> float:
+        """Seconds since the batch was opened."""
+        return time.monotonic() - self.opened_s
+
+    def set_apart(self, bad: Mapping[int, str]) -> None:
+        """Move entries, by their place, to `rejected` with the reason given for each."""
+        self.rejected.extend(Rejected(self.entries[place].record, detail) for place, detail in bad.items())
+        self.entries = [entry for place, entry in enumerate(self.entries) if place not in bad]
+
+    def _add_event(self, record: Record, value: bytes) -> None:
+        decoded = event_record.decode(value)
+        form = IdForm.DEL if decoded.facts.get("del_form") else IdForm.NIP01
+        self.entries.append(Entry(record, event_row(decoded.event, decoded.raw, form), []))
+        self.events += 1
+        if self.oldest_seen_ms is None or decoded.seen_at_ms < self.oldest_seen_ms:
+            self.oldest_seen_ms = decoded.seen_at_ms
+
+    def _add_sightings(self, record: Record, value: bytes) -> None:
+        groups = sighting.decode(value)
+        for group in groups:
+            _check_sighting(group)
+            self.pairs += len(group.ids)
+        self.entries.append(Entry(record, None, groups))
+
+
+def _check_sighting(group: Sighting) -> None:
+    if len(group.relay.encode()) > _MAX_URL_BYTES or "\0" in group.relay:
+        raise ValueError(f"relay: must be a URL of at most {_MAX_URL_BYTES} bytes without U+0000")
+    if group.seen_at_ms >= _INT64_END:
+        raise ValueError("seen_at: must be milliseconds below 2^63")

@@ -1,0 +1,148 @@
+"""Brings a database to this version: the numbered SQL files in `migrations`, forward only, then the months ahead.
+
+Each file is applied once, in its own transaction, and recorded with its checksum: a file that was changed after it had
+been applied is refused, because databases would then differ by the day on which they were migrated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.resources import files
+from typing import NamedTuple
+
+import asyncpg
+
+from sinks.connection import Connection
+
+MONTHS_AHEAD = 24
+"""Partitions that the owner makes in advance: two years without anyone running `migrate`."""
+MONTHS_NEEDED = 2
+"""Below this many the sink is not ready: rows still find a place, but in the partition of the whole future."""
+
+# Any number that no other lock of this database uses: it makes two migrations at once wait for each other.
+_LOCK = 7110200
+_FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version integer PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+class MigrationError(Exception):
+    """The database cannot be brought to this version; the message says why and what to do."""
+
+
+class Migration(NamedTuple):
+    """One numbered SQL file."""
+
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the text, 64 hex digits. Line ends do not count: a checkout may have changed them."""
+        return sha256(self.sql.replace("\r\n", "\n").encode()).hexdigest()
+
+
+class Migrated(NamedTuple):
+    """What `migrate` did: the names of the files it applied, and how many monthly partitions it made."""
+
+    applied: list[str]
+    months: int
+
+
+def migrations() -> list[Migration]:
+    """The SQL files of this version, in order."""
+    found = [
+        Migration(int(match[1]), file.name, file.read_text(encoding="utf-8"))
+        for file in files("sinks.migrations").iterdir()
+        if (match := _FILE_NAME.fullmatch(file.name))
+    ]
+    return sorted(found)
+
+
+async def migrate(
+    connection: Connection, known: Sequence[Migration] | None = None, as_of: datetime | None = None
+) -> Migrated:
+    """Apply what is missing and make the months ahead. Safe to repeat, and to run twice at once.
+
+    Args:
+        connection: of the role that owns the tables.
+        known: the migrations to apply; those of this version by default.
+        as_of: the time from which months are counted; now by default.
+
+    Raises MigrationError where an applied file has changed or is unknown to this version.
+    """
+    known = migrations() if known is None else known
+    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    try:
+        await connection.execute("SET client_min_messages = warning")
+        await connection.execute(_LEDGER)
+        applied = [await _apply(connection, migration) for migration in await _missing(connection, known)]
+        months = 0
+        if await connection.fetchval("SELECT to_regproc('add_months_ahead') IS NOT NULL"):
+            months = await connection.fetchval(
+                "SELECT add_months_ahead($1, $2)", MONTHS_AHEAD, as_of or datetime.now(UTC)
+            )
+    finally:
+        if not connection.is_closed():
+            await connection.execute("RESET client_min_messages")
+            await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+    return Migrated(applied, months)
+
+
+async def check_schema(connection: Connection) -> None:
+    """Raise MigrationError unless every migration of this version is applied, and none that it does not know."""
+    if not await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL"):
+        raise MigrationError("the database has no tables of the archive yet: run `bigbrotr migrate`")
+    if missing := await _missing(connection, migrations()):
+        names = ", ".join(migration.name for migration in missing)
+        raise MigrationError(f"the database lacks {names}: run `bigbrotr migrate`")
+
+
+async def months_ahead(connection: Connection) -> int:
+    """How many monthly partitions lie after the current month."""
+    months: int = await connection.fetchval("SELECT months_ahead()")
+    return months
+
+
+async def _missing(connection: Connection, known: Sequence[Migration]) -> list[Migration]:
+    recorded = {
+        row["version"]: row for row in await connection.fetch("SELECT version, name, checksum FROM schema_migrations")
+    }
+    for migration in known:
+        row = recorded.pop(migration.version, None)
+        if row is not None and row["checksum"] != migration.checksum:
+            raise MigrationError(
+                f"{migration.name} was changed after it had been applied to this database: "
+                f"restore it, and make the change in a new file with the next number"
+            )
+    if recorded:
+        names = ", ".join(row["name"] for row in recorded.values())
+        raise MigrationError(f"the database has {names}, which this version does not know: install a newer version")
+    present = {row["version"] for row in await connection.fetch("SELECT version FROM schema_migrations")}
+    return [migration for migration in known if migration.version not in present]
+
+
+async def _apply(connection: Connection, migration: Migration) -> str:
+    try:
+        async with connection.transaction():
+            await connection.execute(migration.sql)
+            await connection.execute(
+                "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+                migration.version,
+                migration.name,
+                migration.checksum,
+            )
+    except asyncpg.PostgresError as error:
+        raise MigrationError(f"{migration.name} failed and was rolled back: {error}") from error
+    return migration.name

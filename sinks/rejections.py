@@ -1,0 +1,51 @@
+"""Sends records that cannot be stored to the `rejections` topic, and waits until they are safe there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from core import metrics
+from core.publisher import Publisher, RecordTooLargeError
+from schemas.reasons import Reason
+from schemas.rejection import Rejection
+
+if TYPE_CHECKING:
+    from sinks.batch import Rejected
+
+STAGE = "sink"
+# Longer messages of a database add nothing that the first lines do not say.
+_MAX_DETAIL = 1000
+
+
+class RejectionSender:
+    """Publishes rejections of this stage; the record's bytes stay as they are, the headers say where it was.
+
+    A record too large for `rejections` is named without its bytes: they stay where the headers say.
+    """
+
+    def __init__(self, publisher: Publisher, topic: str) -> None:
+        self._publisher = publisher
+        self._topic = topic
+
+    async def send(self, rejected: Iterable[Rejected]) -> None:
+        """Return once Kafka has acknowledged every one: only then may the offsets that cover them move."""
+        acknowledgements = []
+        for record, detail in rejected:
+            rejection = Rejection(
+                reason=Reason.BAD_ROW,
+                stage=STAGE,
+                detail=detail[:_MAX_DETAIL],
+                source_topic=record.topic,
+                source_partition=record.partition,
+                source_offset=record.offset,
+            )
+            headers = rejection.to_headers()
+            try:
+                sent = await self._publisher.send(self._topic, record.value, record.key, record.partition, headers)
+            except RecordTooLargeError:
+                sent = await self._publisher.send(self._topic, b"", record.key, record.partition, headers)
+            acknowledgements.append(sent)
+            metrics.REJECTED.labels(STAGE, Reason.BAD_ROW.value).inc()
+        await asyncio.gather(*acknowledgements)

@@ -1,0 +1,44 @@
+"""Relay URLs by small integer: get or create, with a bounded cache."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+from sinks.connection import Connection
+
+# Ten times the relays that anyone has listed; a full cache costs about 20 MB and is then filled anew.
+_CACHED = 100_000
+
+_KNOWN = "SELECT url, id FROM relays WHERE url = ANY($1::text[])"
+# In order, so that two instances that meet the same new relays wait for each other instead of deadlocking.
+_CREATE = """
+INSERT INTO relays (url) SELECT url FROM unnest($1::text[]) AS new (url) ORDER BY url
+ON CONFLICT DO NOTHING
+"""
+
+
+class RelayIds:
+    """Finds the integers of relay URLs. One per process; forget it whenever the database may be another one."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+
+    async def find(self, connection: Connection, urls: AbstractSet[str]) -> dict[str, int]:
+        """The integer of each URL. New ones are committed at once: outside a batch, so that nobody waits for it."""
+        if missing := [url for url in urls if url not in self._ids]:
+            if len(self._ids) + len(missing) > _CACHED:
+                self._ids.clear()
+                missing = list(urls)
+            await self._load(connection, missing)
+            if new := [url for url in missing if url not in self._ids]:
+                await connection.execute(_CREATE, new)
+                await self._load(connection, new)
+        return {url: self._ids[url] for url in urls}
+
+    def forget(self) -> None:
+        """Drop the cache, after a failure behind which the database may have been restored or made anew."""
+        self._ids.clear()
+
+    async def _load(self, connection: Connection, urls: list[str]) -> None:
+        for row in await connection.fetch(_KNOWN, urls):
+            self._ids[row["url"]] = row["id"]

@@ -1,0 +1,160 @@
+"""The sink: verified events and sightings from Kafka become rows, batch by batch, each with the offsets it covers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import ClassVar
+
+from aiokafka import AIOKafkaConsumer
+
+from core import kafka, metrics, postgres
+from core.publisher import Publisher
+from core.service import Service
+from core.settings import Settings
+from core.waiting import brief
+from schemas.topics import physical
+from sinks.archiver import Archiver
+from sinks.connection import Pool
+from sinks.consumer import GroupReader
+from sinks.migrate import MONTHS_NEEDED, check_schema, months_ahead
+from sinks.rejections import RejectionSender
+
+_log = logging.getLogger(__name__)
+
+# How often the ends of the topics are asked for, which is how old a shown lag may be.
+_LAG_S = 5.0
+# A fetch waits for this much or this long, whichever comes first: one request then carries many bundles' outputs, and a
+# quiet topic is still seen at once on a human scale.
+_FETCH_MIN_BYTES = 64 * 1024
+_FETCH_MAX_WAIT_MS = 50
+
+
+class SinkService(Service):
+    """Writes the archive. Instances of one group share the partitions of `events` and `sightings`."""
+
+    name: ClassVar[str] = "sink"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        prefix = settings.kafka.topic_prefix
+        self._events_topic = physical(prefix, "events")
+        self._topics = [self._events_topic, physical(prefix, "sightings")]
+        self._rejections_topic = physical(prefix, "rejections")
+        self._consumer: AIOKafkaConsumer | None = None
+        self._publisher: Publisher | None = None
+        self._pool: Pool | None = None
+        self._reader: GroupReader | None = None
+        self._archiver: Archiver | None = None
+        self._observer: asyncio.Task[None] | None = None
+        self._lag: int | None = None
+        self._months_ahead = MONTHS_NEEDED
+
+    async def start(self) -> None:
+        """Wait for PostgreSQL and Kafka, check the tables, and join the group.
+
+        Raises MigrationError where the database is not of this version.
+        """
+        sink = self.settings.sink
+        self._pool = await postgres.pool(self.settings)
+        async with self._pool.acquire() as connection:
+            await check_schema(connection)
+        self._publisher = await kafka.open_publisher(self.settings)
+        self._reader = GroupReader(sink.group_id)
+        self._consumer = await kafka.consumer(
+            self.settings,
+            *self._topics,
+            listener=self._reader,
+            group_id=sink.group_id,
+            auto_offset_reset="none",
+            fetch_min_bytes=_FETCH_MIN_BYTES,
+            fetch_max_wait_ms=_FETCH_MAX_WAIT_MS,
+        )
+        self._reader.attach(self._consumer)
+        self._archiver = Archiver(
+            self._reader,
+            self._pool,
+            RejectionSender(self._publisher, self._rejections_topic),
+            self.stopping,
+            group_id=sink.group_id,
+            events_topic=self._events_topic,
+            batch_events=sink.batch_events,
+            batch_age_s=sink.batch_age_ms / 1000,
+            drain_s=sink.drain_s,
+        )
+        self._observer = asyncio.create_task(self._observe(self._consumer, self._pool), name="sink lag")
+
+    async def run(self) -> None:
+        """Archive until the process is to stop."""
+        archiver = self._started()
+        while not self.stopping.is_set():
+            await archiver.step()
+
+    async def drain(self) -> None:
+        """Write the open batch and tell Kafka how far the archive is."""
+        archiver = self._started()
+        await archiver.flush()
+        await archiver.tell_kafka()
+
+    async def close(self) -> None:
+        """Leave the group and close every connection."""
+        if self._observer is not None:
+            self._observer.cancel()
+            await asyncio.wait({self._observer})
+        if self._consumer is not None:
+            await kafka.stop_client(self._consumer)
+        if self._publisher is not None:
+            await self._publisher.close()
+        if self._pool is not None:
+            self._pool.terminate()
+
+    def ready(self) -> str | None:
+        """Name what keeps rows from being written; servers that are waited for are named by `core.waiting`."""
+        if self._reader is None or self._reader.generation == 0:
+            return "waiting for partitions"
+        if self._reader.unplaced():
+            return "looking up where to read on"
+        if self._months_ahead < MONTHS_NEEDED:
+            return f"partitions reach only {self._months_ahead} months ahead: run `bigbrotr migrate`"
+        return None
+
+    def status(self) -> dict[str, object]:
+        """Tell the partitions of this instance, their lag in records, and how many months have their partition."""
+        return {
+            "partitions": len(self._reader.positions()) if self._reader is not None else 0,
+            "lag": self._lag,
+            "months_ahead": self._months_ahead,
+        }
+
+    def tick(self) -> None:
+        """End the process where the observer broke: figures that stand still would be believed."""
+        if self._observer is not None and self._observer.done() and not self._observer.cancelled():
+            self._observer.result()
+
+    def _started(self) -> Archiver:
+        assert self._archiver is not None, "start comes before run and drain"
+        return self._archiver
+
+    async def _observe(self, consumer: AIOKafkaConsumer, pool: Pool) -> None:
+        """Look up lag and months ahead from time to time. Failures show elsewhere: these are figures for people."""
+        while True:
+            try:
+                await self._measure_lag(consumer)
+                async with asyncio.timeout(_LAG_S), pool.acquire() as connection:
+                    self._months_ahead = await months_ahead(connection)
+            except Exception as error:
+                if not kafka.is_transient(error) and not postgres.is_transient(error):
+                    raise
+                _log.debug("figures could not be refreshed: %s", brief(error))
+            await asyncio.sleep(_LAG_S)
+
+    async def _measure_lag(self, consumer: AIOKafkaConsumer) -> None:
+        positions = self._reader.positions() if self._reader is not None else {}
+        committed = self._archiver.committed if self._archiver is not None else {}
+        total = 0
+        metrics.LAG.clear()  # Partitions that went to another instance must not stand here with their last figure.
+        for tp, end in (await consumer.end_offsets(list(positions))).items():
+            lag = max(0, end - committed.get(tp, positions[tp]))
+            metrics.LAG.labels(tp.topic, str(tp.partition)).set(lag)
+            total += lag
+        self._lag = total
