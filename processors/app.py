@@ -1,0 +1,83 @@
+"""The Faust app: its settings, each with the reason why it is not Faust's default.
+
+Faust gives us consumer groups, rebalances, streams and offset commits. Web server, tables, topic creation and its
+producer are not used.
+"""
+
+from __future__ import annotations
+
+import faust
+from faust.types import TopicT
+from mode.supervisors import CrashingSupervisor
+
+from core.settings import Settings
+from schemas.topics import physical
+
+# Bundles that wait in memory between Kafka's client and the lanes; at 256 KiB each this is 16 MiB, Faust's own
+# default of 4096 would be a gibibyte.
+_STREAM_BUFFER_BUNDLES = 64
+# Per partition and fetch. The largest bundle is a little over 1 MiB, and Kafka sends a first record of any size.
+_FETCH_BYTES = 1024 * 1024
+# How much acknowledged work a kill may repeat.
+_COMMIT_INTERVAL_S = 1.0
+# A process that was killed holds its partitions for this long (Kafka's default until 3.0).
+_SESSION_TIMEOUT_S = 10.0
+_HEARTBEAT_S = 3.0
+# Kafka waits this long for a member that drains at a revoke; beyond the deadline of our own for that drain.
+_REBALANCE_MARGIN_S = 10.0
+_REQUEST_TIMEOUT_S = 40.0
+
+
+def create_app(settings: Settings) -> faust.App:
+    """Make the app, without agents. It must be started in the running loop that made it.
+
+    Args:
+        settings: with `kafka.bootstrap_servers` filled in.
+
+    Raises:
+        ValueError: no broker is named.
+    """
+    servers = settings.kafka.bootstrap_servers
+    if not servers:
+        raise ValueError("kafka.bootstrap_servers: is needed to run a processor")
+    directory = settings.data_dir / "processor"
+    # Faust makes the last part of this path only.
+    directory.mkdir(parents=True, exist_ok=True)
+    return faust.App(
+        settings.processor.group_id,
+        broker=[f"kafka://{server}" for server in servers.split(",")],
+        broker_client_id="bigbrotr-processor",
+        datadir=directory,
+        # A worker binds no port: health and metrics are served by our own lifecycle.
+        web_enabled=False,
+        key_serializer="raw",
+        # A decode error inside Faust ends an agent silently; we decode, and refuse what is bad.
+        value_serializer="raw",
+        cython_optimizations=True,
+        # The default restarts the agent and goes on past what it failed on.
+        agent_supervisor=CrashingSupervisor,
+        topic_allow_declare=False,
+        # The leader's election topic would be created by Faust.
+        topic_disable_leader=True,
+        # `latest` would skip what came before the first start.
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=_FETCH_BYTES,
+        stream_buffer_maxsize=_STREAM_BUFFER_BUNDLES,
+        # A revoke waits for the bundles that are open; the service ends the process if that takes too long.
+        stream_wait_empty=True,
+        broker_commit_interval=_COMMIT_INTERVAL_S,
+        broker_session_timeout=_SESSION_TIMEOUT_S,
+        broker_heartbeat_interval=_HEARTBEAT_S,
+        broker_rebalance_timeout=settings.processor.drain_s + _REBALANCE_MARGIN_S,
+        broker_request_timeout=_REQUEST_TIMEOUT_S,
+        # Standby replicas and the assignor for tables would add topics and state of Faust's.
+        table_standby_replicas=0,
+        worker_redirect_stdouts=False,
+    )
+
+
+def declare_topic(app: faust.App, prefix: str, name: str) -> TopicT:
+    """Name an existing topic to an agent; it is never created from here."""
+    return app.topic(
+        physical(prefix, name), key_type=bytes, value_type=bytes, internal=False, allow_empty=True, acks=True
+    )

@@ -1,0 +1,57 @@
+"""Faust can stop consuming after an outage without an error: there is work, the broker answers, and nothing moves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+# Far beyond a rebalance (20 s) and any bundle (milliseconds): whoever waits this long beside work is stuck.
+STALL_S = 60.0
+
+
+class StallDetector:
+    """Tells a stuck consumer from an idle one, which has no lag and is healthy.
+
+    Args:
+        stall_s: how long lag may stand beside no progress.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, stall_s: float = STALL_S, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stall_s = stall_s
+        self._clock = clock
+        self._progress: object = None
+        self._since: float | None = None
+
+    def observe(self, lag: int, progress: object) -> float:
+        """Take an observation that the broker answered.
+
+        Args:
+            lag: records that are waiting.
+            progress: anything that differs once something was done.
+
+        Returns:
+            For how many seconds there has been work and no progress.
+
+        Raises:
+            StalledError: for too long.
+        """
+        now = self._clock()
+        if lag <= 0 or progress != self._progress or self._since is None:
+            self._progress = progress
+            self._since = now if lag > 0 else None
+            return 0.0
+        stalled_s = now - self._since
+        if stalled_s >= self._stall_s:
+            raise StalledError(
+                f"{lag} bundles are waiting and none was done for {stalled_s:.0f} s: the consumer is stuck"
+            )
+        return stalled_s
+
+    def interrupt(self) -> None:
+        """Begin anew: the broker did not answer, so that no progress says nothing about us."""
+        self._since = None
+
+
+class StalledError(RuntimeError):
+    """The consumer does not take what is there; a new process will."""

@@ -1,0 +1,57 @@
+"""No bundle is skipped: Faust commits past a gap in what it was given, which would lose it silently."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from core import metrics
+
+log = logging.getLogger(__name__)
+
+
+class OffsetGapError(RuntimeError):
+    """Bundles that are still in the topic were not given to us: this process must not commit, and starts again."""
+
+
+class Continuity:
+    """Judges a jump in a partition's offsets by what the broker says.
+
+    Args:
+        committed: asks for the group's committed offset of a partition, None if there is none.
+        earliest: asks for the first offset that the partition still has.
+    """
+
+    def __init__(
+        self, committed: Callable[[int], Awaitable[int | None]], earliest: Callable[[int], Awaitable[int]]
+    ) -> None:
+        self._committed = committed
+        self._earliest = earliest
+
+    async def check(self, partition: int, expected: int | None, offset: int) -> None:
+        """Allow a jump only over what the topic no longer has.
+
+        Args:
+            partition: of `raw.bundles`.
+            expected: the offset after the last bundle, or None for the first one of an assignment.
+            offset: of the bundle that came.
+
+        Raises:
+            OffsetGapError: there are bundles in between.
+        """
+        if expected is None:
+            expected = await self._committed(partition)
+            if expected is not None and offset <= expected:
+                return
+        earliest = await self._earliest(partition)
+        if expected is not None and expected < offset <= earliest:
+            # Starting again would not bring them back. The janitor keeps what is not durable elsewhere, so this means
+            # that somebody set a retention on the topic or deleted records by hand.
+            log.error(
+                "bundles %d to %d of partition %d were deleted before they were read", expected, offset - 1, partition
+            )
+            metrics.SKIPPED.inc(offset - expected)
+        elif offset > earliest:
+            raise OffsetGapError(
+                f"partition {partition}: came to offset {offset} where {expected or earliest} was next; starting again"
+            )

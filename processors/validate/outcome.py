@@ -1,0 +1,85 @@
+"""What a judged bundle leads to, by the partition that its records belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, Self
+
+from schemas.judge import Judgement
+from schemas.reasons import Reason
+
+Groups = dict[tuple[str, int], list[tuple[str, int]]]
+"""Sightings: (relay, seen_at in ms) → pairs of id and `created_at`."""
+
+
+class Source(NamedTuple):
+    """Where a bundle stands in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Refused(NamedTuple):
+    """One refused or quarantined input: its bytes, why, and where and when it was received, if known."""
+
+    raw: bytes
+    reason: Reason
+    field: str | None
+    detail: str | None
+    relay: str | None = None
+    seen_at_ms: int | None = None
+
+    @classmethod
+    def of(cls, raw: bytes, judgement: Judgement, relay: str | None, seen_at_ms: int | None) -> Self:
+        """Make one of a judgement that is not an acceptance."""
+        if judgement.reason is None:
+            raise ValueError("reason: an accepted judgement has none")
+        return cls(raw, judgement.reason, judgement.field, judgement.detail, relay, seen_at_ms)
+
+
+class NewEvent(NamedTuple):
+    """A record for `events`: key, value, and the copy that it was taken from, in case the value is too large."""
+
+    key: bytes
+    value: bytes
+    raw: bytes
+    relay: str | None
+    seen_at_ms: int
+
+
+@dataclass(slots=True, eq=False)
+class Records:
+    """What goes into one partition of `events` and of `sightings`."""
+
+    events: list[NewEvent] = field(default_factory=list)
+    sightings: Groups = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Outcome:
+    """Everything that follows from one bundle.
+
+    Attributes:
+        lines: received copies.
+        duplicates: copies whose bytes were known or came twice in the bundle.
+        checked: signatures that were checked.
+        by_partition: events and sightings; nearly always one partition, the bundle's own.
+        refused: for `rejections`.
+        quarantined: for `quarantine`.
+        learned: keys and records for the seen-set, once all of this is acknowledged.
+    """
+
+    lines: int
+    duplicates: int
+    checked: int
+    by_partition: dict[int, Records] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+    quarantined: list[Refused] = field(default_factory=list)
+    learned: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+    def records(self, partition: int) -> Records:
+        """The records of a partition, made when first asked for."""
+        if (records := self.by_partition.get(partition)) is None:
+            records = self.by_partition[partition] = Records()
+        return records

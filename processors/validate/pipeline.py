@@ -1,0 +1,167 @@
+"""A bundle in, what to publish out: the order of design section 5 as two pure steps with the signatures between them.
+
+`examine_bundle` does everything that needs no signature and says which signatures to check; `conclude_bundle` takes
+the answers. Only the seen-set is changed, and only by `conclude_bundle`'s caller.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+from processors.validate.outcome import Groups, NewEvent, Outcome, Refused, Source
+from processors.validate.seen import SeenSet, fingerprint, pack, signature_of, unpack
+from schemas.bundle import BadLine, decode_lines
+from schemas.event_record import encode
+from schemas.facts import facts
+from schemas.judge import Judgement, Policy, conclude, examine
+from schemas.partition import event_partition
+from schemas.reasons import Reason, Verdict
+
+log = logging.getLogger(__name__)
+
+_RESERVED = "event: is missing; lines that only name an id are reserved for a later version"
+
+
+@dataclass(slots=True, eq=False)
+class Candidate:
+    """One text of an event that is right but for its signature, with every copy of it in the bundle.
+
+    Attributes:
+        raw: the verbatim bytes; `key` is their fingerprint.
+        judgement: what `schemas.judge.examine` said; it holds if the signature does.
+        copies: (relay, seen_at in ms), in order of arrival.
+        check: index into the signatures to verify, or -1 if this signature of this id is known to be right.
+    """
+
+    raw: bytes
+    key: bytes
+    judgement: Judgement
+    copies: list[tuple[str | None, int]]
+    check: int = -1
+
+
+@dataclass(slots=True, eq=False)
+class Examination:
+    """What is known of a bundle before its signatures are checked."""
+
+    lines: int = 0
+    duplicates: int = 0
+    sightings: Groups = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    signatures: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def examine_bundle(value: bytes, seen: SeenSet, policy: Policy) -> Examination:
+    """Judge every line of a bundle but for signatures. Never raises, whatever the bundle holds."""
+    found = Examination()
+    here: dict[bytes, Candidate] = {}
+    checks: dict[tuple[str, str, str], int] = {}
+    known = seen.get
+    sightings = found.sightings
+    for line in decode_lines(value):
+        found.lines += 1
+        if isinstance(line, BadLine):
+            found.refused.append(Refused(line.raw, Reason.BAD_BUNDLE, None, line.error))
+            continue
+        relay, seen_at_ms, raw = line
+        if raw is None:
+            found.refused.append(Refused(b"", Reason.BAD_BUNDLE, "event", _RESERVED, relay, seen_at_ms))
+            continue
+        key = fingerprint(raw)
+        if (record := known(key)) is not None:
+            found.duplicates += 1
+            if relay is not None:
+                _sight(sightings, relay, seen_at_ms, record)
+            continue
+        # The same bytes twice in one bundle have the same verdict, so they are judged once.
+        if (twin := here.get(key)) is not None:
+            twin.copies.append((relay, seen_at_ms))
+            continue
+        judgement = _examine(raw, policy)
+        event = judgement.event
+        if event is None or judgement.verdict is Verdict.REFUSED:
+            found.refused.append(Refused.of(raw, judgement, relay, seen_at_ms))
+            continue
+        candidate = here[key] = Candidate(raw, key, judgement, [(relay, seen_at_ms)])
+        found.candidates.append(candidate)
+        record = known(bytes.fromhex(event.id))
+        if record is None or signature_of(record) != fingerprint(event.sig.encode()):
+            candidate.check = checks.setdefault((event.pubkey, event.id, event.sig), len(checks))
+    found.signatures = list(checks)
+    return found
+
+
+def conclude_bundle(
+    found: Examination, verdicts: list[bool], seen: SeenSet, source: Source, partitions: int
+) -> Outcome:
+    """Decide what to publish, given one verdict for each of the examination's signatures.
+
+    Args:
+        found: the bundle, examined against the same seen-set.
+        verdicts: whether each of `found.signatures` is right.
+        seen: what the partition remembers; it is asked for ids, and not changed.
+        source: where the bundle stands.
+        partitions: the partition count of `events` and `sightings`.
+    """
+    outcome = Outcome(found.lines, found.duplicates, len(verdicts), refused=found.refused)
+    home = outcome.records(source.partition)
+    home.sightings = found.sightings
+    here: set[bytes] = set()
+    for candidate in found.candidates:
+        valid = candidate.check < 0 or verdicts[candidate.check]
+        judgement = conclude(candidate.judgement, signature_valid=valid)
+        event = judgement.event
+        if event is None or judgement.verdict is Verdict.REFUSED:
+            outcome.refused += [Refused.of(candidate.raw, judgement, *copy) for copy in candidate.copies]
+            continue
+        outcome.duplicates += len(candidate.copies) - 1
+        event_id = bytes.fromhex(event.id)
+        relay, seen_at_ms = candidate.copies[0]
+        new = event_id not in here and seen.get(event_id) is None
+        accepted = judgement.verdict is Verdict.ACCEPTED
+        if not accepted:
+            if new:
+                outcome.quarantined.append(Refused.of(candidate.raw, judgement, relay, seen_at_ms))
+        else:
+            partition = event_partition(event.id, partitions)
+            records = home if partition == source.partition else outcome.records(partition)
+            if new:
+                stated = facts(event, judgement.id_form, seen_at_ms)  # type: ignore[arg-type] # accepted: never None
+                value = encode(candidate.raw, relay, seen_at_ms, stated)
+                records.events.append(NewEvent(event_id, value, candidate.raw, relay, seen_at_ms))
+            for copy_relay, copy_seen_at_ms in candidate.copies:
+                if copy_relay is not None:
+                    records.sightings.setdefault((copy_relay, copy_seen_at_ms), []).append((event.id, event.created_at))
+            # A copy that its connector put into another partition's bundle does not teach this partition's seen-set.
+            if records is not home:
+                here.add(event_id)
+                continue
+        record = pack(event_id, fingerprint(event.sig.encode()), event.created_at if accepted else None)
+        outcome.learned.append((candidate.key, record))
+        if new:
+            here.add(event_id)
+            outcome.learned.append((event_id, record))
+    return outcome
+
+
+def _sight(sightings: Groups, relay: str, seen_at_ms: int, record: bytes) -> None:
+    """Note a copy of a known event; a quarantined one is not in the archive, and has no sightings."""
+    event_id, created_at = unpack(record)
+    if created_at is None:
+        return
+    group = sightings.get((relay, seen_at_ms))
+    if group is None:
+        sightings[relay, seen_at_ms] = [(event_id, created_at)]
+    else:
+        group.append((event_id, created_at))
+
+
+def _examine(raw: bytes, policy: Policy) -> Judgement:
+    """Examine, and refuse what makes the rules themselves fail: one event must not stop a partition for ever."""
+    try:
+        return examine(raw, policy)
+    except Exception as error:
+        log.exception("an event of %d bytes could not be judged", len(raw))
+        return Judgement(Verdict.REFUSED, Reason.BAD_FIELD, None, f"could not be judged: {type(error).__name__}")
