@@ -8,6 +8,7 @@ sender, and the first failed send makes every later call raise.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import time
@@ -79,21 +80,26 @@ class Publisher:
         if self._failure is not None:
             self.raise_if_failed()
         size = RECORD_OVERHEAD_BYTES + (len(value) if value else 0) + (len(key) if key else 0)
-        for name, text in headers:
-            size += len(name) + len(text)
+        if headers:
+            size += sum(len(name) + len(text) for name, text in headers)
         if size > self._limits.get(topic, size):
             raise RecordTooLargeError(f"a record of {size} bytes is larger than the {self._limits[topic]} of {topic}")
-        if self._line.locked() or (self.in_flight_bytes and self.in_flight_bytes + size > self._most_bytes):
+        if self.in_flight_bytes + size > self._most_bytes or self._line.locked():
             await self._wait_for_room(size)
-        else:
-            self._take(size)
+        elif not self.in_flight_records:
+            self._moved_at = time.monotonic()
+        self.in_flight_records += 1
+        self.in_flight_bytes += size
         try:
-            future = await self._hand_over(topic, value, key, partition, headers)
+            try:
+                future = await self.producer.send(topic, value, key, partition, headers=headers)
+            except KafkaTimeoutError:
+                future = await self._keep_trying(topic, value, key, partition, headers)
         except BaseException:
             self._release(size)
             raise
         future.add_done_callback(functools.partial(self._acknowledged, size))
-        return future
+        return future  # type: ignore[no-any-return]  # aiokafka's send has no types
 
     def raise_if_failed(self) -> None:
         """Raise PublishError if any record was given up."""
@@ -120,32 +126,23 @@ class Publisher:
 
     async def _wait_for_room(self, size: int) -> None:
         # In line, so that a large record is not kept waiting for ever by small ones that fit.
-        metrics.PRODUCER_PAUSES.inc()
         async with self._line:
+            if self.in_flight_bytes and self.in_flight_bytes + size > self._most_bytes:
+                metrics.PRODUCER_PAUSES.inc()
             while self.in_flight_bytes and self.in_flight_bytes + size > self._most_bytes:
                 await self._next_change()
                 self.raise_if_failed()
-            self._take(size)
 
-    async def _hand_over(
+    async def _keep_trying(
         self, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: Sequence[tuple[str, bytes]]
     ) -> asyncio.Future[RecordMetadata]:
+        # aiokafka found no room in this partition's batch for 40 s: the broker is away, and is waited for.
         while True:
-            try:
-                future: asyncio.Future[RecordMetadata] = await self.producer.send(
+            self.raise_if_failed()
+            with contextlib.suppress(KafkaTimeoutError):
+                return await self.producer.send(  # type: ignore[no-any-return]
                     topic, value, key, partition, headers=headers
                 )
-            except KafkaTimeoutError:
-                # No room in this partition's batch for 40 s: the broker is away, and is waited for.
-                self.raise_if_failed()
-            else:
-                return future
-
-    def _take(self, size: int) -> None:
-        if not self.in_flight_records:
-            self._moved_at = time.monotonic()
-        self.in_flight_records += 1
-        self.in_flight_bytes += size
 
     def _release(self, size: int) -> None:
         self.in_flight_records -= 1
