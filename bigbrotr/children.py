@@ -1,0 +1,57 @@
+"""How a service is started as a child: its command line, and its settings as variables."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from core import kafka, postgres
+from core.parent import PARENT_VARIABLE
+from core.settings import CONFIG_VARIABLE, Settings
+
+
+def service_argv(name: str) -> list[str]:
+    """The command of a service: the same interpreter, so that no PATH can choose another installation."""
+    return [sys.executable, "-m", "bigbrotr", "service", name]
+
+
+def port_file(settings: Settings, name: str) -> Path:
+    """Where a child writes the port of its health server."""
+    return settings.data_dir / "run" / f"{name}.port"
+
+
+def service_env(settings: Settings, config: Path | None, name: str, base: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a service: `base`, and over it what its parent has settled.
+
+    Args:
+        settings: with both servers filled in.
+        config: the settings file that the parent read, if one was named on its command line.
+        name: of the service.
+        base: the environment of the parent.
+    """
+    env = {
+        **base,
+        PARENT_VARIABLE: str(os.getpid()),
+        "PYTHONUNBUFFERED": "1",
+        "BIGBROTR_DATA_DIR": str(settings.data_dir),
+        "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers(settings),
+        "BIGBROTR_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
+        "BIGBROTR_KAFKA__PARTITIONS": str(settings.kafka.partitions),
+        "BIGBROTR_POSTGRES__DSN": postgres.dsn(settings),
+        "BIGBROTR_HTTP__HOST": "127.0.0.1",  # the parent reads the health of its children, nobody else needs to
+        "BIGBROTR_HTTP__PORT": "0",
+        "BIGBROTR_HTTP__PORT_FILE": str(port_file(settings, name)),
+    }
+    if config is not None:
+        env[CONFIG_VARIABLE] = str(config.absolute())
+    return env
+
+
+def read_port(settings: Settings, name: str) -> int | None:
+    """The port of a child's health server, or None while it has none."""
+    try:
+        return int(port_file(settings, name).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,169 @@
+"""Puts a snapshot together: asks services, Kafka and PostgreSQL, each within a time limit and without the others."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import asyncpg
+
+from bigbrotr import archive
+from bigbrotr.health import Health, ask
+from bigbrotr.offsets import SINK_TOPICS, Offsets, OffsetsReader, lag
+from bigbrotr.snapshot import Counts, RelayState, ServiceState, Snapshot
+from bigbrotr.totals import Totals
+from core import postgres
+from core.settings import Settings
+from core.waiting import brief
+from schemas.topics import TOPICS
+
+_TIMEOUT_S = 3.0  # a server that takes longer for a handful of small requests is as good as away
+REACHABLE = "reachable"
+
+
+class Collector:
+    """Makes snapshots of one pipeline; an async context manager. Counters go on over restarts of services."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clients = AsyncExitStack()
+        self._session: aiohttp.ClientSession
+        self._offsets: OffsetsReader | None = None
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._totals = Totals()
+        self._events: list[str] = []
+
+    async def __aenter__(self) -> Self:
+        self._session = await self._clients.enter_async_context(aiohttp.ClientSession())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._drop_kafka()
+        self._drop_postgres()
+        await self._clients.aclose()
+
+    async def snapshot(self, services: Sequence[ServiceState], events: Sequence[str] = ()) -> Snapshot:
+        """Take a snapshot; `services` come from the supervisor or from services.json, still without their health."""
+        healths, kafka_part, postgres_part = await asyncio.gather(
+            asyncio.gather(*(ask(self._session, service.port) for service in services)),
+            self._ask_kafka(),
+            self._ask_postgres(),
+        )
+        kafka_state, ends, begins, processed = kafka_part
+        postgres_state, rows, sunk, database_bytes = postgres_part
+        raw, outputs = self._split(ends)
+        return Snapshot(
+            at_s=time.monotonic(),
+            servers={"kafka": kafka_state, "postgres": postgres_state},
+            services=tuple(_with_health(service, health) for service, health in zip(services, healths, strict=True)),
+            relays=tuple(relay for health in healths for relay in relay_states(health.details)),
+            counts=self._counts(services, healths, rows),
+            topics=self._per_topic(ends),
+            processor_lag=None if processed is None else lag(raw, begins, processed),
+            sink_lag=None if sunk is None or not ends else lag(outputs, begins, sunk),
+            disk=_disk(self._settings.data_dir, database_bytes),
+            events=tuple(events),
+        )
+
+    def _counts(
+        self, services: Sequence[ServiceState], healths: Sequence[Health], rows: archive.ArchiveCounts | None
+    ) -> Counts:
+        for service, health in zip(services, healths, strict=True):
+            self._totals.add(service.name, health.metrics)
+            self._totals.add(service.name, {f"rejected:{key}": count for key, count in health.rejected.items()})
+            self._totals.add(service.name, {f"quarantined:{key}": count for key, count in health.quarantined.items()})
+        return Counts(
+            received=self._totals.get("bigbrotr_received_copies_total"),
+            verified=self._totals.get("bigbrotr_verified_total"),
+            duplicates=self._totals.get("bigbrotr_duplicates_total"),
+            rejected=self._totals.group("rejected:"),
+            quarantined=self._totals.group("quarantined:"),
+            archived=None if rows is None else rows.events,
+            sightings=None if rows is None else rows.pairs,
+        )
+
+    def _split(self, ends: Offsets) -> tuple[Offsets, Offsets]:
+        prefix = self._settings.kafka.topic_prefix
+        sink_topics = {prefix + name for name in SINK_TOPICS}
+        raw = {tp: end for tp, end in ends.items() if tp.topic == f"{prefix}raw.bundles"}
+        return raw, {tp: end for tp, end in ends.items() if tp.topic in sink_topics}
+
+    def _per_topic(self, ends: Offsets) -> dict[str, int]:
+        prefix = self._settings.kafka.topic_prefix
+        sums = {topic.name: 0 for topic in TOPICS if any(tp.topic == prefix + topic.name for tp in ends)}
+        for tp, end in ends.items():
+            sums[tp.topic.removeprefix(prefix)] += end
+        return sums
+
+    async def _ask_kafka(self) -> tuple[str, Offsets, Offsets, Offsets | None]:
+        if self._settings.kafka.bootstrap_servers is None:
+            return "not running", {}, {}, None
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                if self._offsets is None:
+                    self._offsets = await OffsetsReader(self._settings).__aenter__()
+                ends = await self._offsets.ends()
+                begins = await self._offsets.begins("raw.bundles", *SINK_TOPICS)
+                return REACHABLE, ends, begins, await self._offsets.processed()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what a person wants to see here
+            await self._drop_kafka()
+            return f"unreachable: {brief(error)}", {}, {}, None
+
+    async def _ask_postgres(self) -> tuple[str, archive.ArchiveCounts | None, Offsets | None, int | None]:
+        if self._settings.postgres.dsn is None:
+            return "not running", None, None, None
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                if self._connection is None:
+                    self._connection = await asyncpg.connect(postgres.dsn(self._settings))
+                size = await archive.database_bytes(self._connection)
+                if not await archive.has_schema(self._connection):
+                    return "reachable, not migrated yet", None, None, size
+                rows = await archive.counts(self._connection)
+                return REACHABLE, rows, await archive.sunk(self._connection, self._settings), size
+        except Exception as error:  # noqa: BLE001 - as above
+            self._drop_postgres()
+            return f"unreachable: {brief(error)}", None, None, None
+
+    async def _drop_kafka(self) -> None:
+        reader, self._offsets = self._offsets, None
+        if reader is not None:
+            await reader.__aexit__(None, None, None)
+
+    def _drop_postgres(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+
+def _with_health(service: ServiceState, health: Health) -> ServiceState:
+    return replace(service, problem=health.problem) if service.state == "running" else service
+
+
+def relay_states(details: dict[str, Any]) -> list[RelayState]:
+    """Read the relays from what a connector says of itself; other services have none."""
+    return [
+        RelayState(
+            url=str(relay.get("url", "?")),
+            state=str(relay.get("state", "?")),
+            detail=str(relay.get("detail") or ""),
+            received=int(relay.get("received") or 0),
+        )
+        for relay in details.get("relays", ())
+    ]
+
+
+def _disk(data_dir: Path, database_bytes: int | None) -> dict[str, int]:
+    found = next((path for path in (data_dir, *data_dir.parents) if path.exists()), None)
+    usage = {} if found is None else {"free_bytes": shutil.disk_usage(found).free}
+    return usage if database_bytes is None else {**usage, "database_bytes": database_bytes}

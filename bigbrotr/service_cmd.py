@@ -1,0 +1,55 @@
+"""`bigbrotr service NAME`: one service in the foreground, as containers and the supervisor run it."""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import ExitStack
+
+import click
+
+from bigbrotr.options import Options, pass_options
+from core.service import Service, run_service
+
+# Imported by name: Faust, aiokafka and asyncpg are loaded only in the process that uses them.
+SERVICES = {
+    "connector": "producers.connector:ConnectorService",
+    "processor": "processors.service:ProcessorService",
+    "sink": "sinks.service:SinkService",
+}
+
+_EPILOG = """\b
+Examples:
+  bigbrotr service connector
+  BIGBROTR_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 \\
+  BIGBROTR_POSTGRES__DSN=postgresql://bigbrotr@db/bigbrotr bigbrotr service sink
+"""
+
+
+def service_class(name: str) -> type[Service]:
+    """Import the class of a service."""
+    module_name, attribute = SERVICES[name].split(":")
+    found: type[Service] = getattr(importlib.import_module(module_name), attribute)
+    return found
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("name", type=click.Choice(list(SERVICES)))
+@pass_options
+def service(options: Options, name: str) -> None:
+    """Run one service in the foreground until SIGTERM or Ctrl-C, then drain it.
+
+    Where the settings name no servers, those that run for the data directory are used, or started for as long as this
+    service runs. Health is served at /metrics, /healthz, /readyz and /status.
+
+    Exit codes: 0 drained, 1 the service failed, 2 settings, 3 the drain took too long or a second signal came.
+    """
+    settings = options.settings()
+    found = service_class(name)
+    with ExitStack() as stack:
+        if settings.kafka.bootstrap_servers is None or settings.postgres.dsn is None:
+            from deploy.embedded.stack import ensure_servers  # noqa: PLC0415 - a container has no embedded servers
+
+            settings = stack.enter_context(ensure_servers(settings))
+        code = run_service(found(settings))
+    if code:
+        raise click.exceptions.Exit(code)
