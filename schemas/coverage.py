@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from schemas.document import Document
 
 VERSION = 1
 """Of the record below; readers take this and the one before."""
@@ -12,10 +14,8 @@ VERSION = 1
 Second = Annotated[int, Field(strict=True)]
 
 
-class Gap(BaseModel):
+class Gap(Document):
     """Seconds (both included) that are known not to have been read completely, and why."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     since: Second
     until: Second
@@ -28,10 +28,8 @@ class Gap(BaseModel):
         return self
 
 
-class Coverage(BaseModel):
+class Coverage(Document):
     """What has been read from one relay with one filter."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: int = Field(VERSION, ge=1)
     relay: str = Field(min_length=1, description="normalised URL")
@@ -49,16 +47,3 @@ class Coverage(BaseModel):
             if until < since:
                 raise ValueError("read: a range ends before it begins")
         return self
-
-    def encode(self) -> bytes:
-        """The record's value: JSON."""
-        return self.model_dump_json().encode()
-
-    @classmethod
-    def decode(cls, value: bytes) -> Self:
-        """Read a record's value.
-
-        Raises:
-            ValueError: names the member that is wrong (pydantic's ValidationError).
-        """
-        return cls.model_validate_json(value)

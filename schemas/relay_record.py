@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from schemas.document import Document
 from schemas.relay_url import Network
 
 Lane = Literal["regular", "priority"]
 """Priority relays keep a live subscription and a connection budget of their own; regular ones are crawled in turn."""
 
 
-class RelayRecord(BaseModel):
+class RelayRecord(Document):
     """What the registry says about one relay URL."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     url: str = Field(description="normalised URL, as in the key")
     network: Network
@@ -24,16 +23,3 @@ class RelayRecord(BaseModel):
     allowed: bool = Field(default=True, description="false: never connect")
     allow_private: bool = Field(default=False, description="the operator's own relay: may have a private address")
     updated_at_ms: int = Field(ge=0)
-
-    def encode(self) -> bytes:
-        """The record's value: JSON."""
-        return self.model_dump_json().encode()
-
-    @classmethod
-    def decode(cls, value: bytes) -> Self:
-        """Read a record's value.
-
-        Raises:
-            ValueError: names the member that is wrong (pydantic's ValidationError).
-        """
-        return cls.model_validate_json(value)
