@@ -46,8 +46,21 @@ def server_account() -> Account:
 
 
 def _make() -> pwd.struct_passwd:
+    trouble = "neither useradd nor adduser is here"
+    if command := _command():
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603
+        trouble = done.stderr.strip() or f"exit code {done.returncode}"
+    try:
+        return pwd.getpwnam(_NAME)  # whether made by us, or by another process at the same moment
+    except KeyError:
+        raise EmbeddedError(
+            f"PostgreSQL refuses to run as root, and the user {_NAME} cannot be made ({trouble}): run as another user",
+        ) from None
+
+
+def _command() -> list[str] | None:
     if useradd := shutil.which("useradd"):
-        command = [
+        return [
             useradd,
             "--system",
             "--user-group",
@@ -58,16 +71,6 @@ def _make() -> pwd.struct_passwd:
             "/bin/false",
             _NAME,
         ]
-    elif adduser := shutil.which("adduser"):  # busybox
-        command = [adduser, "-S", "-D", "-H", "-h", "/", "-s", "/bin/false", _NAME]
-    else:
-        raise EmbeddedError(
-            f"PostgreSQL refuses to run as root, and neither useradd nor adduser is here to make the user {_NAME}: run as another user"
-        )
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603
-    try:
-        return pwd.getpwnam(_NAME)  # another process may have made it at the same moment
-    except KeyError:
-        raise EmbeddedError(
-            f"PostgreSQL refuses to run as root, and the user {_NAME} cannot be made ({done.stderr.strip() or done.returncode}): run as another user",
-        ) from None
+    if adduser := shutil.which("adduser"):  # busybox
+        return [adduser, "-S", "-D", "-H", "-h", "/", "-s", "/bin/false", _NAME]
+    return None

@@ -1,10 +1,15 @@
-"""What the embedded servers raise when they cannot be had."""
+"""What the embedded servers raise when they cannot be had, and how they tell what they are busy with."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+Report = Callable[[str], None]
+"""Is told, in a few words, what takes time."""
+
 OTHER_WAYS = (
     "Other ways: point BIGBROTR_KAFKA__BOOTSTRAP_SERVERS and BIGBROTR_POSTGRES__DSN at servers of your own "
-    "(Apache Kafka 4 and PostgreSQL 18 or newer), or run the servers as containers with Compose, once that is part of the project."
+    "(Apache Kafka 4 or newer, PostgreSQL 18 or newer), or run them as containers with Compose, which comes later."
 )
 
 
@@ -16,5 +21,5 @@ class ArtifactsMissingError(EmbeddedError):
     """A program that the servers are made of can be neither found nor fetched."""
 
     def __init__(self, missing: str, cause: str, remedy: str) -> None:
-        """`missing` names the thing, `cause` says why it could not be had, `remedy` what would help; all are phrases."""
+        """`missing` names the thing, `cause` says why it could not be had, `remedy` what would help."""
         super().__init__(f"{missing}: {cause}. {remedy} {OTHER_WAYS}")

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.embedded.errors import ArtifactsMissingError
+from deploy.embedded.errors import ArtifactsMissingError, Report
 from deploy.embedded.lock import locked
 from deploy.embedded.paths import KAFKA_VERSION, jar_cache
 
@@ -20,6 +20,7 @@ MIRROR_VARIABLE = "BIGBROTR_MAVEN_REPOSITORY"
 """Names a Maven repository to use in place of the public one, for networks that only reach a mirror."""
 LIST = Path(__file__).with_name("kafka-jars.txt")
 _THREADS = 6  # 46 files: enough to hide the round trips, few enough to be polite
+_REPORTS = 4  # lines that tell how far the download is
 _ATTEMPTS = 3
 _RETRY_S = 0.5
 _NETWORK_S = 10  # without an answer; a jar that arrives slowly may take longer
@@ -44,8 +45,6 @@ class Jar:
 
 Fetch = Callable[[Jar, Path], Path]
 """Fetches a jar into a folder and returns the file; raises any exception when it cannot."""
-Progress = Callable[[int, int], None]
-"""Is told the bytes fetched and the bytes to fetch in all."""
 
 
 def pinned(path: Path = LIST) -> list[Jar]:
@@ -102,35 +101,49 @@ def _cause(failures: list[Exception]) -> str:
     return f"{type(first).__name__}: {first}"
 
 
-def ensure_jars(progress: Progress | None = None, fetch: Fetch = fetch_by_jgo, folder: Path | None = None) -> Path:
+def _fetch_all(wanted: list[Jar], folder: Path, report: Report, fetch: Fetch) -> list[Exception]:
+    total, fetched, told = sum(jar.size_bytes for jar in wanted), 0, 0
+    report(f"fetching Apache Kafka {KAFKA_VERSION}: {len(wanted)} jars, {total / 1e6:.0f} MB")
+    failures: list[Exception] = []
+    given_up = threading.Event()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        outcomes = pool.map(lambda jar: _fetch_one(jar, folder, fetch, given_up), wanted)
+        for jar, error in zip(wanted, outcomes, strict=True):
+            if error is not None:
+                failures.append(error)
+                continue
+            fetched += jar.size_bytes
+            if fetched * _REPORTS // total > told:
+                told = fetched * _REPORTS // total
+                report(f"fetched {fetched / 1e6:.0f} of {total / 1e6:.0f} MB")
+    return failures
+
+
+def _missing(jars: list[Jar], folder: Path) -> list[Jar]:
+    return [jar for jar in jars if not is_intact(folder / jar.name, jar)]
+
+
+def ensure_jars(report: Report, fetch: Fetch = fetch_by_jgo, folder: Path | None = None) -> Path:
     """The folder that holds every jar of the pinned list, intact; what is missing or damaged is fetched.
 
-    Raises ArtifactsMissingError, naming how many are missing and why the first could not be had.
+    A complete folder is only read, so that an image or an administrator may provide it. Raises ArtifactsMissingError,
+    which says how many jars are missing and why the first could not be had.
     """
     folder = jar_cache() if folder is None else folder
     jars = pinned()
+    if not _missing(jars, folder):
+        return folder
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / ".lock", timeout_s=_LOCK_TIMEOUT_S):
         for left_over in folder.glob(".fetch-*"):
             shutil.rmtree(left_over, ignore_errors=True)
-        wanted = [jar for jar in jars if not is_intact(folder / jar.name, jar)]
-        total = sum(jar.size_bytes for jar in wanted)
-        fetched, given_up = 0, threading.Event()
-        failures: list[Exception] = []
-        with ThreadPoolExecutor(_THREADS) as pool:
-            outcomes = pool.map(lambda jar: _fetch_one(jar, folder, fetch, given_up), wanted)
-            for jar, error in zip(wanted, outcomes, strict=True):
-                if error is not None:
-                    failures.append(error)
-                else:
-                    fetched += jar.size_bytes
-                    if progress is not None:
-                        progress(fetched, total)
+        wanted = _missing(jars, folder)  # another process may have fetched them while we waited
+        failures = _fetch_all(wanted, folder, report, fetch) if wanted else []
     if failures:
         raise ArtifactsMissingError(
             f"Apache Kafka {KAFKA_VERSION}",
-            f"{len(failures)} of its {len(jars)} jars are missing from {folder} and could not be fetched ({_cause(failures)})",
-            f"Start again with a network, name a repository within reach in {MIRROR_VARIABLE}, or copy that folder from "
-            "a machine that has it.",
+            f"{len(failures)} of its {len(jars)} jars are not in {folder} and cannot be fetched ({_cause(failures)})",
+            f"Start again with a network, name a repository within reach in {MIRROR_VARIABLE}, "
+            "or copy that folder from a machine that has it.",
         )
     return folder

@@ -22,8 +22,6 @@ class Launch(BaseModel):
     """kafka or postgres."""
     argv: list[str]
     """The program and its arguments; `{data}` stands for the data directory as the process can reach it."""
-    env: dict[str, str] = {}
-    """Added to the guard's own environment."""
     data: str
     """The data directory."""
     log: str

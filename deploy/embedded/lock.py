@@ -15,7 +15,7 @@ _POLL_S = 0.05  # short against the second that a server takes to start, long ag
 
 
 class FileLock:
-    """An advisory lock (flock) on a file; each instance opens the file itself, so two in one process exclude each other too.
+    """An advisory lock (flock) on a file; two instances exclude each other even within one process.
 
     A lock ends with the last process that inherited its descriptor: descriptors are not inherited across exec.
     """

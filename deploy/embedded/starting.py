@@ -1,0 +1,107 @@
+"""Bring a stack up: prepare what is missing, start its guard, wait until the servers are ready, or say why not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from deploy.embedded import kafka, postgres
+from deploy.embedded.errors import EmbeddedError, Report
+from deploy.embedded.launch import SERVERS, launch_file
+from deploy.embedded.lock import is_locked
+from deploy.embedded.paths import DataPaths
+from deploy.embedded.state import ServerState, StackState, guard_lock, keep_file, read_state
+
+POLL_S = 0.05
+STOP_TIMEOUT_S = 20.0  # above the guard's own deadline for its servers
+_READY_TIMEOUT_S = 90.0  # both are ready after 2 s; reading the logs after a kill, on a busy machine, takes longer
+_TOO_MANY_FAILURES = 4  # once or twice may be bad luck: a port taken, a predecessor still ending
+_LAST_WORDS = 1500  # characters of a log that say why its server ended, and fit on a screen
+
+
+def running_guard(paths: DataPaths) -> StackState | None:
+    """What the running guard says; None if none runs. Waits for one that is just starting or stopping.
+
+    Raises EmbeddedError when it neither starts nor stops in time.
+    """
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while is_locked(guard_lock(paths.run)):
+        current = read_state(paths.run)
+        if current is not None and not current.stopping and current.guard.process() is not None:
+            return current
+        if time.monotonic() > deadline:
+            raise EmbeddedError(f"the guard of {paths.root} is stuck; its log is {paths.run / 'guard.log'}")
+        time.sleep(POLL_S)
+    return None
+
+
+def start_or_attach(paths: DataPaths, names: tuple[str, ...], *, report: Report) -> StackState:
+    """The stack with these servers ready. Call it as a holder, and with the start lock held.
+
+    Raises EmbeddedError.
+    """
+    running = running_guard(paths)
+    if running is None:
+        for name in SERVERS:
+            launch_file(paths.run, name).unlink(missing_ok=True)
+        keep_file(paths.run).unlink(missing_ok=True)  # of a stack that a reboot ended
+    for name in names:
+        if running is None or name not in running.servers:
+            launch = kafka.prepare(paths, report) if name == "kafka" else postgres.prepare(paths, report)
+            launch.write(paths.run)
+    if running is None:
+        report(f"starting {' and '.join(names)}")
+        _spawn_guard(paths)
+    return _wait_ready(paths, names)
+
+
+def _spawn_guard(paths: DataPaths) -> None:
+    """Start the guard in a session of its own: Ctrl-C is for the services, which still need the servers to drain."""
+    with (paths.run / "guard.out").open("wb") as output:
+        done = subprocess.run(  # noqa: S603 - our own command line
+            [sys.executable, "-m", "deploy.embedded.guard", str(paths.root)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=Path(__file__).resolve().parents[2],
+            env={name: value for name, value in os.environ.items() if not name.startswith("BIGBROTR_")},
+            start_new_session=True,
+            timeout=_READY_TIMEOUT_S,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise EmbeddedError(f"the guard of {paths.root} does not start: {_last_words(paths.run / 'guard.out')}")
+
+
+def _wait_ready(paths: DataPaths, names: tuple[str, ...]) -> StackState:
+    deadline = time.monotonic() + _READY_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if not is_locked(guard_lock(paths.run)):
+            words = _last_words(paths.run / "guard.out")
+            raise EmbeddedError(f"the guard of {paths.root} ended while we waited for its servers: {words}")
+        current = read_state(paths.run)
+        if current is not None and current.guard.process() is not None:
+            mine = {name: current.servers[name] for name in names if name in current.servers}
+            if len(mine) == len(names) and all(server.ready for server in mine.values()):
+                return current
+            _check_failures(paths, mine)
+        time.sleep(POLL_S)
+    raise EmbeddedError(
+        f"the servers of {paths.root} are not ready after {_READY_TIMEOUT_S:.0f} s; their logs are in {paths.run}",
+    )
+
+
+def _check_failures(paths: DataPaths, servers: dict[str, ServerState]) -> None:
+    for name, server in servers.items():
+        if server.failures >= _TOO_MANY_FAILURES:
+            raise EmbeddedError(f"{name} does not start, {server.error}:\n{_last_words(paths.run / f'{name}.log')}")
+
+
+def _last_words(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()[-_LAST_WORDS:] or "it said nothing"
+    except OSError:
+        return "it left no log"
