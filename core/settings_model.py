@@ -93,9 +93,9 @@ class ConnectorSettings(Group):
     """How relays are read and what one of them may cost."""
 
     group_id: str = Field("bigbrotr-connector", min_length=1, description="Consumer group that shares the relays")
-    bundle_lines: PositiveInt = Field(256, description="A bundle closes after this many received copies,")
-    bundle_bytes: int = Field(256 * 1024, ge=1024, le=_MIB, description="or after this many bytes,")
-    bundle_age_ms: int = Field(50, ge=1, le=500, description="or after this many ms, whichever comes first")
+    bundle_lines: PositiveInt = Field(256, description="Received copies after which a bundle is sent")
+    bundle_bytes: int = Field(256 * 1024, ge=1024, le=_MIB, description="Bytes after which a bundle is sent")
+    bundle_age_ms: int = Field(50, ge=1, le=500, description="Age in ms after which a bundle is sent")
     frame_max_bytes: int = Field(
         2 * _MIB, ge=64 * 1024, le=16 * _MIB, description="A longer frame, in bytes, closes its connection"
     )
@@ -140,8 +140,8 @@ class SinkSettings(Group):
     """How verified events become rows."""
 
     group_id: str = Field("bigbrotr-sink", min_length=1, description="Consumer group that shares events and sightings")
-    batch_events: PositiveInt = Field(5000, description="A batch closes after this many records,")
-    batch_age_ms: int = Field(500, ge=1, le=60_000, description="or after this many ms")
+    batch_events: PositiveInt = Field(5000, description="Records after which a batch is written")
+    batch_age_ms: int = Field(500, ge=1, le=60_000, description="Age in ms after which a batch is written")
     drain_s: PositiveFloat = Field(8.0, description="Time, in seconds, for the open batch when partitions are revoked")
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 if TYPE_CHECKING:
+    from core.settings import Settings
     from deploy.embedded.stack import Servers
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -29,3 +32,37 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
     with running_stack(tmp_path_factory.mktemp("stack")) as started:
         yield started
+
+
+@pytest.fixture
+async def settings(servers: Servers, tmp_path: Path) -> AsyncIterator[Settings]:
+    """Settings that point at the servers, with topics, consumer groups and a database that this test has to itself."""
+    import asyncpg  # noqa: PLC0415 - unit tests need no servers
+    from pydantic import SecretStr  # noqa: PLC0415
+
+    from core.kafka import admin, stop_client  # noqa: PLC0415
+    from core.settings import Settings  # noqa: PLC0415
+
+    assert servers.dsn is not None
+    mine = f"t{uuid.uuid4().hex[:12]}"
+    address = urlsplit(servers.dsn.get_secret_value())
+    database = await asyncpg.connect(servers.dsn.get_secret_value())
+    try:
+        await database.execute(f"CREATE DATABASE {mine}")
+        values = Settings(
+            data_dir=tmp_path / "data",
+            kafka={"bootstrap_servers": servers.bootstrap_servers, "topic_prefix": f"{mine}.", "partitions": 4},
+            postgres={"dsn": SecretStr(urlunsplit(address._replace(path=f"/{mine}")))},
+            connector={"group_id": f"{mine}-connector"},
+            processor={"group_id": f"{mine}-processor"},
+            sink={"group_id": f"{mine}-sink"},
+        )
+        yield values
+        kafka = await admin(values)
+        used = [topic for topic in await kafka.list_topics() if topic.startswith(values.kafka.topic_prefix)]
+        if used:
+            await kafka.delete_topics(used)
+        await stop_client(kafka)
+        await database.execute(f"DROP DATABASE {mine} WITH (FORCE)")
+    finally:
+        await database.close()
