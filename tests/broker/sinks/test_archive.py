@@ -1,0 +1,185 @@
+"""Topic to row: what is stored is what was signed, once, whatever the order and number of deliveries."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from pathlib import Path
+
+import orjson
+import pytest
+
+from core import kafka
+from core.settings import Settings
+from schemas.event import Event, parse_event
+from schemas.judge import Policy, judge
+from schemas.reasons import Verdict
+from schemas.rejection import Rejection
+from schemas.topics import physical
+from sinks.connection import Pool
+from sinks.digest import DigestError, archive_digest
+from tests.broker.sinks.material import Feed, event, eventually, feed, running_sink
+
+pytestmark = pytest.mark.broker
+
+
+async def archived(pool: Pool, fed: Feed) -> None:
+    """Wait until the archive holds exactly what was fed."""
+    expected = fed.digest()
+
+    async def complete() -> bool:
+        counts = await pool.fetchrow(
+            "SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM event_sightings) AS pairs"
+        )
+        return (counts["events"], counts["pairs"]) == (expected.events, expected.pairs)
+
+    await eventually(complete)
+    assert await archive_digest(pool) == expected
+
+
+def real_events(shared_data: Path) -> list[tuple[Event, bytes]]:
+    lines = gzip.decompress((shared_data / "real-events.jsonl.gz").read_bytes()).splitlines()
+    lines += (shared_data / "events_valid_real.jsonl").read_bytes().splitlines()
+    lines += [
+        orjson.loads(line)["raw"].encode() if b"raw" in line else b""
+        for line in (shared_data / "events_edge_synthetic.jsonl").read_bytes().splitlines()
+    ]
+    judged = [(judge(line, Policy()), line) for line in lines]
+    return [(found.event, line) for found, line in judged if found.verdict is Verdict.ACCEPTED and found.event]
+
+
+async def test_every_real_and_tricky_event_comes_back_as_signed(
+    settings: Settings, pool: Pool, shared_data: Path
+) -> None:
+    accepted = real_events(shared_data)
+    assert len(accepted) > 7457 + 780
+    async with feed(settings) as fed, running_sink(settings):
+        await fed.events([made for made, _ in accepted], [raw for _, raw in accepted])
+        await archived(pool, fed)
+    by_id = {made.id: made for made, _ in accepted}
+    rows = await pool.fetch("SELECT event_json(events)::text AS event FROM events")
+    for row in rows:
+        given = parse_event(row["event"].encode())
+        # The signature of a doubled event may be that of either copy.
+        assert given._replace(sig="") == by_id[given.id]._replace(sig="")
+
+
+async def test_an_event_with_nul_keeps_its_exact_bytes(settings: Settings, pool: Pool) -> None:
+    odd = event(1, content="a\0b", tags=[["t", "x\0y"], ["d"]])
+    raw = (
+        b'{ "content":"a\\u0000b","sig":"%b","tags":[["t","x\\u0000y"],["d"]],"extra":[1.50],"kind":1,"created_at":%d,"pubkey":"%b","id":"%b"}'
+        % (
+            odd.sig.encode(),
+            odd.created_at,
+            odd.pubkey.encode(),
+            odd.id.encode(),
+        )
+    )
+    async with feed(settings) as fed, running_sink(settings):
+        await fed.events([odd], [raw])
+        await archived(pool, fed)
+    row = await pool.fetchrow(
+        "SELECT raw, tags, content, tag_hashes, event_json(event_by_id) FROM event_by_id($1)", odd.id
+    )
+    assert row["raw"] == raw
+    assert (row["tags"], row["content"]) == (None, None)
+    assert len(row["tag_hashes"]) == 1
+    assert parse_event(row["event_json"].encode()) == odd
+
+
+async def test_replays_doubles_and_any_order_converge(settings: Settings, pool: Pool) -> None:
+    events = [event(number) for number in range(300)]
+    rng = random.Random(7)
+    async with feed(settings) as fed, running_sink(settings):
+        for _ in range(3):
+            rng.shuffle(events)
+            await fed.events(events)
+            for relay in rng.sample(range(4), 4):
+                await fed.sightings(events, f"wss://relay{relay}.example", 1000 + rng.randrange(1000))
+        await archived(pool, fed)
+    # A second group reads everything again, into the same tables.
+    again = settings.model_copy(update={"sink": settings.sink.model_copy(update={"group_id": "again"})})
+    before = await archive_digest(pool)
+    async with running_sink(again):
+
+        async def caught_up() -> bool:
+            return await pool.fetchval(
+                "SELECT sum(next_offset) FROM sink_offsets WHERE group_id = 'again'"
+            ) == await pool.fetchval("SELECT sum(next_offset) FROM sink_offsets WHERE group_id <> 'again'")
+
+        await eventually(caught_up)
+    assert await archive_digest(pool) == before
+
+
+async def test_the_earliest_time_of_a_sighting_stays_in_any_order_of_arrival(settings: Settings, pool: Pool) -> None:
+    made = event(1)
+    times = {"wss://a.example": [300, 100, 200], "wss://b.example": [50, 60], "wss://c.example": [9]}
+    async with feed(settings) as fed, running_sink(settings):
+        await fed.events([made])
+        for turn in range(3):
+            for relay, moments in times.items():
+                if turn < len(moments):
+                    await fed.sightings([made], relay, moments[turn])
+            count = sum(min(turn + 1, len(moments)) for moments in times.values())
+
+            async def written(count: int = count) -> bool:
+                return (
+                    await pool.fetchval("SELECT sum(next_offset) FROM sink_offsets WHERE topic LIKE '%sightings'")
+                    == count
+                )
+
+            await eventually(written)
+    rows = await pool.fetch("SELECT relay, seen_at_ms FROM event_sightings ORDER BY relay")
+    assert [tuple(row) for row in rows] == [(relay, min(moments)) for relay, moments in times.items()]
+
+
+async def test_a_bad_row_is_rejected_and_the_rest_of_its_batch_commits(settings: Settings, pool: Pool) -> None:
+    # A rule that only the database knows stands for whatever a validator may have overlooked.
+    await pool.execute("ALTER TABLE events ADD CONSTRAINT no_sevens CHECK (kind <> 7)")
+    good = [event(number) for number in range(40)]
+    bad = [event(number, kind=7) for number in (100, 101)]
+    async with feed(settings) as fed:
+        await fed.events(good)
+        counted = fed.digest()
+        await fed.events(bad)
+        await fed.raw("events", 0, b"no json at all", bytes(32))
+        await fed.raw("sightings", 1, b'{"relay":"wss://a.example"}\n')
+        await fed.raw("events", 2, None, bytes(32))
+        async with running_sink(settings):
+
+            async def complete() -> bool:
+                return await pool.fetchval("SELECT sum(next_offset) FROM sink_offsets") == 45
+
+            await eventually(complete)
+    assert await archive_digest(pool) == counted
+    rejected = await read_rejections(settings)
+    assert {headers.reason.value for headers, _ in rejected} == {"bad_row"}
+    assert {headers.stage for headers, _ in rejected} == {"sink"}
+    assert sorted(headers.source_topic.rsplit(".")[-1] for headers, _ in rejected) == ["events"] * 3 + ["sightings"]
+    assert sum("no_sevens" in headers.detail for headers, _ in rejected) == 2
+    assert {bad[0].id, bad[1].id} == {orjson.loads(v)["event"]["id"] for _, v in rejected if b'"kind":7' in v}
+
+
+async def test_damage_to_a_row_is_found_by_the_digest(settings: Settings, pool: Pool) -> None:
+    events = [event(number) for number in range(5)]
+    async with feed(settings) as fed, running_sink(settings):
+        await fed.events(events)
+        await archived(pool, fed)
+    await pool.execute("UPDATE events SET content = content || '!' WHERE id = $1", bytes.fromhex(events[2].id))
+    with pytest.raises(DigestError, match=events[2].id):
+        await archive_digest(pool)
+
+
+async def read_rejections(settings: Settings) -> list[tuple[Rejection, bytes]]:
+    """All rejections in the topic."""
+    topic = physical(settings.kafka.topic_prefix, "rejections")
+    ends = await kafka.end_offsets(settings, [topic])
+    consumer = await kafka.consumer(settings)
+    consumer.assign(list(ends))
+    await consumer.seek_to_beginning()
+    found = []
+    while len(found) < sum(ends.values()):
+        for records in (await consumer.getmany(timeout_ms=200)).values():
+            found += [(Rejection.from_headers(record.headers), record.value) for record in records]
+    await kafka.stop_client(consumer)
+    return found
