@@ -1,0 +1,151 @@
+"""Received copies become records of `raw.bundles`: many lines of one partition in one record (design section 2).
+
+A Kafka record costs this stack 40 to 120 µs in Python, a line below 3 µs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from core import metrics
+from producers.outbox import Acknowledged, Outbox
+from schemas.bundle import encode_line
+from schemas.partition import event_partition
+from schemas.reasons import EventError, Reason
+from schemas.topics import RAW_LIMIT_BYTES
+
+BUSY_BUNDLES_PER_S = 500
+"""Above this, waiting longer for fuller bundles is worth more than a few milliseconds of delay (design section 2)."""
+LONGEST_AGE_MS = 500
+"""Even then a person who follows the archive should not notice the wait (design section 2)."""
+_ADJUST_EVERY_S = 1.0
+_MOST_CHANGE = 2.0
+"""The age changes by this factor a second at most, so that one burst does not swing it."""
+
+
+@dataclass(slots=True)
+class _Bundle:
+    opened_s: float
+    lines: list[bytes] = field(default_factory=list)
+    bytes: int = 0
+
+
+class Bundler:
+    """Collects lines by partition and puts closed bundles into an outbox."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        topic: str,
+        partitions: int,
+        *,
+        lines: int = 256,
+        max_bytes: int = 256 * 1024,
+        age_ms: int = 50,
+        acknowledged: Acknowledged | None = None,
+    ) -> None:
+        """Bundle for a topic, inside a running event loop.
+
+        Args:
+            outbox: where bundles go.
+            topic: physical name of `raw.bundles`.
+            partitions: its partition count, a power of two.
+            lines: a bundle closes at so many,
+            max_bytes: or before it would exceed this size,
+            age_ms: or so long after its first line (longer where bundles would be too many).
+            acknowledged: told partition and offset of each bundle once it is durable.
+        """
+        self._outbox = outbox
+        self._topic = topic
+        self._partitions = partitions
+        self._lines = lines
+        self._max_bytes = max_bytes
+        self._acknowledged = acknowledged
+        self._shortest_age_s = age_ms / 1000
+        self._longest_age_s = max(LONGEST_AGE_MS, age_ms) / 1000
+        self.age_s = self._shortest_age_s
+        self._open: dict[int, _Bundle] = {}
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._aged = 0
+        self._adjusted_s = self._loop.time()
+
+    def add(self, relay: str | None, seen_at_ms: int, event: bytes, event_id: str) -> None:
+        """Take one copy. Never waits; look at `Outbox.full` between.
+
+        Args:
+            relay: normalised URL, or None for an import.
+            seen_at_ms: when it was received, milliseconds since 1970.
+            event: its verbatim bytes.
+            event_id: its id as found in the bytes, which decides the partition.
+
+        Raises:
+            EventError: too_large, or not_json where the bytes cannot stand on one line.
+        """
+        if len(event) > RAW_LIMIT_BYTES:
+            raise EventError(
+                Reason.TOO_LARGE, None, f"the event has {len(event)} bytes; at most {RAW_LIMIT_BYTES} are taken"
+            )
+        line = encode_line(relay, seen_at_ms, event)
+        size = len(line)
+        partition = event_partition(event_id, self._partitions)
+        bundle = self._open.get(partition)
+        if bundle is not None and bundle.bytes + size > self._max_bytes:
+            self._close(partition)
+            bundle = None
+        if bundle is None:
+            bundle = self._open[partition] = _Bundle(self._loop.time())
+            if self._timer is None:
+                self._timer = self._loop.call_later(self.age_s, self._close_aged)
+        bundle.lines.append(line)
+        bundle.bytes += size
+        if len(bundle.lines) >= self._lines or bundle.bytes >= self._max_bytes:
+            self._close(partition)
+
+    async def flushed(self) -> None:
+        """Wait until everything added before this call is acknowledged; open bundles are closed for it.
+
+        Raises:
+            Exception: what failed the outbox.
+        """
+        for partition in list(self._open):
+            self._close(partition)
+        await self._outbox.flushed()
+
+    def _close(self, partition: int) -> None:
+        bundle = self._open.pop(partition)
+        metrics.RECEIVED.inc(len(bundle.lines))
+        metrics.RECEIVED_BYTES.inc(bundle.bytes)
+        self._outbox.put(
+            self._topic, b"".join(bundle.lines), partition=partition, acknowledged=self._count_acknowledged
+        )
+
+    def _count_acknowledged(self, partition: int, offset: int) -> None:
+        metrics.BUNDLES.inc()
+        if self._acknowledged is not None:
+            self._acknowledged(partition, offset)
+
+    def _close_aged(self) -> None:
+        now_s = self._loop.time()
+        for partition, bundle in list(self._open.items()):
+            if now_s - bundle.opened_s < self.age_s:
+                break
+            self._close(partition)
+            self._aged += 1
+        self._adjust(now_s)
+        oldest = next(iter(self._open.values()), None)
+        self._timer = None
+        if oldest is not None:
+            self._timer = self._loop.call_at(oldest.opened_s + self.age_s, self._close_aged)
+
+    def _adjust(self, now_s: float) -> None:
+        """Let the age follow the rate of bundles that closed half empty; full ones would not be fewer."""
+        elapsed_s = now_s - self._adjusted_s
+        if elapsed_s < _ADJUST_EVERY_S:
+            return
+        wanted = self._aged / elapsed_s / BUSY_BUNDLES_PER_S
+        factor = min(_MOST_CHANGE, max(1 / _MOST_CHANGE, wanted))
+        self.age_s = min(self._longest_age_s, max(self._shortest_age_s, self.age_s * factor))
+        self._aged = 0
+        self._adjusted_s = now_s

@@ -1,0 +1,207 @@
+"""Records on their way to Kafka: taken without waiting, sent in order, counted until they are acknowledged.
+
+The one place of a producer that knows what is durable: `flushed` returns when everything put before it is, so progress
+may be recorded after it, and `room` makes a reader wait while too much is unacknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from core import metrics
+
+Headers = Sequence[tuple[str, bytes]]
+Acknowledged = Callable[[int, int], None]
+"""Told the partition and the offset of a record."""
+_RECORD_OVERHEAD_BYTES = 256
+"""What an entry costs in memory besides its value; keeps many tiny records within the bound."""
+
+
+class RecordPlace(Protocol):
+    """Where Kafka put a record (aiokafka's RecordMetadata)."""
+
+    @property
+    def partition(self) -> int:
+        """Of the topic."""
+
+    @property
+    def offset(self) -> int:
+        """In the partition."""
+
+
+class Sender(Protocol):
+    """What an outbox needs: `core.kafka.Publisher`."""
+
+    async def send(
+        self, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: Headers = ()
+    ) -> asyncio.Future[Any]:
+        """Hand over a record, waiting while there is no room; the future is done when the record is acknowledged."""
+
+
+class _Record(NamedTuple):
+    number: int
+    topic: str
+    value: bytes
+    key: bytes | None
+    partition: int
+    headers: Headers
+    acknowledged: Acknowledged | None
+
+    @property
+    def size(self) -> int:
+        return len(self.value) + _RECORD_OVERHEAD_BYTES
+
+
+class Outbox:
+    """Put records from anywhere on the event loop; `run` sends them. A record that fails for good fails the outbox."""
+
+    def __init__(self, sender: Sender, in_flight_bytes: int) -> None:
+        """Send through `sender`; `full` from `in_flight_bytes` unacknowledged bytes on."""
+        self._sender = sender
+        self._bound = in_flight_bytes
+        self._queue: deque[_Record] = deque()
+        self._unacknowledged: dict[int, None] = {}
+        self._number = 0
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._arrived = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        self._failure: BaseException | None = None
+        self._failed = asyncio.Event()
+        self.bytes = 0
+        """Unacknowledged now."""
+
+    @property
+    def full(self) -> bool:
+        """Whether readers must wait for `room`."""
+        return self.bytes >= self._bound
+
+    def put(
+        self,
+        topic: str,
+        value: bytes,
+        *,
+        key: bytes | None = None,
+        partition: int,
+        headers: Headers = (),
+        acknowledged: Acknowledged | None = None,
+    ) -> None:
+        """Take a record. Never waits: whoever puts without end must look at `full` between.
+
+        Args:
+            topic: physical name.
+            value: the record's value.
+            key: the record's key.
+            partition: where it must go.
+            headers: the record's headers.
+            acknowledged: called once the record is durable.
+        """
+        self._number += 1
+        record = _Record(self._number, topic, value, key, partition, headers, acknowledged)
+        self._queue.append(record)
+        self._unacknowledged[record.number] = None
+        self.bytes += record.size
+        if self.full:
+            self._has_room.clear()
+        self._arrived.set()
+
+    async def room(self) -> None:
+        """Wait until records may be put.
+
+        Raises:
+            Exception: what failed the outbox.
+        """
+        if not self._has_room.is_set():
+            metrics.PRODUCER_PAUSES.inc()
+            await self._has_room.wait()
+        self.raise_if_failed()
+
+    async def flushed(self) -> None:
+        """Wait until everything put before this call is acknowledged.
+
+        Raises:
+            Exception: what failed the outbox.
+        """
+        self.raise_if_failed()
+        if not self._unacknowledged:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((self._number, waiter))
+        await waiter
+
+    def raise_if_failed(self) -> None:
+        """Raise what failed the outbox, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+
+    async def run(self) -> None:
+        """Send what is put, until cancelled.
+
+        Raises:
+            Exception: a record failed for good: our own broken state.
+        """
+        sending = asyncio.create_task(self._send(), name="outbox")
+        failed = asyncio.create_task(self._failed.wait(), name="outbox-failed")
+        try:
+            await asyncio.wait({sending, failed}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done() and not sending.cancelled() and (error := sending.exception()) is not None:
+                self._fail(error)
+            self.raise_if_failed()
+        finally:
+            sending.cancel()
+            failed.cancel()
+
+    async def _send(self) -> None:
+        while True:
+            while self._queue:
+                record = self._queue.popleft()
+                future = await self._sender.send(
+                    record.topic, record.value, record.key, record.partition, record.headers
+                )
+                future.add_done_callback(functools.partial(self._done, record))
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    def _done(self, record: _Record, done: asyncio.Future[Any]) -> None:
+        if done.cancelled():
+            self._fail(RuntimeError(f"a record for {record.topic} was dropped before it was acknowledged"))
+            return
+        error = done.exception()
+        if error is not None:
+            self._fail(error)
+            return
+        if record.acknowledged is not None:
+            place: RecordPlace = done.result()
+            record.acknowledged(place.partition, place.offset)
+        self.bytes -= record.size
+        if not self.full:
+            self._has_room.set()
+        del self._unacknowledged[record.number]
+        if self._waiters:
+            self._wake()
+
+    def _wake(self) -> None:
+        oldest = next(iter(self._unacknowledged), self._number + 1)
+        waiting = []
+        for number, waiter in self._waiters:
+            if waiter.done():
+                continue
+            if number < oldest:
+                waiter.set_result(None)
+            else:
+                waiting.append((number, waiter))
+        self._waiters = waiting
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+        self._failed.set()
+        self._has_room.set()
+        for _, waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(self._failure)
+        self._waiters.clear()

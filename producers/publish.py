@@ -1,0 +1,117 @@
+"""`relays publish`: lists of relay URLs into the compacted topic `relays`, the only place connectors know relays from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from core.kafka import open_publisher, read_to_end
+from core.settings import Settings
+from producers.targets import full_name, partition_count
+from schemas.partition import relay_partition
+from schemas.relay_record import Lane, RelayRecord
+from schemas.relay_url import RelayUrl, RelayUrlError, normalize
+
+SOURCE = "publish"
+_FLUSH_S = 60.0
+"""For the acknowledgement of a list; a broker that is away for longer is an error that the command says."""
+
+
+class RefusedUrl(NamedTuple):
+    """An entry that is no relay URL: where it stands, what stands there, and why not."""
+
+    place: str
+    text: str
+    reason: str
+
+
+@dataclass(slots=True)
+class RelayList:
+    """What lists and arguments named: relays by normalised URL, in order, and what was refused."""
+
+    relays: dict[str, RelayUrl] = field(default_factory=dict)
+    refused: list[RefusedUrl] = field(default_factory=list)
+    duplicates: int = 0
+
+
+class PublishReport(NamedTuple):
+    """How many records of `relays` were written, and how many said the same already."""
+
+    written: int
+    unchanged: int
+
+
+def parse_relays(
+    lines: Iterable[str], name: str, *, allow_private: bool = False, into: RelayList | None = None
+) -> RelayList:
+    """Read a list: URLs separated by lines, blanks or commas; `#` begins a comment where a word could begin.
+
+    Args:
+        lines: the text.
+        name: of the file or argument, for places in messages.
+        allow_private: let loopback and private addresses through: the operator's own relays.
+        into: a list to go on with.
+    """
+    found = into if into is not None else RelayList()
+    for number, line in enumerate(lines, 1):
+        for text in line.replace(",", " ").split():
+            if text.startswith("#"):
+                break
+            try:
+                url = normalize(text, allow_private=allow_private)
+            except RelayUrlError as error:
+                found.refused.append(RefusedUrl(f"{name}:{number}", text, str(error)))
+                continue
+            if url.url in found.relays:
+                found.duplicates += 1
+            found.relays[url.url] = url
+    return found
+
+
+async def publish_relays(
+    settings: Settings, relays: Iterable[RelayUrl], *, allow_private: bool = False, lane: Lane = "regular"
+) -> PublishReport:
+    """Write a record for each relay unless the record there says the same.
+
+    Raises:
+        TimeoutError: Kafka did not acknowledge in time.
+        PublishError: Kafka refused a record.
+    """
+    topic = full_name(settings, "relays")
+    publisher = await open_publisher(settings)
+    try:
+        partitions = await partition_count(publisher, topic)
+        present = await read_to_end(settings, topic, range(partitions))
+        now_ms = time.time_ns() // 1_000_000
+        written = unchanged = 0
+        for url in relays:
+            record = RelayRecord(
+                url=url.url,
+                network=url.network,
+                source=SOURCE,
+                lane=lane,
+                allow_private=allow_private,
+                updated_at_ms=now_ms,
+            )
+            key = url.url.encode()
+            if _says_the_same(present.get(key), record):
+                unchanged += 1
+                continue
+            await publisher.send(topic, record.encode(), key, relay_partition(url.host, partitions))
+            written += 1
+        await publisher.flush(_FLUSH_S)
+    finally:
+        await publisher.close()
+    return PublishReport(written, unchanged)
+
+
+def _says_the_same(value: bytes | None, record: RelayRecord) -> bool:
+    if value is None:
+        return False
+    try:
+        present = RelayRecord.decode(value)
+    except ValueError:
+        return False
+    return present.model_copy(update={"updated_at_ms": record.updated_at_ms}) == record

@@ -1,0 +1,50 @@
+"""Input that a producer refuses goes to `rejections` with its reason, and is counted."""
+
+from __future__ import annotations
+
+from core import metrics
+from producers.outbox import Outbox
+from schemas.reasons import Reason
+from schemas.rejection import Rejection
+from schemas.topics import RAW_LIMIT_BYTES
+
+KEPT_BYTES = 2 * RAW_LIMIT_BYTES
+"""Of a refused input; half of what the topic allows for a record. More than that nobody looks at."""
+
+
+class Rejections:
+    """Where one producer puts what it refuses."""
+
+    def __init__(self, outbox: Outbox, topic: str, partitions: int, stage: str) -> None:
+        """Write to `topic` (physical name); `stage` stands in the headers and labels the metric."""
+        self._outbox = outbox
+        self._topic = topic
+        self._partitions = partitions
+        self._stage = stage
+        self._next = 0
+
+    def put(
+        self,
+        reason: Reason,
+        value: bytes,
+        *,
+        seen_at_ms: int,
+        relay: str | None = None,
+        field: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Keep a refused input. Never waits."""
+        self.count(reason)
+        if len(value) > KEPT_BYTES:
+            detail = f"{detail or 'is too long'}; only the first {KEPT_BYTES} of {len(value)} bytes are kept"
+            value = value[:KEPT_BYTES]
+        rejection = Rejection(
+            reason=reason, stage=self._stage, relay=relay, field=field, detail=detail, seen_at_ms=seen_at_ms
+        )
+        # There is no id to choose by: in turn, so that no partition's bound is used up by one relay.
+        self._next = (self._next + 1) % self._partitions
+        self._outbox.put(self._topic, value, partition=self._next, headers=rejection.to_headers())
+
+    def count(self, reason: Reason) -> None:
+        """Count a refused input of which nothing is kept."""
+        metrics.REJECTED.labels(self._stage, reason).inc()

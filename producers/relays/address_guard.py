@@ -1,0 +1,52 @@
+"""Names become addresses here, and only here: what is connected to is exactly what was judged.
+
+A relay URL comes from strangers. Its host may resolve to a private address, now or at the second look-up, so the
+addresses are judged after resolving and the socket is opened to one of them, never to the name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+from schemas.relay_url import is_private_address
+
+_RESOLVER_THREADS = 16
+"""A dead name server holds a thread for up to half a minute; the loop's own pool is for others."""
+MAX_ADDRESSES = 4
+"""Tried in turn within one connection time-out: two of each family are what hosts have."""
+
+_resolver = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolver")
+
+
+class AddressRefusedError(Exception):
+    """Every address of a host is one that strangers must not make us connect to."""
+
+
+async def allowed_addresses(host: str, port: int, *, allow_private: bool) -> list[str]:
+    """Resolve a host and keep the addresses that may be connected to, in the resolver's order.
+
+    Args:
+        host: a name or a literal address.
+        port: only handed on to the resolver.
+        allow_private: the operator's own relay: loopback and private addresses too.
+
+    Raises:
+        AddressRefusedError: there are addresses, and none is public.
+        OSError: the name does not resolve.
+    """
+    loop = asyncio.get_running_loop()
+    found = await loop.run_in_executor(_resolver, _resolve, host, port)
+    allowed = [address for address in found if allow_private or not is_private_address(address)]
+    if not allowed:
+        raise AddressRefusedError(
+            f"{host} resolves to {', '.join(found)}, no public address; set allow_private to connect to it"
+        )
+    return allowed[:MAX_ADDRESSES]
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # An address with a zone (`fe80::1%eth0`) is link-local and judged without it.
+    return list(dict.fromkeys(str(answer[4][0]).partition("%")[0] for answer in answers))

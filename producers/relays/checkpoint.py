@@ -1,0 +1,73 @@
+"""Progress becomes a record of `coverage` only after Kafka has acknowledged everything that it covers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+from producers.bundler import Bundler
+from producers.outbox import Outbox
+from producers.relays.session import Session
+from schemas.coverage import Coverage
+from schemas.partition import relay_partition
+
+EVERY_S = 1.0
+"""How much work a crash repeats, about."""
+CURSOR_EVERY_S = 10.0
+"""For a relay of which only the cursor moved: a thousand live relays make a hundred records a second."""
+
+
+class Checkpoints:
+    """Writes the ledgers of a connector's sessions."""
+
+    def __init__(
+        self, outbox: Outbox, bundler: Bundler, topic: str, partitions: int, sessions: Callable[[], Iterable[Session]]
+    ) -> None:
+        """Write to `topic` (physical name of `coverage`) what the present sessions have read."""
+        self._outbox = outbox
+        self._bundler = bundler
+        self._topic = topic
+        self._partitions = partitions
+        self._sessions = sessions
+        self._written: dict[str, tuple[int, float, int]] = {}
+
+    async def run(self) -> None:
+        """Write for ever."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            await self.write(everything=False)
+
+    async def write(self, *, everything: bool) -> None:
+        """Write what has changed; with `everything` also cursors that are not due yet.
+
+        Raises:
+            Exception: what failed the outbox; nothing is written then.
+        """
+        due = self._due(everything=everything)
+        if not due:
+            return
+        # Records first, then the wait: they must not cover anything that comes while waiting.
+        await self._bundler.flushed()
+        for host, record in due:
+            self._outbox.put(
+                self._topic,
+                record.encode(),
+                key=record.relay.encode(),
+                partition=relay_partition(host, self._partitions),
+            )
+        await self._outbox.flushed()
+
+    def _due(self, *, everything: bool) -> list[tuple[str, Coverage]]:
+        now_s = time.monotonic()
+        due: list[tuple[str, Coverage]] = []
+        for session in self._sessions():
+            session.note_time()
+            ledger = session.ledger
+            changes, written_s, crawled = self._written.get(ledger.relay, (0, 0.0, 0))
+            if ledger.changes == changes:
+                continue
+            if everything or ledger.crawled != crawled or now_s - written_s >= CURSOR_EVERY_S:
+                self._written[ledger.relay] = (ledger.changes, now_s, ledger.crawled)
+                due.append((session.host, ledger.record(time.time_ns() // 1_000_000)))
+        return due

@@ -1,0 +1,203 @@
+"""One websocket to one relay: opened to a judged address, bounded in size, queue and time, with pings of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from core.waiting import brief
+from producers.relays.address_guard import AddressRefusedError, allowed_addresses
+from producers.relays.refusals import HOUR_S, RelayError, refused_upgrade
+from schemas.relay_record import RelayRecord
+from schemas.relay_url import Network, RelayUrl
+
+QUEUE_FRAMES = 64
+"""Received and not yet looked at, per relay: a socket read brings dozens of small frames. With frames of the largest
+size the bytes are bounded by the transport's own buffer, which is one read (256 KiB) beyond the last frame."""
+DEAD_AFTER_S = 90.0
+"""Without a frame or pong, while we read (nostr-facts section 10): three pings of half a minute."""
+_CLOSE_TIMEOUT_S = 2.0
+"""For the closing handshake; afterwards the socket is cut. Nothing is lost by cutting it."""
+_MESSAGE_TOO_BIG = 1009
+"""RFC 6455 section 7.4.1."""
+USER_AGENT = "bigbrotr (Nostr archive; reads only)"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialling:
+    """How connections are opened.
+
+    Attributes:
+        connect_timeout_s: for name, socket, TLS and handshake together.
+        frame_max_bytes: a longer message closes the connection.
+        ping_interval_s: between pings of ours.
+        proxies: SOCKS proxy by overlay network; None where none is configured.
+    """
+
+    connect_timeout_s: float
+    frame_max_bytes: int
+    ping_interval_s: float
+    proxies: dict[Network, str | None]
+
+
+class FrameTooLargeError(RelayError):
+    """The relay sent a frame above the limit; the connection is gone."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__("frame_too_large", f"sent a frame of more than {limit_bytes} bytes")
+
+
+class RelayConnection:
+    """An open websocket. One task reads; any may send."""
+
+    def __init__(self, websocket: ClientConnection, dialling: Dialling) -> None:
+        """Wrap an open websocket; `open_connection` makes one."""
+        self._websocket = websocket
+        self._dialling = dialling
+        self.idle = False
+        """Whether the reader waits for a frame, everything before it being dealt with."""
+        self.paused = False
+        """Whether frames are left in the socket because Kafka has to catch up."""
+        self.paused_since_pong = False
+        self.heard_at = time.monotonic()
+        """When the last frame or pong came, monotonic seconds."""
+        self.answered_s = 0.0
+        """When the last ping was sent that was answered with every frame before the answer dealt with, wall clock."""
+
+    async def recv(self) -> bytes:
+        """Take the next frame, text or binary, as bytes.
+
+        Raises:
+            RelayError: the connection has ended.
+        """
+        self.idle = True
+        try:
+            return await self._websocket.recv(decode=False)
+        except ConnectionClosed as error:
+            raise self._ended(error) from error
+        finally:
+            self.idle = False
+
+    async def send(self, message: bytes) -> None:
+        """Send one text message.
+
+        Raises:
+            RelayError: the connection has ended.
+        """
+        try:
+            await self._websocket.send(message, text=True)
+        except ConnectionClosed as error:
+            raise self._ended(error) from error
+
+    async def keep_alive(self) -> None:
+        """Ping for ever.
+
+        Raises:
+            RelayError: nothing was heard for too long while we were reading, or the connection has ended.
+        """
+        while True:
+            sent_s = time.time()
+            try:
+                pong = await self._websocket.ping()
+                async with asyncio.timeout(self._dialling.ping_interval_s):
+                    await pong
+            except ConnectionClosed as error:
+                raise self._ended(error) from error
+            except TimeoutError:
+                # Pongs stand in line behind the frames that we leave in the socket.
+                if self.paused or not self.idle:
+                    self.heard_at = time.monotonic()
+                if time.monotonic() - self.heard_at > DEAD_AFTER_S:
+                    raise RelayError("silent", f"nothing was heard for {DEAD_AFTER_S:.0f} s") from None
+                continue
+            self.heard_at = time.monotonic()
+            if self.idle:
+                self.answered_s = sent_s
+                self.paused_since_pong = False
+            await asyncio.sleep(self._dialling.ping_interval_s)
+
+    async def close(self) -> None:
+        """Close, with the handshake if the relay is quick about it. Never raises."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._websocket.close()
+        # A close with a full queue can hang (websockets issue 1555).
+        self._websocket.transport.abort()
+
+    def _ended(self, error: ConnectionClosed) -> RelayError:
+        if error.sent is not None and error.sent.code == _MESSAGE_TOO_BIG:
+            return FrameTooLargeError(self._dialling.frame_max_bytes)
+        return RelayError("disconnected", f"the connection ended: {brief(error)}")
+
+
+async def open_connection(record: RelayRecord, url: RelayUrl, dialling: Dialling) -> RelayConnection:
+    """Connect to a relay.
+
+    Raises:
+        RelayError: it cannot be reached now, refuses us, or must not be connected to.
+    """
+    try:
+        async with asyncio.timeout(dialling.connect_timeout_s):
+            return RelayConnection(await _dial(record, url, dialling), dialling)
+    except TimeoutError:
+        raise RelayError("unreachable", f"no connection within {dialling.connect_timeout_s:g} s") from None
+    except AddressRefusedError as error:
+        raise RelayError("address_refused", str(error), HOUR_S) from error
+    except InvalidStatus as error:
+        raise refused_upgrade(error.response.status_code, error.response.headers, time.time()) from error
+    except ImportError as error:
+        raise RelayError("no_proxy", f"the proxy cannot be used: {brief(error)}", HOUR_S) from error
+    except (OSError, InvalidHandshake, InvalidURI, ValueError) as error:
+        raise RelayError("unreachable", brief(error)) from error
+
+
+async def _dial(record: RelayRecord, url: RelayUrl, dialling: Dialling) -> ClientConnection:
+    if url.network is not Network.CLEARNET:
+        proxy = dialling.proxies.get(url.network)
+        if proxy is None:
+            raise RelayError("no_proxy", f"no proxy for {url.network} is configured", HOUR_S)
+        # The proxy resolves the name, as overlay names must be (socks5h).
+        return await _handshake(url, dialling, proxy=proxy.replace("socks5://", "socks5h://", 1), address=None)
+    error: OSError | None = None
+    for address in await allowed_addresses(url.host, url.port, allow_private=record.allow_private):
+        try:
+            return await _handshake(url, dialling, proxy=None, address=address)
+        except OSError as failed:
+            error = failed
+    raise error or OSError("no address")
+
+
+async def _handshake(url: RelayUrl, dialling: Dialling, *, proxy: str | None, address: str | None) -> ClientConnection:
+    options: dict[str, Any] = {}
+    if address is not None:
+        # Only where the socket goes: Host header and TLS name stay the URL's. It also forbids redirects elsewhere.
+        options |= {"host": address, "port": url.port}
+    if url.scheme == "wss":
+        options["ssl"] = _tls()
+    return await connect(
+        url.url,
+        proxy=proxy,
+        user_agent_header=USER_AGENT,
+        # Compression costs 64 KiB a connection, and an inflated frame is a bomb's only way past a size limit.
+        compression=None,
+        open_timeout=None,
+        ping_interval=None,
+        close_timeout=_CLOSE_TIMEOUT_S,
+        max_size=dialling.frame_max_bytes,
+        max_queue=QUEUE_FRAMES,
+        **options,
+    )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One context for all: loading the certificate authorities takes 20 ms."""
+    return ssl.create_default_context()

@@ -1,0 +1,149 @@
+"""The conversation on one connection: subscriptions, AUTH and what the relay says to either (NIP-01, NIP-42)."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import deque
+
+from pydantic import SecretStr
+
+from producers.outbox import Outbox
+from producers.relays.auth import MAX_CHALLENGE, auth_message
+from producers.relays.connection import RelayConnection
+from producers.relays.intake import Intake, read_frame
+from producers.relays.messages import Auth, Closed, Eose, Message, Notice, Ok, close, req
+from producers.relays.subscriptions import PageSubscription, Subscription
+from schemas.filters import Filter
+
+AUTH_TIMEOUT_S = 15.0
+"""For the relay's OK. One that checks a key in its database takes a second."""
+CHALLENGE_TIMEOUT_S = 5.0
+"""For the challenge, where a relay closes a subscription before it sends one."""
+_LATE_SUBSCRIPTIONS = 4
+"""Closed ones of which events may still be on their way: some relays go on after EOSE (nostr-facts section 10)."""
+
+
+class Dialogue:
+    """One open connection's conversation. `read` is its only reader; everything else may be called beside it."""
+
+    def __init__(
+        self, relay: str, connection: RelayConnection, intake: Intake, outbox: Outbox, auth_key: SecretStr | None
+    ) -> None:
+        """Lead the conversation with a relay that was connected to by this URL."""
+        self._relay = relay
+        self.connection = connection
+        self._intake = intake
+        self._outbox = outbox
+        self._auth_key = auth_key
+        self._open: dict[str, Subscription] = {}
+        self._late: deque[str] = deque()
+        self._numbers = itertools.count(1)
+        self._challenge: str | None = None
+        self._challenged = asyncio.Event()
+        self._answers: dict[str, asyncio.Future[Ok]] = {}
+        self._refused_challenge: str | None = None
+        self._authenticated = False
+        self.notice: Notice | None = None
+        """The newest since `notice` was last set to None."""
+
+    async def read(self) -> None:
+        """Take frames for ever; the socket rests while too much is unacknowledged.
+
+        Raises:
+            RelayError: the connection has ended, or must.
+        """
+        connection, outbox, intake, subscriptions = self.connection, self._outbox, self._intake, self._open
+        while True:
+            frame = await connection.recv()
+            connection.heard_at = time.monotonic()
+            message = read_frame(intake, frame, subscriptions)
+            if message is not None:
+                self._hear(message)
+            if outbox.full:
+                await self._wait_for_room()
+
+    async def subscribe(self, asked: Filter) -> Subscription:
+        """Open a subscription that stays open."""
+        return await self._request(Subscription(self._name("live"), asked))
+
+    async def request_page(self, asked: Filter) -> PageSubscription:
+        """Ask for one page of stored events; `release` it afterwards."""
+        page = PageSubscription(self._name("page"), asked)
+        await self._request(page)
+        return page
+
+    async def release(self, subscription: Subscription) -> None:
+        """Close a subscription; what is still on its way is taken for a little while."""
+        if subscription.closed is None:
+            await self.connection.send(close(subscription.subid))
+        self._late.append(subscription.subid)
+        while len(self._late) > _LATE_SUBSCRIPTIONS:
+            self._open.pop(self._late.popleft(), None)
+
+    async def authenticate(self) -> bool:
+        """Answer the relay's challenge, once, if a key is configured; whether the relay took it."""
+        if self._auth_key is None:
+            return False
+        if self._authenticated:
+            # It took the key and wants another still: asking again would go on for ever.
+            return False
+        try:
+            async with asyncio.timeout(CHALLENGE_TIMEOUT_S):
+                await self._challenged.wait()
+        except TimeoutError:
+            return False
+        challenge = self._challenge
+        if challenge is None or challenge == self._refused_challenge:
+            return False
+        secret = bytes.fromhex(self._auth_key.get_secret_value())
+        event_id, message = auth_message(secret, self._relay, challenge, int(time.time()))
+        answer = self._answers[event_id] = asyncio.get_running_loop().create_future()
+        try:
+            await self.connection.send(message)
+            async with asyncio.timeout(AUTH_TIMEOUT_S):
+                self._authenticated = (await answer).accepted
+        except TimeoutError:
+            self._authenticated = False
+        finally:
+            del self._answers[event_id]
+        if not self._authenticated:
+            self._refused_challenge = challenge
+        return self._authenticated
+
+    def _name(self, purpose: str) -> str:
+        return f"{purpose}-{next(self._numbers)}"
+
+    async def _request(self, subscription: Subscription) -> Subscription:
+        self._open[subscription.subid] = subscription
+        await self.connection.send(req(subscription.subid, subscription.asked.to_wire()))
+        return subscription
+
+    def _hear(self, message: Message) -> None:
+        match message:
+            case Eose(subid, hints):
+                if (subscription := self._open.get(subid)) is not None:
+                    subscription.end(hints)
+            case Closed(subid):
+                if (subscription := self._open.get(subid)) is not None:
+                    subscription.close(message)
+            case Notice():
+                self.notice = message
+            case Auth(challenge) if len(challenge) <= MAX_CHALLENGE:
+                self._challenge = challenge
+                self._authenticated = False
+                self._challenged.set()
+            case Ok(event_id):
+                answer = self._answers.get(event_id)
+                if answer is not None and not answer.done():
+                    answer.set_result(message)
+            case _:
+                pass
+
+    async def _wait_for_room(self) -> None:
+        self.connection.paused = self.connection.paused_since_pong = True
+        try:
+            await self._outbox.room()
+        finally:
+            self.connection.paused = False

@@ -1,0 +1,150 @@
+"""What has been read from one relay, in memory: filled by live feed and crawl, written to `coverage` when durable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from producers.relays.crawl import BEGINNING, FOREVER, Gap, Progress
+from schemas.coverage import Coverage
+from schemas.coverage import Gap as GapRecord
+from schemas.ranges import Range, complement, merge, subtract
+
+DAY_S = 86_400
+REVISIT_S = 3 * DAY_S
+"""Each visit reads so far below the end of the last again: events arrive late, gift wraps are dated back up to two days
+(NIP-59)."""
+SAME_VISIT_S = 3600
+"""A relay that was away for longer begins a new visit."""
+RECONNECT_OVERLAP_S = 600
+"""A reconnect within a visit reads so far back again: clocks differ by minutes and relays store late."""
+MAX_GAPS = 1000
+"""In a record; the oldest are joined beyond it, so that a hostile relay cannot outgrow Kafka's limit for it."""
+MAX_RANGES = 4000
+"""In a record, likewise: 40 bytes each. The oldest are forgotten, which costs reading them again."""
+JOINED = "joined"
+
+
+class Ledger:
+    """One relay's coverage. With several filters a second counts as read when every one of them has read it."""
+
+    def __init__(self, relay: str, filter_hashes: Sequence[str], stored: Coverage | None) -> None:
+        """Begin with what was stored, if it was for the same filters."""
+        self.relay = relay
+        self._filter = "+".join(sorted(filter_hashes))
+        usable = stored if stored is not None and stored.filter == self._filter else None
+        self._read_at = list(usable.read) if usable else []
+        stored_ranges = merge((since, until) for since, until, _ in self._read_at)
+        self._read = {name: list(stored_ranges) for name in filter_hashes}
+        self._gaps = [Gap(gap.since, gap.until, gap.reason) for gap in usable.gaps] if usable else []
+        self._met: list[Gap] = []
+        self.cursor_s = usable.cursor_s if usable else None
+        self._visited: set[str] = set()
+        self.changes = 0
+        """Counts changes, so that a writer knows whether there is something new."""
+        self.crawled = 0
+        """Counts those that are more than a moved cursor."""
+
+    @property
+    def gaps(self) -> int:
+        """How many gaps are known."""
+        return len(self._gaps)
+
+    def backlog(self, filter_hash: str, now_s: int) -> list[Range]:
+        """What is to be crawled: everything until now that was not read, and what a visit reads again.
+
+        The range from now on is always part of it: events may be dated into the future, and no reading settles those.
+        Gaps met since the last call of `retry_gaps` are left out.
+        """
+        read = self._read[filter_hash]
+        last_s = self.cursor_s if self.cursor_s is not None else max((until for _, until in read), default=now_s)
+        last_s = min(last_s, now_s)
+        same_visit = filter_hash in self._visited and now_s - last_s <= SAME_VISIT_S
+        self._visited.add(filter_hash)
+        read = subtract(read, [(last_s - (RECONNECT_OVERLAP_S if same_visit else REVISIT_S), FOREVER)])
+        unread = complement(read, BEGINNING, now_s)
+        left = subtract(unread, [(gap.since, gap.until) for gap in self._met])
+        return [*left, (now_s, FOREVER)]
+
+    def retry_gaps(self) -> None:
+        """Let the next crawl try the gaps again."""
+        self._met.clear()
+
+    def add(self, filter_hash: str, progress: Progress, asked_s: int) -> None:
+        """Take in what a page settled.
+
+        Args:
+            filter_hash: the filter that was asked.
+            progress: of the crawl.
+            asked_s: when it was asked; a reading says nothing about what is dated later.
+        """
+        read = [(since, min(until, asked_s)) for since, until in progress.read if since <= asked_s]
+        gaps = [gap for gap in progress.gaps if gap.since <= asked_s]
+        if read:
+            self._read[filter_hash] = merge([*self._read[filter_hash], *read])
+            self._settle(asked_s)
+        self._met.extend(gaps)
+        self._gaps.extend(gap for gap in gaps if gap not in self._gaps)
+        if read or gaps:
+            self.changes += 1
+            self.crawled += 1
+
+    def heard(self, live_since_s: int, cursor_s: int) -> None:
+        """The live feed was complete from `live_since_s` until `cursor_s`."""
+        if self.cursor_s is not None and cursor_s <= self.cursor_s:
+            return
+        self.cursor_s = cursor_s
+        if live_since_s < cursor_s:
+            for name, read in self._read.items():
+                self._read[name] = merge([*read, (live_since_s, cursor_s - 1)])
+            self._settle(cursor_s)
+        self.changes += 1
+
+    def record(self, now_ms: int) -> Coverage:
+        """The record for `coverage`. It may be published once everything received until now is durable."""
+        return Coverage(
+            relay=self.relay,
+            filter=self._filter,
+            cursor_s=self.cursor_s,
+            read=self._read_at[-MAX_RANGES:],
+            gaps=[GapRecord(since=gap.since, until=gap.until, reason=gap.reason) for gap in self._bounded_gaps()],
+            updated_at_ms=now_ms,
+        )
+
+    def _settle(self, read_at_s: int) -> None:
+        """Bring `_read_at` and the gaps up to what every filter has read."""
+        common = self._common()
+        known = [(since, until) for since, until, _ in self._read_at]
+        fresh = [(since, until, read_at_s) for since, until in subtract(common, known)]
+        self._read_at = _joined(sorted([*self._read_at, *fresh]))
+        self._gaps = [
+            Gap(since, until, gap.reason)
+            for gap in self._gaps
+            for since, until in subtract([(gap.since, gap.until)], common)
+        ]
+
+    def _common(self) -> list[Range]:
+        everything = [(BEGINNING, FOREVER)]
+        missing: list[Range] = []
+        for read in self._read.values():
+            missing.extend(subtract(everything, read))
+        return subtract(everything, missing)
+
+    def _bounded_gaps(self) -> list[Gap]:
+        gaps = sorted(set(self._gaps))
+        if len(gaps) <= MAX_GAPS:
+            return gaps
+        surplus = gaps[: len(gaps) - MAX_GAPS + 1]
+        joined = Gap(surplus[0].since, max(gap.until for gap in surplus), JOINED)
+        return [joined, *gaps[len(surplus) :]]
+
+
+def _joined(ranges: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Neighbouring ranges as one, with the earlier of the two times: what it says must hold for all of it."""
+    joined: list[tuple[int, int, int]] = []
+    for since, until, read_at_s in ranges:
+        if joined and since <= joined[-1][1] + 1:
+            first, last, earlier = joined[-1]
+            joined[-1] = (first, max(last, until), min(earlier, read_at_s))
+        else:
+            joined.append((since, until, read_at_s))
+    return joined

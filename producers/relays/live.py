@@ -1,0 +1,62 @@
+"""The live feed: what a relay receives from now on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import replace
+
+from producers.relays.dialogue import Dialogue
+from producers.relays.refusals import refused_by_relay
+from schemas.filters import Filter
+
+BACKDATED_S = 3 * 86_400
+"""How far before now an event that arrives from now on may be dated: gift wraps are dated back up to two days (NIP-59).
+A feed with `since` at this second would never see them. What is stored already is the crawl's work, see `_asked`."""
+
+
+class LiveFeed:
+    """A subscription without end on one connection, for one filter."""
+
+    def __init__(self, base: Filter, limit: int, eose_timeout_s: float) -> None:
+        """Prepare the feed; `run` opens it."""
+        self._base = base
+        self._limit = limit
+        self._eose_timeout_s = eose_timeout_s
+        self.since_s = 0
+        """From this second on nothing is missing while the feed is `open`."""
+        self.open = asyncio.Event()
+
+    async def run(self, dialogue: Dialogue) -> None:
+        """Keep the feed open, answering a demand for AUTH.
+
+        Raises:
+            RelayError: the relay closed it, or the connection has ended.
+        """
+        while True:
+            asked_s = int(time.time())
+            subscription = await dialogue.subscribe(_asked(self._base, asked_s, self._limit))
+            with contextlib.suppress(TimeoutError):
+                # Without an EOSE it is taken for open: some relays never send one.
+                async with asyncio.timeout(self._eose_timeout_s):
+                    await subscription.ended.wait()
+            if subscription.closed is None:
+                # Asked before, open since: the crawl reads what was stored until the feed was open.
+                self.since_s = int(time.time())
+                self.open.set()
+                subscription.ended.clear()
+                await subscription.ended.wait()
+                while subscription.closed is None:
+                    # A second EOSE.
+                    subscription.ended.clear()
+                    await subscription.ended.wait()
+            self.open.clear()
+            closed = subscription.closed
+            if closed.prefix != "auth-required" or not await dialogue.authenticate():
+                raise refused_by_relay(closed.prefix, closed.text)
+
+
+def _asked(base: Filter, now_s: int, limit: int) -> Filter:
+    """Everything that arrives, plus no more than a page of what is stored, which the crawl reads in any case."""
+    return replace(base, since=now_s - BACKDATED_S, until=None, limit=limit)

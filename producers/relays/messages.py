@@ -1,0 +1,117 @@
+"""What a relay says besides events (NIP-01, NIP-42, NIP-67), read from frames that may hold anything."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import orjson
+
+_BOM = b"\xef\xbb\xbf"
+_WHITE_SPACE = b" \t\r\n"
+TEXT_SHOWN = 200
+"""Characters of a relay's own words that are kept: enough for a sentence, too few to flood a log or a status page."""
+_MAX_HINTS = 16
+"""NIP-67 names two; a list of thousands is not worth a set."""
+
+
+class Eose(NamedTuple):
+    """All stored events of a subscription were sent, as far as the relay wants to."""
+
+    subid: str
+    hints: frozenset[str]
+
+
+class Closed(NamedTuple):
+    """The relay ended a subscription; `prefix` is the machine-readable word before the first colon, or empty."""
+
+    subid: str
+    prefix: str
+    text: str
+
+
+class Notice(NamedTuple):
+    """Words for people; a refusal that names no subscription often comes this way."""
+
+    text: str
+
+
+class Ok(NamedTuple):
+    """The answer to an event that we sent, AUTH included."""
+
+    event_id: str
+    accepted: bool
+    text: str
+
+
+class Auth(NamedTuple):
+    """A challenge of NIP-42."""
+
+    challenge: str
+
+
+class Unknown(NamedTuple):
+    """A JSON array that begins with a word this client does not know: to be ignored."""
+
+    verb: str
+
+
+class Garbage(NamedTuple):
+    """A frame that is no message, or one that is malformed, and what is wrong with it."""
+
+    detail: str
+
+
+Message = Eose | Closed | Notice | Ok | Auth | Unknown | Garbage
+
+
+def unwrapped(frame: bytes) -> bytes:
+    """A frame without a byte order mark and white space around it; some relays send either."""
+    return frame.removeprefix(_BOM).strip(_WHITE_SPACE)
+
+
+def prefix_of(text: str) -> str:
+    """The machine-readable prefix of a CLOSED or OK text (NIP-01): a lower-case word before a colon, or empty."""
+    word, colon, _ = text.partition(":")
+    return word.lower() if colon and word and " " not in word else ""
+
+
+def parse_message(frame: bytes) -> Message:
+    """Read a frame that is no event. Never raises: what is no message comes as `Garbage`."""
+    try:
+        message = orjson.loads(frame)
+    except orjson.JSONDecodeError:
+        return Garbage("is not JSON")
+    match message:
+        case ["EOSE", str(subid), list(hints), *_]:
+            return Eose(subid, frozenset(hint for hint in hints[:_MAX_HINTS] if isinstance(hint, str)))
+        case ["EOSE", str(subid), *_]:
+            return Eose(subid, frozenset())
+        case ["CLOSED", str(subid), *rest]:
+            text = _text(rest)
+            return Closed(subid, prefix_of(text), text)
+        case ["NOTICE", *rest]:
+            return Notice(_text(rest))
+        case ["OK", str(event_id), bool(accepted), *rest]:
+            return Ok(event_id, accepted, _text(rest))
+        case ["AUTH", str(challenge), *_]:
+            return Auth(challenge)
+        case [("EVENT" | "EOSE" | "CLOSED" | "OK" | "AUTH") as verb, *_]:
+            return Garbage(f"{verb} message without its parts")
+        case [str(verb), *_]:
+            return Unknown(verb[:TEXT_SHOWN])
+        case _:
+            return Garbage("is JSON, but not an array that begins with a word")
+
+
+def req(subid: str, wire_filter: dict[str, object]) -> bytes:
+    """A REQ with one filter: relays treat several in one REQ differently (nostr-facts section 3)."""
+    return orjson.dumps(["REQ", subid, wire_filter])
+
+
+def close(subid: str) -> bytes:
+    """A CLOSE."""
+    return orjson.dumps(["CLOSE", subid])
+
+
+def _text(rest: list[object]) -> str:
+    return rest[0][:TEXT_SHOWN] if rest and isinstance(rest[0], str) else ""

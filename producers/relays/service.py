@@ -1,0 +1,234 @@
+"""The connector service: relays on one side, `raw.bundles`, `rejections` and `coverage` on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+
+from core import metrics
+from core.kafka import Publisher, open_publisher
+from core.service import Service
+from core.settings import Settings
+from producers.bundler import Bundler
+from producers.outbox import Outbox
+from producers.rejecting import Rejections
+from producers.relays.budget import Budget
+from producers.relays.checkpoint import Checkpoints
+from producers.relays.connection import Dialling
+from producers.relays.fleet import Fleet
+from producers.relays.habits import Habits
+from producers.relays.intake import Intake
+from producers.relays.ledger import Ledger
+from producers.relays.session import Session, Shared
+from producers.relays.slots import Slots
+from producers.targets import full_name, partition_count
+from schemas.coverage import Coverage
+from schemas.filters import Filter
+from schemas.relay_record import RelayRecord
+from schemas.relay_url import Network, RelayUrlError, normalize
+
+logger = logging.getLogger(__name__)
+
+STAGE = "connector"
+
+
+class ConnectorService(Service):
+    """Reads the relays that its consumer group gives it."""
+
+    name = "connector"
+
+    def __init__(self, settings: Settings) -> None:
+        """Prepare; `start` opens the connections to Kafka.
+
+        Raises:
+            ValueError: a configured filter is not one of NIP-01.
+        """
+        super().__init__(settings)
+        filters = [filter_from_wire(wire) for wire in settings.connector.filters]
+        self._filters = {each.filter_hash(): each for each in filters}
+        self._fleet = Fleet(settings, self._open_session)
+        self._publisher: Publisher | None = None
+        self._parts: _Parts | None = None
+        self._work: list[asyncio.Task[None]] = []
+        self._states: set[str] = set()
+
+    async def start(self) -> None:
+        """Connect to Kafka, waiting for it, and join the group."""
+        settings = self.settings
+        # Room above the outbox's own bound, so that its order is kept by its queue alone.
+        publisher = self._publisher = await open_publisher(settings, most_bytes=2 * settings.connector.in_flight_bytes)
+        bundles, rejections, coverage = (
+            full_name(settings, name) for name in ("raw.bundles", "rejections", "coverage")
+        )
+        counts = {topic: await partition_count(publisher, topic) for topic in (bundles, rejections, coverage)}
+        self._parts = _Parts(settings, publisher, self._filters, self._fleet, bundles, rejections, coverage, counts)
+        await self._fleet.start()
+
+    async def run(self) -> None:
+        """Read relays until stopped.
+
+        Raises:
+            Exception: our own broken state: a record that Kafka refused, a consumer that failed.
+        """
+        parts = self._started()
+        self._work = [
+            asyncio.create_task(work, name=name)
+            for name, work in (
+                ("outbox", parts.outbox.run()),
+                ("fleet", self._fleet.run()),
+                ("checkpoints", parts.checkpoints.run()),
+            )
+        ]
+        stopping = asyncio.create_task(self.stopping.wait())
+        try:
+            ended, _ = await asyncio.wait([*self._work, stopping], return_when=asyncio.FIRST_COMPLETED)
+            for task in self._work:
+                if task in ended:
+                    task.result()
+                    raise RuntimeError(f"the {task.get_name()} ended by itself")
+        finally:
+            stopping.cancel()
+
+    async def drain(self) -> None:
+        """Close the sockets, have everything received acknowledged, and record how far it goes."""
+        parts = self._started()
+        _, fleet, checkpoints = self._work
+        await _cancelled(fleet, checkpoints)
+        await self._fleet.close_sockets()
+        await parts.checkpoints.write(everything=True)
+        await parts.bundler.flushed()
+
+    async def close(self) -> None:
+        """Leave the group and Kafka."""
+        await _cancelled(*self._work)
+        await self._fleet.close()
+        if self._publisher is not None:
+            await self._publisher.close()
+
+    def ready(self) -> str | None:
+        """Whether relays are assigned and Kafka takes what they send."""
+        if not self._fleet.assigned:
+            return "waiting for partitions of the topic relays"
+        if self._parts is not None and self._parts.outbox.full:
+            return f"sockets are paused: {self._parts.outbox.bytes} received bytes are not acknowledged by Kafka yet"
+        return None
+
+    def status(self) -> dict[str, object]:
+        """Every relay with its state, and what is unacknowledged."""
+        parts = self._parts
+        connector = self.settings.connector
+        return {
+            "relays": [session.status() for session in self._fleet.sessions.values()],
+            "unacknowledged_bytes": parts.outbox.bytes if parts is not None else 0,
+            "bundle_age_ms": round(parts.bundler.age_s * 1000) if parts is not None else None,
+            "waiting_for_a_place": parts.shared.slots.waiting if parts is not None else 0,
+            "proxies": {
+                "tor": connector.tor_proxy is not None,
+                "i2p": connector.i2p_proxy is not None,
+                "loki": connector.loki_proxy is not None,
+            },
+        }
+
+    def tick(self) -> None:
+        """Refresh the gauge of relay states."""
+        counts = Counter(session.state for session in self._fleet.sessions.values())
+        self._states |= set(counts)
+        for state in self._states:
+            metrics.RELAYS.labels(state).set(counts[state])
+
+    def _open_session(self, record: RelayRecord, coverage: Coverage | None) -> Session | None:
+        parts = self._started()
+        try:
+            url = normalize(record.url, allow_private=record.allow_private)
+        except RelayUrlError as error:
+            logger.warning("%s is not read: %s", record.url, error)
+            return None
+        settings = self.settings.connector
+        budget = Budget(settings.refused_bytes_per_hour, settings.refused_events_per_hour)
+        return Session(
+            record,
+            url,
+            parts.shared,
+            Intake(record.url, parts.bundler, parts.rejections, budget),
+            budget,
+            Ledger(record.url, list(self._filters), coverage),
+            Habits(limit=settings.page_limit),
+        )
+
+    def _started(self) -> _Parts:
+        if self._parts is None:
+            raise RuntimeError("the connector was not started")
+        return self._parts
+
+
+class _Parts:
+    """What exists once Kafka is there."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        publisher: Publisher,
+        filters: dict[str, Filter],
+        fleet: Fleet,
+        bundles: str,
+        rejections: str,
+        coverage: str,
+        partitions: dict[str, int],
+    ) -> None:
+        connector = settings.connector
+        self.outbox = Outbox(publisher, connector.in_flight_bytes)
+        self.bundler = Bundler(
+            self.outbox,
+            bundles,
+            partitions[bundles],
+            lines=connector.bundle_lines,
+            max_bytes=connector.bundle_bytes,
+            age_ms=connector.bundle_age_ms,
+        )
+        self.rejections = Rejections(self.outbox, rejections, partitions[rejections], STAGE)
+        self.checkpoints = Checkpoints(
+            self.outbox, self.bundler, coverage, partitions[coverage], lambda: list(fleet.sessions.values())
+        )
+        self.shared = Shared(
+            outbox=self.outbox,
+            slots=Slots(connector.max_connections),
+            dialling=Dialling(
+                connect_timeout_s=connector.connect_timeout_s,
+                frame_max_bytes=connector.frame_max_bytes,
+                ping_interval_s=connector.ping_interval_s,
+                proxies={
+                    Network.TOR: connector.tor_proxy,
+                    Network.I2P: connector.i2p_proxy,
+                    Network.LOKI: connector.loki_proxy,
+                },
+            ),
+            filters=filters,
+            live_limit=connector.live_limit,
+            eose_timeout_s=connector.eose_timeout_s,
+            auth_key=connector.auth_key,
+        )
+
+
+def filter_from_wire(wire: dict[str, object]) -> Filter:
+    """A configured filter, in the form of NIP-01.
+
+    Raises:
+        ValueError: it has a field that is not one of ids, authors, kinds and `#letter`, or a wrong value. Times and
+            limits are the connector's own business.
+    """
+    tags = {name[1:]: values for name, values in wire.items() if name.startswith("#")}
+    fields = {name: values for name, values in wire.items() if not name.startswith("#")}
+    unknown = set(fields) - {"ids", "authors", "kinds"}
+    if unknown:
+        raise ValueError(f"connector.filters: {', '.join(sorted(unknown))} cannot be part of a filter here")
+    try:
+        return Filter(tags=tags, **fields)  # type: ignore[arg-type]  # checked by Filter itself
+    except TypeError as error:
+        raise ValueError(f"connector.filters: {error}") from error
+
+
+async def _cancelled(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

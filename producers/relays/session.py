@@ -1,0 +1,213 @@
+"""The life of one relay in a connector: wait for a place, connect, be live and crawl, lose it, back off, again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from core import metrics
+from core.backoff import Backoff
+from core.waiting import brief
+from producers.outbox import Outbox
+from producers.relays.budget import Budget
+from producers.relays.connection import Dialling, FrameTooLargeError, RelayConnection, open_connection
+from producers.relays.crawler import Crawler
+from producers.relays.dialogue import Dialogue
+from producers.relays.habits import Habits
+from producers.relays.intake import Intake
+from producers.relays.ledger import Ledger
+from producers.relays.live import LiveFeed
+from producers.relays.refusals import HOUR_S, RelayError
+from producers.relays.slots import Slots
+from schemas.filters import Filter
+from schemas.relay_record import RelayRecord
+from schemas.relay_url import RelayUrl
+
+logger = logging.getLogger(__name__)
+
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = HOUR_S
+"""A relay that is dead for weeks is tried a few dozen times a day; eight thousand of them make two tries a second."""
+MINIMUM_UPTIME_S = 60.0
+"""A connection that lasted so long was a success. Relays that accept and drop would be hammered otherwise."""
+VISIT_S = 600.0
+"""A regular relay that is read and has been live for so long gives its place to one that waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the sessions of a connector have in common."""
+
+    outbox: Outbox
+    slots: Slots
+    dialling: Dialling
+    filters: dict[str, Filter]
+    live_limit: int
+    eose_timeout_s: float
+    auth_key: SecretStr | None
+
+
+class Session:
+    """One relay. `run` lasts until cancelled; everything a relay can do wrong ends in a state and a wait."""
+
+    def __init__(
+        self,
+        record: RelayRecord,
+        url: RelayUrl,
+        shared: Shared,
+        intake: Intake,
+        budget: Budget,
+        ledger: Ledger,
+        habits: Habits,
+    ) -> None:
+        """Prepare; nothing is opened yet."""
+        self.record = record
+        self.host = url.host
+        self.ledger = ledger
+        self.intake = intake
+        self.last_error: str | None = None
+        self.retry_at_s: float | None = None
+        self._url = url
+        self._shared = shared
+        self._budget = budget
+        self._crawler = Crawler(shared.filters, ledger, habits, shared.eose_timeout_s)
+        self._feeds: list[LiveFeed] = []
+        self._connection: RelayConnection | None = None
+        self._backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
+        self._state = "waiting"
+
+    @property
+    def state(self) -> str:
+        """One word: waiting, connecting, connected, crawling, live, paused, or why it is away."""
+        connection = self._connection
+        if connection is None:
+            return self._state
+        if connection.paused:
+            return "paused"
+        if not self._feeds or not all(feed.open.is_set() for feed in self._feeds):
+            return "connected"
+        return "live" if self._crawler.done else "crawling"
+
+    async def run(self) -> None:
+        """Be with the relay until cancelled."""
+        while True:
+            self._state = "waiting"
+            try:
+                async with self._shared.slots.place(self.record, self._url):
+                    error = await self._visit()
+            except Exception as unexpected:
+                # No relay may end the process for the others, also where it found a fault of ours.
+                logger.exception("%s: unexpected failure", self.record.url)
+                error = RelayError("failed", f"unexpected failure: {brief(unexpected)}", HOUR_S)
+            finally:
+                self._connection = None
+            wait_s = max(error.wait_s, self._backoff.next_s())
+            self._state, self.last_error = error.state, str(error)
+            metrics.RELAY_FAILURES.labels(error.state).inc()
+            logger.info("%s: %s; again in %.0f s", self.record.url, error, wait_s)
+            self.retry_at_s = time.time() + wait_s
+            await asyncio.sleep(wait_s)
+            self.retry_at_s = None
+
+    def note_time(self) -> None:
+        """Move the cursor to what the live feed has certainly brought. Called every second and before each record."""
+        connection = self._connection
+        if connection is None or not self._feeds or not all(feed.open.is_set() for feed in self._feeds):
+            return
+        cursor_s = connection.answered_s
+        if connection.idle and not connection.paused_since_pong:
+            cursor_s = max(cursor_s, time.time() - (time.monotonic() - connection.heard_at))
+        since_s = max(feed.since_s for feed in self._feeds)
+        if cursor_s >= since_s:
+            self.ledger.heard(since_s, int(cursor_s))
+
+    def status(self) -> dict[str, object]:
+        """What a person wants to know about this relay."""
+        return {
+            "url": self.record.url,
+            "state": self.state,
+            "received": self.intake.received,
+            "refused": self.intake.refused,
+            "last_error": self.last_error,
+            "retry_in_s": max(0, round(self.retry_at_s - time.time())) if self.retry_at_s is not None else None,
+            "crawl": {
+                "done": self._crawler.done,
+                "position_s": self._crawler.position(),
+                "problem": self._crawler.problem,
+                "gaps": self.ledger.gaps,
+            },
+            "cursor_s": self.ledger.cursor_s,
+        }
+
+    async def _visit(self) -> RelayError:
+        """Connect and stay as long as it lasts; why it ended."""
+        pause_s = self._budget.pause_s(time.monotonic())
+        if pause_s:
+            return RelayError("over_budget", "sent more refused input in an hour than the budget allows", pause_s)
+        self._state = "connecting"
+        try:
+            connection = await open_connection(self.record, self._url, self._shared.dialling)
+        except RelayError as error:
+            return error
+        began = time.monotonic()
+        self._connection = connection
+        self.last_error = None
+        try:
+            await self._converse(connection)
+        except FrameTooLargeError as error:
+            self._crawler.passed_by()
+            return self._over_size(error)
+        except RelayError as error:
+            return error
+        finally:
+            self.note_time()
+            if time.monotonic() - began >= MINIMUM_UPTIME_S:
+                self._backoff.reset()
+            await connection.close()
+        return RelayError("resting", "read; another relay had its turn")
+
+    def _over_size(self, error: FrameTooLargeError) -> RelayError:
+        try:
+            self.intake.too_large(self._shared.dialling.frame_max_bytes)
+        except RelayError as over:
+            return over
+        return error
+
+    async def _converse(self, connection: RelayConnection) -> None:
+        """Read, ping, feed and crawl at once, until the turn is over.
+
+        Raises:
+            RelayError: the first of them that ended.
+        """
+        shared = self._shared
+        dialogue = Dialogue(self.record.url, connection, self.intake, shared.outbox, shared.auth_key)
+        self._feeds = [LiveFeed(base, shared.live_limit, shared.eose_timeout_s) for base in shared.filters.values()]
+        work = [dialogue.read(), connection.keep_alive(), self._crawl(dialogue), self._turn()]
+        work += [feed.run(dialogue) for feed in self._feeds]
+        tasks = [asyncio.create_task(each) for each in work]
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            # In the order above: what the reader says is nearest to the cause.
+            for task in tasks:
+                if task in ended:
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _crawl(self, dialogue: Dialogue) -> None:
+        # The feeds first: what arrives after they are open comes through them, what was stored before is crawled.
+        for feed in self._feeds:
+            await feed.open.wait()
+        await self._crawler.run(dialogue)
+
+    async def _turn(self) -> None:
+        """Return when a relay that waits should have this one's place."""
+        await asyncio.sleep(VISIT_S)
+        while self.record.lane == "priority" or not self._crawler.done or not self._shared.slots.waiting:
+            await asyncio.sleep(1.0)
