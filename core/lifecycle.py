@@ -27,9 +27,9 @@ logger = logging.getLogger(__name__)
 OK, FAILED, UNDRAINED = 0, 1, 3
 
 # Closing connections that have nothing left to send; longer than a TCP close and a group's leave request take.
-_CLOSE_S = 5.0
+CLOSE_S = 5.0
 # After the loop is done: ending threads, freeing modules.
-_EXIT_S = 5.0
+EXIT_S = 5.0
 _TICK_S = 1.0
 
 
@@ -80,7 +80,7 @@ class Lifecycle:
         except Exception:
             logger.exception("%s failed", self.service.name)
         self.phase = Phase.CLOSING
-        self._watchdog.arm(_CLOSE_S, "closing", code or UNDRAINED)
+        self._watchdog.arm(CLOSE_S, "closing", code or UNDRAINED)
         for what, closing in (("connections", self.service.close()), ("health server", health.stop())):
             try:
                 await closing
@@ -201,7 +201,7 @@ def run_service(service: Service) -> int:
             try:
                 code = runner.run(lifecycle.run(signals))
             finally:
-                watchdog.arm(_EXIT_S, "the end of the process", code or UNDRAINED)
+                watchdog.arm(EXIT_S, "the end of the process", code or UNDRAINED)
     except Exception:
         code = FAILED
         logger.exception("%s failed", service.name)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
-import io
 import logging
 import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 from core import metrics
 
@@ -27,7 +27,6 @@ _LOOK_S = 1.0
 # Writing the stacks can itself hang (standard error is a full pipe); then the kernel's alarm ends us.
 _LAST_WORDS_S = 2
 _STDERR = 2
-_STACK_LIMIT = 10
 
 
 class Watchdog:
@@ -104,13 +103,25 @@ class Watchdog:
 def end_process(code: int, why: str, loop: asyncio.AbstractEventLoop | None = None) -> None:
     """End this process now with `code`, after writing why and all stacks to standard error; never returns."""
     signal.alarm(_LAST_WORDS_S)
-    text = io.StringIO(f"{why}; ending with exit code {code}\n")
-    text.seek(0, io.SEEK_END)
+    lines = [f"{why}; ending with exit code {code}"]
     if loop is not None:
-        # Tasks change under our eyes, since the loop may still turn in its own thread: better some stacks than none.
+        # Tasks change under our eyes, since the loop may still turn in its own thread: better some of them than none.
         with contextlib.suppress(Exception):
-            for task in asyncio.all_tasks(loop):
-                task.print_stack(limit=_STACK_LIMIT, file=text)
-    os.write(_STDERR, text.getvalue().encode(errors="replace"))
+            lines += [f"task {task.get_name()}: {awaits(task)}" for task in asyncio.all_tasks(loop)]
+    os.write(_STDERR, "\n".join([*lines, ""]).encode(errors="replace"))
     faulthandler.dump_traceback(_STDERR, all_threads=True)
     os._exit(code)
+
+
+def awaits(task: asyncio.Task[object]) -> str:
+    """Say where a task waits, outermost first: `run (lifecycle.py:90) > drain (service.py:12)`.
+
+    `Task.print_stack` shows only the outermost coroutine, which is where nearly nothing hangs.
+    """
+    places = []
+    waits_for: object = task.get_coro()
+    while (frame := getattr(waits_for, "cr_frame", None) or getattr(waits_for, "gi_frame", None)) is not None:
+        code = frame.f_code
+        places.append(f"{code.co_name} ({Path(code.co_filename).name}:{frame.f_lineno})")
+        waits_for = getattr(waits_for, "cr_await", None) or getattr(waits_for, "gi_yieldfrom", None)
+    return " > ".join(places) or "done"

@@ -1,0 +1,86 @@
+"""A service that behaves as its first argument says; the lifecycle's tests run it as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+import time
+
+from core import lifecycle
+from core.service import Service, run_service
+from core.settings import load_settings
+from core.waiting import waiting_for
+
+FOREVER_S = 3600.0
+
+
+class Probe(Service):
+    name = "probe"
+
+    def __init__(self, behaviour: str) -> None:
+        super().__init__(load_settings())
+        self.behaviour = behaviour
+        self.ticks = 0
+
+    async def start(self) -> None:
+        if self.behaviour == "fails to start":
+            raise RuntimeError("no start today")
+        if self.behaviour == "waits in start":
+            with waiting_for("a server that never comes"):
+                await asyncio.sleep(FOREVER_S)
+
+    async def run(self) -> None:
+        match self.behaviour:
+            case "fails":
+                raise RuntimeError("broken state")
+            case "fails in its tick":
+                await asyncio.sleep(FOREVER_S)
+            case "ends by itself":
+                return
+            case "blocks the loop":
+                await asyncio.sleep(0.1)
+                time.sleep(FOREVER_S)  # noqa: ASYNC251 - the fault that is tested
+            case "leaves a thread":
+                threading.Thread(target=time.sleep, args=(FOREVER_S,), name="left behind").start()
+            case "leaves a stubborn task":
+                self.task = asyncio.create_task(stubborn())
+        await self.stopping.wait()
+
+    async def drain(self) -> None:
+        if self.behaviour == "drains for ever":
+            await asyncio.sleep(FOREVER_S)
+        if self.behaviour == "fails to drain":
+            raise RuntimeError("could not record what was done")
+
+    async def close(self) -> None:
+        sys.stdout.write("closed\n")
+        sys.stdout.flush()
+        if self.behaviour == "fails to close":
+            raise RuntimeError("could not close")
+        if self.behaviour == "closes for ever":
+            await asyncio.sleep(FOREVER_S)
+
+    def ready(self) -> str | None:
+        return "it does not want to" if self.behaviour == "is not ready" else None
+
+    def status(self) -> dict[str, object]:
+        return {"ticks": self.ticks}
+
+    def tick(self) -> None:
+        self.ticks += 1
+        if self.behaviour == "fails in its tick":
+            raise RuntimeError("a broken gauge")
+
+
+async def stubborn() -> None:
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(FOREVER_S)
+
+
+if __name__ == "__main__":
+    # Deadlines of seconds would make the tests as slow as they are; what matters is that there is one.
+    lifecycle.CLOSE_S = lifecycle.EXIT_S = 0.5
+    sys.exit(run_service(Probe(sys.argv[1])))

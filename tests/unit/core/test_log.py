@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from core import log
+from core.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _root_as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_text_lines_have_time_level_service_logger_message_and_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(Settings(), "connector")
+    logging.getLogger("producers.x").warning("relay %s closed", "wss://a", extra={"code": 4000, "why": "too slow"})
+    line = capsys.readouterr().err
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z warning connector producers\.x: relay wss://a closed"
+        r' code=4000 why="too slow"\n',
+        line,
+    )
+
+
+def test_outside_input_cannot_forge_an_entry(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(Settings(), "connector")
+    logging.getLogger("x").warning("notice: %s", "bye\n2026-01-01 error: all is lost\x1b[2J", extra={"key": "a\nb"})
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "\x1b" not in said
+
+
+def test_json_lines_hold_the_same_and_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(Settings(log={"format": "json"}), "sink")
+    try:
+        int("inner")
+    except ValueError:
+        logging.getLogger("x").exception("failed\nbadly", extra={"rows": 5, "kind": {1}})
+    entry = json.loads(capsys.readouterr().err)
+    assert (entry["level"], entry["service"], entry["message"]) == ("error", "sink", "failed\nbadly")
+    assert (entry["rows"], entry["kind"]) == (5, "{1}")
+    assert "ValueError: invalid literal" in entry["traceback"]
+
+
+def test_the_level_is_obeyed_and_noisy_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(Settings())
+    logging.getLogger("core").debug("hidden")
+    logging.getLogger("aiokafka.consumer").info("hidden")
+    logging.getLogger("aiokafka.consumer").warning("shown")
+    log.configure(Settings(log={"level": "debug"}))
+    logging.getLogger("aiokafka.consumer").debug("shown")
+    said = capsys.readouterr().err
+    assert "hidden" not in said
+    assert said.count("shown") == 2

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from core import waiting
+
+
+class AwayError(Exception):
+    pass
+
+
+def is_away(error: BaseException) -> bool:
+    return isinstance(error, AwayError)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "INITIAL_S", 0.001)
+    monkeypatch.setattr(waiting, "MAX_S", 0.002)
+
+
+async def test_it_tries_until_it_works_and_says_so_meanwhile(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    seen: list[list[str]] = []
+
+    async def attempt() -> str:
+        seen.append(waiting.reasons())
+        if len(seen) < 20:
+            raise AwayError("nobody answers")
+        return "here"
+
+    assert await waiting.until_it_works("the server", attempt, is_away) == "here"
+    assert all(reasons == ["waiting for the server for 0 s"] for reasons in seen)
+    assert waiting.reasons() == []
+    # Told when it begins and when it ends, not at each of twenty tries.
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert "AwayError: nobody answers" in caplog.text
+
+
+async def test_what_waiting_does_not_help_is_raised_at_once() -> None:
+    tries = 0
+
+    async def attempt() -> None:
+        nonlocal tries
+        tries += 1
+        raise ValueError("wrong password")
+
+    with pytest.raises(ValueError, match="wrong password"):
+        await waiting.until_it_works("the server", attempt, is_away)
+    assert tries == 1
+    assert waiting.reasons() == []
+
+
+async def test_a_cancelled_wait_is_over() -> None:
+    tried = asyncio.Event()
+
+    async def attempt() -> None:
+        tried.set()
+        raise AwayError
+
+    task = asyncio.create_task(waiting.until_it_works("the server", attempt, is_away))
+    await tried.wait()
+    assert waiting.reasons() != []
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert waiting.reasons() == []
+
+
+def test_what_is_watched_is_asked_until_it_is_forgotten() -> None:
+    answer: list[str | None] = ["slow"]
+    forget = waiting.watch(lambda: answer[0])
+    assert waiting.reasons() == ["slow"]
+    answer[0] = None
+    assert waiting.reasons() == []
+    answer[0] = "slow"
+    forget()
+    assert waiting.reasons() == []
+
+
+def test_an_error_is_brief_and_of_one_line() -> None:
+    assert waiting.brief(ValueError("a\n  b\tc")) == "ValueError: a b c"
+    assert waiting.brief(TimeoutError()) == "TimeoutError"
+    assert len(waiting.brief(ValueError("x" * 10_000))) < 400

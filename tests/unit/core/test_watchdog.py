@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from core.watchdog import Watchdog, awaits
+
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def watchdog() -> Iterator[Watchdog]:
+    dog = Watchdog(stall_s=0.05)
+    yield dog
+    dog.close()
+
+
+def wait_for(there: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not there():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_loop_that_does_not_turn_leaves_all_stacks_once_a_stall(
+    watchdog: Watchdog, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    watchdog.beat()
+    wait_for(lambda: "has not turned" in caplog.text)
+    # Longer than the thread sleeps between two looks: a second entry would come now.
+    time.sleep(1.2)
+    assert caplog.text.count("has not turned") == 1
+    assert "test_a_loop_that_does_not_turn" in capfd.readouterr().err
+    watchdog.beat()
+    wait_for(lambda: caplog.text.count("has not turned") == 2)
+
+
+def test_before_the_first_beat_and_at_rest_nothing_is_a_stall(
+    watchdog: Watchdog, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert watchdog.age_s() is None
+    watchdog.beat()
+    watchdog.rest()
+    time.sleep(1.2)
+    assert watchdog.age_s() is None
+    assert "has not turned" not in caplog.text
+
+
+def test_a_deadline_that_is_taken_back_ends_nothing(watchdog: Watchdog) -> None:
+    watchdog.arm(0.2, "nothing", 3)
+    watchdog.disarm()
+    time.sleep(0.5)
+    assert threading.active_count() > 1  # we are still here
+
+
+async def test_where_a_task_waits_is_told_to_its_innermost_await() -> None:
+    forever = asyncio.Event()
+
+    async def outer() -> None:
+        await inner()
+
+    async def inner() -> None:
+        await forever.wait()
+
+    task = asyncio.create_task(outer())
+    await asyncio.sleep(0)
+    said = awaits(task)
+    assert (
+        said.index("outer (test_watchdog.py:") < said.index("inner (test_watchdog.py:") < said.index("wait (locks.py:")
+    )
+    forever.set()
+    await task
+    assert awaits(task) == "done"
