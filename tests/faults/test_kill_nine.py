@@ -1,0 +1,51 @@
+"""Connector, processor and sink are killed in turn while events flow; nothing is lost and nothing is counted twice."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from deploy.embedded.stack import Servers
+from tests.pipeline.fixtures import pipeline
+from tests.pipeline.services import NAMES
+from tests.pipeline.world import announce
+from tests.relays.demo_process import demo_relays
+
+log = logging.getLogger(__name__)
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(420)]
+
+EVENTS = 20_000
+TRICKLE_PER_S = 40  # so that live subscriptions, and the gaps that a kill leaves in them, are in it too
+LIMIT_S = 180.0
+
+
+async def test_kill_nine_of_each_service_in_turn_costs_no_row(servers: Servers, tmp_path: Path) -> None:
+    seed = secrets.randbelow(2**32)
+    log.warning("seed %d", seed)
+    rng = Random(seed)
+    with (
+        demo_relays(relays=3, events=EVENTS, copies=2.4, seed=seed, trickle_per_s=TRICKLE_PER_S) as relays,
+        pipeline(servers, f"kill9_{seed}", tmp_path) as run,
+    ):
+        await announce(run.settings, *relays.urls)
+        victims = list(NAMES)
+        rng.shuffle(victims)
+        archived = 0
+        for victim in victims:
+            # Somewhere within the next fifth of the flow, wherever the last death has left it.
+            threshold = archived + rng.randrange(1, EVENTS // 5)
+            await run.archive.until_counts(threshold, 0, LIMIT_S)
+            archived, _ = await run.archive.counts()
+            log.warning("kill -9 %s at %d events", victim, archived)
+            run.services.kill(victim)
+            run.services.start(victim)
+        offered = relays.end_trickle()
+        await run.archive.until_counts(offered["events"], offered["pairs"], LIMIT_S)
+        digest = await run.archive.digest()
+    assert (digest.events, digest.pairs) == (offered["events"], offered["pairs"])
+    assert digest.hexdigest() == offered["digest"]["all"]

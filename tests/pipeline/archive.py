@@ -1,0 +1,79 @@
+"""What stands in the archive, read with SQL of the tests' own, and waiting for it to fill."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+
+from core.settings_model import Settings
+from schemas.digest import Digest
+from schemas.event import Event
+from sinks.digest import archive_digest
+from sinks.rows import EVENT_COLUMNS, event_from_row
+from tests.pipeline.services import Services
+from tests.pipeline.world import connect
+
+POLL_S = 0.1
+
+
+class Archive:
+    """A reader of one world's database that can also wait for it to fill."""
+
+    def __init__(self, settings: Settings, services: Services) -> None:
+        self._settings = settings
+        self._services = services
+
+    async def events(self) -> dict[str, Event]:
+        """Return every archived event, rebuilt from its row, by id."""
+        rows = await self._fetch(f"SELECT {', '.join(EVENT_COLUMNS)} FROM events")
+        found = [event_from_row(tuple(row)) for row in rows]
+        assert len({event.id for event in found}) == len(found), "an id stands in two rows"
+        return {event.id: event for event in found}
+
+    async def sightings(self) -> set[tuple[str, str]]:
+        """Return every pair of event id and relay URL."""
+        rows = await self._fetch("SELECT id, relay FROM event_sightings")
+        pairs = {(row["id"].hex(), row["relay"]) for row in rows}
+        assert len(pairs) == len(rows), "a pair is listed twice"
+        return pairs
+
+    async def counts(self) -> tuple[int, int]:
+        """Return how many events and how many pairs are archived."""
+        (row,) = await self._fetch(
+            "SELECT (SELECT count(*) FROM events), (SELECT coalesce(sum(cardinality(relay_ids)), 0) FROM sightings)"
+        )
+        return row[0], row[1]
+
+    async def digest(self) -> Digest:
+        """Return the archive's digest, every id recomputed."""
+        assert self._settings.postgres.dsn
+        async with asyncpg.create_pool(self._settings.postgres.dsn.get_secret_value(), min_size=1, max_size=1) as pool:
+            return await archive_digest(pool)
+
+    async def until(self, what: str, condition: Callable[[], Awaitable[bool]], limit_s: float = 120.0) -> None:
+        """Wait for a condition. The limit is far above what is normal: it only ends a test that would hang."""
+        deadline = time.monotonic() + limit_s
+        while not await condition():
+            self._services.check()
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {limit_s:.0f} s: {what}; the archive holds {await self.counts()}")
+            await asyncio.sleep(POLL_S)
+
+    async def until_counts(self, events: int, pairs: int, limit_s: float = 120.0) -> None:
+        """Wait until at least so many events and pairs are archived."""
+
+        async def reached() -> bool:
+            now_events, now_pairs = await self.counts()
+            return now_events >= events and now_pairs >= pairs
+
+        await self.until(f"{events} events and {pairs} pairs", reached, limit_s)
+
+    async def _fetch(self, query: str) -> list[asyncpg.Record]:
+        connection = await connect(self._settings)
+        try:
+            return await connection.fetch(query)
+        finally:
+            await connection.close()

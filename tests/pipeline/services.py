@@ -1,0 +1,109 @@
+"""Services as processes of their own, as an operator runs them: `python -m bigbrotr service NAME`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from http import HTTPStatus
+from pathlib import Path
+
+from core.settings_model import Settings
+
+NAMES = ("connector", "processor", "sink")
+STOP_S = 30.0  # above every drain deadline, so that only a service that hangs is killed
+
+
+class Services:
+    """Starts, kills and stops services of one world; their logs lie in its folder."""
+
+    def __init__(self, settings: Settings, **extra_env: str) -> None:
+        self._folder = settings.data_dir
+        self._env = {**os.environ, **environment(settings), **extra_env}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, *names: str) -> None:
+        """Start services that do not run."""
+        for name in names:
+            (self._folder / f"{name}.port").unlink(missing_ok=True)
+            env = {**self._env, "BIGBROTR_HTTP__PORT_FILE": str(self._folder / f"{name}.port")}
+            with self.log(name).open("ab") as log:
+                self._running[name] = subprocess.Popen(
+                    [sys.executable, "-m", "bigbrotr", "service", name],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=env,
+                )
+
+    def wait_until_ready(self, limit_s: float = 120.0) -> None:
+        """Wait until every running service says that it can do its work."""
+        deadline = time.monotonic() + limit_s
+        waiting = set(self._running)
+        while waiting:
+            self.check()
+            waiting = {name for name in waiting if not self._is_ready(name)}
+            assert time.monotonic() < deadline, {name: self.tail(name) for name in waiting}
+            time.sleep(0.05)
+
+    def _is_ready(self, name: str) -> bool:
+        try:
+            port = int((self._folder / f"{name}.port").read_text())
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+                return bool(answer.status == HTTPStatus.OK)
+        except (OSError, ValueError):
+            return False
+
+    def kill(self, name: str) -> None:
+        """End a service as a power cut would."""
+        process = self._running.pop(name)
+        assert process.poll() is None, f"{name} had ended before it was killed:\n{self.tail(name)}"
+        process.kill()
+        process.wait()
+
+    def stop(self) -> dict[str, int]:
+        """Ask every service to stop, in the order of the flow; return their exit codes (-9: it had to be killed)."""
+        codes = {}
+        for name in [name for name in NAMES if name in self._running]:
+            process = self._running.pop(name)
+            process.terminate()
+            try:
+                codes[name] = process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                codes[name] = process.wait()
+        return codes
+
+    def check(self) -> None:
+        """Fail when a service has ended by itself."""
+        for name, process in self._running.items():
+            assert process.poll() is None, f"{name} ended with code {process.returncode}:\n{self.tail(name)}"
+
+    def pid(self, name: str) -> int:
+        """Return a running service's process id."""
+        return self._running[name].pid
+
+    def log(self, name: str) -> Path:
+        """Return where a service logs to."""
+        return self._folder / f"{name}.log"
+
+    def tail(self, name: str) -> str:
+        """Return a service's last words."""
+        return self.log(name).read_text(errors="replace")[-3000:]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the variables that give a child process the settings of a world."""
+    assert settings.postgres.dsn
+    return {
+        "BIGBROTR_DATA_DIR": str(settings.data_dir),
+        "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": str(settings.kafka.bootstrap_servers),
+        "BIGBROTR_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
+        "BIGBROTR_KAFKA__PARTITIONS": str(settings.kafka.partitions),
+        "BIGBROTR_POSTGRES__DSN": settings.postgres.dsn.get_secret_value(),
+        "BIGBROTR_CONNECTOR__GROUP_ID": settings.connector.group_id,
+        "BIGBROTR_PROCESSOR__GROUP_ID": settings.processor.group_id,
+        "BIGBROTR_SINK__GROUP_ID": settings.sink.group_id,
+    }

@@ -1,0 +1,72 @@
+"""Topics and a database that belong to one test, on servers that all tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+from pydantic import SecretStr
+
+from core.settings_model import (
+    ConnectorSettings,
+    KafkaSettings,
+    PostgresSettings,
+    ProcessorSettings,
+    Settings,
+    SinkSettings,
+)
+from core.topics import create_topics
+from deploy.embedded.stack import Servers
+from producers.publish import publish_relays
+from schemas.relay_url import normalize
+from sinks.migrate import migrate
+
+PARTITIONS = 4  # as the embedded stack has
+
+
+def settings_for(servers: Servers, name: str, folder: Path) -> Settings:
+    """Return settings whose topics, consumer groups and database are called after `name`."""
+    assert servers.dsn
+    dsn = urlsplit(servers.dsn.get_secret_value())._replace(path=f"/{name}").geturl()
+    return Settings(
+        data_dir=folder,
+        kafka=KafkaSettings(
+            bootstrap_servers=servers.bootstrap_servers, topic_prefix=f"{name}.", partitions=PARTITIONS
+        ),
+        postgres=PostgresSettings(dsn=SecretStr(dsn)),
+        connector=ConnectorSettings(group_id=f"{name}-connector"),
+        processor=ProcessorSettings(group_id=f"{name}-processor"),
+        sink=SinkSettings(group_id=f"{name}-sink"),
+    )
+
+
+async def make_world(servers: Servers, settings: Settings) -> None:
+    """Create the database with its schema, and the topics."""
+    assert servers.dsn
+    admin = await asyncpg.connect(servers.dsn.get_secret_value())
+    await admin.execute(f'CREATE DATABASE "{settings.kafka.topic_prefix.rstrip(".")}"')
+    await admin.close()
+    connection = await connect(settings)
+    await migrate(connection)
+    await connection.close()
+    await create_topics(settings)
+
+
+async def drop_world(servers: Servers, settings: Settings) -> None:
+    """Remove the database; whoever is still connected is thrown out. The topics go with the broker of the test run."""
+    assert servers.dsn
+    admin = await asyncpg.connect(servers.dsn.get_secret_value())
+    await admin.execute(f'DROP DATABASE "{settings.kafka.topic_prefix.rstrip(".")}" WITH (FORCE)')
+    await admin.close()
+
+
+async def connect(settings: Settings) -> asyncpg.Connection[asyncpg.Record]:
+    """Connect to the world's database."""
+    assert settings.postgres.dsn
+    return await asyncpg.connect(settings.postgres.dsn.get_secret_value())
+
+
+async def announce(settings: Settings, *urls: str) -> None:
+    """Put relays on this machine into the registry, as `relays publish` does."""
+    await publish_relays(settings, [normalize(url, allow_private=True) for url in urls], allow_private=True)
