@@ -47,8 +47,8 @@ Fetch = Callable[[Jar, Path], Path]
 """Fetches a jar into a folder and returns the file; raises any exception when it cannot."""
 
 
-def pinned(path: Path = LIST) -> list[Jar]:
-    """The pinned list."""
+def pinned(path: Path) -> list[Jar]:
+    """A list of pinned jars."""
     jars = []
     for line in path.read_text(encoding="ascii").splitlines():
         if line and not line.startswith("#"):
@@ -130,7 +130,7 @@ def ensure_jars(report: Report, fetch: Fetch = fetch_by_jgo, folder: Path | None
     which says how many jars are missing and why the first could not be had.
     """
     folder = jar_cache() if folder is None else folder
-    jars = pinned()
+    jars = pinned(LIST)
     if not _missing(jars, folder):
         return folder
     folder.mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,7 @@ _JVM = (
     # 40 MB less memory: what a broker does is copying, and C2 had not paid for itself after 1.4 GB.
     "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",  # a broker without memory must end, so that the guard starts it again
+    "-Djava.net.preferIPv4Stack=true",  # plain 127.0.0.1, and no other kind of socket
     "-Djava.awt.headless=true",
 )
 _LOG4J = """\
@@ -63,8 +64,8 @@ def _properties(log_dir: Path, broker_port: int, controller_port: int) -> str:
         "offsets.topic.num.partitions": 4,
         "transaction.state.log.num.partitions": 4,
         "share.coordinator.state.topic.num.partitions": 4,
-        # After a kill, the controller refuses the broker until its former session has timed out: it is back after 5 s,
-        # with the default of 9 s after 12 s. A broker that stalls for longer is fenced a moment, which clients wait out.
+        # After a kill, the controller refuses the broker until its former session has timed out: it is back in 5 s,
+        # with the default of 9 s in 12 s. A broker that stalls for longer is fenced a moment, which clients wait out.
         "broker.session.timeout.ms": 3000,
         "broker.heartbeat.interval.ms": 500,
         "group.initial.rebalance.delay.ms": 0,  # nobody waits for a fleet of consumers to assemble

@@ -31,11 +31,14 @@ def installed_binaries() -> Path:
     return Path(found.origin).parent / "pginstall" / "bin"
 
 
-def _version(postgres: Path, account: Account) -> str | None:
-    """What the program says it is, run as that user; None when this user cannot run it."""
+def _version(programs: Path, account: Account) -> str | None:
+    """What the programs in a folder say they are, run as that user; None when this user cannot run them.
+
+    initdb is asked, as it needs the libraries beside the package too.
+    """
     try:
         done = subprocess.run(  # noqa: S603 - our own command line
-            [postgres, "--version"],
+            [programs / "initdb", "--version"],
             capture_output=True,
             text=True,
             check=True,
@@ -55,29 +58,33 @@ def reachable_binaries(account: Account) -> Path:
     everybody would be the other way. Raises ArtifactsMissingError, or EmbeddedError when no such place can be made.
     """
     own = installed_binaries()
-    if _version(own / "postgres", account) is not None:
+    if _version(own, account) is not None:
         return own
-    version = _version(own / "postgres", Account("ourselves"))
+    version = _version(own, Account("ourselves"))
     if version is None:
-        raise EmbeddedError(f"{own / 'postgres'} does not run on this machine")
+        raise EmbeddedError(f"the programs in {own} do not run on this machine")
     target = SYSTEM_CACHE / f"postgresql-{version}"
-    if _version(target / "bin" / "postgres", account) != version:
-        _copy(own.parent, target)
-    if _version(target / "bin" / "postgres", account) != version:
-        raise EmbeddedError(f"the user {account.name} may not run the programs in {target}: are its folders closed?")
-    return target / "bin"
+    copied = target / own.relative_to(own.parents[2])
+    if _version(copied, account) != version:
+        _copy(own.parents[1], target)
+    if _version(copied, account) != version:
+        raise EmbeddedError(f"the user {account.name} may not run the programs in {copied}: are its folders closed?")
+    return copied
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy what runs, readable by all; it appears under its name only when complete."""
+def _copy(package: Path, target: Path) -> None:
+    """Copy what runs, readable by all, with the package's libraries beside it; it appears only when complete."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
         fresh = Path(temporary) / target.name
-        shutil.copytree(source, fresh, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
+        for folder in (package, package.with_name(f"{package.name}.libs")):
+            if folder.is_dir():
+                unused = shutil.ignore_patterns("include", "*.a", "*.py", "__pycache__")
+                shutil.copytree(folder, fresh / folder.name, symlinks=True, ignore=unused)
         for item in (fresh, *fresh.rglob("*")):
             if not item.is_symlink():
                 runs = item.is_dir() or os.access(item, os.X_OK)
                 item.chmod(item.stat().st_mode | (_SEARCH if runs else _READ))
-        if target.exists():  # left by another version of the package, or by a hand that broke it
+        if target.exists():  # broken, as it would not run
             target.rename(Path(temporary) / "old")
         fresh.rename(target)

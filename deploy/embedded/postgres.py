@@ -127,7 +127,7 @@ def prepare(paths: DataPaths, report: Report) -> Launch:
 
 
 def is_ready(launch: Launch, pid: int) -> bool:
-    """Whether the server accepts connections, as its pid file says (miscadmin.h: first line the pid, eighth the status).
+    """Whether the server accepts connections, as its pid file says (pidfile.h: pid in line 1, status in line 8).
 
     A file that a killed predecessor left is told by its pid.
     """

@@ -1,0 +1,1 @@
+"""What the embedded servers are made of, without starting one."""

@@ -1,0 +1,1 @@
+"""The embedded servers for real: started, killed and started again."""
