@@ -52,7 +52,7 @@ def test_variables_win_over_the_file_and_the_file_over_defaults(
     monkeypatch.setenv("BIGBROTR_KAFKA__PARTITIONS", "4")
     settings = load_settings(path)
     assert (settings.kafka.partitions, settings.kafka.linger_ms, settings.sink.batch_events) == (4, 7, 10)
-    assert settings.kafka.compression == "lz4"
+    assert settings.kafka.compression == "zstd"
 
 
 def test_the_file_can_be_named_by_a_variable_and_a_command_line_wins(
