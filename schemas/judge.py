@@ -1,4 +1,4 @@
-"""The verdict on an event's bytes (design section 5): size, JSON, fields, policy, id; then the signature.
+"""The verdict on an event's bytes (design section 5): size, JSON, fields, id, policy; then the signature.
 
 What an input is judged to be depends on its bytes and the policy alone, never on the clock or on what came before.
 """
@@ -57,11 +57,6 @@ def examine(raw: bytes, policy: Policy) -> Judgement:
         event = parse_event(raw)
     except EventError as error:
         return Judgement(Verdict.REFUSED, error.reason, error.field, error.detail)
-    kind = event.kind
-    if kind in EPHEMERAL_KINDS and (not policy.archive_ephemeral or kind == AUTH_KIND):
-        return Judgement(
-            Verdict.REFUSED, Reason.KIND_NOT_ARCHIVED, "kind", f"kind {kind} is not archived by policy", event
-        )
     preimage = inspect_preimage(event)
     form = form_of(preimage.data, event.id)
     if form is None:
@@ -71,6 +66,11 @@ def examine(raw: bytes, policy: Policy) -> Judgement:
             "id",
             "is not the hash of the event: it was altered or mis-hashed",
             event,
+        )
+    kind = event.kind
+    if kind in EPHEMERAL_KINDS and (not policy.archive_ephemeral or kind == AUTH_KIND):
+        return Judgement(
+            Verdict.REFUSED, Reason.KIND_NOT_ARCHIVED, "kind", f"kind {kind} is not archived by policy", event
         )
     if not 0 <= event.created_at < CREATED_AT_END:
         return Judgement(

@@ -21,8 +21,8 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     NOT_JSON = "not_json"
     BAD_FIELD = "bad_field"
-    KIND_NOT_ARCHIVED = "kind_not_archived"
     ID_MISMATCH = "id_mismatch"
+    KIND_NOT_ARCHIVED = "kind_not_archived"
     BAD_SIGNATURE = "bad_signature"
     # Quarantined: id and signature are right.
     CREATED_AT_OUT_OF_RANGE = "created_at_out_of_range"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import idna
 
@@ -23,8 +23,10 @@ _LOKI = re.compile(r"(?:[a-z0-9_-]+\.)*[ybndrfg8ejkmcpqxot1uwisza345h769]{52}\.l
 """The alphabet of z-base-32."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
-_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
-"""RFC 8215: translation inside one network."""
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+"""All that IANA has allocated for public use. `is_global` trusts more: the former site-local fec0::/10, for one."""
+_NOT_UNICAST = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
+"""Protocol assignments (RFC 6890) and the anycast address of 6to4 relays (RFC 7526): `is_global` trusts some."""
 
 
 class Network(StrEnum):
@@ -122,8 +124,10 @@ def is_private_address(ip: str | IPv4Address | IPv6Address) -> bool:
         carried = _carried_ipv4(address)
         if carried is not None:
             return is_private_address(carried)
-        if address in _LOCAL_NAT64:
+        if address not in _GLOBAL_UNICAST:
             return True
+    elif any(address in network for network in _NOT_UNICAST):
+        return True
     return not address.is_global or address.is_multicast or address.is_reserved
 
 

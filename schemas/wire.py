@@ -40,7 +40,8 @@ class OpenedFrame(NamedTuple):
     Attributes:
         subid: the subscription id that the relay answers.
         event: the event's bytes exactly as they stood in the frame.
-        fields: the decoded object, unchecked, or None where only the slow path could read the frame.
+        fields: the decoded object, unchecked and with integers beyond 64 bits as floats, or None where only the
+            scanner could read the frame.
     """
 
     subid: str

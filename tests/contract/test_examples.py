@@ -1,0 +1,114 @@
+"""Each topic's example is what the code writes, and decoding and encoding it gives the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from schemas import bundle, event_record, sighting
+from schemas.coverage import Coverage
+from schemas.erasure import Erasure
+from schemas.event import encode_event, parse_event
+from schemas.event_model import EventModel
+from schemas.examples.generate import FOLDER, Example, build, from_file, to_file
+from schemas.facts import facts
+from schemas.judge import Policy, judge
+from schemas.probe_record import ProbeRecord
+from schemas.reasons import Verdict
+from schemas.rejection import Rejection
+from schemas.relay_found import RelayFound
+from schemas.relay_health import RelayHealth
+from schemas.relay_record import RelayRecord
+from schemas.relay_url import normalize
+from schemas.topics import TOPICS, topic
+
+
+def again_bundles(example: Example) -> Example:
+    lines = list(bundle.decode_lines(example.value))
+    assert all(isinstance(line, bundle.BundleLine) for line in lines)
+    value = b"".join(
+        bundle.encode_line(line.relay, line.seen_at_ms, line.event)
+        for line in lines
+        if isinstance(line, bundle.BundleLine) and line.event is not None
+    )
+    return Example(None, [], value)
+
+
+def again_event(example: Example) -> Example:
+    record = event_record.decode(example.value)
+    judgement = judge(record.raw, Policy())
+    assert judgement.verdict is Verdict.ACCEPTED
+    assert judgement.id_form is not None
+    assert facts(record.event, judgement.id_form, record.seen_at_ms) == record.facts
+    value = event_record.encode(record.raw, record.relay, record.seen_at_ms, record.facts)
+    return Example(bytes.fromhex(record.event.id), [], value)
+
+
+def again_sightings(example: Example) -> Example:
+    return Example(None, [], sighting.encode(sighting.decode(example.value)))
+
+
+def again_refused(example: Example) -> Example:
+    rejection = Rejection.from_headers(example.headers)
+    judgement = judge(example.value, Policy())
+    assert judgement.verdict is not Verdict.ACCEPTED
+    assert (judgement.reason, judgement.field) == (rejection.reason, rejection.field)
+    return Example(None, rejection.to_headers(), encode_event(parse_event(example.value)))
+
+
+def again_erasure(example: Example) -> Example:
+    record = Erasure.decode(example.value)
+    return Example(record.key(), [], record.encode())
+
+
+def again_document(model: type[RelayFound | RelayRecord | ProbeRecord | RelayHealth]) -> Callable[[Example], Example]:
+    def again(example: Example) -> Example:
+        record = model.decode(example.value)
+        assert normalize(record.url).url == record.url
+        return Example(record.url.encode(), [], record.encode())
+
+    return again
+
+
+def again_coverage(example: Example) -> Example:
+    record = Coverage.decode(example.value)
+    return Example(record.relay.encode(), [], record.encode())
+
+
+AGAIN: dict[str, Callable[[Example], Example]] = {
+    "raw.bundles": again_bundles,
+    "events": again_event,
+    "sightings": again_sightings,
+    "erasures": again_erasure,
+    "quarantine": again_refused,
+    "rejections": again_refused,
+    "relays.found": again_document(RelayFound),
+    "relays": again_document(RelayRecord),
+    "raw.probes": again_document(ProbeRecord),
+    "relays.health": again_document(RelayHealth),
+    "coverage": again_coverage,
+}
+
+
+@pytest.mark.parametrize("name", [row.name for row in TOPICS])
+def test_decoding_and_encoding_gives_the_same_record(name: str) -> None:
+    example = from_file((FOLDER / f"{name}.json").read_bytes())
+    assert AGAIN[name](example) == example
+    assert len(example.value) < topic(name).max_message_bytes
+
+
+@pytest.mark.parametrize("name", [row.name for row in TOPICS])
+def test_the_files_are_what_the_code_writes(name: str) -> None:
+    assert (FOLDER / f"{name}.json").read_bytes() == to_file(name, build()[name]), (
+        "run python -m schemas.examples.generate"
+    )
+
+
+def test_there_is_one_example_for_each_topic_and_no_other() -> None:
+    assert {path.stem for path in FOLDER.glob("*.json")} == {row.name for row in TOPICS} == build().keys()
+
+
+def test_events_in_the_examples_fit_the_model() -> None:
+    record = event_record.decode(build()["events"].value)
+    assert EventModel.model_validate_json(record.raw).to_event() == record.event
