@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
 from bigbrotr.offsets import Offsets
+from core import postgres
 from core.settings import Settings
 from sinks.connection import Connection
 from sinks.offsets import stored_offsets
@@ -50,6 +52,29 @@ async def counts(connection: Connection) -> ArchiveCounts:
         return ArchiveCounts(row["estimate"], None, exact=False)
     events = await connection.fetchval("SELECT count(*) FROM events")
     return ArchiveCounts(events, await connection.fetchval(_PAIRS), exact=True)
+
+
+async def counted(settings: Settings) -> ArchiveCounts:
+    """Count over a connection of its own, waiting for the server as long as it takes."""
+    async with connected(settings) as connection:
+        return await counts(connection)
+
+
+async def counted_per_relay(settings: Settings) -> dict[str, int]:
+    """Count what each relay was seen to hold, over a connection of its own."""
+    async with connected(settings) as connection:
+        return await events_per_relay(connection)
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Connection]:
+    """Connect for as long as a block needs it, waiting for the server as long as it takes."""
+    pool = await postgres.pool(settings, min_size=1, max_size=1, command_timeout=None)
+    try:
+        async with pool.acquire() as connection:
+            yield connection
+    finally:
+        pool.terminate()
 
 
 async def database_bytes(connection: Connection) -> int:

@@ -19,7 +19,7 @@ def service_argv(name: str) -> list[str]:
 
 def port_file(settings: Settings, name: str) -> Path:
     """Where a child writes the port of its health server."""
-    return settings.data_dir / "run" / f"{name}.port"
+    return settings.data_dir / "services" / f"{name}.port"
 
 
 def service_env(settings: Settings, config: Path | None, name: str, base: Mapping[str, str]) -> dict[str, str]:

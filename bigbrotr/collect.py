@@ -153,14 +153,16 @@ def _with_health(service: ServiceState, health: Health) -> ServiceState:
 def relay_states(details: dict[str, Any]) -> list[RelayState]:
     """Read the relays from what a connector says of itself; other services have none."""
     return [
-        RelayState(
-            url=str(relay.get("url", "?")),
-            state=str(relay.get("state", "?")),
-            detail=str(relay.get("detail") or ""),
-            received=int(relay.get("received") or 0),
-        )
+        RelayState(str(relay["url"]), str(relay["state"]), _relay_detail(relay), int(relay["received"]))
         for relay in details.get("relays", ())
     ]
+
+
+def _relay_detail(relay: dict[str, Any]) -> str:
+    parts = [text for text in (relay["last_error"], relay["crawl"]["problem"]) if text]
+    if relay["retry_in_s"] is not None:
+        parts.append(f"again in {relay['retry_in_s']} s")
+    return "; ".join(parts)
 
 
 def _disk(data_dir: Path, database_bytes: int | None) -> dict[str, int]:

@@ -6,10 +6,10 @@ import asyncio
 
 import click
 
+from bigbrotr import archive
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
 from bigbrotr.servers import quiet_log, say, servers
-from core import postgres
 from core.settings import Settings
 from sinks.migrate import Migrated, MigrationError
 from sinks.migrate import migrate as apply
@@ -27,14 +27,11 @@ async def migrated(settings: Settings) -> Migrated:
     Raises:
         CommandFailedError: the database cannot be brought to this version.
     """
-    pool = await postgres.pool(settings, min_size=1, max_size=1, command_timeout=None)
     try:
-        async with pool.acquire() as connection:
+        async with archive.connected(settings) as connection:
             return await apply(connection)
     except MigrationError as error:
         raise CommandFailedError(str(error)) from error
-    finally:
-        pool.terminate()
 
 
 @click.command(epilog=_EPILOG)

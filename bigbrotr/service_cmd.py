@@ -12,7 +12,7 @@ from core.service import Service, run_service
 
 # Imported by name: Faust, aiokafka and asyncpg are loaded only in the process that uses them.
 SERVICES = {
-    "connector": "producers.connector:ConnectorService",
+    "connector": "producers.relays.service:ConnectorService",
     "processor": "processors.service:ProcessorService",
     "sink": "sinks.service:SinkService",
 }

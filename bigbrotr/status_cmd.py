@@ -27,17 +27,10 @@ Examples:
 
 def attached(settings: Settings) -> Settings:
     """Fill in the embedded servers that run now; start none."""
-    from deploy.embedded.stack import attach  # noqa: PLC0415 - not needed against one's own servers
+    from deploy.embedded.stack import attach, filled_in  # noqa: PLC0415 - not needed against one's own servers
 
     found = attach(settings.data_dir)
-    if found is None:
-        return settings
-    kafka, postgres = settings.kafka, settings.postgres
-    if kafka.bootstrap_servers is None:
-        kafka = kafka.model_copy(update={"bootstrap_servers": found.bootstrap_servers})
-    if postgres.dsn is None:
-        postgres = postgres.model_copy(update={"dsn": found.dsn})
-    return settings.model_copy(update={"kafka": kafka, "postgres": postgres})
+    return settings if found is None else filled_in(settings, found)
 
 
 def running_services(data_dir: Path) -> list[ServiceState]:
@@ -66,9 +59,8 @@ def as_text(snapshot: Snapshot, data_dir: Path) -> str:
         lines.append(f"relays          {view.relay_summary(snapshot.relays)}")
         lines += [f"  {relay.url}  {relay.state}  {relay.detail}".rstrip() for relay in snapshot.relays]
     lines.append(f"archived        {view.number(counts.archived)} events, {view.number(counts.sightings)} sightings")
-    lines.append(
-        f"lag             processor {view.number(snapshot.processor_lag)}, sink {view.number(snapshot.sink_lag)} records"
-    )
+    lags = f"processor {view.number(snapshot.processor_lag)}, sink {view.number(snapshot.sink_lag)}"
+    lines.append(f"lag             {lags} records")
     if snapshot.services:
         lines.append(f"rejected        {view.by_reason(counts.rejected) or 'nothing'}")
         lines.append(f"quarantined     {view.by_reason(counts.quarantined) or 'nothing'}")

@@ -24,14 +24,14 @@ def topics() -> None:
     """Create and list the Kafka topics of the pipeline."""
 
 
-def created(settings: Settings) -> list[TopicChange]:
+async def created(settings: Settings) -> list[TopicChange]:
     """Create what is missing and adjust what differs.
 
     Raises:
         CommandFailedError: Kafka or a fixed partition count stands against it.
     """
     try:
-        return asyncio.run(create_topics(settings))
+        return await create_topics(settings)
     except TopicsError as error:
         raise CommandFailedError(str(error)) from error
 
@@ -53,7 +53,7 @@ def create(options: Options, *, as_document: bool) -> None:
     settings = options.settings()
     quiet_log(settings)
     with servers(settings) as filled:
-        changes = created(filled)
+        changes = asyncio.run(created(filled))
     if as_document:
         click.echo(json.dumps([asdict(change) for change in changes]))
         return

@@ -1,0 +1,118 @@
+"""The account of an import: what was archived, a duplicate, refused or quarantined, by reason, and what is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aiokafka import TopicPartition
+
+from bigbrotr import archive
+from bigbrotr.between import read_between
+from bigbrotr.lags import Lags
+from bigbrotr.ledger import Ledger
+from bigbrotr.offsets import Offsets
+from core.settings import Settings
+from producers.importer import ImportReport
+from schemas.bundle import BundleLine, decode_lines
+from schemas.reasons import Verdict
+from schemas.rejection import Rejection
+from schemas.topics import physical
+from schemas.wire import find_id
+
+_NAMED = 20  # enough to look into the cause; the count says how many there are
+REFUSALS = (("rejections", Verdict.REFUSED), ("quarantine", Verdict.QUARANTINED))
+
+
+@dataclass
+class Account:
+    """What became of the lines of an import.
+
+    Attributes:
+        lines: all that are not blank.
+        archived: distinct events that are in the archive now.
+        duplicates: further copies of those.
+        refused, quarantined: lines by reason.
+        missing: lines of which nothing can be found: they are neither archived nor refused.
+        missing_ids: the first of their ids.
+    """
+
+    lines: int
+    archived: int = 0
+    duplicates: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    missing: int = 0
+    missing_ids: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every line is accounted for."""
+        settled = self.refused.total() + self.quarantined.total()
+        return not self.missing and self.archived + self.duplicates + settled == self.lines
+
+
+async def account(
+    settings: Settings, lags: Lags, report: ImportReport, before: Mapping[TopicPartition, int]
+) -> Account:
+    """Make the account, once everything that was imported is judged and archived.
+
+    Args:
+        settings: with the servers filled in.
+        lags: open connections.
+        report: of the import; what it refused itself is part of the account.
+        before: where `rejections` and `quarantine` ended before the import began.
+    """
+    result = Account(report.lines, refused=Counter(report.refused))
+    ledger = Ledger()
+    try:
+        await _add_lines(settings, report, ledger)
+        await _settle(settings, lags, before, ledger)
+        for settled in ledger.settled():
+            by_reason = result.refused if settled.verdict == Verdict.REFUSED else result.quarantined
+            by_reason[settled.reason] += settled.lines
+        for accepted in ledger.accepted():
+            async with lags.pool.acquire() as connection:
+                found = await archive.present(connection, list(accepted))
+            result.archived += len(found)
+            for event_id, copies in accepted.items():
+                if event_id in found:
+                    result.duplicates += copies - 1
+                else:
+                    result.missing += copies
+                    result.missing_ids = [*result.missing_ids, event_id][:_NAMED]
+    finally:
+        ledger.close()
+    return result
+
+
+async def _add_lines(settings: Settings, report: ImportReport, ledger: Ledger) -> None:
+    """Read what the import wrote, from Kafka: also standard input, which cannot be read twice."""
+    topic = physical(settings.kafka.topic_prefix, "raw.bundles")
+    ours = {partition: set(offsets) for partition, offsets in report.offsets.items() if offsets}
+    begins = {TopicPartition(topic, partition): min(offsets) for partition, offsets in ours.items()}
+    ends = {TopicPartition(topic, partition): max(offsets) + 1 for partition, offsets in ours.items()}
+    async for record in read_between(settings, begins, ends):
+        if record.offset not in ours[record.partition]:
+            continue
+        events = [line.event for line in decode_lines(record.value or b"") if isinstance(line, BundleLine)]
+        pairs = [(raw, find_id(raw)) for raw in events if raw is not None]
+        ledger.add(record.partition, record.offset, [(raw, event_id) for raw, event_id in pairs if event_id])
+
+
+async def _settle(settings: Settings, lags: Lags, before: Mapping[TopicPartition, int], ledger: Ledger) -> None:
+    prefix = settings.kafka.topic_prefix
+    raw_topic, events_topic = physical(prefix, "raw.bundles"), physical(prefix, "events")
+    for name, verdict in REFUSALS:
+        ends: Offsets = await lags.reader.ends(name)
+        async for record in read_between(settings, before, ends):
+            try:
+                refusal = Rejection.from_headers(record.headers)
+            except ValueError:
+                continue  # written by something else than this system
+            partition, offset = refusal.source_partition, refusal.source_offset
+            if refusal.source_topic == raw_topic and partition is not None and offset is not None:
+                ledger.settle(partition, offset, record.value or b"", verdict, refusal.reason)
+            elif refusal.source_topic == events_topic and record.key is not None:
+                ledger.settle_id(record.key, verdict, refusal.reason)

@@ -1,0 +1,180 @@
+"""`bigbrotr demo`: relays that are not ours, filled with generated events, archived for everybody to see."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bigbrotr import archive
+from bigbrotr.demo import STALLED_AFTER_S, Completion, Held, mismatches
+from bigbrotr.demo_process import DemoRelays
+from bigbrotr.digest_cmd import as_json, computed
+from bigbrotr.display import Display, display
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.migrate_cmd import migrated
+from bigbrotr.options import Options, pass_options
+from bigbrotr.pipeline import FLOW
+from bigbrotr.servers import say, servers
+from bigbrotr.session import LOCK_NAME, Session, StopWish, log_to_file, only_one, stop_on_signals
+from bigbrotr.snapshot import Snapshot
+from bigbrotr.status_cmd import DEMO_PART
+from bigbrotr.topics_cmd import created
+from core.settings import Settings
+from producers.publish import publish_relays
+from schemas.relay_url import normalize
+
+_TRICKLE_PER_S = 20.0  # a person sees figures move, and the machine has nearly nothing to do
+_ONCE_TRICKLE_S = 3.0  # long enough for live subscriptions to be part of what is compared
+
+_EPILOG = """\b
+Examples:
+  bigbrotr demo
+  bigbrotr demo --once --events 2000 --json
+"""
+
+
+def isolated(settings: Settings) -> Settings:
+    """Keep the demo's events out of real topics too, where the demo runs on servers of one's own."""
+    prefix = settings.kafka.topic_prefix
+    if settings.kafka.bootstrap_servers is not None:
+        prefix = f"demo-{time.time_ns() // 1_000_000}.{prefix}"
+    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"topic_prefix": prefix})})
+
+
+def cleared(data_dir: Path) -> None:
+    """Remove what an earlier demo has left: each starts with an empty archive, or its figures would say nothing."""
+    from deploy.embedded.stack import stop  # noqa: PLC0415 - not needed against one's own servers
+
+    stop(data_dir)
+    for entry in data_dir.iterdir():
+        if entry.name == LOCK_NAME:
+            continue
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--once", is_flag=True, help="End by itself, once everything that the relays offer is archived.")
+@click.option("--events", default=2000, show_default=True, type=click.IntRange(1), help="Distinct stored events.")
+@click.option("--relays", default=3, show_default=True, type=click.IntRange(1, 64), help="Local relays.")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same authors and texts.")
+@click.option("--json", "as_document", is_flag=True, help="Write the result as one JSON object to stdout.")
+@pass_options
+def demo(options: Options, *, once: bool, events: int, relays: int, seed: int, as_document: bool) -> None:
+    """Archive generated, really signed events from local relays that are not ours, and show how they travel.
+
+    The demo keeps its data in the part "demo" of the data directory, and begins with an empty archive each time.
+
+    With --once it ends by itself: with exit code 0 only if the archive holds exactly the distinct valid events that its
+    relays offered. Without, it goes on with new events until Ctrl-C.
+    """
+    settings = isolated(options.settings(DEMO_PART))
+    plan = ["--relays", str(relays), "--events", str(events), "--copies", str(min(2.4, relays)), "--seed", str(seed)]
+    plan += ["--trickle-per-s", str(_TRICKLE_PER_S), *(["--for-s", str(_ONCE_TRICKLE_S)] if once else [])]
+    with only_one(settings.data_dir):
+        cleared(settings.data_dir)
+        log_to_file(settings)
+        with servers(settings) as filled:
+            outcome = asyncio.run(_demo(filled, options.config, plan, once=once, as_document=as_document))
+    if as_document:
+        click.echo(json.dumps(outcome))
+    if outcome["problems"]:
+        raise CommandFailedError("; ".join(outcome["problems"]))
+
+
+async def _demo(
+    settings: Settings, config: Path | None, plan: list[str], *, once: bool, as_document: bool
+) -> dict[str, Any]:
+    began_s = time.monotonic()
+    async with stop_on_signals() as wish:
+        relays = await DemoRelays.start(settings.data_dir / "logs", plan)
+        try:
+            await created(settings)
+            await migrated(settings)
+            if (await archive.counted(settings)).events:
+                raise CommandFailedError("the database holds events already: give the demo one of its own")
+            say("filling the relays")
+            offer = await relays.report()
+            urls = [normalize(url, allow_private=True) for url in offer.urls]
+            await publish_relays(settings, urls, allow_private=True)
+            say(f"{len(offer.urls)} relays offer {offer.events:,} distinct events, {offer.pairs:,} copies")
+            shown = display("BigBrotr demo", file=sys.stderr if as_document else None)
+            completion = Completion()
+            problems = await _shown(settings, config, relays, shown, wish, completion, once=once)
+            outcome = await _outcome(settings, completion, began_s, problems, once=once)
+            _tell(outcome)
+            return outcome
+        finally:
+            await relays.stop()
+
+
+async def _shown(
+    settings: Settings,
+    config: Path | None,
+    relays: DemoRelays,
+    shown: Display,
+    wish: StopWish,
+    completion: Completion,
+    *,
+    once: bool,
+) -> list[str]:
+    """Run the services until everything is archived, or somebody wants it to end; what went wrong, in sentences."""
+    last_report = asyncio.create_task(relays.report())
+
+    async def until(snapshot: Snapshot) -> bool:
+        if last_report.done():
+            completion.offer = last_report.result()
+        return completion.reached(snapshot) and once
+
+    with shown:
+        problems = await Session(settings, config, shown, FLOW).conduct(until, wish)
+    if once and wish.asked.is_set():
+        problems.append("interrupted before everything was archived")
+    if completion.stalled:
+        problems.append(f"nothing more was archived for {STALLED_AFTER_S:.0f} s, with events still missing")
+    if completion.offer is None:
+        relays.end_trickle()
+        completion.offer = await last_report
+    return problems
+
+
+async def _outcome(
+    settings: Settings, completion: Completion, began_s: float, problems: list[str], *, once: bool
+) -> dict[str, Any]:
+    """Compare the archive with what was offered; `problems` is empty only if they are the same."""
+    offer = completion.offer
+    assert offer is not None
+    digest = await computed(settings)
+    held = Held(digest, await archive.counted_per_relay(settings))
+    differences = mismatches(offer, held, completion.rejected)
+    first_row_s = None if completion.first_row_at_s is None else round(completion.first_row_at_s - began_s, 1)
+    return {
+        "complete": not differences,
+        "offered": {"relays": len(offer.urls), "events": offer.events, "copies": offer.pairs},
+        "archived": as_json(digest),
+        "rejected": completion.rejected,
+        "first_row_s": first_row_s,
+        "seconds": round(time.monotonic() - began_s, 1),
+        "problems": problems + (differences if once else []),
+    }
+
+
+def _tell(outcome: dict[str, Any]) -> None:
+    offered, archived = outcome["offered"], outcome["archived"]
+    say(
+        f"offered   {offered['events']:>10,} distinct events, {offered['copies']:,} copies at {offered['relays']} relays"
+    )
+    say(f"archived  {archived['events']:>10,} events, {archived['sightings']:,} sightings; digest {archived['digest']}")
+    if outcome["first_row_s"] is not None:
+        say(f"the first row was archived after {outcome['first_row_s']} s, everything took {outcome['seconds']} s")
+    if outcome["complete"]:
+        say("the archive holds exactly what the relays offered")

@@ -1,0 +1,97 @@
+"""`bigbrotr run`: the whole pipeline on real relays."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from bigbrotr import archive
+from bigbrotr.display import display
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.migrate_cmd import migrated
+from bigbrotr.options import Options, pass_options
+from bigbrotr.pipeline import FLOW
+from bigbrotr.servers import say, servers
+from bigbrotr.session import Session, log_to_file, only_one, stop_on_signals
+from bigbrotr.snapshot import Snapshot
+from bigbrotr.topics_cmd import created
+from core.settings import Settings
+from producers.publish import RelayList, parse_relays, publish_relays
+
+_EPILOG = """\b
+Examples:
+  bigbrotr run --relay wss://relay.example.com --relay wss://nos.example.org
+  RELAYS="wss://relay.example.com wss://nos.example.org" bigbrotr run
+  bigbrotr --config bigbrotr.yaml run
+"""
+
+
+def wanted_relays(settings: Settings, given: Iterable[str], files: Iterable[Path], variable: str) -> RelayList:
+    """The relays of one run: those named on the command line or in RELAYS, else those of the settings."""
+    found = RelayList()
+    parse_relays(given, "--relay", into=found)
+    for file in files:
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            parse_relays(lines, str(file), into=found)
+    if variable.strip():
+        parse_relays([variable], "RELAYS", into=found)
+    if not found.relays and not found.refused:
+        parse_relays(settings.relays, "relays", into=found)
+    return found
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--relay", "given", multiple=True, metavar="URL", help="A relay to read; may be given several times.")
+@click.option(
+    "--relays",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A file with relay URLs; # begins a comment.",
+)
+@pass_options
+def run(options: Options, given: tuple[str, ...], files: tuple[Path, ...]) -> None:
+    """Archive real relays: starts the servers if need be and every service as a process of its own.
+
+    Relays come from --relay, --relays and the variable RELAYS, else from `relays` of the settings; those that an
+    earlier run has published stay in the registry. One that cannot be reached is shown as such and tried again.
+
+    Ctrl-C drains and stops everything within 15 seconds, and says what was archived.
+    """
+    settings = options.settings()
+    relays = wanted_relays(settings, given, files, os.environ.get("RELAYS", ""))
+    for refused in relays.refused:
+        say(f"{refused.place}: {refused.text}: {refused.reason}")
+    if not relays.relays:
+        raise click.UsageError(
+            "no relay to read: name some by --relay, --relays FILE, the variable RELAYS, or `relays` in the settings"
+        )
+    with only_one(settings.data_dir):
+        log_to_file(settings)
+        with servers(settings) as filled:
+            problems = asyncio.run(_run(filled, options.config, relays))
+    if problems:
+        raise CommandFailedError("; ".join(problems))
+
+
+async def _run(settings: Settings, config: Path | None, relays: RelayList) -> list[str]:
+    await created(settings)
+    await migrated(settings)
+    published = await publish_relays(settings, relays.relays.values())
+    say(f"{published.written} relays published, {published.unchanged} were known")
+
+    before = await archive.counted(settings)
+
+    async def never(_snapshot: Snapshot) -> bool:
+        return False
+
+    async with stop_on_signals() as wish:
+        with display("BigBrotr") as shown:
+            problems = await Session(settings, config, shown, FLOW).conduct(never, wish)
+    rows = await archive.counted(settings)
+    say(f"archived {rows.events - before.events:,} events in this run; the archive holds {rows.events:,}")
+    return problems

@@ -1,0 +1,161 @@
+"""What `demo` and `run` have in common: prepare the servers, run the services, show them, stop them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from bigbrotr import running
+from bigbrotr.boundedlog import BoundedLog
+from bigbrotr.collect import Collector
+from bigbrotr.display import Display
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.pipeline import Pipeline
+from bigbrotr.snapshot import Snapshot
+from core import log
+from core.settings import Settings
+
+LOCK_NAME = "supervisor.lock"
+SHOW_EVERY_S = 1.0
+_KEPT_NOTES = 4  # the live picture has room for these
+
+# Closing the terminal is as good as Ctrl-C: nobody sees the picture any more, and nobody could stop it.
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+Until = Callable[[Snapshot], Awaitable[bool]]
+"""Whether a snapshot is the last one that is needed."""
+
+
+class _LogStream(io.TextIOBase):
+    """A log file of bounded size as a stream for the `logging` module."""
+
+    def __init__(self, path: Path) -> None:
+        self._log = BoundedLog(path)
+
+    def write(self, text: str) -> int:
+        self._log.write(text.encode("utf-8", "backslashreplace"))
+        return len(text)
+
+
+def log_to_file(settings: Settings) -> None:
+    """Keep this process's log out of the picture, in `logs/supervisor.log` of the data directory."""
+    log.configure(settings, "supervisor")
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(_LogStream(settings.data_dir / "logs" / "supervisor.log"))
+
+
+@contextmanager
+def only_one(data_dir: Path) -> Iterator[None]:
+    """Be the only one that runs services for a data directory, for the length of the block.
+
+    Raises:
+        CommandFailedError: somebody else does.
+    """
+    from deploy.embedded.lock import FileLock  # noqa: PLC0415 - so that `--help` of a command stays quick
+
+    data_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(data_dir / LOCK_NAME)
+    if not lock.try_acquire():
+        services = ", ".join(f"{service.name} (pid {service.pid})" for service in running.read(data_dir))
+        raise CommandFailedError(
+            f"services run already for {data_dir}{': ' if services else ''}{services}. "
+            f"See them with `bigbrotr --data-dir {data_dir} status`, or choose another --data-dir"
+        )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@asynccontextmanager
+async def stop_on_signals() -> AsyncIterator[StopWish]:
+    """Turn the first SIGINT, SIGTERM or SIGHUP into a wish to stop, and a second one into a wish to stop at once."""
+    wish = StopWish()
+    loop = asyncio.get_running_loop()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, wish.note)
+    try:
+        yield wish
+    finally:
+        for number in _STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+class StopWish:
+    """Whether somebody wants this to end, and whether without waiting."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.at_once = asyncio.Event()
+
+    def note(self) -> None:
+        """Take note of a signal."""
+        (self.at_once if self.asked.is_set() else self.asked).set()
+
+
+class Session:
+    """A running pipeline with its display. `snapshot` is the newest one."""
+
+    def __init__(self, settings: Settings, config: Path | None, shown: Display, names: Sequence[str]) -> None:
+        self.notes: list[str] = []
+        self.snapshot: Snapshot | None = None
+        self._shown = shown
+        self.pipeline = Pipeline(settings, config, names=names, on_event=self._happened)
+        self._settings = settings
+
+    def _happened(self, text: str) -> None:
+        self.notes = [*self.notes, text][-_KEPT_NOTES:]
+        self._shown.note(text)
+        logging.getLogger(__name__).warning("%s", text)
+
+    async def conduct(self, until: Until, wish: StopWish) -> list[str]:
+        """Start the services, show them until the condition holds or somebody wants it to end, and stop them in order.
+
+        Returns:
+            Sentences about services that did not end as they should.
+        """
+        try:
+            await self.pipeline.start()
+            await self._watch(until, wish)
+            self._shown.note("stopping: " + ", then ".join(self.pipeline.names))
+            return await self._stop(wish)
+        except BaseException:
+            await self.pipeline.kill()
+            raise
+
+    async def _watch(self, until: Until, wish: StopWish) -> None:
+        """Show the pipeline every second until a condition holds or somebody wants it to end."""
+        async with Collector(self._settings) as collector:
+            while not wish.asked.is_set():
+                self.pipeline.write_down()
+                self.snapshot = await collector.snapshot(self.pipeline.services(), self.notes)
+                with contextlib.suppress(OSError):  # the terminal may be gone; the work is not
+                    self._shown.update(self.snapshot)
+                if await until(self.snapshot):
+                    return
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(wish.asked.wait(), SHOW_EVERY_S)
+
+    async def _stop(self, wish: StopWish) -> list[str]:
+        stopping = asyncio.create_task(self.pipeline.stop())
+        hurry = asyncio.create_task(wish.at_once.wait())
+        await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        if not stopping.done():
+            stopping.cancel()
+            await asyncio.wait({stopping})
+            await self.pipeline.kill()
+            return ["stopped at once, undrained: what was not archived yet is read again at the next start"]
+        return [
+            f"{name} ended with exit code {code}: what it had not finished is read again at the next start"
+            for name, code in stopping.result().items()
+            if code
+        ]
