@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from deploy.embedded.stack import Servers
-from tests.pipeline.fixtures import pipeline
+from tests.pipeline.fixtures import Pipeline, pipeline
 from tests.pipeline.services import NAMES
 from tests.pipeline.world import announce
 from tests.relays.demo_process import demo_relays
@@ -24,22 +25,24 @@ TRICKLE_PER_S = 40  # so that live subscriptions, and the gaps that a kill leave
 LIMIT_S = 180.0
 
 
-async def test_kill_nine_of_each_service_in_turn_costs_no_row(servers: Servers, tmp_path: Path) -> None:
+@pytest.fixture
+def run(servers: Servers, tmp_path: Path) -> Iterator[Pipeline]:
+    with pipeline(servers, "kill9", tmp_path) as started:
+        yield started
+
+
+async def test_kill_nine_of_each_service_in_turn_costs_no_row(run: Pipeline) -> None:
     seed = secrets.randbelow(2**32)
     log.warning("seed %d", seed)
     rng = Random(seed)
-    with (
-        demo_relays(relays=3, events=EVENTS, copies=2.4, seed=seed, trickle_per_s=TRICKLE_PER_S) as relays,
-        pipeline(servers, f"kill9_{seed}", tmp_path) as run,
-    ):
+    with demo_relays(relays=3, events=EVENTS, copies=2.4, seed=seed, trickle_per_s=TRICKLE_PER_S) as relays:
         await announce(run.settings, *relays.urls)
         victims = list(NAMES)
         rng.shuffle(victims)
         archived = 0
         for victim in victims:
             # Somewhere within the next fifth of the flow, wherever the last death has left it.
-            threshold = archived + rng.randrange(1, EVENTS // 5)
-            await run.archive.until_counts(threshold, 0, LIMIT_S)
+            await run.archive.until_counts(archived + rng.randrange(1, EVENTS // 5), 0, LIMIT_S)
             archived, _ = await run.archive.counts()
             log.warning("kill -9 %s at %d events", victim, archived)
             run.services.kill(victim)
