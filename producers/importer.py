@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 
-from core.kafka import open_publisher
+from core.kafka import Publisher, open_publisher
 from core.settings import Settings
 from producers.bundler import Bundler
-from producers.lines import LONGEST_LINE, Line, read_lines
+from producers.event_lines import DamagedFileError, EventLines, Line
 from producers.outbox import Outbox
 from producers.rejecting import Rejections
 from producers.targets import full_name, partition_count
 from schemas.reasons import EventError, Reason
+from schemas.topics import RAW_LIMIT_BYTES
 from schemas.wire import find_id
 
 STAGE = "import"
 _LINES_A_TURN = 500
 """Read and bundled before other tasks have their turn: about ten milliseconds."""
+_BYTES_A_TURN = 2 * RAW_LIMIT_BYTES
+"""Likewise, where lines are long."""
 _BUNDLE_AGE_MS = 500
 """A file has no reader that waits for its next line; full bundles are cheaper."""
 
@@ -66,83 +71,118 @@ async def import_lines(
 
     Raises:
         OSError: the file cannot be read.
-        LinesError: it is damaged; what came before is imported and acknowledged.
+        DamagedFileError: it is damaged or cut off; what came before is imported and acknowledged.
+        PublishError: Kafka refused a record for good.
     """
-    publisher = await open_publisher(settings)
-    try:
-        bundles, rejections = full_name(settings, "raw.bundles"), full_name(settings, "rejections")
-        outbox = Outbox(publisher, settings.connector.in_flight_bytes)
-        sending = asyncio.create_task(outbox.run())
-        report = ImportReport()
-        bundler = Bundler(
-            outbox,
-            bundles,
-            await partition_count(publisher, bundles),
-            lines=settings.connector.bundle_lines,
-            max_bytes=settings.connector.bundle_bytes,
-            age_ms=_BUNDLE_AGE_MS,
-            acknowledged=lambda partition, offset: report.offsets.setdefault(partition, []).append(offset),
-        )
-        refusing = Rejections(outbox, rejections, await partition_count(publisher, rejections), STAGE)
+    with source.open("rb") if source is not None else nullcontext(sys.stdin.buffer) as file:
+        publisher = await open_publisher(settings)
         try:
-            await _import(read_lines(source), outbox, bundler, refusing, relay, report, progress)
+            run = _Import(settings, publisher, relay, progress)
+            await run.read(EventLines(file))
         finally:
-            await bundler.flushed()
+            await publisher.close()
+        return run.report
+
+
+class _Import:
+    """One run of an import."""
+
+    def __init__(self, settings: Settings, publisher: Publisher, relay: str | None, progress: Progress | None) -> None:
+        self.report = ImportReport()
+        self._settings = settings
+        self._publisher = publisher
+        self._relay = relay
+        self._progress = progress
+        self._outbox = Outbox(publisher, settings.connector.in_flight_bytes)
+
+    async def read(self, lines: EventLines) -> None:
+        bundles = full_name(self._settings, "raw.bundles")
+        rejections = full_name(self._settings, "rejections")
+        bundler = Bundler(
+            self._outbox,
+            bundles,
+            await partition_count(self._publisher, bundles),
+            lines=self._settings.connector.bundle_lines,
+            max_bytes=self._settings.connector.bundle_bytes,
+            age_ms=_BUNDLE_AGE_MS,
+            acknowledged=self._acknowledged,
+        )
+        refusing = Rejections(self._outbox, rejections, await partition_count(self._publisher, rejections), STAGE)
+        sending = asyncio.create_task(self._outbox.run())
+        try:
+            try:
+                await self._read(lines, bundler, refusing)
+            finally:
+                await bundler.flushed()
+                self._tell()
+        finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
-        if progress is not None:
-            progress(report)
-        return report
-    finally:
-        await publisher.close()
 
+    async def _read(self, lines: EventLines, bundler: Bundler, refusing: Rejections) -> None:
+        began = time.monotonic()
+        unread = iter(lines)
+        damage: Exception | None = None
+        while damage is None:
+            # Reading blocks where the file is a pipe: in a thread, so that what was read is sent meanwhile.
+            turn, damage = await asyncio.to_thread(_next_lines, unread)
+            if not turn:
+                break
+            for line in turn:
+                self._take(line, bundler, refusing)
+            self.report.read_bytes = lines.read_bytes
+            self.report.seconds = time.monotonic() - began
+            self._tell()
+            await self._outbox.room()
+        if damage is not None:
+            raise damage
 
-async def _import(
-    lines: Iterator[Line],
-    outbox: Outbox,
-    bundler: Bundler,
-    refusing: Rejections,
-    relay: str | None,
-    report: ImportReport,
-    progress: Progress | None,
-) -> None:
-    began = time.monotonic()
-    # Reading blocks where the file is a pipe: in a thread, so that what was read is sent meanwhile.
-    while turn := await asyncio.to_thread(_next_lines, lines):
+    def _take(self, line: Line, bundler: Bundler, refusing: Rejections) -> None:
+        report = self.report
+        report.lines += 1
         seen_at_ms = time.time_ns() // 1_000_000
-        for line in turn:
-            report.lines += 1
-            try:
-                _bundle(bundler, relay, seen_at_ms, line)
-                report.bundled += 1
-            except EventError as error:
-                report.refused[error.reason] += 1
-                detail = f"line {line.number}: {error.detail}"
-                refusing.put(
-                    error.reason, line.raw, seen_at_ms=seen_at_ms, relay=relay, field=error.field, detail=detail
-                )
-        report.read_bytes = turn[-1].position
-        report.seconds = time.monotonic() - began
-        if progress is not None:
-            progress(report)
-        await outbox.room()
+        try:
+            _bundle(bundler, self._relay, seen_at_ms, line)
+            report.bundled += 1
+        except EventError as error:
+            report.refused[error.reason] += 1
+            refusing.put(
+                error.reason,
+                line.raw,
+                seen_at_ms=seen_at_ms,
+                relay=self._relay,
+                field=error.field,
+                detail=f"line {line.number}: {error.detail}",
+            )
+
+    def _acknowledged(self, partition: int, offset: int) -> None:
+        self.report.offsets.setdefault(partition, []).append(offset)
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            self._progress(self.report)
 
 
-def _next_lines(lines: Iterator[Line]) -> list[Line]:
-    """Some lines, as many as a turn takes or a bundle's worth of bytes holds."""
+def _next_lines(lines: Iterator[Line]) -> tuple[list[Line], Exception | None]:
+    """Some lines, as many as a turn takes, and what ended the file too early, if anything did."""
     turn: list[Line] = []
     size = 0
-    for line in lines:
-        turn.append(line)
-        size += len(line.raw)
-        if len(turn) >= _LINES_A_TURN or size >= LONGEST_LINE:
-            break
-    return turn
+    try:
+        for line in lines:
+            turn.append(line)
+            size += len(line.raw)
+            if len(turn) >= _LINES_A_TURN or size >= _BYTES_A_TURN:
+                break
+    except (DamagedFileError, OSError) as damage:
+        return turn, damage
+    return turn, None
 
 
 def _bundle(bundler: Bundler, relay: str | None, seen_at_ms: int, line: Line) -> None:
-    if not line.whole:
-        raise EventError(Reason.TOO_LARGE, None, f"the line is longer than {LONGEST_LINE} bytes")
+    if line.size_bytes > RAW_LIMIT_BYTES:
+        raise EventError(
+            Reason.TOO_LARGE, None, f"the line has {line.size_bytes} bytes; at most {RAW_LIMIT_BYTES} are taken"
+        )
     event_id = find_id(line.raw)
     if event_id is None:
         if _is_object(line.raw):

@@ -1,4 +1,4 @@
-"""`relays publish`: lists of relay URLs into the compacted topic `relays`, the only place connectors know relays from."""
+"""`relays publish`: lists of relay URLs into the compacted topic `relays`, from which alone connectors know relays."""
 
 from __future__ import annotations
 

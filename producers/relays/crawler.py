@@ -41,8 +41,8 @@ class Crawler:
         self._eose_timeout_s = eose_timeout_s
         self._planners: dict[str, Planner] = {}
         self._skip_s = 0
-        self.done = False
-        """Whether all that can be read now was read."""
+        self.finished = asyncio.Event()
+        """Set while all that can be read now is read."""
         self.problem: str | None = None
         """Why parts were left out at the last try."""
 
@@ -58,14 +58,15 @@ class Crawler:
             RelayError: the connection has ended, or must.
         """
         while True:
-            self.done, self.problem = False, None
+            self.finished.clear()
+            self.problem = None
             await self._read(dialogue)
-            self.done = True
+            self.finished.set()
             await asyncio.sleep(CRAWL_RETRY_S)
             self._ledger.retry_gaps()
 
     def passed_by(self) -> None:
-        """Step over where a frame was too large to be received, further at each try: nobody knows which event it was."""
+        """Step over where a frame was too large to be received, further at each try: which event it was is unknown."""
         for name, planner in self._planners.items():
             if planner.position is not None:
                 self._skip_s = max(1, self._skip_s * _SKIP_FACTOR)

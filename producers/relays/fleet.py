@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 
 from core import metrics
 from core.kafka import consumer, read_to_end, stop_client
@@ -81,16 +81,8 @@ class Fleet:
             for partition in gained:
                 client.seek(TopicPartition(self._topic, partition), self._next[partition])
             for tp, records in (await client.getmany(timeout_ms=_POLL_MS)).items():
-                if tp.partition not in self._partitions:
-                    continue
-                for record in records:
-                    # After each rebalance the group's own position is delivered first: older states, which would
-                    # undo newer ones.
-                    if record.offset < self._next[tp.partition]:
-                        continue
-                    self._next[tp.partition] = record.offset + 1
-                    if record.key is not None:
-                        self._set(tp.partition, record.key, record.value, None)
+                if tp.partition in self._partitions:
+                    self._follow(tp.partition, records)
             for task in self._tasks.values():
                 if task.done():
                     task.result()
@@ -108,6 +100,16 @@ class Fleet:
         await self.close_sockets()
         if self._consumer is not None:
             await stop_client(self._consumer)
+
+    def _follow(self, partition: int, records: list[ConsumerRecord[bytes, bytes]]) -> None:
+        """Act on new records of a partition."""
+        for record in records:
+            # After each rebalance the group's own position is delivered first: older states, which would undo newer.
+            if record.offset < self._next[partition]:
+                continue
+            self._next[partition] = record.offset + 1
+            if record.key is not None:
+                self._set(partition, record.key, record.value, None)
 
     async def _follow_assignment(self) -> set[int]:
         """Close what was lost and open what was gained; the gained partitions."""

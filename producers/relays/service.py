@@ -18,7 +18,6 @@ from producers.relays.checkpoint import Checkpoints
 from producers.relays.connection import Dialling
 from producers.relays.fleet import Fleet
 from producers.relays.habits import Habits
-from producers.relays.intake import Intake
 from producers.relays.ledger import Ledger
 from producers.relays.session import Session, Shared
 from producers.relays.slots import Slots
@@ -31,6 +30,7 @@ from schemas.relay_url import Network, RelayUrlError, normalize
 logger = logging.getLogger(__name__)
 
 STAGE = "connector"
+_WRITTEN = ("raw.bundles", "rejections", "coverage")
 
 
 class ConnectorService(Service):
@@ -58,11 +58,8 @@ class ConnectorService(Service):
         settings = self.settings
         # Room above the outbox's own bound, so that its order is kept by its queue alone.
         publisher = self._publisher = await open_publisher(settings, most_bytes=2 * settings.connector.in_flight_bytes)
-        bundles, rejections, coverage = (
-            full_name(settings, name) for name in ("raw.bundles", "rejections", "coverage")
-        )
-        counts = {topic: await partition_count(publisher, topic) for topic in (bundles, rejections, coverage)}
-        self._parts = _Parts(settings, publisher, self._filters, self._fleet, bundles, rejections, coverage, counts)
+        counts = {name: await partition_count(publisher, full_name(settings, name)) for name in _WRITTEN}
+        self._parts = _Parts(settings, publisher, self._filters, self._fleet, counts)
         await self._fleet.start()
 
     async def run(self) -> None:
@@ -145,15 +142,13 @@ class ConnectorService(Service):
             logger.warning("%s is not read: %s", record.url, error)
             return None
         settings = self.settings.connector
-        budget = Budget(settings.refused_bytes_per_hour, settings.refused_events_per_hour)
         return Session(
             record,
             url,
             parts.shared,
-            Intake(record.url, parts.bundler, parts.rejections, budget),
-            budget,
-            Ledger(record.url, list(self._filters), coverage),
-            Habits(limit=settings.page_limit),
+            budget=Budget(settings.refused_bytes_per_hour, settings.refused_events_per_hour),
+            ledger=Ledger(record.url, list(self._filters), coverage),
+            habits=Habits(limit=settings.page_limit),
         )
 
     def _started(self) -> _Parts:
@@ -171,27 +166,30 @@ class _Parts:
         publisher: Publisher,
         filters: dict[str, Filter],
         fleet: Fleet,
-        bundles: str,
-        rejections: str,
-        coverage: str,
         partitions: dict[str, int],
     ) -> None:
         connector = settings.connector
         self.outbox = Outbox(publisher, connector.in_flight_bytes)
         self.bundler = Bundler(
             self.outbox,
-            bundles,
-            partitions[bundles],
+            full_name(settings, "raw.bundles"),
+            partitions["raw.bundles"],
             lines=connector.bundle_lines,
             max_bytes=connector.bundle_bytes,
             age_ms=connector.bundle_age_ms,
         )
-        self.rejections = Rejections(self.outbox, rejections, partitions[rejections], STAGE)
+        self.rejections = Rejections(self.outbox, full_name(settings, "rejections"), partitions["rejections"], STAGE)
         self.checkpoints = Checkpoints(
-            self.outbox, self.bundler, coverage, partitions[coverage], lambda: list(fleet.sessions.values())
+            self.outbox,
+            self.bundler,
+            full_name(settings, "coverage"),
+            partitions["coverage"],
+            lambda: list(fleet.sessions.values()),
         )
         self.shared = Shared(
             outbox=self.outbox,
+            bundler=self.bundler,
+            rejections=self.rejections,
             slots=Slots(connector.max_connections),
             dialling=Dialling(
                 connect_timeout_s=connector.connect_timeout_s,

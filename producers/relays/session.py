@@ -12,7 +12,9 @@ from pydantic import SecretStr
 from core import metrics
 from core.backoff import Backoff
 from core.waiting import brief
+from producers.bundler import Bundler
 from producers.outbox import Outbox
+from producers.rejecting import Rejections
 from producers.relays.budget import Budget
 from producers.relays.connection import Dialling, FrameTooLargeError, RelayConnection, open_connection
 from producers.relays.crawler import Crawler
@@ -43,6 +45,8 @@ class Shared:
     """What the sessions of a connector have in common."""
 
     outbox: Outbox
+    bundler: Bundler
+    rejections: Rejections
     slots: Slots
     dialling: Dialling
     filters: dict[str, Filter]
@@ -55,20 +59,13 @@ class Session:
     """One relay. `run` lasts until cancelled; everything a relay can do wrong ends in a state and a wait."""
 
     def __init__(
-        self,
-        record: RelayRecord,
-        url: RelayUrl,
-        shared: Shared,
-        intake: Intake,
-        budget: Budget,
-        ledger: Ledger,
-        habits: Habits,
+        self, record: RelayRecord, url: RelayUrl, shared: Shared, *, budget: Budget, ledger: Ledger, habits: Habits
     ) -> None:
         """Prepare; nothing is opened yet."""
         self.record = record
         self.host = url.host
         self.ledger = ledger
-        self.intake = intake
+        self.intake = Intake(record.url, shared.bundler, shared.rejections, budget)
         self.last_error: str | None = None
         self.retry_at_s: float | None = None
         self._url = url
@@ -90,7 +87,7 @@ class Session:
             return "paused"
         if not self._feeds or not all(feed.open.is_set() for feed in self._feeds):
             return "connected"
-        return "live" if self._crawler.done else "crawling"
+        return "live" if self._crawler.finished.is_set() else "crawling"
 
     async def run(self) -> None:
         """Be with the relay until cancelled."""
@@ -135,7 +132,7 @@ class Session:
             "last_error": self.last_error,
             "retry_in_s": max(0, round(self.retry_at_s - time.time())) if self.retry_at_s is not None else None,
             "crawl": {
-                "done": self._crawler.done,
+                "done": self._crawler.finished.is_set(),
                 "position_s": self._crawler.position(),
                 "problem": self._crawler.problem,
                 "gaps": self.ledger.gaps,
@@ -186,8 +183,10 @@ class Session:
         shared = self._shared
         dialogue = Dialogue(self.record.url, connection, self.intake, shared.outbox, shared.auth_key)
         self._feeds = [LiveFeed(base, shared.live_limit, shared.eose_timeout_s) for base in shared.filters.values()]
-        work = [dialogue.read(), connection.keep_alive(), self._crawl(dialogue), self._turn()]
+        work = [dialogue.read(), connection.keep_alive(), self._crawl(dialogue)]
         work += [feed.run(dialogue) for feed in self._feeds]
+        if self.record.lane == "regular":
+            work.append(self._turn())
         tasks = [asyncio.create_task(each) for each in work]
         try:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -209,5 +208,5 @@ class Session:
     async def _turn(self) -> None:
         """Return when a relay that waits should have this one's place."""
         await asyncio.sleep(VISIT_S)
-        while self.record.lane == "priority" or not self._crawler.done or not self._shared.slots.waiting:
-            await asyncio.sleep(1.0)
+        await self._crawler.finished.wait()
+        await self._shared.slots.contended.wait()

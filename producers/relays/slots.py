@@ -28,6 +28,8 @@ class Slots:
         self._hosts: dict[str, asyncio.Semaphore] = {}
         self.waiting = 0
         """Regular relays that wait for a place."""
+        self.contended = asyncio.Event()
+        """Set while there are any."""
 
     @asynccontextmanager
     async def place(self, record: RelayRecord, url: RelayUrl) -> AsyncIterator[None]:
@@ -36,15 +38,22 @@ class Slots:
         host = nullcontext() if record.allow_private else self._host(url.host)
         async with host:
             counted = record.lane == "regular"
-            self.waiting += counted
+            self._count(counted)
             try:
                 await lane.acquire()
             finally:
-                self.waiting -= counted
+                self._count(-counted)
             try:
                 yield
             finally:
                 lane.release()
+
+    def _count(self, change: int) -> None:
+        self.waiting += change
+        if self.waiting:
+            self.contended.set()
+        else:
+            self.contended.clear()
 
     def _host(self, host: str) -> asyncio.Semaphore:
         if host not in self._hosts:
