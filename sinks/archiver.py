@@ -75,6 +75,10 @@ class Archiver:
         self.committed: dict[TopicPartition, int] = {}
         """The next offset of each partition, as far as this process has committed it."""
 
+    def open_events(self) -> int:
+        """Events that were read and are not committed yet."""
+        return self._batch.events
+
     async def step(self) -> None:
         """Take what is there, for at most a moment, and write the batch when it is full or old enough.
 

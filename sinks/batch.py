@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
+
+from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas import event_record, sighting
 from schemas.event_id import IdForm
@@ -13,10 +15,7 @@ from schemas.sighting import Sighting
 from sinks.offsets import Advance
 from sinks.rows import EventRow, event_row
 
-if TYPE_CHECKING:
-    from aiokafka import ConsumerRecord, TopicPartition
-
-    Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
+Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 
 # Decoded rows take about three times the bytes of their records: a batch stays below 64 MiB.
 MAX_BATCH_BYTES = 16 * 1024 * 1024

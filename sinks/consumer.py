@@ -10,17 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from core import metrics
+from sinks.batch import Record
 from sinks.offsets import PositionError, StoredOffset, TopicIdentity, remedy
 from sinks.topic_identity import identify
-
-if TYPE_CHECKING:
-    from sinks.batch import Record
 
 _log = logging.getLogger(__name__)
 

@@ -8,13 +8,12 @@ and the time of the last record, so that a topic that was deleted and made again
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from aiokafka import TopicPartition
 
-if TYPE_CHECKING:
-    from sinks.connection import Connection
+from sinks.connection import Connection
 
 
 class StoredOffset(NamedTuple):
@@ -44,7 +43,10 @@ class TopicIdentity(NamedTuple):
 
 
 class OffsetsMovedError(Exception):
-    """Another instance has moved an offset: this batch must be rolled back, and the offsets read again."""
+    """An offset is not where this batch was read from: it must be rolled back, and the offsets read again.
+
+    Another instance went on from there, or the server lost its last moments in a crash (`synchronous_commit` is off).
+    """
 
 
 class PositionError(Exception):
@@ -122,7 +124,7 @@ async def move_offsets(connection: Connection, group_id: str, advances: Mapping[
         [advances[tp].last_timestamp_ms for tp in partitions],
     )
     if status != f"UPDATE {len(partitions)}":
-        raise OffsetsMovedError(f"offsets of group {group_id} were moved by another instance: {_names(partitions)}")
+        raise OffsetsMovedError(f"the offsets of group {group_id} are not where this batch began: {_names(partitions)}")
 
 
 def check_position(tp: TopicPartition, group_id: str, stored: StoredOffset, now: TopicIdentity) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from core import metrics
 from core.publisher import Publisher, RecordTooLargeError
 from schemas.reasons import Reason
 from schemas.rejection import Rejection
-
-if TYPE_CHECKING:
-    from sinks.batch import Rejected
+from sinks.batch import Rejected
 
 STAGE = "sink"
 # Longer messages of a database add nothing that the first lines do not say.

@@ -119,10 +119,11 @@ class SinkService(Service):
         return None
 
     def status(self) -> dict[str, object]:
-        """Tell the partitions of this instance, their lag in records, and how many months have their partition."""
+        """Tell the partitions of this instance, their lag in records, the open batch, and the months prepared."""
         return {
             "partitions": len(self._reader.positions()) if self._reader is not None else 0,
             "lag": self._lag,
+            "open_events": self._archiver.open_events() if self._archiver is not None else 0,
             "months_ahead": self._months_ahead,
         }
 

@@ -27,8 +27,10 @@ _SIGHTING_COLUMNS = ("created_at", "id", "relay_ids", "seen_ats_ms")
 _EVENT_NAMES = ", ".join(EVENT_COLUMNS)
 _KEY = itemgetter(0, 1)
 
+# A process that is frozen in the middle of a batch must not hold the offsets' locks against its successor for ever.
 _PREPARE = """
 SET LOCAL synchronous_commit = off;
+SET LOCAL idle_in_transaction_session_timeout = '30s';
 SET LOCAL client_min_messages = warning;
 CREATE TEMPORARY TABLE IF NOT EXISTS batch_events (LIKE events) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS batch_sightings (LIKE sightings) ON COMMIT DELETE ROWS;

@@ -50,13 +50,18 @@ async def fresh_database(servers: Servers, name: str) -> AsyncIterator[SecretStr
     """The address of a new, empty database, dropped at the end."""
     assert servers.dsn is not None
     url = urlsplit(servers.dsn.get_secret_value())
-    owner = await asyncpg.connect(urlunsplit(url))
-    await owner.execute(f"CREATE DATABASE {name}")
+    await _as_owner(urlunsplit(url), f"CREATE DATABASE {name}")
     try:
         yield SecretStr(urlunsplit(url._replace(path=f"/{name}")))
     finally:
-        await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await owner.close()
+        await _as_owner(urlunsplit(url), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _as_owner(dsn: str, statement: str) -> None:
+    """On a connection of its own: a test may have killed the server meanwhile."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(statement)
+    await connection.close()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ SEEN_MS = 1_795_000_000_000
 
 def event(number: int, *, content: str | None = None, tags: list[list[str]] | None = None, kind: int = 1) -> Event:
     """An event with a right id; its signature is 64 bytes that nobody made, which the sink does not look at."""
-    rng = random.Random(number)  # noqa: S311
+    rng = random.Random(number)
     unnamed = Event(
         "",
         rng.randbytes(32).hex(),
@@ -118,8 +118,8 @@ async def running_sink(settings: Settings) -> AsyncIterator[SinkService]:
         await service.close()
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], *, patience_s: float = 60.0) -> None:
+async def eventually(condition: Callable[[], Awaitable[object]], *, patience_s: float = 60.0) -> None:
     """Wait until a condition holds; the patience only ends a test that would wait for ever."""
     async with asyncio.timeout(patience_s):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - what is waited for happens in other processes
             await asyncio.sleep(0.02)

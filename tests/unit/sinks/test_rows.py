@@ -14,7 +14,7 @@ from schemas.event_id import IdForm, compute_id
 from sinks.digest import recomputed_id
 from sinks.rows import EVENT_COLUMNS, event_from_row, event_row, key_prefix, tag_hash, tag_hashes
 
-text = st.text(st.characters(exclude_categories=("Cs",)))
+text = st.text(st.characters(codec="utf-8"))
 events = st.builds(
     lambda pubkey, created_at, kind, tags, content, sig: (
         made := Event("", pubkey.hex(), created_at, kind, tags, content, sig.hex())
