@@ -18,10 +18,15 @@ import orjson
 from schemas.json_scan import ScanError, members
 from schemas.wire import one_line
 
-_HEAD = re.compile(rb'\{"relay":(null|"(?:[^"\\]|\\.)*"),"seen_at":(0|[1-9][0-9]{0,14})')
-"""What `encode_line` writes before the event. 15 digits are always below `SEEN_AT_END_MS`."""
+_RELAY = b'{"relay":'
+_SEEN_AT = b',"seen_at":'
 _EVENT = b',"event":{'
+_SEEN_AT_LENGTH = len(_SEEN_AT)
+_BEFORE_EVENT = len(_EVENT) - 1
 _BRACE = ord("}")
+_ZERO = ord("0")
+_PLAIN_DIGITS = 15
+"""So many decimal digits are always below `SEEN_AT_END_MS`."""
 _MEMBER_MAY_FOLLOW = re.compile(rb"\}[ \t\r]*,")
 SEEN_AT_END_MS = 2**53
 """Integers below this are exact in every JSON library (RFC 8259 section 6)."""
@@ -64,34 +69,38 @@ def decode_lines(value: bytes) -> Iterator[BundleLine | BadLine]:
     A line that begins as `encode_line` begins one is cut without decoding its event, so the event's bytes may be no
     JSON; validation says so. Lines of other writers are scanned, whatever the order and spacing of their members.
     """
-    known: dict[bytes, tuple[str | None, int]] = {}  # Copies that arrived together begin alike.
+    relays: dict[bytes, str | None] = {}
     for line in value.split(b"\n"):
-        # Quotes inside the relay's string are escaped, so the mark cannot stand there.
-        mark = line.find(_EVENT)
-        if mark > 0:
-            head = line[:mark]
-            origin = known.get(head) or _origin(head)
-            if origin is not None:
-                known[head] = origin
-                start = mark + len(_EVENT) - 1
+        # Quotes inside the relay's string are escaped, so the marks cannot stand there.
+        event = line.find(_EVENT)
+        seen_at = line.find(_SEEN_AT, 0, event) if event > 0 else -1
+        if seen_at > 0:
+            head = line[:seen_at]
+            digits = line[seen_at + _SEEN_AT_LENGTH : event]
+            # JSON writes no zeros in front; a time of zero alone takes the exact way.
+            plain = digits.isdigit() and digits[0] != _ZERO and len(digits) <= _PLAIN_DIGITS
+            if plain and (head in relays or _learn(relays, head)):
+                start = event + _BEFORE_EVENT
                 # With no closing brace but the event's and the line's, nothing can follow the event.
                 if (line.find(b"}", start) == len(line) - 2 and line[-1] == _BRACE) or _ends_with_event(line, start):
-                    yield BundleLine(origin[0], origin[1], line[start:-1])
+                    yield BundleLine(relays[head], int(digits), line[start:-1])
                     continue
         if line:
             yield _decode_exactly(line)
 
 
-def _origin(head: bytes) -> tuple[str | None, int] | None:
-    """Relay and time of a line that begins as ours do; None if the exact way must decide."""
-    match = _HEAD.fullmatch(head)
-    if match is None:
-        return None
+def _learn(relays: dict[bytes, str | None], head: bytes) -> bool:
+    """Remember the relay of lines that begin so, if that is how `encode_line` begins them."""
+    if not head.startswith(_RELAY):
+        return False
     try:
-        relay = orjson.loads(match[1])
+        relay = orjson.loads(head[len(_RELAY) :])
     except orjson.JSONDecodeError:
-        return None
-    return (relay, int(match[2])) if relay != "" else None
+        return False
+    if relay is not None and (type(relay) is not str or not relay):
+        return False
+    relays[head] = relay
+    return True
 
 
 def _ends_with_event(line: bytes, start: int) -> bool:
