@@ -16,7 +16,7 @@ from bigbrotr import archive
 from bigbrotr.demo import STALLED_AFTER_S, Completion, Held, mismatches
 from bigbrotr.demo_process import DemoRelays
 from bigbrotr.digest_cmd import as_json, computed
-from bigbrotr.display import Display, display
+from bigbrotr.display import display
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.migrate_cmd import migrated
 from bigbrotr.options import Options, pass_options
@@ -109,7 +109,9 @@ async def _demo(
             say(f"{len(offer.urls)} relays offer {offer.events:,} distinct events, {offer.pairs:,} copies")
             shown = display("BigBrotr demo", file=sys.stderr if as_document else None)
             completion = Completion()
-            problems = await _shown(settings, config, relays, shown, wish, completion, once=once)
+            with shown:
+                session = Session(settings, config, shown, FLOW)
+                problems = await _shown(session, relays, wish, completion, once=once)
             outcome = await _outcome(settings, completion, began_s, problems, once=once)
             _tell(outcome)
             return outcome
@@ -118,14 +120,7 @@ async def _demo(
 
 
 async def _shown(
-    settings: Settings,
-    config: Path | None,
-    relays: DemoRelays,
-    shown: Display,
-    wish: StopWish,
-    completion: Completion,
-    *,
-    once: bool,
+    session: Session, relays: DemoRelays, wish: StopWish, completion: Completion, *, once: bool
 ) -> list[str]:
     """Run the services until everything is archived, or somebody wants it to end; what went wrong, in sentences."""
     last_report = asyncio.create_task(relays.report())
@@ -135,8 +130,7 @@ async def _shown(
             completion.offer = last_report.result()
         return completion.reached(snapshot) and once
 
-    with shown:
-        problems = await Session(settings, config, shown, FLOW).conduct(until, wish)
+    problems = await session.conduct(until, wish)
     if once and wish.asked.is_set():
         problems.append("interrupted before everything was archived")
     if completion.stalled:
@@ -170,10 +164,9 @@ async def _outcome(
 
 def _tell(outcome: dict[str, Any]) -> None:
     offered, archived = outcome["offered"], outcome["archived"]
-    say(
-        f"offered   {offered['events']:>10,} distinct events, {offered['copies']:,} copies at {offered['relays']} relays"
-    )
-    say(f"archived  {archived['events']:>10,} events, {archived['sightings']:,} sightings; digest {archived['digest']}")
+    say(f"offered   {offered['events']:>10,} events, {offered['copies']:,} copies at {offered['relays']} relays")
+    say(f"archived  {archived['events']:>10,} events, {archived['sightings']:,} sightings")
+    say(f"digest    {archived['digest']}")
     if outcome["first_row_s"] is not None:
         say(f"the first row was archived after {outcome['first_row_s']} s, everything took {outcome['seconds']} s")
     if outcome["complete"]:

@@ -9,6 +9,7 @@ from typing import Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from core import kafka
 from core.settings import Settings
@@ -84,5 +85,8 @@ class OffsetsReader:
         """Up to where the processor's group has committed `raw.bundles`."""
         partitions = await self.partitions("raw.bundles")
         group = self._settings.processor.group_id
-        found = await self._admin.list_consumer_group_offsets(group, partitions=partitions)
+        try:
+            found = await self._admin.list_consumer_group_offsets(group, partitions=partitions)
+        except GroupCoordinatorNotAvailableError:
+            return {}  # Kafka makes its topic of offsets when the first group commits
         return {tp: entry.offset for tp, entry in found.items() if entry.offset >= 0}

@@ -1,0 +1,139 @@
+"""`bigbrotr import`: events of a file into the pipeline, and with --wait an account of every line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bigbrotr.account import REFUSALS, Account, account
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.lags import open_lags
+from bigbrotr.migrate_cmd import migrated
+from bigbrotr.options import Options, pass_options
+from bigbrotr.progress import ImportProgress
+from bigbrotr.servers import quiet_log, servers
+from bigbrotr.settling import needed_services, settled
+from bigbrotr.topics_cmd import created
+from bigbrotr.view import by_reason
+from core.settings import Settings
+from producers.event_lines import DamagedFileError
+from producers.importer import ImportReport, import_lines
+from schemas.relay_url import RelayUrlError, normalize
+
+_EPILOG = """\b
+Examples:
+  bigbrotr import events.jsonl.gz --wait
+  zstdcat dump.zst | bigbrotr import - --relay wss://relay.example.com --json
+"""
+
+
+def _relay(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        # Where a file came from may be a relay of the operator's own.
+        return normalize(value, allow_private=True).url
+    except RelayUrlError as error:
+        raise click.BadParameter(f"{value}: {error}") from None
+
+
+@click.command("import", epilog=_EPILOG)
+@click.argument("file", metavar="FILE|-", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--wait", is_flag=True, help="Return when every line is archived or refused, and say how many of each.")
+@click.option("--json", "as_document", is_flag=True, help="Write the result as one JSON object to stdout.")
+@click.option("--relay", metavar="URL", callback=_relay, help="The relay that the events came from; else no sightings.")
+@pass_options
+def import_(options: Options, file: str, *, wait: bool, as_document: bool, relay: str | None) -> None:
+    """Send the events of a JSONL file (plain, gzip or zstd; - is standard input) through the pipeline.
+
+    Every line is judged like an event from a relay. With --wait, a processor and a sink are started if none runs for
+    the data directory, and the exit code is 0 only if every line is accounted for: archived, a duplicate, refused or
+    quarantined.
+    """
+    settings = options.settings()
+    quiet_log(settings)
+    source = None if file == "-" else Path(file)
+    size_bytes = source.stat().st_size if source is not None and source.is_file() else None
+    with servers(settings) as filled, ImportProgress(size_bytes) as progress:
+        if wait:
+            result = asyncio.run(_import_and_wait(filled, options.config, source, relay, progress))
+        else:
+            result = asyncio.run(_import(filled, source, relay, progress))
+    click.echo(json.dumps({"file": file, **result}) if as_document else _as_text(result))
+    if result["damage"]:
+        raise CommandFailedError(f"{file}: {result['damage']}; what came before is imported")
+    if result.get("complete") is False:
+        raise CommandFailedError(f"{result['missing']} lines are neither archived nor refused: {result['missing_ids']}")
+
+
+async def _import(
+    settings: Settings, source: Path | None, relay: str | None, progress: ImportProgress
+) -> dict[str, Any]:
+    await created(settings)
+    report, damage = await _read(settings, source, relay, progress)
+    return {
+        "lines": report.lines,
+        "sent": report.bundled,
+        "refused": dict(report.refused),
+        "damage": damage,
+        "seconds": round(report.seconds, 2),
+    }
+
+
+async def _import_and_wait(
+    settings: Settings, config: Path | None, source: Path | None, relay: str | None, progress: ImportProgress
+) -> dict[str, Any]:
+    began_s = time.monotonic()
+    await created(settings)
+    await migrated(settings)
+    async with open_lags(settings) as lags, needed_services(settings, config, progress.note) as check:
+        before = await lags.reader.ends(*(name for name, _ in REFUSALS))
+        report, damage = await _read(settings, source, relay, progress)
+        await settled(settings, lags, report, progress, check)
+        result = await account(settings, lags, report, before)
+    return {**_as_json(result), "damage": damage, "seconds": round(time.monotonic() - began_s, 2)}
+
+
+async def _read(
+    settings: Settings, source: Path | None, relay: str | None, progress: ImportProgress
+) -> tuple[ImportReport, str | None]:
+    """Import, and for a damaged file also what came before the damage."""
+    latest = ImportReport()
+
+    def seen(report: ImportReport) -> None:
+        nonlocal latest
+        latest = report
+        progress.read(report)
+
+    try:
+        return await import_lines(settings, source, relay=relay, progress=seen), None
+    except DamagedFileError as error:
+        return latest, str(error)
+
+
+def _as_json(result: Account) -> dict[str, Any]:
+    return {
+        "lines": result.lines,
+        "archived": result.archived,
+        "duplicates": result.duplicates,
+        "refused": dict(result.refused),
+        "quarantined": dict(result.quarantined),
+        "missing": result.missing,
+        "missing_ids": result.missing_ids,
+        "complete": result.complete,
+    }
+
+
+def _as_text(result: dict[str, Any]) -> str:
+    lines = [f"lines        {result['lines']:>10,}  in {result['seconds']} s"]
+    counts = ("sent", "archived", "duplicates", "missing")
+    lines += [f"{name:<12} {result[name]:>10,}" for name in counts if name in result]
+    for name in ("refused", "quarantined"):
+        reasons = result.get(name, {})
+        lines.append(f"{name:<12} {sum(reasons.values()):>10,}  {by_reason(reasons)}".rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,67 @@
+"""How far an import is, on stderr: a bar with a rate on a terminal, a line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from producers.importer import ImportReport
+
+_LINE_EVERY_S = 5.0  # a log stays readable, and whoever watches it sees that something moves
+
+
+class ImportProgress:
+    """Shows one step after the other: reading, judging, archiving.
+
+    Args:
+        size_bytes: of the file; None where it is not known, as for a pipe.
+    """
+
+    def __init__(self, size_bytes: int | None) -> None:
+        self._size_bytes = size_bytes
+        self._bar = Progress(
+            TextColumn("{task.description:<9}"),
+            BarColumn(),
+            TextColumn("{task.fields[text]}"),
+            TimeElapsedColumn(),
+            console=Console(file=sys.stderr),
+            disable=not sys.stderr.isatty(),
+        )
+        self._steps: dict[str, TaskID] = {}
+        self._next_line_s = time.monotonic() + _LINE_EVERY_S
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def read(self, report: ImportReport) -> None:
+        """Show how much of the file is read."""
+        rate = report.lines / report.seconds if report.seconds else 0.0
+        self._show("reading", report.read_bytes, self._size_bytes, f"{report.lines:,} lines, {rate:,.0f}/s")
+
+    def left(self, step: str, done: int, total: int, unit: str) -> None:
+        """Show how much of the work behind Kafka is done."""
+        self._show(step, done, total, f"{total - done:,} {unit} to go")
+
+    def note(self, text: str) -> None:
+        """Tell one thing that has happened."""
+        self._bar.console.print(text, markup=False, highlight=False)
+
+    def _show(self, step: str, done: int, total: int | None, text: str) -> None:
+        if step not in self._steps:
+            self._steps[step] = self._bar.add_task(step, total=total, text=text)
+        self._bar.update(self._steps[step], completed=done, total=total, text=text)
+        if self._bar.disable and time.monotonic() >= self._next_line_s:
+            self._next_line_s = time.monotonic() + _LINE_EVERY_S
+            share = f" {100 * done // total} %" if total else ""
+            self._bar.console.print(f"{step}{share}: {text}", markup=False, highlight=False)
