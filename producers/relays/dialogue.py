@@ -19,6 +19,8 @@ from schemas.filters import Filter
 
 AUTH_TIMEOUT_S = 15.0
 """For the relay's OK. One that checks a key in its database takes a second."""
+MOST_AUTHS = 2
+"""Answers on one connection: a challenge may be renewed once; a relay that wants more wants them without end."""
 CHALLENGE_TIMEOUT_S = 5.0
 """For the challenge, where a relay closes a subscription before it sends one."""
 _LATE_SUBSCRIPTIONS = 4
@@ -45,6 +47,7 @@ class Dialogue:
         self._answers: dict[str, asyncio.Future[Ok]] = {}
         self._refused_challenge: str | None = None
         self._authenticated = False
+        self._auths = 0
         self.notice: Notice | None = None
         """The newest since `notice` was last set to None."""
 
@@ -86,8 +89,7 @@ class Dialogue:
         """Answer the relay's challenge, once, if a key is configured; whether the relay took it."""
         if self._auth_key is None:
             return False
-        if self._authenticated:
-            # It took the key and wants another still: asking again would go on for ever.
+        if self._authenticated or self._auths >= MOST_AUTHS:
             return False
         try:
             async with asyncio.timeout(CHALLENGE_TIMEOUT_S):
@@ -97,6 +99,7 @@ class Dialogue:
         challenge = self._challenge
         if challenge is None or challenge == self._refused_challenge:
             return False
+        self._auths += 1
         secret = bytes.fromhex(self._auth_key.get_secret_value())
         event_id, message = auth_message(secret, self._relay, challenge, int(time.time()))
         answer = self._answers[event_id] = asyncio.get_running_loop().create_future()

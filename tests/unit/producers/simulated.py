@@ -63,7 +63,9 @@ class Crawled:
     gaps: list[Gap]
 
 
-def crawl(relay: SimulatedRelay, ranges: list[Range], habits: Habits | None = None, most_queries: int = 10_000) -> Crawled:
+def crawl(
+    relay: SimulatedRelay, ranges: list[Range], habits: Habits | None = None, most_queries: int = 10_000
+) -> Crawled:
     """Crawl until the planner has nothing more to ask."""
     planner = Planner(ranges, habits or Habits(limit=500))
     result = Crawled(set(), [], [])

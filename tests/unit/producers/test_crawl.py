@@ -45,7 +45,13 @@ def events_at(*seconds: int) -> list[tuple[int, str]]:
 def test_every_event_is_reached_whatever_the_order(seconds, spare, order, ties, exclusive, hints, cuts, seed) -> None:
     densest = max(Counter(seconds).values(), default=1)
     relay = SimulatedRelay(
-        events_at(*seconds), cap=densest + spare, order=order, ties=ties, exclusive_until=exclusive, hints=hints, seed=seed
+        events_at(*seconds),
+        cap=densest + spare,
+        order=order,
+        ties=ties,
+        exclusive_until=exclusive,
+        hints=hints,
+        seed=seed,
     )
     bounds = sorted(cuts)
     ranges = [

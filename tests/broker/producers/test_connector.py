@@ -1,0 +1,241 @@
+"""A connector between real websockets and the real Kafka: everything arrives as sent, and bad relays harm nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from core.settings import Settings
+from schemas.event import Event, event_from_object
+from schemas.event_id import id_form
+from schemas.reasons import Reason
+from schemas.signature import verify
+from tests.broker.producers.harness import (
+    SECRET,
+    connector,
+    coverage,
+    lines,
+    publish,
+    rejections,
+    relay_status,
+    signed,
+    stored_events,
+    until,
+    verbatim,
+)
+from tests.relays import hostile
+from tests.relays.hostile import Hostile, say
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+
+
+def with_connector(settings: Settings, **values: Any) -> Settings:
+    return settings.model_copy(update={"connector": settings.connector.model_copy(update=values)})
+
+
+def crawled(service: Any, *relays: Hostile) -> bool:
+    return all(relay_status(service, relay.url)["crawl"]["done"] for relay in relays)
+
+
+async def test_stored_and_live_events_arrive_byte_for_byte(quick: Settings) -> None:
+    events = stored_events(450)
+    async with Hostile(events) as relay:
+        await publish(quick, [relay.url])
+        async with connector(quick) as service:
+            await until(lambda: crawled(service, relay), "crawled")
+            fresh = signed(events[0]["created_at"] + 30, "fresh")
+            backdated = signed(events[0]["created_at"] - 100_000, "wrapped two days ago")
+            websocket, subid = relay.live[-1]
+            await say(websocket, "EVENT", subid, fresh)
+            await say(websocket, "EVENT", subid, backdated)
+            await until(lambda: relay_status(service, relay.url)["received"] >= 452, "live events")
+        found = await lines(quick)
+    assert {line.relay for line in found} == {relay.url}
+    assert {line.event for line in found} == {verbatim(event) for event in [*events, fresh, backdated]}
+    assert all(request["limit"] > 0 for request in relay.requests)
+    assert [] not in [value for request in relay.requests for value in request.values()]
+    covered = (await coverage(quick))[relay.url]
+    assert covered.cursor_s is not None
+    assert not covered.gaps
+    assert any(
+        since <= events[-1]["created_at"] and events[0]["created_at"] <= until_s for since, until_s, _ in covered.read
+    )
+
+
+async def test_odd_frames_are_taken_as_what_they_are(quick: Settings) -> None:
+    events = stored_events(25)
+    async with Hostile(events, hostile.odd_but_legal) as relay:
+        await publish(quick, [relay.url])
+        async with connector(quick) as service:
+            await until(lambda: crawled(service, relay), "crawled")
+        found = {line.event for line in await lines(quick)}
+    assert found == {verbatim(event) for event in events}
+
+
+BAD = {
+    "garbage": hostile.garbage,
+    "wrong subscription": hostile.wrong_subscription,
+    "outside the filter": hostile.outside_filter,
+    "giant frames": hostile.giant_frames,
+    "silence": hostile.silence,
+    "no EOSE": hostile.no_eose,
+    "flood": hostile.flood,
+    "AUTH without end": hostile.never_satisfied,
+}
+
+
+async def test_hostile_relays_harm_nobody_else(quick: Settings) -> None:
+    """All of them at once beside one that is honest, which is read to its end and live meanwhile."""
+    quick = with_connector(quick, refused_events_per_hour=500)
+    events = stored_events(300)
+    others = stored_events(120, step_s=11)
+    bad = [Hostile(others, answer) for answer in BAD.values()]
+    bad += [Hostile(drop_after_accept=True), Hostile(echo=True, greeting=["hello"] * 5)]
+    async with Hostile(events) as good:
+        for relay in bad:
+            await relay.__aenter__()
+        try:
+            await publish(quick, [good.url, *[relay.url for relay in bad]])
+            async with connector(quick) as service:
+                await until(lambda: crawled(service, good), "the honest relay is read")
+                await until(lambda: relay_status(service, bad[-1].url)["state"] == "not_a_relay", "echo is found out")
+                await until(
+                    lambda: all(relay_status(service, each.url)["last_error"] for each in (bad[3], bad[8])), "errors"
+                )
+                await until(lambda: relay_status(service, bad[2].url)["refused"] >= 120, "misfits are counted")
+                assert relay_status(service, good.url)["state"] == "live"
+                assert relay_status(service, good.url)["refused"] == 0
+        finally:
+            for relay in bad:
+                await relay.__aexit__(None, None, None)
+        found = await lines(quick)
+    assert {line.event for line in found if line.relay == good.url} == {verbatim(event) for event in events}
+    refused = await rejections(quick)
+    assert {rejection.relay for rejection, _ in refused}.isdisjoint({good.url})
+    assert {Reason.BAD_FRAME, Reason.FILTER_MISMATCH, Reason.NO_ID} <= {rejection.reason for rejection, _ in refused}
+    assert all(rejection.stage == "connector" for rejection, _ in refused)
+
+
+async def test_a_relay_over_its_budget_is_left_alone(quick: Settings) -> None:
+    quick = with_connector(quick, refused_events_per_hour=50)
+    async with Hostile(stored_events(90), hostile.wrong_subscription) as relay:
+        await publish(quick, [relay.url])
+        async with connector(quick) as service:
+            await until(lambda: relay_status(service, relay.url)["state"] == "over_budget", "over budget")
+            status = relay_status(service, relay.url)
+            assert status["refused"] == 51
+            assert status["retry_in_s"] > 3000
+            assert service.ready() is None
+
+
+@pytest.mark.parametrize("status", [HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE])
+async def test_a_refused_handshake_is_tried_again_when_the_relay_says(quick: Settings, status: HTTPStatus) -> None:
+    events = stored_events(10)
+    async with Hostile(events, refusals=[(status, {"Retry-After": "1"})]) as relay:
+        await publish(quick, [relay.url])
+        async with connector(quick) as service:
+            await until(lambda: relay_status(service, relay.url)["state"] == "rate_limited", "refused")
+            await until(lambda: crawled(service, relay), "crawled")
+        assert relay.connections == 2
+        assert len(await lines(quick)) >= len(events)
+
+
+async def test_auth_is_answered_once_with_the_configured_key(quick: Settings) -> None:
+    quick = with_connector(quick, auth_key=SecretStr(SECRET.hex()))
+    events = stored_events(20)
+    async with Hostile(events, hostile.demands_auth) as relay:
+        await publish(quick, [relay.url])
+        async with connector(quick) as service:
+            await until(lambda: crawled(service, relay), "crawled")
+        (answer,) = relay.auth_events
+    event: Event = event_from_object(answer)
+    assert event.kind == 22242
+    assert event.tags == [["relay", relay.url], ["challenge", "challenge-of-this-connection"]]
+    assert id_form(event) is not None
+    assert verify(event.pubkey, event.id, event.sig)
+    assert {line.event for line in await lines(quick)} == {verbatim(each) for each in events}
+
+
+async def test_auth_without_end_is_not_answered_without_end(quick: Settings) -> None:
+    quick = with_connector(quick, auth_key=SecretStr(SECRET.hex()))
+    async with Hostile(answer=hostile.never_satisfied) as relay:
+        await publish(quick, [relay.url])
+        async with connector(quick) as service:
+            await until(lambda: relay_status(service, relay.url)["state"] == "auth_required", "given up")
+        assert len(relay.auth_events) <= 2
+
+
+async def test_auth_is_not_answered_without_a_key(quick: Settings) -> None:
+    async with Hostile(stored_events(3), hostile.demands_auth) as relay:
+        await publish(quick, [relay.url])
+        async with connector(quick) as service:
+            await until(lambda: relay_status(service, relay.url)["state"] == "auth_required", "refused")
+        assert relay.auth_events == []
+
+
+@pytest.mark.parametrize("answer", [hostile.wants_small_limit, hostile.rate_limited_once], ids=["limit", "rate"])
+async def test_a_refused_page_is_asked_for_differently_or_later(quick: Settings, answer: hostile.Answer) -> None:
+    quick = with_connector(quick, live_limit=100)
+    events = stored_events(40)
+    async with Hostile(events, answer) as relay:
+        await publish(quick, [relay.url])
+        async with connector(quick) as service:
+            await until(lambda: crawled(service, relay), "crawled")
+            assert relay_status(service, relay.url)["crawl"]["problem"] is None
+        assert {line.event for line in await lines(quick)} == {verbatim(each) for each in events}
+
+
+async def test_what_a_relay_does_not_give_is_a_gap(quick: Settings) -> None:
+    async with Hostile(answer=hostile.silence) as relay:
+        await publish(quick, [relay.url])
+        async with connector(quick) as service:
+            await until(lambda: relay_status(service, relay.url)["crawl"]["problem"] == "no_eose", "silent")
+        covered = (await coverage(quick))[relay.url]
+    assert {gap.reason for gap in covered.gaps} == {"no_eose"}
+    assert not any(since <= 1_600_000_000 <= until_s for since, until_s, _ in covered.read)
+
+
+async def test_private_addresses_are_refused_where_the_record_does_not_allow_them(quick: Settings) -> None:
+    from producers.publish import parse_relays, publish_relays  # noqa: PLC0415
+
+    async with Hostile() as relay:
+        urls = parse_relays([relay.url], "test", allow_private=True).relays.values()
+        await publish_relays(quick, urls, allow_private=False)
+        async with connector(quick) as service:
+            await until(lambda: service._fleet.assigned, "assigned")
+            await asyncio.sleep(0)
+        assert relay.connections == 0
+
+
+async def test_relays_come_and_go_while_running(quick: Settings) -> None:
+    events = stored_events(5)
+    async with Hostile(events) as first, Hostile(events) as second:
+        async with connector(quick) as service:
+            await until(lambda: service.ready() is None, "assigned")
+            await publish(quick, [first.url])
+            await until(lambda: crawled(service, first), "the first is read")
+            await publish(quick, [second.url])
+            await until(lambda: crawled(service, second), "the second is read")
+            assert first.connections == 1
+            await _deny(quick, first.url)
+            await until(lambda: relay_status(service, first.url)["state"] == "unknown", "closed")
+            await until(lambda: not first._server.connections, "the socket is closed")  # type: ignore[union-attr]
+
+
+async def _deny(settings: Settings, url: str) -> None:
+    from core.kafka import open_publisher, read_to_end  # noqa: PLC0415
+    from producers.targets import full_name  # noqa: PLC0415
+    from schemas.partition import relay_partition  # noqa: PLC0415
+    from schemas.relay_record import RelayRecord  # noqa: PLC0415
+
+    topic = full_name(settings, "relays")
+    present = await read_to_end(settings, topic, range(settings.kafka.partitions))
+    record = RelayRecord.decode(present[url.encode()]).model_copy(update={"allowed": False})
+    publisher = await open_publisher(settings)
+    await publisher.send(topic, record.encode(), url.encode(), relay_partition("127.0.0.1", settings.kafka.partitions))
+    await publisher.flush(10)
+    await publisher.close()
