@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerClosed
 
 from core.settings_errors import SettingsError
 from core.settings_model import Settings
@@ -135,11 +135,33 @@ async def stop_client(
     except TimeoutError:
         logger.warning("a Kafka client did not stop within %.1f s and was cut off", timeout_s)
         if isinstance(client, AIOKafkaProducer):
-            # There is no public way to give up: stop() waits for the acknowledgements of an absent broker.
-            await client._sender.close()  # noqa: SLF001
-            await client.client.close()
+            await _cut_off_producer(client)
+        elif isinstance(client, AIOKafkaConsumer):
+            await _cut_off_consumer(client)
         return False
     return True
+
+
+async def _cut_off_consumer(client: AIOKafkaConsumer) -> None:
+    """End what stop() had no time for: it waits for the group's coordinator before it ends the fetching."""
+    if client._fetcher is not None:  # noqa: SLF001
+        await client._fetcher.close()  # noqa: SLF001
+    await client._client.close()  # noqa: SLF001
+
+
+async def _cut_off_producer(client: AIOKafkaProducer) -> None:
+    """Give up what a producer still holds: its futures fail, instead of waiting for ever for an absent broker.
+
+    There is no public way to do it, and the order matters: the sender's task waits for requests that only closing the
+    connections ends.
+    """
+    sender_task = client._sender.sender_task  # noqa: SLF001
+    if sender_task is not None:
+        sender_task.cancel()
+    await client.client.close()
+    client._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
+    if sender_task is not None:
+        await asyncio.wait({sender_task}, timeout=STOP_S)
 
 
 async def _started(settings: Settings, what: str, make: Callable[[], Client]) -> Client:

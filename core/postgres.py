@@ -57,9 +57,10 @@ def is_transient(error: BaseException) -> bool:
         state = str(getattr(error, "sqlstate", "") or "")
         return state[:2] in _CLASSES or state in _STATES
     if isinstance(error, asyncpg.InterfaceError):
-        # asyncpg has no class of its own for work on a connection that was lost meanwhile, only this wording.
+        # asyncpg has no class of its own for work on a connection that was lost meanwhile, only these wordings: a pool
+        # takes a lost connection back while its user still holds it.
         text = str(error)
-        return "connection" in text and "closed" in text
+        return "connection is closed" in text or "connection has been released back to the pool" in text
     # TLS, DNS and sockets raise OSError, which TimeoutError is too; asyncpg's own time limits raise TimeoutError.
     return isinstance(error, OSError | TimeoutError)
 

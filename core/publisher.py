@@ -8,14 +8,13 @@ sender, and the first failed send makes every later call raise.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
 import time
 from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaTimeoutError
+from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
 from core import kafka_clients, metrics, waiting
@@ -93,7 +92,9 @@ class Publisher:
         try:
             try:
                 future = await self.producer.send(topic, value, key, partition, headers=headers)
-            except KafkaTimeoutError:
+            except (KafkaError, OSError) as error:
+                if not kafka_clients.is_transient(error):
+                    raise
                 future = await self._keep_trying(topic, value, key, partition, headers)
         except BaseException:
             self._release(size)
@@ -136,13 +137,15 @@ class Publisher:
     async def _keep_trying(
         self, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: Sequence[tuple[str, bytes]]
     ) -> asyncio.Future[RecordMetadata]:
-        # aiokafka found no room in this partition's batch for 40 s: the broker is away, and is waited for.
-        while True:
+        # After 40 s without room in the partition's batch, or without knowing the topic's partitions, aiokafka gives a
+        # record up; nothing of it was sent.
+        async def attempt() -> asyncio.Future[RecordMetadata]:
             self.raise_if_failed()
-            with contextlib.suppress(KafkaTimeoutError):
-                return await self.producer.send(  # type: ignore[no-any-return]
-                    topic, value, key, partition, headers=headers
-                )
+            return await self.producer.send(  # type: ignore[no-any-return]  # aiokafka's send has no types
+                topic, value, key, partition, headers=headers
+            )
+
+        return await waiting.until_it_works(f"Kafka to take records of {topic}", attempt, kafka_clients.is_transient)
 
     def _release(self, size: int) -> None:
         self.in_flight_records -= 1

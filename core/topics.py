@@ -22,6 +22,8 @@ from core.settings_model import Settings
 from core.topic_admin import TopicsError, own_configs, topic_partitions
 from schemas.topics import TOPICS, configs, physical
 
+__all__ = ["TopicChange", "TopicState", "TopicsError", "create_topics", "describe_topics"]
+
 logger = logging.getLogger(__name__)
 
 # Leaders are elected within a second; a broker that is busy loading logs takes longer.

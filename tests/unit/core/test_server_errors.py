@@ -31,6 +31,8 @@ TRANSIENT = [
     asyncpg.PostgresIOError(),
     asyncpg.InterfaceError("connection is closed"),
     asyncpg.InterfaceError("cannot call Connection.execute(): the underlying connection is closed"),
+    asyncpg.InterfaceError("cannot perform operation: connection is closed"),
+    asyncpg.InterfaceError("cannot call Connection.execute(): connection has been released back to the pool"),
     ConnectionRefusedError(),
     ConnectionResetError(),
     BrokenPipeError(),

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from typing import Any
+
+import pytest
+from aiokafka.errors import MessageSizeTooLargeError, ProducerClosed
+
+from core import metrics, publisher, waiting
+from core.kafka import (
+    Publisher,
+    PublishError,
+    RecordTooLargeError,
+    consumer,
+    end_offsets,
+    open_publisher,
+    producer,
+    stop_client,
+)
+from core.settings import Settings
+from core.topics import create_topics
+from schemas.topics import physical
+from tests.broker.core.away import paused
+
+pytestmark = pytest.mark.broker
+
+KIB, MIB = 1024, 1024 * 1024
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+async def events(settings: Settings) -> str:
+    await create_topics(settings)
+    return physical(settings.kafka.topic_prefix, "events")
+
+
+async def count(settings: Settings, topic: str) -> int:
+    return sum((await end_offsets(settings, [topic])).values())
+
+
+def servers_of(settings: Settings) -> str:
+    assert settings.kafka.bootstrap_servers is not None
+    return settings.kafka.bootstrap_servers
+
+
+def pauses() -> float:
+    return metrics.values()["bigbrotr_producer_pauses_total"]
+
+
+async def until_paused(before: float) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while pauses() == before:  # noqa: ASYNC110 - a counter has no event
+            await asyncio.sleep(0.01)
+
+
+async def test_records_arrive_in_order_with_key_partition_and_headers(settings: Settings, events: str) -> None:
+    sender = await open_publisher(settings)
+    futures = [
+        await sender.send(events, b"%d" % number, b"key", 3, [("reason", b"why")] if number else ())
+        for number in range(100)
+    ]
+    await sender.flush(PATIENCE_S)
+    assert (sender.in_flight_bytes, sender.in_flight_records) == (0, 0)
+    assert [future.result().offset for future in futures] == list(range(100))
+    assert {future.result().partition for future in futures} == {3}
+    assert await sender.close()
+
+    reader = await consumer(settings, events)
+    records = [await reader.getone() for _ in range(100)]
+    await stop_client(reader)
+    assert [record.value for record in records] == [b"%d" % number for number in range(100)]
+    assert (records[0].headers, records[1].headers) == ((), (("reason", b"why"),))
+
+
+async def test_while_the_broker_is_away_no_more_than_the_bound_is_held_and_nothing_is_lost(
+    settings: Settings, events: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "_QUIET_S", 0.0)
+    sender = await open_publisher(settings, most_bytes=MIB)
+    await sender.producer.partitions_for(events)
+    most_held = sent = 0
+
+    async def send(number: int) -> None:
+        nonlocal most_held, sent
+        for key in range(50):
+            await sender.send(events, bytes(40 * KIB), b"%d-%d" % (number, key), key % 4)
+            sent += 1
+            most_held = max(most_held, sender.in_flight_bytes)
+
+    before = pauses()
+    with paused(servers_of(settings)):
+        tasks = [asyncio.create_task(send(number)) for number in range(4)]
+        await until_paused(before)
+        assert sent < 200
+        assert any("waiting for Kafka to acknowledge" in reason for reason in waiting.reasons())
+        with pytest.raises(TimeoutError):
+            await sender.flush(0.1)
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*tasks)
+    await sender.flush(PATIENCE_S)
+    assert most_held <= MIB
+    assert waiting.reasons() == []
+    assert await sender.close()
+    assert await count(settings, events) == 200
+
+
+@pytest.mark.parametrize("partitions_known", [True, False])
+async def test_a_send_outlasts_the_time_limit_of_the_client(
+    settings: Settings, events: str, monkeypatch: pytest.MonkeyPatch, *, partitions_known: bool
+) -> None:
+    """aiokafka gives up on a record after request_timeout_ms; a broker that is away longer is still waited for."""
+    client = await producer(settings, request_timeout_ms=300, max_batch_size=16 * KIB)
+    sender = Publisher(client, most_bytes=MIB, limits={})
+    if partitions_known:
+        await client.partitions_for(events)
+    refused = asyncio.Event()
+    real_send: Any = client.send
+
+    async def noticing_send(*args: object, **kwargs: object) -> object:
+        try:
+            return await real_send(*args, **kwargs)
+        except Exception:
+            refused.set()
+            raise
+
+    monkeypatch.setattr(client, "send", noticing_send)
+
+    async def send() -> None:
+        for number in range(40):
+            await sender.send(events, bytes(4 * KIB), b"%d" % number, 0)
+
+    with paused(servers_of(settings)):
+        task = asyncio.create_task(send())
+        async with asyncio.timeout(PATIENCE_S):
+            await refused.wait()
+    async with asyncio.timeout(PATIENCE_S):
+        await task
+    await sender.flush(PATIENCE_S)
+    assert await sender.close()
+    # Idempotence: what was tried again while the broker was away is there once.
+    assert await count(settings, events) == 40
+
+
+async def test_a_record_given_up_makes_every_later_call_raise(settings: Settings, events: str) -> None:
+    sender = Publisher(await producer(settings), most_bytes=16 * MIB, limits={})
+    # Random, because the broker counts the bytes after compression.
+    refused = await sender.send(physical(settings.kafka.topic_prefix, "sightings"), random.randbytes(3 * MIB), None, 0)
+    with pytest.raises(MessageSizeTooLargeError):
+        await refused
+    with pytest.raises(PublishError, match="MessageSizeTooLargeError"):
+        sender.raise_if_failed()
+    with pytest.raises(PublishError):
+        await sender.send(events, b"value", b"key", 0)
+    with pytest.raises(PublishError):
+        await sender.flush(PATIENCE_S)
+    await sender.close()
+
+
+async def test_a_record_larger_than_its_topic_takes_is_refused_alone(settings: Settings, events: str) -> None:
+    sender = await open_publisher(settings)
+    with pytest.raises(RecordTooLargeError, match=r"larger than the 4194304 of .*events"):
+        await sender.send(events, bytes(4 * MIB), b"key", 0)
+    await sender.send(events, bytes(4 * MIB - 4 * KIB), b"key", 0)
+    await sender.flush(PATIENCE_S)
+    assert await sender.close()
+    assert await count(settings, events) == 1
+
+
+async def test_a_cancelled_wait_for_room_takes_nothing(settings: Settings, events: str) -> None:
+    sender = await open_publisher(settings, most_bytes=100 * KIB)
+    await sender.producer.partitions_for(events)
+    before = pauses()
+    with paused(servers_of(settings)):
+        await sender.send(events, bytes(90 * KIB), b"0", 0)
+        waits = asyncio.create_task(sender.send(events, bytes(90 * KIB), b"1", 0))
+        await until_paused(before)
+        waits.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waits
+    await sender.flush(PATIENCE_S)
+    assert sender.in_flight_bytes == 0
+    assert await sender.close()
+    assert await count(settings, events) == 1
+
+
+async def test_closing_does_not_wait_for_a_broker_that_is_away(settings: Settings, events: str) -> None:
+    sender = await open_publisher(settings)
+    await sender.producer.partitions_for(events)
+    with paused(servers_of(settings)):
+        future = await sender.send(events, b"value", b"key", 0)
+        assert not await sender.close(0.2)
+    with pytest.raises(ProducerClosed):
+        await future
+    assert waiting.reasons() == []

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiokafka.admin import NewTopic, RecordsToDelete
+from aiokafka.structs import TopicPartition
+
+from core import kafka_reading, waiting
+from core.kafka import admin, end_offsets, open_publisher, producer, read_to_end, stop_client
+from core.settings import Settings
+from core.topics import create_topics
+from schemas.topics import physical
+from tests.broker.core.away import paused
+
+pytestmark = pytest.mark.broker
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+async def coverage(settings: Settings) -> str:
+    await create_topics(settings)
+    return physical(settings.kafka.topic_prefix, "coverage")
+
+
+async def write(settings: Settings, topic: str, records: list[tuple[int, bytes | None, bytes | None]]) -> None:
+    sender = await open_publisher(settings)
+    for partition, key, value in records:
+        await sender.send(topic, value, key, partition)
+    await sender.flush(PATIENCE_S)
+    await sender.close()
+
+
+async def test_the_newest_value_wins_and_a_tombstone_removes(settings: Settings, coverage: str) -> None:
+    await write(
+        settings,
+        coverage,
+        [
+            (0, b"a", b"old"),
+            (1, b"b", b"kept"),
+            (0, b"a", b"new"),
+            (1, b"c", b"doomed"),
+            (1, b"c", None),
+            (2, b"d", b"of another partition"),
+        ],
+    )
+    # Partition 3 is empty, partition 2 is not asked for.
+    assert await read_to_end(settings, coverage, [0, 1, 3]) == {b"a": b"new", b"b": b"kept"}
+    assert await read_to_end(settings, coverage, []) == {}
+
+
+async def test_it_ends_behind_control_records(settings: Settings, coverage: str) -> None:
+    client = await producer(settings, transactional_id=f"{settings.kafka.topic_prefix}tx")
+    async with client.transaction():
+        await client.send_and_wait(coverage, b"value", b"key", partition=0)
+    await stop_client(client)
+    # The commit marker takes the last offset, soon after the commit, and no consumer ever sees it.
+    async with asyncio.timeout(PATIENCE_S):
+        while (await end_offsets(settings, [coverage]))[TopicPartition(coverage, 0)] < 2:  # noqa: ASYNC110 - an offset has no event
+            await asyncio.sleep(0.01)
+    assert await read_to_end(settings, coverage, [0]) == {b"key": b"value"}
+
+
+async def test_it_ends_where_all_records_are_gone(settings: Settings) -> None:
+    topic = f"{settings.kafka.topic_prefix}deleted"
+    client = await admin(settings)
+    await client.create_topics([NewTopic(topic, 1, 1)])
+    await write(settings, topic, [(0, b"key", b"value")] * 5)
+    await client.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=5)})
+    await stop_client(client)
+    async with asyncio.timeout(PATIENCE_S):
+        assert await read_to_end(settings, topic, [0]) == {}
+
+
+async def test_records_written_meanwhile_are_not_waited_for(settings: Settings, coverage: str) -> None:
+    await write(settings, coverage, [(0, b"%d" % number, b"old") for number in range(5000)])
+    stop = asyncio.Event()
+
+    async def keep_writing() -> None:
+        sender = await open_publisher(settings)
+        while not stop.is_set():
+            await (await sender.send(coverage, b"new", b"key", 0))
+        await sender.close()
+
+    writing = asyncio.create_task(keep_writing())
+    async with asyncio.timeout(PATIENCE_S):
+        found = await read_to_end(settings, coverage, [0])
+    stop.set()
+    await writing
+    assert {b"%d" % number for number in range(5000)} <= found.keys()
+
+
+async def test_a_broker_that_is_away_is_waited_for_visibly(
+    settings: Settings, coverage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_reading, "_PROGRESS_S", 0.5)
+    await write(settings, coverage, [(0, b"%d" % number, bytes(1000)) for number in range(1000)])
+    with paused(settings.kafka.bootstrap_servers or ""):
+        reading = asyncio.create_task(read_to_end(settings, coverage, [0, 1, 2, 3]))
+        async with asyncio.timeout(PATIENCE_S):
+            while not waiting.reasons():  # noqa: ASYNC110 - a list of reasons has no event
+                await asyncio.sleep(0.01)
+    async with asyncio.timeout(PATIENCE_S):
+        assert len(await reading) == 1000
+    assert waiting.reasons() == []
