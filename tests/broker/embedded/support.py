@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import asyncpg
 import psutil
@@ -22,7 +24,7 @@ PATIENCE_S = 60.0  # no test is decided by it; it bounds how long a broken one t
 
 
 class Holder:
-    """A stack held by a process of its own."""
+    """A stack held by a process of its own, which ends with the block at the latest."""
 
     def __init__(self, data_dir: Path, names: tuple[str, ...] = SERVERS) -> None:
         self.process = subprocess.Popen(
@@ -31,6 +33,13 @@ class Holder:
             stdout=subprocess.PIPE,
             text=True,
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
 
     def addresses(self) -> tuple[str, str]:
         """Wait until the servers are ready."""
@@ -71,6 +80,13 @@ def guard_process(data_dir: Path) -> psutil.Process:
     return psutil.Process(told(data_dir).guard.pid)
 
 
+def kill_all(processes: list[psutil.Process]) -> None:
+    """Kill processes; some may end on their own when the first is gone."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
 def is_alive(process: psutil.Process) -> bool:
     """Whether a process still runs; one that waits to be reaped does not."""
     try:
@@ -106,7 +122,9 @@ async def read_record(bootstrap_servers: str) -> bytes:
     consumer.assign([TopicPartition("kept", 0)])
     record = await consumer.getone()
     await consumer.stop()
-    return bytes(record.value)
+    value: bytes | None = record.value
+    assert value is not None
+    return value
 
 
 async def write_row(dsn: str, value: bytes) -> None:

@@ -12,6 +12,7 @@ from tests.broker.embedded.support import (
     Holder,
     guard_process,
     is_alive,
+    kill_all,
     read_both,
     server_processes,
     told,
@@ -23,43 +24,38 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 
 
 def test_a_killed_holder_leaves_no_server(tmp_path: Path) -> None:
-    holder = Holder(tmp_path)
-    holder.addresses()
-    processes = [guard_process(tmp_path), *server_processes(tmp_path)]
-    assert len(processes) > 3
-    holder.kill()
-    wait_until(lambda: not any(is_alive(process) for process in processes), "the end of guard and servers")
+    with Holder(tmp_path) as holder:
+        holder.addresses()
+        processes = [guard_process(tmp_path), *server_processes(tmp_path)]
+        assert len(processes) > 3
+        holder.kill()
+        wait_until(lambda: not any(is_alive(process) for process in processes), "the end of guard and servers")
 
 
 def test_a_killed_guard_leaves_no_server_and_no_lock(tmp_path: Path) -> None:
-    holder = Holder(tmp_path)
-    reached = holder.addresses()
-    asyncio.run(write_both(*reached, b"e"))
-    guard, processes = guard_process(tmp_path), server_processes(tmp_path)
-    guard.kill()
-    wait_until(lambda: not any(is_alive(process) for process in processes), "the end of the servers")
-    assert attach(tmp_path) is None
-    # What the killed left: a state that names them, PostgreSQL's pid file, Kafka's lock file and unclean logs.
-    assert told(tmp_path).guard.pid == guard.pid
+    with Holder(tmp_path) as holder:
+        holder.addresses()
+        guard, processes = guard_process(tmp_path), server_processes(tmp_path)
+        guard.kill()
+        wait_until(lambda: not any(is_alive(process) for process in processes), "the end of the servers")
+        assert attach(tmp_path) is None
+
+
+def test_everything_killed_at_once_is_recovered(tmp_path: Path) -> None:
+    with Holder(tmp_path) as holder:
+        reached = holder.addresses()
+        asyncio.run(write_both(*reached, b"f"))
+        processes = [guard_process(tmp_path), *server_processes(tmp_path)]
+        kill_all(processes[::-1])  # the guard last, or it would let the servers end in order
+        holder.kill()
+        wait_until(lambda: not any(is_alive(process) for process in processes), "the end of guard and servers")
+    # What the killed left: a state that names them, both servers' lock files, and logs that were not closed.
+    assert told(tmp_path).guard.pid == processes[0].pid
+    assert (tmp_path / "postgres" / "postmaster.pid").exists()
     assert (tmp_path / "kafka" / ".lock").exists()
     with running_stack(tmp_path) as servers:
         assert servers.dsn is not None
         assert (servers.bootstrap_servers, servers.dsn.get_secret_value()) == reached
-        assert asyncio.run(read_both(*reached)) == (b"e", b"e")
-        holder.kill()
-
-
-def test_everything_killed_at_once_is_recovered(tmp_path: Path) -> None:
-    holder = Holder(tmp_path)
-    reached = holder.addresses()
-    asyncio.run(write_both(*reached, b"f"))
-    processes = [guard_process(tmp_path), *server_processes(tmp_path)]
-    for process in processes:
-        process.kill()
-    holder.kill()
-    wait_until(lambda: not any(is_alive(process) for process in processes), "the end of guard and servers")
-    assert (tmp_path / "postgres" / "postmaster.pid").exists()
-    with running_stack(tmp_path):
         assert asyncio.run(read_both(*reached)) == (b"f", b"f")
 
 
@@ -68,8 +64,7 @@ def test_a_killed_server_comes_back_at_its_address(tmp_path: Path) -> None:
         assert servers.dsn is not None
         reached = (str(servers.bootstrap_servers), servers.dsn.get_secret_value())
         asyncio.run(write_both(*reached, b"g"))
-        for process in server_processes(tmp_path):
-            process.kill()
+        kill_all(server_processes(tmp_path))
         wait_until(lambda: all(one.restarts == 1 and one.ready for one in told(tmp_path).servers.values()), "restarts")
         assert asyncio.run(read_both(*reached)) == (b"g", b"g")
         assert {name: one.address for name, one in told(tmp_path).servers.items()} == {

@@ -86,26 +86,27 @@ def test_the_database_takes_utf8_orders_by_bytes_and_locks_many_partitions(serve
 
 
 def test_a_second_process_attaches_and_keeps_the_servers_when_the_first_is_killed(tmp_path: Path) -> None:
-    first = Holder(tmp_path, ("postgres",))
-    dsn = first.addresses()[1]
-    guard = guard_process(tmp_path)
-    processes = server_processes(tmp_path)
-    with running_stack(tmp_path, names=("postgres",)) as servers:
-        assert servers.dsn == SecretStr(dsn)
-        assert guard_process(tmp_path) == guard
-        first.kill()
-        asyncio.run(write_row(dsn, b"b"))
-        assert asyncio.run(read_row(dsn)) == b"b"
-    assert not any(is_alive(process) for process in [guard, *processes])
+    with Holder(tmp_path, ("postgres",)) as first:
+        dsn = first.addresses()[1]
+        guard = guard_process(tmp_path)
+        processes = server_processes(tmp_path)
+        with running_stack(tmp_path, names=("postgres",)) as servers:
+            assert servers.dsn == SecretStr(dsn)
+            assert guard_process(tmp_path) == guard
+            first.kill()
+            asyncio.run(write_row(dsn, b"b"))
+            assert asyncio.run(read_row(dsn)) == b"b"
+        assert not any(is_alive(process) for process in [guard, *processes])
 
 
 def test_processes_that_start_together_share_one_stack(tmp_path: Path) -> None:
-    holders = [Holder(tmp_path, ("postgres",)) for _ in range(3)]
-    assert len({holder.addresses() for holder in holders}) == 1
-    processes = [guard_process(tmp_path), *server_processes(tmp_path)]
-    for holder in holders:
-        holder.leave()
-    assert not any(is_alive(process) for process in processes)
+    names = ("postgres",)
+    with Holder(tmp_path, names) as one, Holder(tmp_path, names) as two, Holder(tmp_path, names) as three:
+        assert one.addresses() == two.addresses() == three.addresses()
+        processes = [guard_process(tmp_path), *server_processes(tmp_path)]
+        for holder in (one, two, three):
+            holder.leave()
+        assert not any(is_alive(process) for process in processes)
 
 
 def test_servers_that_the_settings_name_are_used_and_only_the_other_is_started(tmp_path: Path) -> None:
@@ -129,12 +130,6 @@ def test_nothing_is_started_when_the_settings_name_both(tmp_path: Path) -> None:
     with ensure_servers(named) as settings:
         assert settings == named
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_chosen_number_of_partitions_is_kept(tmp_path: Path, servers: Servers) -> None:
-    named = Settings(data_dir=tmp_path, kafka=KafkaSettings(partitions=16), postgres=PostgresSettings(dsn=servers.dsn))
-    with ensure_servers(named) as settings:
-        assert settings.kafka.partitions == 16
 
 
 def test_the_data_outlives_the_run_folder(tmp_path: Path) -> None:

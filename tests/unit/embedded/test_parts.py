@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.settings import KafkaSettings, Settings
 from deploy.embedded import pgbinaries
 from deploy.embedded.account import Account
 from deploy.embedded.errors import EmbeddedError
@@ -23,6 +24,7 @@ from deploy.embedded.lock import FileLock, is_locked, locked
 from deploy.embedded.paths import DataPaths
 from deploy.embedded.ports import LOOPBACK, keep_or_choose
 from deploy.embedded.process import Identity, end_left_over
+from deploy.embedded.stack import PARTITIONS, Servers, filled_in
 from deploy.embedded.state import read_state
 
 
@@ -104,6 +106,12 @@ def test_properties_are_written_as_java_reads_them(value: str) -> None:
     written = _escaped(value)
     assert written.isascii()
     assert written.encode().decode("unicode_escape").encode("utf-16", "surrogatepass").decode("utf-16") == value
+
+
+def test_the_number_of_partitions_is_ours_only_where_nobody_has_chosen_one() -> None:
+    servers = Servers("127.0.0.1:1", None)
+    assert filled_in(Settings(), servers).kafka.partitions == PARTITIONS
+    assert filled_in(Settings(kafka=KafkaSettings(partitions=16)), servers).kafka.partitions == 16
 
 
 def test_kafka_refuses_a_data_directory_that_it_would_take_for_two(tmp_path: Path) -> None:
