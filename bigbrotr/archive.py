@@ -44,20 +44,20 @@ async def has_schema(connection: Connection) -> bool:
     return bool(await connection.fetchval("SELECT to_regclass('events') IS NOT NULL"))
 
 
-async def counts(connection: Connection) -> ArchiveCounts:
-    """Count what is archived: exactly while that is cheap, else as PostgreSQL's statistics estimate it."""
+async def counts(connection: Connection, *, exact: bool = False) -> ArchiveCounts:
+    """Count what is archived: exactly on request or while that is cheap, else as PostgreSQL's statistics estimate it."""
     row = await connection.fetchrow(_SIZES)
     assert row is not None
-    if row["bytes"] > _EXACT_UP_TO_BYTES:
+    if row["bytes"] > _EXACT_UP_TO_BYTES and not exact:
         return ArchiveCounts(row["estimate"], None, exact=False)
     events = await connection.fetchval("SELECT count(*) FROM events")
     return ArchiveCounts(events, await connection.fetchval(_PAIRS), exact=True)
 
 
-async def counted(settings: Settings) -> ArchiveCounts:
+async def counted(settings: Settings, *, exact: bool = False) -> ArchiveCounts:
     """Count over a connection of its own, waiting for the server as long as it takes."""
     async with connected(settings) as connection:
-        return await counts(connection)
+        return await counts(connection, exact=exact)
 
 
 async def counted_per_relay(settings: Settings) -> dict[str, int]:

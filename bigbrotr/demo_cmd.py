@@ -100,7 +100,7 @@ async def _demo(
         try:
             await created(settings)
             await migrated(settings)
-            if (await archive.counted(settings)).events:
+            if (await archive.counted(settings, exact=True)).events:
                 raise CommandFailedError("the database holds events already: give the demo one of its own")
             say("filling the relays")
             offer = await relays.report()
@@ -110,7 +110,7 @@ async def _demo(
             shown = display("BigBrotr demo", file=sys.stderr if as_document else None)
             completion = Completion()
             with shown:
-                session = Session(settings, config, shown, FLOW)
+                session = Session(settings, config, shown, FLOW, exact=True)
                 problems = await _shown(session, relays, wish, completion, once=once)
             outcome = await _outcome(settings, completion, began_s, problems, once=once)
             _tell(outcome)

@@ -30,17 +30,19 @@ Examples:
 """
 
 
-def wanted_relays(settings: Settings, given: Iterable[str], files: Iterable[Path], variable: str) -> RelayList:
+def wanted_relays(
+    settings: Settings, given: Iterable[str], files: Iterable[Path], variable: str, *, allow_private: bool = False
+) -> RelayList:
     """The relays of one run: those named on the command line or in RELAYS, else those of the settings."""
     found = RelayList()
-    parse_relays(given, "--relay", into=found)
+    parse_relays(given, "--relay", allow_private=allow_private, into=found)
     for file in files:
         with file.open(encoding="utf-8", errors="replace") as lines:
-            parse_relays(lines, str(file), into=found)
+            parse_relays(lines, str(file), allow_private=allow_private, into=found)
     if variable.strip():
-        parse_relays([variable], "RELAYS", into=found)
+        parse_relays([variable], "RELAYS", allow_private=allow_private, into=found)
     if not found.relays and not found.refused:
-        parse_relays(settings.relays, "relays", into=found)
+        parse_relays(settings.relays, "relays", allow_private=allow_private, into=found)
     return found
 
 
@@ -53,8 +55,9 @@ def wanted_relays(settings: Settings, given: Iterable[str], files: Iterable[Path
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A file with relay URLs; # begins a comment.",
 )
+@click.option("--allow-private", is_flag=True, help="Let relays have private addresses: relays of your own.")
 @pass_options
-def run(options: Options, given: tuple[str, ...], files: tuple[Path, ...]) -> None:
+def run(options: Options, given: tuple[str, ...], files: tuple[Path, ...], *, allow_private: bool) -> None:
     """Archive real relays: starts the servers if need be and every service as a process of its own.
 
     Relays come from --relay, --relays and the variable RELAYS, else from `relays` of the settings; those that an
@@ -63,7 +66,7 @@ def run(options: Options, given: tuple[str, ...], files: tuple[Path, ...]) -> No
     Ctrl-C drains and stops everything within 15 seconds, and says what was archived.
     """
     settings = options.settings()
-    relays = wanted_relays(settings, given, files, os.environ.get("RELAYS", ""))
+    relays = wanted_relays(settings, given, files, os.environ.get("RELAYS", ""), allow_private=allow_private)
     for refused in relays.refused:
         say(f"{refused.place}: {refused.text}: {refused.reason}")
     if not relays.relays:
@@ -73,15 +76,15 @@ def run(options: Options, given: tuple[str, ...], files: tuple[Path, ...]) -> No
     with only_one(settings.data_dir):
         log_to_file(settings)
         with servers(settings) as filled:
-            problems = asyncio.run(_run(filled, options.config, relays))
+            problems = asyncio.run(_run(filled, options.config, relays, allow_private=allow_private))
     if problems:
         raise CommandFailedError("; ".join(problems))
 
 
-async def _run(settings: Settings, config: Path | None, relays: RelayList) -> list[str]:
+async def _run(settings: Settings, config: Path | None, relays: RelayList, *, allow_private: bool) -> list[str]:
     await created(settings)
     await migrated(settings)
-    published = await publish_relays(settings, relays.relays.values())
+    published = await publish_relays(settings, relays.relays.values(), allow_private=allow_private)
     say(f"{published.written} relays published, {published.unchanged} were known")
 
     before = await archive.counted(settings)

@@ -102,17 +102,27 @@ class StopWish:
 
 
 class Session:
-    """A running pipeline with its display. `snapshot` is the newest one."""
+    """A running pipeline with its display.
 
-    def __init__(self, settings: Settings, config: Path | None, shown: Display, names: Sequence[str]) -> None:
-        self.notes: list[str] = []
-        self.snapshot: Snapshot | None = None
+    Args:
+        settings: with the servers filled in.
+        config: the settings file of the command line, handed on to the services.
+        shown: where snapshots and notes go.
+        names: of the services.
+        exact: count rows even where that takes long.
+    """
+
+    def __init__(
+        self, settings: Settings, config: Path | None, shown: Display, names: Sequence[str], *, exact: bool = False
+    ) -> None:
+        self._notes: list[str] = []
+        self._exact = exact
         self._shown = shown
         self.pipeline = Pipeline(settings, config, names=names, on_event=self._happened)
         self._settings = settings
 
     def _happened(self, text: str) -> None:
-        self.notes = [*self.notes, text][-_KEPT_NOTES:]
+        self._notes = [*self._notes, text][-_KEPT_NOTES:]
         self._shown.note(text)
         logging.getLogger(__name__).warning("%s", text)
 
@@ -133,13 +143,13 @@ class Session:
 
     async def _watch(self, until: Until, wish: StopWish) -> None:
         """Show the pipeline every second until a condition holds or somebody wants it to end."""
-        async with Collector(self._settings) as collector:
+        async with Collector(self._settings, exact=self._exact) as collector:
             while not wish.asked.is_set():
                 self.pipeline.write_down()
-                self.snapshot = await collector.snapshot(self.pipeline.services(), self.notes)
+                snapshot = await collector.snapshot(self.pipeline.services(), self._notes)
                 with contextlib.suppress(OSError):  # the terminal may be gone; the work is not
-                    self._shown.update(self.snapshot)
-                if await until(self.snapshot):
+                    self._shown.update(snapshot)
+                if await until(snapshot):
                     return
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(wish.asked.wait(), SHOW_EVERY_S)

@@ -63,7 +63,7 @@ class _Presence:
             self._seen_at = now
         elif now - self._seen_at > _GONE_AFTER_S:
             raise CommandFailedError(
-                "the processor and the sink that were running have gone; what was imported is safe in Kafka and will be "
+                "the processor and the sink that were running have gone; what was imported is safe in Kafka and is "
                 "archived at the next start"
             )
 
