@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 # The header of a batch (61 bytes, KIP-98) and the variable-length numbers of one record, rounded up.
 RECORD_OVERHEAD_BYTES = 128
+# A broker measures what arrives, and aiokafka sends what compression made even where it is larger: lz4 adds 0.013 % to
+# random bytes, gzip 0.03 %. A thousandth of the limit covers every codec.
+_INCOMPRESSIBLE_SHARE = 1024
 # Acknowledgements come within milliseconds; after this long without one, people are told that Kafka is waited for.
 _QUIET_S = 5.0
 
@@ -48,13 +51,13 @@ class Publisher:
         Args:
             producer: owned from now on: `close` stops it.
             most_bytes: unacknowledged bytes beyond which `send` waits; one record may be larger if it is alone.
-            limits: the largest record in bytes of each topic, by full name.
+            limits: max.message.bytes of each topic, by full name.
         """
         self.producer = producer
         self.in_flight_bytes = 0
         self.in_flight_records = 0
         self._most_bytes = most_bytes
-        self._limits = limits
+        self._limits = {topic: limit - limit // _INCOMPRESSIBLE_SHARE for topic, limit in limits.items()}
         self._failure: BaseException | None = None
         self._line = asyncio.Lock()
         self._changed: asyncio.Future[None] | None = None

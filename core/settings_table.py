@@ -40,3 +40,7 @@ def _default(field: FieldInfo) -> str:
             return f"`{str(value).lower()}`"
         case _:
             return f"`{value}`"
+
+
+if __name__ == "__main__":
+    print(settings_table(), end="")  # noqa: T201 - for pasting into the README

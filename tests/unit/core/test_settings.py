@@ -228,3 +228,10 @@ def test_every_setting_is_in_the_table_with_a_description() -> None:
     keys = {row[1].strip(" `") for row in rows}
     assert {"data_dir", "kafka.bootstrap_servers", "postgres.dsn", "http.port_file", "log.format"} <= keys
     assert len(keys) == len(rows)
+
+
+def test_the_readme_shows_the_settings_as_they_are() -> None:
+    """To mend it, put the output of `python -m core.settings_table` between the marks."""
+    readme = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+    between = readme.split("<!-- settings: begin -->\n")[1].split("<!-- settings: end -->")[0]
+    assert between == settings_table()
