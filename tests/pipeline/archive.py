@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 
 from core.settings_model import Settings
+from deploy.embedded.demo_scene import Signed
 from schemas.digest import Digest
 from schemas.event import Event
 from sinks.digest import archive_digest
@@ -47,6 +48,12 @@ class Archive:
         )
         return row[0], row[1]
 
+    async def has(self, events: Sequence[Signed]) -> bool:
+        """Tell whether every one of these events is archived."""
+        ids = [bytes.fromhex(event.id) for event in events]
+        (row,) = await self._fetch("SELECT count(*) FROM events WHERE id = ANY($1)", ids)
+        return int(row[0]) == len(ids)
+
     async def digest(self) -> Digest:
         """Return the archive's digest, every id recomputed."""
         assert self._settings.postgres.dsn
@@ -71,9 +78,9 @@ class Archive:
 
         await self.until(f"{events} events and {pairs} pairs", reached, limit_s)
 
-    async def _fetch(self, query: str) -> list[asyncpg.Record]:
+    async def _fetch(self, query: str, *values: object) -> list[asyncpg.Record]:
         connection = await connect(self._settings)
         try:
-            return await connection.fetch(query)
+            return await connection.fetch(query, *values)
         finally:
             await connection.close()
