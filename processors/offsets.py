@@ -8,6 +8,9 @@ from __future__ import annotations
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from core import kafka
+from core.waiting import until_it_works
+
 
 class BundleOffsets:
     """Offsets of one topic and one consumer group.
@@ -29,16 +32,20 @@ class BundleOffsets:
         self._all = [TopicPartition(topic, partition) for partition in range(partitions)]
 
     async def committed(self, partition: int) -> int | None:
-        """Return the offset that the group reads next, or None if it has committed none."""
-        return (await self._committed()).get(partition)
+        """Return the offset that the group reads next, or None if it has committed none; waits for the broker."""
+        return (await until_it_works("Kafka to tell offsets", self._committed, kafka.is_transient)).get(partition)
 
     async def earliest(self, partition: int) -> int:
-        """Return the first offset that the partition still has."""
+        """Return the first offset that the partition still has; waits for the broker."""
         wanted = self._all[partition]
-        return int((await self._reader.beginning_offsets([wanted]))[wanted])
+
+        async def ask() -> int:
+            return int((await self._reader.beginning_offsets([wanted]))[wanted])
+
+        return await until_it_works("Kafka to tell offsets", ask, kafka.is_transient)
 
     async def lag(self) -> dict[int, int]:
-        """Return, for every partition, how many records the group has not committed."""
+        """Return, for every partition, how many records the group has not committed. Fails while the broker is away."""
         ends = await self._reader.end_offsets(self._all)
         begins = await self._reader.beginning_offsets(self._all)
         committed = await self._committed()

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 _LAG_EVERY_S = 5.0
 # A broker that takes longer for three small requests is away.
 _LAG_TIMEOUT_S = 20.0
+# Between two answers there is `_LAG_EVERY_S`; a broker that is silent for this long is reported as away.
+_SILENT_S = 10.0
 # A crash in Faust's consumer thread sets flags of the main loop without waking it.
 _LOOK_EVERY_S = 0.25
 
@@ -72,6 +74,7 @@ class Processor:
         self.validator = Validator(self._context)
         self._app = self._make_app()
         self._lag: dict[int, int] = {}
+        self._answered_at = time.monotonic()
         self._revoking_since: float | None = None
 
     async def start(self) -> None:
@@ -126,6 +129,9 @@ class Processor:
         """Tell why no bundles are being judged, or None."""
         if not self.validator.has_assignment:
             return "no partitions of raw.bundles are assigned yet"
+        silent_s = time.monotonic() - self._answered_at
+        if silent_s > _SILENT_S:
+            return f"waiting for Kafka, which has not answered for {silent_s:.0f} s"
         return "the consumer group rebalances" if self._app.rebalancing else None
 
     def status(self) -> dict[str, object]:
@@ -179,6 +185,7 @@ class Processor:
             try:
                 async with asyncio.timeout(_LAG_TIMEOUT_S):
                     self._lag = lag = await self._offsets.lag()
+                self._answered_at = time.monotonic()
             except Exception as error:
                 if not kafka.is_transient(error):
                     raise

@@ -21,7 +21,7 @@ from schemas.reasons import Reason, Verdict
 
 log = logging.getLogger(__name__)
 
-_RESERVED = "event: is missing; lines that only name an id are reserved for a later version"
+_RESERVED = "is missing; lines that only name an id are reserved for a later version"
 
 
 @dataclass(slots=True, eq=False)
@@ -68,7 +68,8 @@ def examine_bundle(value: bytes, seen: SeenSet, policy: Policy) -> Examination:
             continue
         relay, seen_at_ms, raw = line
         if raw is None:
-            found.refused.append(Refused(b"", Reason.BAD_BUNDLE, "event", _RESERVED, relay, seen_at_ms))
+            text = [part for part in value.split(b"\n") if part][found.lines - 1]
+            found.refused.append(Refused(text, Reason.BAD_BUNDLE, "event", _RESERVED, relay, seen_at_ms))
             continue
         key = sha256(raw).digest()[:FINGERPRINT_BYTES]  # `fingerprint`, without a call for every copy
         if (record := known(key)) is not None:

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from aiokafka.structs import ConsumerRecord
 
 from core import kafka
 from core.settings import Settings
+from core.waiting import until_it_works
 from schemas.bundle import encode_line
 from schemas.event_record import decode as decode_event
 from schemas.partition import event_partition
@@ -41,6 +43,16 @@ Line = tuple[str, bytes]
 
 def line(event_id: str, raw: bytes, relay: str | None = "wss://a.example", seen_at_ms: int = 1_700_000_000_000) -> Line:
     return event_id, encode_line(relay, seen_at_ms, raw)
+
+
+async def all_committed(settings: Settings, made: Sequence[tuple[int, bytes]]) -> None:
+    """Wait until the group is past every one of these bundles, which are all that the topic holds."""
+    wanted = dict(Counter(partition for partition, _ in made))
+
+    async def done() -> bool:
+        return await committed(settings) == wanted
+
+    await until(done)
 
 
 def bundles(lines: Iterable[Line], partitions: int, size: int = 256) -> list[tuple[int, bytes]]:
@@ -108,20 +120,23 @@ async def rejected(settings: Settings, topic: str = "rejections") -> list[tuple[
 async def committed(settings: Settings) -> dict[int, int]:
     """The processor group's committed offsets of `raw.bundles`."""
     admin = await kafka.admin(settings)
+
+    async def ask() -> dict[TopicPartition, Any]:
+        return dict(await admin.list_consumer_group_offsets(settings.processor.group_id))
+
     try:
-        found = await admin.list_consumer_group_offsets(settings.processor.group_id)
+        found = await until_it_works("the group's offsets", ask, kafka.is_transient)
     finally:
         await kafka.stop_client(admin)
     name = physical(settings.kafka.topic_prefix, "raw.bundles")
     return {tp.partition: at.offset for tp, at in found.items() if tp.topic == name and at.offset >= 0}
 
 
-async def until(condition: Any, what: str) -> None:
-    """Wait until an async condition holds."""
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something holds that another process brings about."""
     async with asyncio.timeout(DEADLINE_S):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - there is no event between processes
             await asyncio.sleep(POLL_S)
-    assert what
 
 
 class Process:
@@ -152,7 +167,7 @@ class Process:
             assert self.popen.poll() is None, self.log()
             return (await asyncio.to_thread(self.get, "/readyz"))[0] == 200
 
-        await until(is_ready, "ready")
+        await until(is_ready)
 
     async def ended(self) -> int:
         """Wait for the end and return the exit code."""
@@ -176,9 +191,9 @@ class Process:
 
 @contextmanager
 def processor(
-    settings: Settings, directory: Path, *, code: str = PROCESSOR, name: str = "p", env: Mapping[str, str] | None = None
+    settings: Settings, directory: Path, *, arguments: Sequence[str] = ("-c", PROCESSOR), name: str = "p"
 ) -> Iterator[Process]:
-    """Run a processor with these Kafka and processor settings; it is killed at the end of the block if it still runs."""
+    """Run a processor with these settings; one that still runs at the end of the block is killed."""
     port_file, log = directory / f"{name}.port", directory / f"{name}.log"
     port_file.unlink(missing_ok=True)
     variables = {
@@ -193,9 +208,7 @@ def processor(
         "BIGBROTR_LOG__LEVEL": "info",
     }
     with log.open("wb") as output:
-        popen = subprocess.Popen(
-            [sys.executable, "-c", code], env=os.environ | variables | (env or {}), stdout=output, stderr=output
-        )
+        popen = subprocess.Popen([sys.executable, *arguments], env=os.environ | variables, stdout=output, stderr=output)
     try:
         yield Process(popen, port_file, log)
     finally:

@@ -1,0 +1,31 @@
+"""Topics for each test, drains that are quick to give up, and events that were signed once for all tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.settings import Settings
+from core.topics import create_topics
+from deploy.embedded.demo_events import generate
+from tests.broker.processors.harness import Line, line
+
+
+@pytest.fixture
+async def ours(settings: Settings) -> Settings:
+    """Settings with topics made and short drains."""
+    await create_topics(settings)
+    processor = settings.processor.model_copy(update={"drain_s": 2.0})
+    return settings.model_copy(update={"processor": processor, "drain_s": 4.0})
+
+
+@pytest.fixture(scope="session")
+def stream() -> list[Line]:
+    """2,000 events, each from two relays, the second copy a while after the first."""
+    events = generate(2_000, seed=5, base_time_s=1_700_000_000, workers=1)
+    placed = [
+        (number + relay * 100, line(event.id, event.wire, f"wss://r{relay}.example", 1_700_000_000_000 + number // 10))
+        for number, event in enumerate(events)
+        for relay in range(2)
+    ]
+    placed.sort(key=lambda pair: pair[0])
+    return [made for _, made in placed]

@@ -1,0 +1,46 @@
+"""A processor with one thing broken: `python -m tests.broker.processors.faulty FAULT OFFSET`.
+
+`raise`: judging the bundle at OFFSET of any partition raises. `hang`: that bundle's outputs are never acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+from core.service import run_service
+from core.settings import load_settings
+from processors.service import ProcessorService
+from processors.validate import lane
+from processors.validate.outcome import Outcome, Source
+from processors.validate.outputs import Outputs
+from processors.validate.pipeline import conclude_bundle
+
+FAULT, OFFSET = sys.argv[1], int(sys.argv[2])
+
+
+class BrokenError(RuntimeError):
+    """What this module is for."""
+
+
+def failing_conclude(found: Any, verdicts: Any, seen: Any, source: Source, partitions: int) -> Outcome:
+    if source.offset == OFFSET:
+        raise BrokenError(f"at offset {source.offset}")
+    return conclude_bundle(found, verdicts, seen, source, partitions)
+
+
+publish = Outputs.publish
+
+
+async def hanging_publish(self: Outputs, outcome: Outcome, source: Source) -> list[asyncio.Future[Any]]:
+    sent = await publish(self, outcome, source)
+    return [*sent, asyncio.get_running_loop().create_future()] if source.offset == OFFSET else sent
+
+
+if __name__ == "__main__":
+    if FAULT == "raise":
+        lane.conclude_bundle = failing_conclude  # type: ignore[attr-defined] # the name that the lane imported
+    else:
+        Outputs.publish = hanging_publish  # type: ignore[method-assign]
+    sys.exit(run_service(ProcessorService(load_settings())))

@@ -1,0 +1,54 @@
+"""A consumer that stands still beside work is stuck; an idle one, or one whose broker is away, is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from processors.stall import StallDetector, StalledError
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def detector(clock: Clock) -> StallDetector:
+    return StallDetector(60.0, clock)
+
+
+def test_work_without_progress_is_stuck(detector: StallDetector, clock: Clock) -> None:
+    detector.observe(3, 0)
+    clock.now = 59
+    assert detector.observe(3, 0) == 59
+    clock.now = 60
+    with pytest.raises(StalledError, match="3 bundles"):
+        detector.observe(3, 0)
+
+
+def test_idle_is_healthy_however_long(detector: StallDetector, clock: Clock) -> None:
+    for hour in range(5):
+        clock.now = hour * 3600
+        assert detector.observe(0, 0) == 0
+    # Work that comes after a long rest has its whole time.
+    assert detector.observe(1, 0) == 0
+    clock.now += 59
+    assert detector.observe(1, 0) == 59
+
+
+def test_progress_and_an_absent_broker_begin_anew(detector: StallDetector, clock: Clock) -> None:
+    detector.observe(3, 0)
+    clock.now = 59
+    assert detector.observe(3, 1) == 0
+    clock.now = 118
+    detector.interrupt()
+    assert detector.observe(3, 1) == 0
+    clock.now = 177
+    assert detector.observe(3, 1) == 59
