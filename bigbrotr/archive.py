@@ -45,7 +45,7 @@ async def has_schema(connection: Connection) -> bool:
 
 
 async def counts(connection: Connection, *, exact: bool = False) -> ArchiveCounts:
-    """Count what is archived: exactly on request or while that is cheap, else as PostgreSQL's statistics estimate it."""
+    """Count what is archived: exactly on request or while that is cheap, else as statistics estimate it."""
     row = await connection.fetchrow(_SIZES)
     assert row is not None
     if row["bytes"] > _EXACT_UP_TO_BYTES and not exact:

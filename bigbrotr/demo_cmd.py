@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import shutil
 import sys
@@ -14,7 +15,7 @@ import click
 
 from bigbrotr import archive
 from bigbrotr.demo import STALLED_AFTER_S, Completion, Held, mismatches
-from bigbrotr.demo_process import DemoRelays
+from bigbrotr.demo_process import DemoRelays, Offer
 from bigbrotr.digest_cmd import as_json, computed
 from bigbrotr.display import display
 from bigbrotr.errors import CommandFailedError
@@ -31,6 +32,8 @@ from producers.publish import publish_relays
 from schemas.relay_url import normalize
 
 _TRICKLE_PER_S = 20.0  # a person sees figures move, and the machine has nearly nothing to do
+_LAST_EVENTS_S = 1.5  # the sink commits twice a second; Ctrl-C promises an end within 15 s
+_LAST_REPORT_S = 2.0  # the relays answer at once
 _ONCE_TRICKLE_S = 3.0  # long enough for live subscriptions to be part of what is compared
 
 _EPILOG = """\b
@@ -111,7 +114,7 @@ async def _demo(
             completion = Completion()
             with shown:
                 session = Session(settings, config, shown, FLOW, exact=True)
-                problems = await _shown(session, relays, wish, completion, once=once)
+                problems = await _shown(settings, session, relays, wish, completion, once=once)
             outcome = await _outcome(settings, completion, began_s, problems, once=once)
             _tell(outcome)
             return outcome
@@ -120,7 +123,7 @@ async def _demo(
 
 
 async def _shown(
-    session: Session, relays: DemoRelays, wish: StopWish, completion: Completion, *, once: bool
+    settings: Settings, session: Session, relays: DemoRelays, wish: StopWish, completion: Completion, *, once: bool
 ) -> list[str]:
     """Run the services until everything is archived, or somebody wants it to end; what went wrong, in sentences."""
     last_report = asyncio.create_task(relays.report())
@@ -130,15 +133,31 @@ async def _shown(
             completion.offer = last_report.result()
         return completion.reached(snapshot) and once
 
-    problems = await session.conduct(until, wish)
+    async def before_stop() -> None:
+        if completion.offer is None:
+            relays.end_trickle()
+            try:
+                completion.offer = await asyncio.wait_for(last_report, _LAST_REPORT_S)
+            except TimeoutError:
+                raise CommandFailedError(
+                    "the demo relays do not say what they offer, so nothing was compared"
+                ) from None
+            await _arrived(settings, completion.offer)
+
+    problems = await session.conduct(until, wish, before_stop)
     if once and wish.asked.is_set():
         problems.append("interrupted before everything was archived")
     if completion.stalled:
         problems.append(f"nothing more was archived for {STALLED_AFTER_S:.0f} s, with events still missing")
-    if completion.offer is None:
-        relays.end_trickle()
-        completion.offer = await last_report
     return problems
+
+
+async def _arrived(settings: Settings, offer: Offer) -> None:
+    """Give the last events a moment to travel, so that Ctrl-C leaves a whole picture behind."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_EVENTS_S), archive.connected(settings) as connection:
+            while (await archive.counts(connection, exact=True)).pairs != offer.pairs:  # noqa: ASYNC110 - see pipeline
+                await asyncio.sleep(0.1)
 
 
 async def _outcome(

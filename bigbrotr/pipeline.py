@@ -20,12 +20,12 @@ from core.settings import Settings
 
 FLOW = ("connector", "processor", "sink")
 
-# Ctrl-C promises an end within 15 s. The embedded servers may take 6 s of them; these are the moments, counted from the
-# request, by which each service is told to stop at the latest, and after which it is killed. A kill costs repeated work
-# and never a row.
-_STOP_AT_S = {"connector": 0.0, "processor": 3.5, "sink": 6.0}
-_KILL_AFTER_S = 2.4
+# Ctrl-C promises an end within 15 s, of which the embedded servers may take 6. In seconds after the request: when each
+# service is told to stop at the latest, and when it is killed. A kill costs repeated work and never a row.
+_TOLD_AT_S = {"connector": 0.0, "processor": 4.0, "sink": 6.5}
+_KILLED_AT_S = {"connector": 4.0, "processor": 6.5, "sink": 9.0}
 CHILD_DRAIN_S = 2.2  # a service then ends by itself, with an exit code that says so, before it would be killed
+_LEAST_S = 1.0  # whatever went before, a service gets this long: most need a tenth of it
 _POLL_S = 0.1
 _REACH_S = 1.0  # both servers are on this machine or near; the connector drains meanwhile
 
@@ -83,17 +83,22 @@ class Pipeline:
             running.write(self._settings.data_dir, entries)
             self._written = entries
 
-    async def stop(self) -> dict[str, int | None]:
-        """Stop in flow order, each once it has nothing left to read or its time is up; the exit codes, by service."""
-        asked_at = time.monotonic()
+    async def stop(self, asked_at_s: float | None = None) -> dict[str, int | None]:
+        """Stop in flow order, each once it has nothing left to read or its time is up; the exit codes, by service.
+
+        Args:
+            asked_at_s: of `time.monotonic`, when somebody wanted the end; now, unless given.
+        """
+        asked_at_s = time.monotonic() if asked_at_s is None else asked_at_s
         codes: dict[str, int | None] = {}
         async with AsyncExitStack() as stack:
             lags = await self._reach(stack)
-            left = {"processor": lags.processor, "sink": lags.sink} if lags is not None else {}
+            open_work = {"processor": lags.processor, "sink": lags.sink} if lags is not None else {}
             for name in self.names:
-                if name in left:
-                    await _until_zero(left[name], asked_at + _STOP_AT_S[name])
-                codes[name] = await self._supervisor.stop(name, _KILL_AFTER_S)
+                if name in open_work:
+                    await _until_zero(open_work[name], asked_at_s + _TOLD_AT_S[name])
+                left_s = asked_at_s + _KILLED_AT_S[name] - time.monotonic()
+                codes[name] = await self._supervisor.stop(name, max(_LEAST_S, left_s))
         running.remove(self._settings.data_dir)
         return codes
 

@@ -7,6 +7,7 @@ import contextlib
 import io
 import logging
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -90,15 +91,20 @@ async def stop_on_signals() -> AsyncIterator[StopWish]:
 
 
 class StopWish:
-    """Whether somebody wants this to end, and whether without waiting."""
+    """Whether somebody wants this to end, since when (`time.monotonic`), and whether without waiting."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.at_once = asyncio.Event()
+        self.asked_at_s: float | None = None
 
     def note(self) -> None:
         """Take note of a signal."""
-        (self.at_once if self.asked.is_set() else self.asked).set()
+        if self.asked.is_set():
+            self.at_once.set()
+            return
+        self.asked_at_s = time.monotonic()
+        self.asked.set()
 
 
 class Session:
@@ -126,8 +132,15 @@ class Session:
         self._shown.note(text)
         logging.getLogger(__name__).warning("%s", text)
 
-    async def conduct(self, until: Until, wish: StopWish) -> list[str]:
+    async def conduct(
+        self, until: Until, wish: StopWish, before_stop: Callable[[], Awaitable[None]] | None = None
+    ) -> list[str]:
         """Start the services, show them until the condition holds or somebody wants it to end, and stop them in order.
+
+        Args:
+            until: asked with each snapshot.
+            wish: set by signals.
+            before_stop: awaited while everything still runs; it must be quick.
 
         Returns:
             Sentences about services that did not end as they should.
@@ -135,6 +148,8 @@ class Session:
         try:
             await self.pipeline.start()
             await self._watch(until, wish)
+            if before_stop is not None:
+                await before_stop()
             self._shown.note("stopping: " + ", then ".join(self.pipeline.names))
             return await self._stop(wish)
         except BaseException:
@@ -155,7 +170,7 @@ class Session:
                     await asyncio.wait_for(wish.asked.wait(), SHOW_EVERY_S)
 
     async def _stop(self, wish: StopWish) -> list[str]:
-        stopping = asyncio.create_task(self.pipeline.stop())
+        stopping = asyncio.create_task(self.pipeline.stop(wish.asked_at_s))
         hurry = asyncio.create_task(wish.at_once.wait())
         await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()

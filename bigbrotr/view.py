@@ -99,7 +99,7 @@ def _counts(now: Snapshot, rate: Rates) -> Table:
         table.add_row("quarantined", number(sum(counts.quarantined.values())), "", by_reason(counts.quarantined))
     table.add_row(
         "archived",
-        f"[bold green]{number(counts.archived)}[/]",
+        Text(number(counts.archived), style="bold green"),
         per_second(rate.archived),
         f"lag {number(now.sink_lag)}",
     )
