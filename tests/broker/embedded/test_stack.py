@@ -14,6 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.settings import KafkaSettings, PostgresSettings, Settings
+from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.stack import PARTITIONS, Servers, attach, ensure_servers, running_stack
 from tests.broker.embedded.support import (
     Holder,
@@ -154,3 +155,15 @@ def test_root_keeps_its_data_below_a_folder_that_nobody_else_may_enter() -> None
             assert database is not None
             assert psutil.Process(database.pid).uids().real != 0
         assert Path(folder).stat().st_mode & 0o077 == 0
+
+
+def test_a_server_that_does_not_start_is_named_with_its_own_words_and_nothing_stays(tmp_path: Path) -> None:
+    with running_stack(tmp_path, names=("postgres",)):
+        pass
+    (tmp_path / "postgres" / "PG_VERSION").write_text("17\n")
+    with (
+        pytest.raises(EmbeddedError, match=r"(?s)postgres does not start.*database files are incompatible"),
+        running_stack(tmp_path, names=("postgres",)),
+    ):
+        pass
+    assert attach(tmp_path) is None
