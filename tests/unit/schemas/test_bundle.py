@@ -94,6 +94,7 @@ EVENT = '{"id":"x"}'
         (f'{{"relay":"\\ud800","seen_at":1,"event":{EVENT}}}', "is not JSON"),
         (f'{{"relay":"r","seen_at":1,"event":{EVENT}}}x', "is not JSON"),
         (f'{{"relay":"r","seen_at":1,"event":{EVENT}', "is not JSON"),
+        (f'{{"relay":"r","seen_at":1,"event":{EVENT}x', "is not JSON"),
     ],
 )
 def test_bad_lines_say_what_is_wrong_and_harm_no_other(line: str, error: str) -> None:

@@ -12,7 +12,7 @@ from schemas.event import Event, encode_event, event_from_object
 from schemas.event_id import IdForm, compute_id, id_form, serialize
 from schemas.judge import Policy, conclude, examine, judge
 from schemas.reasons import Reason, Verdict
-from schemas.signature import public_key, sign, verify, verify_many
+from schemas.signature import public_key, sign, verify, verify_many, verify_message
 from tests.unit.schemas.strategies import SECRET, events, signed, texts, texts_with_surrogates
 
 OTHER_SIG = "0" * 128
@@ -119,6 +119,15 @@ def test_signatures_are_of_one_key_and_one_id() -> None:
     no_key = ("f" * 64, event.id, event.sig)
     assert verify_many([*triples, no_key]) == [True, False, False, True, False]
     assert verify_many([]) == []
+
+
+def test_keys_and_signatures_of_other_lengths_are_none() -> None:
+    event = signed()
+    key, message, sig = (bytes.fromhex(value) for value in (event.pubkey, event.id, event.sig))
+    assert verify_message(key, message, sig)
+    assert not verify_message(b"\x02" + key, message, sig)  # A key of ECDSA, which the binding would take.
+    assert not verify_message(key[:-1], message, sig)
+    assert not verify_message(key, message, sig[:-1])
 
 
 def test_signing_is_deterministic_and_refuses_what_is_no_key() -> None:

@@ -62,6 +62,7 @@ def test_events_in_any_spelling_come_out_byte_for_byte(event: Event, data: st.Da
         b'["EVENT","s",{}],',
         b'["EVENT","s",{}}]',
         b'["EVENT","s",{]}',
+        b'["EVENT","s",{"a":[}}]',
         b'["EVENT" "s",{}]',
         b'["EVENT","s",,{}]',
         b'["EVENT","s",{"a":"\n"}]',
