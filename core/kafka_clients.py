@@ -27,9 +27,8 @@ Client = TypeVar("Client", AIOKafkaProducer, AIOKafkaConsumer, AIOKafkaAdminClie
 
 # Key, headers and the batch header around the largest value that any topic takes.
 _REQUEST_OVERHEAD_BYTES = 64 * 1024
-# aiokafka's default of 10 s is lost by one long pause of the machine; Kafka's own clients use 45 s since KIP-735.
-_SESSION_TIMEOUT_MS = 45_000
-_HEARTBEAT_MS = 3_000
+# Two heartbeats may be lost within the shortest session that Kafka allows.
+_HEARTBEAT_MS = 2_000
 # A revoke waits for a drain; the group must wait for us longer than the longest drain that settings allow by default.
 _REBALANCE_TIMEOUT_MS = 60_000
 # A bundle topic's largest batch is 1 MiB; a larger single batch (up to 4 MiB) is still delivered whole (KIP-74), so
@@ -98,7 +97,7 @@ async def consumer(
         "auto_offset_reset": "earliest",
         "enable_auto_commit": False,
         "max_partition_fetch_bytes": _PARTITION_FETCH_BYTES,
-        "session_timeout_ms": _SESSION_TIMEOUT_MS,
+        "session_timeout_ms": round(settings.kafka.session_timeout_s * 1000),
         "heartbeat_interval_ms": _HEARTBEAT_MS,
         "rebalance_timeout_ms": _REBALANCE_TIMEOUT_MS,
     }

@@ -64,6 +64,12 @@ class KafkaSettings(Group):
     in_flight_bytes: int = Field(
         32 * _MIB, ge=_MIB, description="Unacknowledged bytes of one producer, beyond which it takes no more"
     )
+    session_timeout_s: float = Field(
+        15.0,
+        ge=6.0,  # Kafka's group.min.session.timeout.ms
+        le=1800.0,  # Kafka's group.max.session.timeout.ms
+        description="A consumer that is not heard of for this long, in seconds, is dead, and others get its partitions",
+    )
 
 
 class PostgresSettings(Group):
@@ -127,7 +133,9 @@ class ProcessorSettings(Group):
     """How bundles are judged."""
 
     group_id: str = Field("bigbrotr-processor", min_length=1, description="Consumer group that shares the bundles")
-    seen_ids_per_partition: PositiveInt = Field(200_000, description="Known ids kept in memory for each partition")
+    seen_ids_per_partition: PositiveInt = Field(
+        100_000, description="Most known ids kept in memory for each partition, about 350 bytes each"
+    )
     bundles_in_flight: int = Field(
         32, ge=1, le=1024, description="Bundles of a partition that wait for their outputs' acknowledgement at once"
     )

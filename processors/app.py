@@ -20,11 +20,11 @@ _STREAM_BUFFER_BUNDLES = 64
 _FETCH_BYTES = 1024 * 1024
 # How much acknowledged work a kill may repeat.
 _COMMIT_INTERVAL_S = 1.0
-# A process that was killed holds its partitions for this long (Kafka's default until 3.0).
-_SESSION_TIMEOUT_S = 10.0
-_HEARTBEAT_S = 3.0
+# Two heartbeats may be lost within the shortest session that Kafka allows.
+_HEARTBEAT_S = 2.0
 # Kafka waits this long for a member that drains at a revoke; beyond the deadline of our own for that drain.
 _REBALANCE_MARGIN_S = 10.0
+# aiokafka's default; Faust wants it to be no shorter than the session.
 _REQUEST_TIMEOUT_S = 40.0
 
 
@@ -66,10 +66,10 @@ def create_app(settings: Settings) -> faust.App:
         # A revoke waits for the bundles that are open; the service ends the process if that takes too long.
         stream_wait_empty=True,
         broker_commit_interval=_COMMIT_INTERVAL_S,
-        broker_session_timeout=_SESSION_TIMEOUT_S,
+        broker_session_timeout=settings.kafka.session_timeout_s,
         broker_heartbeat_interval=_HEARTBEAT_S,
         broker_rebalance_timeout=settings.processor.drain_s + _REBALANCE_MARGIN_S,
-        broker_request_timeout=_REQUEST_TIMEOUT_S,
+        broker_request_timeout=max(_REQUEST_TIMEOUT_S, settings.kafka.session_timeout_s),
         # Standby replicas and the assignor for tables would add topics and state of Faust's.
         table_standby_replicas=0,
         worker_redirect_stdouts=False,

@@ -102,6 +102,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": str(settings.kafka.bootstrap_servers),
         "BIGBROTR_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
         "BIGBROTR_KAFKA__PARTITIONS": str(settings.kafka.partitions),
+        "BIGBROTR_KAFKA__SESSION_TIMEOUT_S": str(settings.kafka.session_timeout_s),
         "BIGBROTR_POSTGRES__DSN": settings.postgres.dsn.get_secret_value(),
         "BIGBROTR_CONNECTOR__GROUP_ID": settings.connector.group_id,
         "BIGBROTR_PROCESSOR__GROUP_ID": settings.processor.group_id,

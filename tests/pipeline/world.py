@@ -23,6 +23,7 @@ from schemas.relay_url import normalize
 from sinks.migrate import migrate
 
 PARTITIONS = 4  # as the embedded stack has
+SESSION_TIMEOUT_S = 6.0  # the shortest that Kafka allows: what a killed service's successor waits for its partitions
 
 
 def settings_for(servers: Servers, name: str, folder: Path) -> Settings:
