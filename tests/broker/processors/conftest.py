@@ -12,10 +12,11 @@ from tests.broker.processors.harness import Line, line
 
 @pytest.fixture
 async def ours(settings: Settings) -> Settings:
-    """Settings with topics made and short drains."""
+    """Settings with topics made, short drains, and a group that gives a dead member up as soon as Kafka allows."""
     await create_topics(settings)
     processor = settings.processor.model_copy(update={"drain_s": 2.0})
-    return settings.model_copy(update={"processor": processor, "drain_s": 4.0})
+    kafka = settings.kafka.model_copy(update={"session_timeout_s": 6.0})
+    return settings.model_copy(update={"processor": processor, "kafka": kafka, "drain_s": 4.0})
 
 
 @pytest.fixture(scope="session")

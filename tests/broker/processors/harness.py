@@ -13,12 +13,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import psutil
 from aiokafka import TopicPartition
-from aiokafka.structs import ConsumerRecord
 
 from core import kafka
 from core.settings import Settings
@@ -78,7 +77,16 @@ async def produce(settings: Settings, made: Sequence[tuple[int, bytes]]) -> None
         await kafka.stop_client(producer)
 
 
-async def records(settings: Settings, topic: str) -> list[ConsumerRecord]:
+class Found(NamedTuple):
+    """A record that was published; an absent key or value is empty."""
+
+    partition: int
+    key: bytes
+    value: bytes
+    headers: Sequence[tuple[str, bytes]]
+
+
+async def records(settings: Settings, topic: str) -> list[Found]:
     """Everything that a topic holds now, partition by partition."""
     name = physical(settings.kafka.topic_prefix, topic)
     async with AsyncExitStack() as stack:
@@ -88,10 +96,12 @@ async def records(settings: Settings, topic: str) -> list[ConsumerRecord]:
         reader.assign(every)
         await reader.seek_to_beginning(*every)
         ends = await reader.end_offsets(every)
-        found: dict[TopicPartition, list[ConsumerRecord]] = {tp: [] for tp in every}
+        found: dict[TopicPartition, list[Found]] = {tp: [] for tp in every}
         while any([await reader.position(tp) < ends[tp] for tp in every]):
             for tp, batch in (await reader.getmany(timeout_ms=200)).items():
-                found[tp] += batch
+                found[tp] += [
+                    Found(record.partition, record.key or b"", record.value or b"", record.headers) for record in batch
+                ]
         return [record for tp in every for record in found[tp]]
 
 
@@ -200,6 +210,7 @@ def processor(
         "BIGBROTR_DATA_DIR": str(directory),
         "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers or "",
         "BIGBROTR_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
+        "BIGBROTR_KAFKA__SESSION_TIMEOUT_S": str(settings.kafka.session_timeout_s),
         "BIGBROTR_HTTP__PORT_FILE": str(port_file),
         "BIGBROTR_DRAIN_S": str(settings.drain_s),
         "BIGBROTR_PROCESSOR__GROUP_ID": settings.processor.group_id,

@@ -18,20 +18,27 @@ def record(number: int) -> bytes:
     return pack(number.to_bytes(32), bytes(FINGERPRINT_BYTES), number)
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 40)), max_size=200))
-def test_keeps_what_was_used_last_and_never_more_than_twice_that(steps: list[tuple[bool, int]]) -> None:
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 20)), max_size=200))
+def test_keeps_what_was_used_last_and_never_more_than_its_bound(steps: list[tuple[bool, int]]) -> None:
     seen = SeenSet(IDS)
-    used: list[int] = []
+    used: list[int] = []  # keys, the most recently used last
     for learn, number in steps:
         if learn:
             seen.learn([(key(number), record(number))])
-        elif seen.get(key(number)) is None:
-            continue
-        used = [other for other in used if other != number] + [number]
-        for recent in used[-2 * IDS :]:
-            assert SeenSet.get(seen, key(recent)) == record(recent)
-            used = [other for other in used if other != recent] + [recent]
-        assert len(seen) <= 4 * IDS
+        known = seen.get(key(number)) == record(number)
+        assert known or number not in used[-IDS:]
+        if known:
+            used = [other for other in used if other != number] + [number]
+        assert len(seen) <= 2 * IDS
+
+
+def test_what_is_used_stays_beyond_what_is_only_learned() -> None:
+    seen = SeenSet(IDS)
+    seen.learn([(key(0), record(0))])
+    for number in range(1, 10 * IDS):
+        seen.learn([(key(number), record(number))])
+        assert seen.get(key(0)) == record(0)
+    assert seen.get(key(1)) is None
 
 
 def test_what_was_never_learned_is_not_known() -> None:

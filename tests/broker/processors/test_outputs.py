@@ -1,0 +1,76 @@
+"""What does not fit is a rejection and never a crash; what is too much for one batch or record becomes several."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from core import kafka
+from core.settings import Settings
+from processors.validate.outcome import NewEvent, Outcome, Refused, Source
+from processors.validate.outputs import Outputs
+from schemas.reasons import Reason
+from schemas.sighting import decode
+from tests.broker.processors.harness import records, rejected
+from tests.unit.processors.material import event, wire
+
+pytestmark = pytest.mark.broker
+LIMIT = 4_000
+SOURCE = Source("raw.bundles", 1, 7)
+
+
+@pytest.fixture
+async def outputs(ours: Settings) -> AsyncIterator[Outputs]:
+    """Outputs to topics whose records may be small only."""
+    producer = await kafka.producer(ours)
+    yield Outputs(producer, ours.kafka.topic_prefix, {"events": LIMIT, "rejections": LIMIT})
+    await kafka.stop_client(producer)
+
+
+async def publish(outputs: Outputs, outcome: Outcome) -> None:
+    await asyncio.gather(*await outputs.publish(outcome, SOURCE))
+
+
+async def test_an_event_that_its_topic_does_not_take_is_rejected_with_its_bytes(
+    outputs: Outputs, ours: Settings
+) -> None:
+    small, large = event("small"), event("x" * 2_000)
+    outcome = Outcome(2, 0, 2)
+    outcome.records(1).events = [
+        NewEvent(bytes.fromhex(made.id), wire(made) + b" " * padding, wire(made), "wss://a.example", 5)
+        for made, padding in ((small, 0), (large, LIMIT))
+    ]
+    await publish(outputs, outcome)
+    assert [record.key.hex() for record in await records(ours, "events")] == [small.id]
+    ((item, value),) = await rejected(ours)
+    assert (item.reason, item.relay, item.source_offset, value) == (
+        Reason.OUTPUT_TOO_LARGE,
+        "wss://a.example",
+        7,
+        wire(large),
+    )
+
+
+async def test_a_rejection_that_its_topic_does_not_take_keeps_what_fits(outputs: Outputs, ours: Settings) -> None:
+    outcome = Outcome(1, 0, 0, refused=[Refused(b"x" * 2 * LIMIT, Reason.NOT_JSON, None, "is no JSON")])
+    await publish(outputs, outcome)
+    ((item, value),) = await rejected(ours)
+    assert item.reason is Reason.NOT_JSON
+    assert LIMIT // 2 < len(value) < LIMIT
+
+
+async def test_more_than_a_batch_and_more_than_a_record_take_are_split_and_complete(
+    outputs: Outputs, ours: Settings
+) -> None:
+    outcome = Outcome(0, 0, 0)
+    ids = [f"{number:064x}" for number in range(10_000)]
+    outcome.records(2).events = [NewEvent(bytes.fromhex(found), b"{}" * 500, b"", None, 1) for found in ids]
+    outcome.records(2).sightings = {(f"wss://{found}.example", 1): [(found, 2)] for found in ids}
+    await publish(outputs, outcome)
+    published = await records(ours, "events")
+    assert [(record.partition, record.key.hex()) for record in published] == [(2, found) for found in ids]
+    sightings = await records(ours, "sightings")
+    assert len(sightings) > 1
+    assert [group.ids[0][0] for record in sightings for group in decode(record.value)] == ids
