@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -24,6 +24,7 @@ _PAIRS_PER_EVENT = 4
 # A longer URL is no relay's, and beyond 2,704 bytes the unique index of `relays` would refuse it.
 _MAX_URL_BYTES = 2048
 _INT64_END = 2**63
+_NIP01, _DEL = IdForm.NIP01.value, IdForm.DEL.value
 
 
 class Entry(NamedTuple):
@@ -31,7 +32,7 @@ class Entry(NamedTuple):
 
     record: Record
     event: EventRow | None
-    sightings: list[Sighting]
+    sightings: Sequence[Sighting]
 
 
 class Rejected(NamedTuple):
@@ -96,8 +97,8 @@ class Batch:
 
     def _add_event(self, record: Record, value: bytes) -> None:
         decoded = event_record.decode(value)
-        form = IdForm.DEL if decoded.facts.get("del_form") else IdForm.NIP01
-        self.entries.append(Entry(record, event_row(decoded.event, decoded.raw, form), []))
+        form = _DEL if "del_form" in decoded.facts else _NIP01
+        self.entries.append(Entry(record, event_row(decoded.event, decoded.raw, form), ()))
         self.events += 1
         if self.oldest_seen_ms is None or decoded.seen_at_ms < self.oldest_seen_ms:
             self.oldest_seen_ms = decoded.seen_at_ms
