@@ -8,7 +8,6 @@ import sys
 import click
 
 from bigbrotr.cli import cli
-from core.settings_errors import SettingsError
 
 _SETTINGS = 2  # what click gives wrong usage, too
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -30,13 +29,17 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except SettingsError as error:
-        click.echo(f"Error: in the settings: {error}", err=True)
-        return _SETTINGS
     except BrokenPipeError:
         # The reader has left. Python would complain once more when it flushes at its end: give it nowhere to do so.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        from core.settings_errors import SettingsError  # noqa: PLC0415 - `--help` must not wait for pydantic
+
+        if not isinstance(error, SettingsError):
+            raise
+        click.echo(f"Error: in the settings: {error}", err=True)
+        return _SETTINGS
     return result if isinstance(result, int) else 0
 
 

@@ -16,6 +16,7 @@ from bigbrotr.migrate_cmd import migrated
 from bigbrotr.options import Options, pass_options
 from bigbrotr.pipeline import FLOW
 from bigbrotr.servers import say, servers
+from bigbrotr.service_cmd import made, service_class
 from bigbrotr.session import Session, log_to_file, only_one, stop_on_signals
 from bigbrotr.snapshot import Snapshot
 from bigbrotr.topics_cmd import created
@@ -73,6 +74,9 @@ def run(options: Options, given: tuple[str, ...], files: tuple[Path, ...], *, al
         raise click.UsageError(
             "no relay to read: name some by --relay, --relays FILE, the variable RELAYS, or `relays` in the settings"
         )
+    made(
+        service_class("connector"), settings
+    )  # its filters are checked here and not in a child that dies again and again
     with only_one(settings.data_dir):
         log_to_file(settings)
         with servers(settings) as filled:

@@ -9,6 +9,7 @@ import click
 
 from bigbrotr.options import Options, pass_options
 from core.service import Service, run_service
+from core.settings import Settings, SettingsError
 
 # Imported by name: Faust, aiokafka and asyncpg are loaded only in the process that uses them.
 SERVICES = {
@@ -32,6 +33,18 @@ def service_class(name: str) -> type[Service]:
     return found
 
 
+def made(found: type[Service], settings: Settings) -> Service:
+    """Make a service, which opens nothing yet.
+
+    Raises:
+        SettingsError: a setting that only the service itself can check is wrong.
+    """
+    try:
+        return found(settings)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
 @click.command(epilog=_EPILOG)
 @click.argument("name", type=click.Choice(list(SERVICES)))
 @pass_options
@@ -50,6 +63,6 @@ def service(options: Options, name: str) -> None:
             from deploy.embedded.stack import ensure_servers  # noqa: PLC0415 - a container has no embedded servers
 
             settings = stack.enter_context(ensure_servers(settings))
-        code = run_service(found(settings))
+        code = run_service(made(found, settings))
     if code:
         raise click.exceptions.Exit(code)

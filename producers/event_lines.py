@@ -22,8 +22,8 @@ _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # RFC 8878 section 3.1.2: preceded by 0x50 to
 _BOM = b"\xef\xbb\xbf"
 _MAGIC_BYTES = 4
 _BUFFER_BYTES = 128 * 1024
-# Four bytes of zstd can stand for a block of 128 KiB, so this much input is 32 MiB of output at worst.
-_ZSTD_INPUT_BYTES = 1024
+# Four bytes of zstd can stand for a block of 128 KiB, so this much input is 16 MiB of output at worst.
+_ZSTD_INPUT_BYTES = 512
 _ZSTD_WINDOW_BYTES = 128 * 1024 * 1024  # what the zstd tool takes without --long: files that need more are refused
 
 

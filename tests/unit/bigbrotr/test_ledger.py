@@ -1,0 +1,82 @@
+"""Every imported line is counted once, whatever is said of it twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from aiokafka import TopicPartition
+
+from bigbrotr.account import Account
+from bigbrotr.ledger import Ledger, Settled
+from bigbrotr.offsets import lag
+
+A, B, C = "aa" * 32, "bb" * 32, "cc" * 32
+
+
+@pytest.fixture
+def ledger() -> Iterator[Ledger]:
+    made = Ledger()
+    made.add(0, 10, [(b"good a", A), (b"good a", A), (b"forged a", A), (b"bad b", B)])
+    made.add(0, 11, [(b"good a", A), (b"odd c", C)])
+    yield made
+    made.close()
+
+
+def accepted(ledger: Ledger) -> dict[str, int]:
+    return {event_id: copies for batch in ledger.accepted() for event_id, copies in batch.items()}
+
+
+def test_what_nobody_refused_is_accepted(ledger: Ledger) -> None:
+    assert accepted(ledger) == {A: 4, B: 1, C: 1}
+    assert ledger.settled() == []
+
+
+def test_a_refused_copy_does_not_take_the_genuine_ones_along(ledger: Ledger) -> None:
+    ledger.settle(0, 10, b"forged a", "refused", "bad_signature")
+    ledger.settle(0, 10, b"bad b", "refused", "id_mismatch")
+    ledger.settle(0, 11, b"odd c", "quarantined", "kind_out_of_range")
+    assert accepted(ledger) == {A: 3}
+    assert ledger.settled() == [
+        Settled("quarantined", "kind_out_of_range", 1),
+        Settled("refused", "bad_signature", 1),
+        Settled("refused", "id_mismatch", 1),
+    ]
+
+
+def test_a_rejection_that_was_written_twice_counts_once(ledger: Ledger) -> None:
+    for _ in range(2):
+        ledger.settle(0, 10, b"forged a", "refused", "bad_signature")
+    assert ledger.settled() == [Settled("refused", "bad_signature", 1)]
+
+
+def test_rejections_of_others_are_none_of_ours(ledger: Ledger) -> None:
+    ledger.settle(1, 10, b"good a", "refused", "bad_signature")
+    ledger.settle(0, 12, b"good a", "refused", "bad_signature")
+    ledger.settle(0, 10, b"never sent", "refused", "bad_signature")
+    assert accepted(ledger) == {A: 4, B: 1, C: 1}
+
+
+def test_the_sink_refuses_all_copies_of_an_event(ledger: Ledger) -> None:
+    ledger.settle(0, 10, b"forged a", "refused", "bad_signature")
+    ledger.settle_id(bytes.fromhex(A), "refused", "bad_row")
+    assert accepted(ledger) == {B: 1, C: 1}
+    assert ledger.settled() == [Settled("refused", "bad_row", 3), Settled("refused", "bad_signature", 1)]
+
+
+def test_an_account_is_complete_only_if_every_line_is_in_it() -> None:
+    account = Account(lines=5, archived=2, duplicates=1)
+    assert not account.complete
+    account.refused["not_json"] += 1
+    account.quarantined["lone_surrogate"] += 1
+    assert account.complete
+    account.missing = 1
+    assert not account.complete
+
+
+def test_lag_counts_what_is_still_there_to_be_read() -> None:
+    tp, other = TopicPartition("t", 0), TopicPartition("t", 1)
+    assert lag({tp: 10, other: 4}, {tp: 0, other: 0}, {tp: 7, other: 4}) == 3
+    assert lag({tp: 10}, {tp: 6}, {}) == 4, "a reader that never read lacks what the topic still holds"
+    assert lag({tp: 10}, {}, {tp: 12}) == 0
+    assert lag({}, {}, {tp: 1}) == 0

@@ -1,0 +1,100 @@
+"""Event files are read line by line in bounded memory, whatever they are packed in, and damage is never silent."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.event_lines import DamagedFileError, EventLines, Line
+
+TEXT = b"\n".join(b'{"number":%d}' % number for number in range(20_000))
+PACKINGS: dict[str, Callable[[bytes], bytes]] = {
+    "plain": bytes,
+    "gzip": gzip.compress,
+    "gzip in two members": lambda data: gzip.compress(data[:777]) + gzip.compress(data[777:]),
+    "zstd": zstandard.compress,
+    "zstd in two frames": lambda data: zstandard.compress(data[:777]) + zstandard.compress(data[777:]),
+    "zstd behind user data": lambda data: b"\x5a\x2a\x4d\x18\x03\0\0\0abc" + zstandard.compress(data),
+}
+
+
+def read(data: bytes, limit: int = 1024) -> list[Line]:
+    return list(EventLines(io.BytesIO(data), limit))
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_every_packing_gives_the_same_lines(packing: str) -> None:
+    lines = read(PACKINGS[packing](TEXT))
+    assert [line.raw for line in lines] == TEXT.split(b"\n")
+    assert [line.number for line in lines] == list(range(1, 20_001))
+
+
+@pytest.mark.parametrize("packing", [name for name in PACKINGS if name != "plain"])
+def test_a_file_that_was_cut_off_says_so_after_its_lines(packing: str) -> None:
+    lines = iter(EventLines(io.BytesIO(PACKINGS[packing](TEXT)[:-30]), 1024))
+    first = next(lines)
+    assert first.raw == b'{"number":0}'
+    with pytest.raises(DamagedFileError, match="after line"):
+        list(lines)
+
+
+def test_blank_lines_are_passed_over_and_counted() -> None:
+    assert [(line.number, line.raw) for line in read(b"\xef\xbb\xbf{}\r\n \n\n\t{} ")] == [(1, b"{}"), (4, b"{}")]
+
+
+@pytest.mark.parametrize(("length", "kept"), [(1023, 1023), (1024, 1024), (1025, 1025), (500_000, 1025)])
+def test_of_a_line_beyond_the_limit_only_a_beginning_is_kept(length: int, kept: int) -> None:
+    long, after = read(b"x" * length + b"\n{}")
+    assert len(long.raw) == kept
+    assert (long.size_bytes > 1024) == (length > 1024)
+    assert after == Line(2, b"{}", 2)
+
+
+def test_a_compression_bomb_does_not_fill_the_memory() -> None:
+    bomb = zstandard.compress(b"\0" * 300_000_000)
+    tracemalloc.start()
+    try:
+        (line,) = read(bomb)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert line.size_bytes == 300_000_000
+    assert peak_bytes < 48 * 1024 * 1024  # 16 MiB for what one read can stand for, twice while it is handed over
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_lines_or_damage(data: bytes) -> None:
+    try:
+        lines = read(data)
+    except DamagedFileError:
+        return
+    if data[:1] not in {b"\x1f", b"\x28"}:
+        assert b"\n".join(line.raw for line in lines).split() == data.removeprefix(b"\xef\xbb\xbf").split()
+
+
+def test_a_pipe_is_read_as_it_comes() -> None:
+    class Trickle(io.RawIOBase):
+        """Gives one line a read, and says after how many reads each was seen."""
+
+        reads = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def read1(self, _size: int = -1) -> bytes:
+            self.reads += 1
+            return b'{"a":1}\n' if self.reads <= 3 else b""
+
+        read = read1
+
+    source = Trickle()
+    lines = iter(EventLines(source, 1024))  # type: ignore[arg-type]  # a raw file is enough here
+    next(lines)
+    assert source.reads <= 2
