@@ -194,6 +194,22 @@ async def test_a_cancelled_wait_for_room_takes_nothing(settings: Settings, event
     assert await count(settings, events) == 1
 
 
+async def test_a_cancelled_send_that_the_client_holds_up_takes_nothing(settings: Settings, events: str) -> None:
+    sender = await open_publisher(settings)
+    with paused(servers_of(settings)):
+        # The client asks the broker for the topic's partitions first.
+        waits = asyncio.create_task(sender.send(events, b"value", b"key", 0))
+        async with asyncio.timeout(PATIENCE_S):
+            while not sender.in_flight_records:  # noqa: ASYNC110 - a number has no event
+                await asyncio.sleep(0.01)
+        waits.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waits
+        assert (sender.in_flight_bytes, sender.in_flight_records) == (0, 0)
+    assert await sender.close()
+    assert await count(settings, events) == 0
+
+
 async def test_closing_does_not_wait_for_a_broker_that_is_away(settings: Settings, events: str) -> None:
     sender = await open_publisher(settings)
     await sender.producer.partitions_for(events)

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from core.kafka import admin, open_publisher, stop_client
 from core.settings import Settings
+from core.topic_admin import own_configs
 from core.topics import TopicsError, create_topics, describe_topics
 from schemas.topics import TOPICS, configs, physical
 
 pytestmark = pytest.mark.broker
+
+PATIENCE_S = 60.0
 
 
 def with_kafka(settings: Settings, **changes: object) -> Settings:
@@ -17,8 +22,12 @@ def with_kafka(settings: Settings, **changes: object) -> Settings:
 
 
 async def alter(settings: Settings, topic: str, values: dict[str, str]) -> None:
+    """Set a topic's own settings, and wait until the broker tells them: it learns of them from the controller."""
     client = await admin(settings)
     await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, values)])
+    async with asyncio.timeout(PATIENCE_S):
+        while await own_configs(client, topic) != values:  # noqa: ASYNC110 - a setting has no event
+            await asyncio.sleep(0.01)
     await stop_client(client)
 
 
