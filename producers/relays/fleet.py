@@ -57,6 +57,7 @@ class Fleet:
         self._partitions: dict[int, dict[str, RelayRecord]] = {}
         self._next: dict[int, int] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
         self.sessions: dict[str, Session] = {}
         """By URL: the relays that are read."""
         self.assigned = False
@@ -68,7 +69,7 @@ class Fleet:
         self._consumer = await consumer(self._settings, self._topic, group_id=group_id, listener=self._assigned)
 
     async def run(self) -> None:
-        """Follow assignment and registry until cancelled.
+        """Follow assignment and registry until `stop`.
 
         Raises:
             Exception: the consumer failed for good, or a session's task did.
@@ -76,7 +77,7 @@ class Fleet:
         client = self._consumer
         if client is None:
             raise RuntimeError("the fleet was not started")
-        while True:
+        while not self._stopping:
             gained = await self._follow_assignment()
             for partition in gained:
                 client.seek(TopicPartition(self._topic, partition), self._next[partition])
@@ -86,6 +87,10 @@ class Fleet:
             for task in self._tasks.values():
                 if task.done():
                     task.result()
+
+    def stop(self) -> None:
+        """Let `run` return after its present turn."""
+        self._stopping = True
 
     async def close_sockets(self) -> None:
         """Close every socket; what was received stays where it is."""

@@ -30,6 +30,8 @@ from schemas.relay_url import Network, RelayUrlError, normalize
 logger = logging.getLogger(__name__)
 
 STAGE = "connector"
+_FLEET_STOP_S = 2.0
+"""One turn of the fleet, unless Kafka is away."""
 _WRITTEN = ("raw.bundles", "rejections", "coverage")
 
 
@@ -91,6 +93,9 @@ class ConnectorService(Service):
         """Close the sockets, have everything received acknowledged, and record how far it goes."""
         parts = self._started()
         _, fleet, checkpoints = self._work
+        # A Kafka client that is cancelled while it connects leaves its socket open.
+        self._fleet.stop()
+        await asyncio.wait({fleet}, timeout=_FLEET_STOP_S)
         await _cancelled(fleet, checkpoints)
         await self._fleet.close_sockets()
         await parts.checkpoints.write(everything=True)

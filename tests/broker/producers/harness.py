@@ -66,7 +66,7 @@ async def connector(settings: Settings) -> AsyncIterator[ConnectorService]:
 
 async def until(condition: Callable[[], object], what: str) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the state of a service has no event to wait for
             await asyncio.sleep(0.02)
     assert condition(), what
 
@@ -75,7 +75,8 @@ def relay_status(service: ConnectorService, url: str) -> dict[str, Any]:
     for relay in service.status()["relays"]:  # type: ignore[attr-defined]
         if relay["url"] == url:
             return dict(relay)
-    return {"url": url, "state": "unknown", "received": 0, "refused": 0, "last_error": None, "crawl": {"done": False, "problem": None}}
+    crawl = {"done": False, "problem": None}
+    return {"url": url, "state": "unknown", "received": 0, "refused": 0, "last_error": None, "crawl": crawl}
 
 
 async def records(settings: Settings, name: str) -> list[ConsumerRecord[bytes, bytes]]:

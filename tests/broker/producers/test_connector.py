@@ -213,17 +213,16 @@ async def test_private_addresses_are_refused_where_the_record_does_not_allow_the
 
 async def test_relays_come_and_go_while_running(quick: Settings) -> None:
     events = stored_events(5)
-    async with Hostile(events) as first, Hostile(events) as second:
-        async with connector(quick) as service:
-            await until(lambda: service.ready() is None, "assigned")
-            await publish(quick, [first.url])
-            await until(lambda: crawled(service, first), "the first is read")
-            await publish(quick, [second.url])
-            await until(lambda: crawled(service, second), "the second is read")
-            assert first.connections == 1
-            await _deny(quick, first.url)
-            await until(lambda: relay_status(service, first.url)["state"] == "unknown", "closed")
-            await until(lambda: not first._server.connections, "the socket is closed")  # type: ignore[union-attr]
+    async with Hostile(events) as first, Hostile(events) as second, connector(quick) as service:
+        await until(lambda: service.ready() is None, "assigned")
+        await publish(quick, [first.url])
+        await until(lambda: crawled(service, first), "the first is read")
+        await publish(quick, [second.url])
+        await until(lambda: crawled(service, second), "the second is read")
+        assert first.connections == 1
+        await _deny(quick, first.url)
+        await until(lambda: relay_status(service, first.url)["state"] == "unknown", "closed")
+        await until(lambda: not first._server.connections, "the socket is closed")  # type: ignore[union-attr]
 
 
 async def _deny(settings: Settings, url: str) -> None:

@@ -22,7 +22,7 @@ from producers.relays.crawl import (
 )
 from producers.relays.habits import Habits
 from schemas.ranges import subtract
-from tests.unit.producers.simulated import SimulatedRelay, crawl
+from tests.unit.producers.simulated import Order, SimulatedRelay, Ties, crawl
 
 EVERYTHING = [(BEGINNING, FOREVER)]
 
@@ -31,32 +31,29 @@ def events_at(*seconds: int) -> list[tuple[int, str]]:
     return [(second, f"{number:064x}") for number, second in enumerate(seconds)]
 
 
-@settings(max_examples=400, deadline=None)
-@given(
-    seconds=st.lists(st.integers(0, 60), max_size=80),
-    spare=st.integers(0, 5),
-    order=st.sampled_from(["newest_first", "newest_ascending", "newest_shuffled", "oldest_first"]),
-    ties=st.sampled_from(["by_id", "by_arrival", "random"]),
-    exclusive=st.booleans(),
-    hints=st.booleans(),
-    cuts=st.lists(st.integers(0, 60), max_size=3, unique=True),
-    seed=st.integers(0, 1000),
-)
-def test_every_event_is_reached_whatever_the_order(seconds, spare, order, ties, exclusive, hints, cuts, seed) -> None:
+@st.composite
+def relays_with_room(draw: st.DrawFn) -> SimulatedRelay:
+    """Relays whose cap holds their densest second: everything can be read from them."""
+    seconds = draw(st.lists(st.integers(0, 60), max_size=80))
     densest = max(Counter(seconds).values(), default=1)
-    relay = SimulatedRelay(
+    orders: list[Order] = ["newest_first", "newest_ascending", "newest_shuffled", "oldest_first"]
+    ties: list[Ties] = ["by_id", "by_arrival", "random"]
+    return SimulatedRelay(
         events_at(*seconds),
-        cap=densest + spare,
-        order=order,
-        ties=ties,
-        exclusive_until=exclusive,
-        hints=hints,
-        seed=seed,
+        cap=densest + draw(st.integers(0, 5)),
+        order=draw(st.sampled_from(orders)),
+        ties=draw(st.sampled_from(ties)),
+        exclusive_until=draw(st.booleans()),
+        hints=draw(st.booleans()),
+        seed=draw(st.integers(0, 1000)),
     )
+
+
+@settings(max_examples=400, deadline=None)
+@given(relay=relays_with_room(), cuts=st.lists(st.integers(0, 60), max_size=3, unique=True))
+def test_every_event_is_reached_whatever_the_order(relay: SimulatedRelay, cuts: list[int]) -> None:
     bounds = sorted(cuts)
-    ranges = [
-        (low, high) for low, high in zip([BEGINNING, *[cut + 1 for cut in bounds]], [*bounds, FOREVER], strict=True)
-    ]
+    ranges = list(zip([BEGINNING, *[cut + 1 for cut in bounds]], [*bounds, FOREVER], strict=True))
     crawled = crawl(relay, ranges, Habits(limit=500, smallest_cap=1))
     assert crawled.ids == {event_id for _, event_id in relay.events}
     # What is neither read nor a gap would be lost silently.
@@ -70,7 +67,9 @@ def test_every_event_is_reached_whatever_the_order(seconds, spare, order, ties, 
     order=st.sampled_from(["newest_first", "newest_ascending", "oldest_first"]),
     exclusive=st.booleans(),
 )
-def test_what_a_cap_hides_is_a_gap_and_never_called_read(seconds, cap, order, exclusive) -> None:
+def test_what_a_cap_hides_is_a_gap_and_never_called_read(
+    seconds: list[int], cap: int, order: Order, exclusive: bool
+) -> None:
     relay = SimulatedRelay(events_at(*seconds), cap=cap, order=order, exclusive_until=exclusive)
     crawled = crawl(relay, EVERYTHING, Habits(limit=500, smallest_cap=1))
     missed = {second for second, event_id in relay.events if event_id not in crawled.ids}
@@ -120,7 +119,7 @@ def test_a_quiet_relay_with_one_second_has_no_gap() -> None:
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
-def test_how_until_is_meant_is_learnt_once(exclusive) -> None:
+def test_how_until_is_meant_is_learnt_once(exclusive: bool) -> None:
     habits = Habits(limit=500)
     relay = SimulatedRelay(events_at(*[9] * 5, *[8] * 5, *[7] * 5), cap=5, exclusive_until=exclusive)
     crawled = crawl(relay, EVERYTHING, habits)

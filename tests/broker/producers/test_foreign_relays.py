@@ -1,0 +1,126 @@
+"""Relays that are not ours: what they hold arrives complete, and a killed connector loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from nostr_sdk import LocalRelay, LocalRelayBuilder, RateLimit
+from websockets.asyncio.client import connect
+
+from core.settings import Settings
+from schemas.relay_url import normalize
+from tests.broker.producers.harness import (
+    connector,
+    coverage,
+    lines,
+    publish,
+    relay_status,
+    signed,
+    stored_events,
+    until,
+    verbatim,
+)
+from tests.relays.hostile import Hostile
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+
+NO_LIMIT = 1_000_000
+CONNECTOR = (
+    "import sys; from core.service import run_service; from core.settings import load_settings; "
+    "from producers.relays.service import ConnectorService; sys.exit(run_service(ConnectorService(load_settings())))"
+)
+
+
+async def fill(url: str, events: list[dict[str, Any]]) -> None:
+    """Publish through the relay's front door, which checks every signature."""
+    async with connect(url, proxy=None) as websocket:
+        for event in events:
+            await websocket.send(orjson.dumps(["EVENT", event]).decode())
+            answer = orjson.loads(await websocket.recv())
+            assert answer[:3] == ["OK", event["id"], True], answer
+
+
+async def local_relay() -> tuple[LocalRelay, str]:
+    builder = LocalRelayBuilder().addr("127.0.0.1").max_filter_limit(100)
+    relay = builder.rate_limit(RateLimit(max_reqs=NO_LIMIT, notes_per_minute=NO_LIMIT)).build()
+    await relay.run()
+    return relay, normalize(str(await relay.url()), allow_private=True).url
+
+
+async def test_two_local_relays_are_read_completely_and_followed(quick: Settings) -> None:
+    events = stored_events(350)
+    # Many in one second, but not more than a page: the boundary of pages falls inside.
+    events += [signed(events[100]["created_at"], f"tie {number}") for number in range(60)]
+    events.append(signed(int(time.time()) + 86_400, "dated into the future"))
+    events.append(signed(1, "dated to the beginning"))
+    shared = events[::2]
+    (first, first_url), (second, second_url) = await local_relay(), await local_relay()
+    try:
+        await fill(first_url, events)
+        await fill(second_url, shared)
+        await publish(quick, [first_url, second_url])
+        async with connector(quick) as service:
+            await until(
+                lambda: all(relay_status(service, url)["state"] == "live" for url in (first_url, second_url)), "live"
+            )
+            before = relay_status(service, first_url)["received"]
+            late = [signed(int(time.time()) - 100_000, "two days old"), signed(int(time.time()), "new")]
+            await fill(first_url, late)
+            await until(lambda: relay_status(service, first_url)["received"] >= before + 2, "live events")
+    finally:
+        first.shutdown()
+        second.shutdown()
+    found = await lines(quick)
+    taken = {(line.relay, orjson.loads(line.event or b"")["id"]) for line in found}
+    assert taken == {(first_url, event["id"]) for event in [*events, *late]} | {
+        (second_url, event["id"]) for event in shared
+    }
+    assert all(not record.gaps for record in (await coverage(quick)).values())
+
+
+async def test_kill_9_repeats_work_and_loses_nothing(quick: Settings, tmp_path: Path) -> None:
+    """Killed while crawling, again and again: `coverage` never calls read what is not in `raw.bundles`."""
+    events = stored_events(4000)
+    async with Hostile(events) as relay:
+        await publish(quick, [relay.url])
+        for kill in range(3):
+            process = await _connector_process(quick, tmp_path)
+            try:
+                async with asyncio.timeout(60):
+                    while len(relay.requests) < 12 * (kill + 1):  # noqa: ASYNC110 - the relay only counts
+                        await asyncio.sleep(0.01)
+            finally:
+                os.kill(process.pid, signal.SIGKILL)
+                await process.wait()
+            stored = {line.event for line in await lines(quick)}
+            record = (await coverage(quick)).get(relay.url)
+            for event in events:
+                covered = record is not None and any(
+                    since <= event["created_at"] <= until_s for since, until_s, _ in record.read
+                )
+                assert not covered or verbatim(event) in stored
+        async with connector(quick) as service:
+            await until(lambda: relay_status(service, relay.url)["crawl"]["done"], "crawled")
+    assert {line.event for line in await lines(quick)} == {verbatim(event) for event in events}
+
+
+async def _connector_process(settings: Settings, tmp_path: Path) -> asyncio.subprocess.Process:
+    variables = {
+        "BIGBROTR_DATA_DIR": str(tmp_path),
+        "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers or "",
+        "BIGBROTR_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
+        "BIGBROTR_KAFKA__PARTITIONS": str(settings.kafka.partitions),
+        # A group of its own each time: the killed member would be waited for until its session ends.
+        "BIGBROTR_CONNECTOR__GROUP_ID": f"{settings.connector.group_id}-{time.monotonic_ns()}",
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-c", CONNECTOR, env=os.environ | variables, stderr=asyncio.subprocess.DEVNULL
+    )

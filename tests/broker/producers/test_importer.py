@@ -1,0 +1,92 @@
+"""Files of events end up in `raw.bundles` or, with a reason, in `rejections`; lists of relays in `relays`."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+import zstandard
+
+from core.kafka import read_to_end
+from core.settings import Settings
+from producers.event_lines import DamagedFileError
+from producers.importer import ImportReport, import_lines
+from producers.publish import parse_relays, publish_relays
+from producers.targets import full_name
+from schemas.relay_record import RelayRecord
+from tests.broker.producers.harness import lines, records, rejections, stored_events, verbatim
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "plain": bytes,
+    "gzip": gzip.compress,
+    "zstd": zstandard.ZstdCompressor().compress,
+}
+
+
+@pytest.mark.parametrize("packed", list(PACKERS))
+async def test_a_file_is_imported_whatever_it_is_packed_with(quick: Settings, tmp_path: Path, packed: str) -> None:
+    events = [verbatim(event) for event in stored_events(700)]
+    bad = [b"not json", b'{"id":"short"}', b"[1]", b'{"content":"no id"}']
+    path = tmp_path / "events"
+    path.write_bytes(PACKERS[packed](b"\n".join([*bad[:2], *events, b"", *bad[2:]])))
+    told: list[int] = []
+    relay = "wss://relay.example" if packed == "gzip" else None
+    report = await import_lines(quick, path, relay=relay, progress=lambda now: told.append(now.lines))
+    assert (report.lines, report.bundled) == (704, 700)
+    assert dict(report.refused) == {"not_json": 2, "no_id": 2}
+    assert report.read_bytes == path.stat().st_size
+    assert told == sorted(told)
+    assert told[-1] == 704
+    found = await lines(quick)
+    assert {line.event for line in found} == set(events)
+    assert {line.relay for line in found} == {relay}
+    refused = await rejections(quick)
+    assert {value for _, value in refused} == set(bad)
+    assert all(rejection.stage == "import" and "line " in (rejection.detail or "") for rejection, _ in refused)
+    assert report.offsets == await _offsets(quick)
+
+
+async def _offsets(settings: Settings) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for record in await records(settings, "raw.bundles"):
+        found.setdefault(record.partition, []).append(record.offset)
+    return {partition: sorted(offsets) for partition, offsets in found.items()}
+
+
+async def test_a_damaged_file_is_imported_as_far_as_it_goes(quick: Settings, tmp_path: Path) -> None:
+    events = [verbatim(event) for event in stored_events(3000)]
+    path = tmp_path / "events.gz"
+    path.write_bytes(gzip.compress(b"\n".join(events))[:-2000])
+    last = ImportReport()
+
+    def keep(now: ImportReport) -> None:
+        nonlocal last
+        last = now
+
+    with pytest.raises(DamagedFileError):
+        await import_lines(quick, path, progress=keep)
+    assert 0 < last.bundled < 3000
+    assert {line.event for line in await lines(quick)} == set(events[: last.bundled])
+
+
+async def test_a_list_of_relays_is_published_once(quick: Settings) -> None:
+    text = "# seeds\nwss://A.example/, wss://a.example  # the same\n\nwss://b.example/x ws://10.0.0.1 nonsense\n"
+    found = parse_relays(text.splitlines(), "seeds.txt")
+    assert list(found.relays) == ["wss://a.example", "wss://b.example/x"]
+    assert found.duplicates == 1
+    assert [(refused.place, refused.text) for refused in found.refused] == [
+        ("seeds.txt:4", "ws://10.0.0.1"),
+        ("seeds.txt:4", "nonsense"),
+    ]
+    assert await publish_relays(quick, found.relays.values()) == (2, 0)
+    assert await publish_relays(quick, found.relays.values()) == (0, 2)
+    assert await publish_relays(quick, found.relays.values(), lane="priority") == (2, 0)
+    present = await read_to_end(quick, full_name(quick, "relays"), range(quick.kafka.partitions))
+    assert {key.decode() for key in present} == set(found.relays)
+    assert {RelayRecord.decode(value).lane for value in present.values()} == {"priority"}
+    assert all(orjson.loads(value)["source"] == "publish" for value in present.values())
