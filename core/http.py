@@ -16,7 +16,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from core.metrics import REGISTRY
-from core.settings_model import HttpSettings
+from core.settings_groups import HttpSettings
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Runs one service as a process: health first, then start, run, drain and close, and an exit code that is true.
+"""The life of one service: health first, then start, run, drain and close, and an exit code that is true.
 
 Exit codes: 0 stopped (or done) with everything drained; 1 the service failed; 3 a deadline passed or a second signal
 came, so something may be left undone, which the next start repeats.
@@ -13,14 +13,11 @@ import os
 import time
 from enum import StrEnum
 
-import uvloop
-
-from core import log, metrics, waiting
+from core import metrics, waiting
 from core.http import HealthServer
-from core.parent import parent_pid, watch_parent
 from core.service_base import Service
 from core.stop_signals import StopSignals
-from core.watchdog import Watchdog, end_process
+from core.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +25,6 @@ OK, FAILED, UNDRAINED = 0, 1, 3
 
 # Closing connections that have nothing left to send; longer than a TCP close and a group's leave request take.
 CLOSE_S = 5.0
-# After the loop is done: ending threads, freeing modules.
-EXIT_S = 5.0
 _TICK_S = 1.0
 
 
@@ -175,36 +170,3 @@ async def _first(
     if work.done() and not work.cancelled():
         work.result()
     return False
-
-
-def run_service(service: Service) -> int:
-    """Run the service until it is asked to stop, and return the exit code of the process.
-
-    Call it in the main thread and hand the result to `sys.exit`. The process ends within seconds of this call's return,
-    whatever threads are left.
-    """
-    log.configure(service.settings, service.name)
-    watchdog = Watchdog()
-    lifecycle = Lifecycle(service, watchdog)
-
-    def again(name: str) -> None:
-        end_process(UNDRAINED, f"a second signal ({name})")
-
-    signals = StopSignals(lifecycle.request_stop, again)
-    signals.install()
-    parent = parent_pid(os.environ)
-    if parent is not None:
-        watch_parent(parent, lambda: lifecycle.request_stop("the process that started this one is gone"))
-    code = FAILED
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            try:
-                code = runner.run(lifecycle.run(signals))
-            finally:
-                watchdog.arm(EXIT_S, "the end of the process", code or UNDRAINED)
-    except Exception:
-        code = FAILED
-        logger.exception("%s failed", service.name)
-    signals.attach()
-    logger.info("%s ends with exit code %d", service.name, code)
-    return code

@@ -36,7 +36,6 @@ def _seconds(name: str, text: str, *labels: str) -> Histogram:
 REJECTED = _counter("rejected", "Input refused, by the stage that refused it and the reason", "stage", "reason")
 LOOP_LAG = _gauge("loop_lag_seconds", "How late the event loop was at its last tick")
 STALLS = _counter("loop_stalls", "Times the event loop did not turn for seconds")
-RECONNECTS = _counter("reconnects", "Connections to a server made anew after a failure", "server")
 
 # Producers
 RECEIVED = _counter("received_copies", "Event copies taken from relays or files")

@@ -1,6 +1,6 @@
 """The contract of a service: what one process of the pipeline does between start and drain.
 
-`core.lifecycle.run_service` calls these in order, serves its health, and turns signals into `stopping`.
+`core.lifecycle` calls these in order, serves its health, and turns signals into `stopping`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Read the settings: variables win over the YAML file, the file over the defaults; anything unknown is an error.
 
 `load_settings` is the only place where a process looks at its environment for settings. The models are in
-`core.settings_model` and are handed on here, so that others import one module.
+`core.settings_model` and `core.settings_groups` and are handed on here, so that others import one module.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from pydantic_settings import EnvSettingsSource
 
 from core.settings_errors import SettingsError, explain, misspelt_variables
 from core.settings_file import read_settings_file
-from core.settings_model import (
+from core.settings_groups import (
     ConnectorSettings,
     HttpSettings,
     KafkaSettings,
     LogSettings,
     PostgresSettings,
     ProcessorSettings,
-    Settings,
     SinkSettings,
 )
+from core.settings_model import Settings
 
 __all__ = [
     "ConnectorSettings",

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import asyncpg
 from pydantic import SecretStr
 
-from core.settings_model import (
+from core.settings import (
     ConnectorSettings,
     KafkaSettings,
     PostgresSettings,

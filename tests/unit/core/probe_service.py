@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from core import lifecycle
+from core import lifecycle, service
 from core.service import Service, run_service
 from core.settings import load_settings
 from core.waiting import waiting_for
@@ -82,5 +82,5 @@ async def stubborn() -> None:
 
 if __name__ == "__main__":
     # Deadlines of seconds would make the tests as slow as they are; what matters is that there is one.
-    lifecycle.CLOSE_S = lifecycle.EXIT_S = 0.5
+    lifecycle.CLOSE_S = service.EXIT_S = 0.5
     sys.exit(run_service(Probe(sys.argv[1])))

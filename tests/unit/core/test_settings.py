@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from core.settings import Settings, SettingsError, load_settings
-from core.settings_model import KafkaSettings
+from core.settings import KafkaSettings, Settings, SettingsError, load_settings
 from core.settings_table import settings_table
 
 SECRET = "hunter2-correct-horse"

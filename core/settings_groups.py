@@ -1,0 +1,160 @@
+"""The groups of settings: what can be set in each, its unit, its bounds, its default and what it is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from core.settings_types import (
+    BootstrapServers,
+    DecodedList,
+    PostgresDsn,
+    ProxyUrl,
+    SecretHex,
+    power_of_two,
+)
+
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+_MIB = 1024 * 1024
+
+
+class Group(BaseModel):
+    """A group of settings: unknown keys are errors, values are fixed, and no message repeats an input."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class KafkaSettings(Group):
+    """How to reach Kafka, how its topics are made, and how producers batch."""
+
+    bootstrap_servers: BootstrapServers | None = Field(
+        None, description="`host:port` of one or more brokers, separated by commas; unset: the embedded Kafka"
+    )
+    topic_prefix: str = Field(
+        "nostr.", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="Stands before the name of every topic"
+    )
+    partitions: Annotated[int, power_of_two(1024)] = Field(
+        16, description="Partitions of every topic, a power of two; fixed once the topics exist"
+    )
+    replication_factor: int = Field(1, ge=1, le=16, description="Copies of every partition in the cluster")
+    compression: Literal["none", "lz4", "zstd", "snappy", "gzip"] = Field(
+        "zstd", description="Codec of what is produced; aiokafka's lz4 costs five times the time for half the ratio"
+    )
+    linger_ms: int = Field(
+        5, ge=0, le=10_000, description="How long a producer waits, in ms, for more records before it sends a batch"
+    )
+    max_batch_bytes: int = Field(
+        _MIB // 2,
+        ge=16_384,
+        le=1_000_000,  # a batch must fit into the smallest max.message.bytes of a topic, 1 MiB
+        description="A producer's batch for one partition, in bytes",
+    )
+    in_flight_bytes: int = Field(
+        32 * _MIB, ge=_MIB, description="Unacknowledged bytes of one producer, beyond which it takes no more"
+    )
+    session_timeout_s: float = Field(
+        15.0,
+        ge=6.0,  # Kafka's group.min.session.timeout.ms
+        le=1800.0,  # Kafka's group.max.session.timeout.ms
+        description="A consumer that is not heard of for this long, in seconds, is dead, and others get its partitions",
+    )
+
+
+class PostgresSettings(Group):
+    """How to reach PostgreSQL."""
+
+    dsn: PostgresDsn | None = Field(
+        None, description="`postgresql://user:password@host:port/database`; unset: the embedded PostgreSQL"
+    )
+    pool_min: int = Field(1, ge=0, le=100, description="Connections that a process keeps open")
+    pool_max: int = Field(4, ge=1, le=100, description="Connections that a process opens at most")
+    command_timeout_s: PositiveFloat = Field(
+        120.0, description="A statement that takes longer, in seconds, is cancelled and tried again"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PostgresSettings:
+        if self.pool_min > self.pool_max:
+            raise ValueError(f"has pool_min {self.pool_min} above pool_max {self.pool_max}")
+        return self
+
+
+def _everything() -> list[dict[str, Any]]:
+    return [{}]
+
+
+class ConnectorSettings(Group):
+    """How relays are read and what one of them may cost."""
+
+    group_id: str = Field("bigbrotr-connector", min_length=1, description="Consumer group that shares the relays")
+    bundle_lines: PositiveInt = Field(256, description="Received copies after which a bundle is sent")
+    bundle_bytes: int = Field(256 * 1024, ge=1024, le=_MIB, description="Bytes after which a bundle is sent")
+    bundle_age_ms: int = Field(50, ge=1, le=500, description="Age in ms after which a bundle is sent")
+    frame_max_bytes: int = Field(
+        2 * _MIB, ge=64 * 1024, le=16 * _MIB, description="A longer frame, in bytes, closes its connection"
+    )
+    page_limit: int = Field(500, ge=1, le=5000, description="Stored events asked for at a time")
+    live_limit: int = Field(500, ge=1, le=5000, description="`limit` of a live subscription")
+    connect_timeout_s: PositiveFloat = Field(15.0, description="Time for connection and handshake, in seconds")
+    eose_timeout_s: PositiveFloat = Field(30.0, description="Silence, in seconds, after which a page has failed")
+    ping_interval_s: PositiveFloat = Field(30.0, description="Seconds between pings")
+    max_connections: PositiveInt = Field(500, description="Relays that one connector is connected to at once")
+    in_flight_bytes: int = Field(
+        32 * _MIB, ge=_MIB, description="Received bytes not yet acknowledged by Kafka, beyond which sockets pause"
+    )
+    auth_key: SecretHex | None = Field(
+        None, description="Secret key (64 hex digits) that answers NIP-42 AUTH; unset: AUTH is not answered"
+    )
+    tor_proxy: ProxyUrl | None = Field(None, description="`socks5://host:port` for .onion relays; unset: left out")
+    i2p_proxy: ProxyUrl | None = Field(None, description="The same for .i2p relays")
+    loki_proxy: ProxyUrl | None = Field(None, description="The same for .loki relays")
+    refused_bytes_per_hour: PositiveInt = Field(
+        64 * _MIB, description="Refused bytes of one relay in an hour, after which its socket pauses"
+    )
+    refused_events_per_hour: PositiveInt = Field(10_000, description="The same for refused events")
+    filters: DecodedList[dict[str, Any]] = Field(
+        default_factory=_everything, min_length=1, description="NIP-01 filters to read, a list; `{}` is everything"
+    )
+
+
+class ProcessorSettings(Group):
+    """How bundles are judged."""
+
+    group_id: str = Field("bigbrotr-processor", min_length=1, description="Consumer group that shares the bundles")
+    seen_ids_per_partition: PositiveInt = Field(
+        100_000, description="Most known ids kept in memory for each partition, about 350 bytes each"
+    )
+    bundles_in_flight: int = Field(
+        32, ge=1, le=1024, description="Bundles of a partition that wait for their outputs' acknowledgement at once"
+    )
+    verify_threads: int = Field(2, ge=1, le=64, description="Threads that check signatures")
+    archive_ephemeral: bool = Field(default=False, description="Keep ephemeral kinds (20000-29999) too")
+    drain_s: PositiveFloat = Field(8.0, description="Time, in seconds, for a drain when partitions are revoked")
+
+
+class SinkSettings(Group):
+    """How verified events become rows."""
+
+    group_id: str = Field("bigbrotr-sink", min_length=1, description="Consumer group that shares events and sightings")
+    batch_events: PositiveInt = Field(5000, description="Records after which a batch is written")
+    batch_age_ms: int = Field(500, ge=1, le=60_000, description="Age in ms after which a batch is written")
+    drain_s: PositiveFloat = Field(8.0, description="Time, in seconds, for the open batch when partitions are revoked")
+
+
+class HttpSettings(Group):
+    """Where a service serves /metrics, /healthz, /readyz and /status."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; nothing here asks for a password")
+    port: int = Field(0, ge=0, le=65_535, description="Port to listen on; 0: a free one, named in the log")
+    port_file: Path | None = Field(None, description="File that the port is written to once it is known")
+
+
+class LogSettings(Group):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level to log")
+    format: Literal["text", "json"] = Field("text", description="Plain lines, or one JSON object a line")
