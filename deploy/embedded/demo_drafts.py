@@ -1,8 +1,7 @@
 """What demo authors write: one function per kind of event, each a draft that only wants a time and a signature.
 
 Nothing here replaces or deletes anything else (see `deploy.embedded.demo_events`): addressable drafts carry a `d` tag
-of their own, replaceable ones come from an author who writes each of them once, and deletions name events that do not
-exist.
+of their own, and deletions name events that do not exist. Replaceable events: `deploy.embedded.demo_profile`.
 """
 
 from __future__ import annotations
@@ -152,29 +151,6 @@ def odd_kind(rng: Random, scene: Scene) -> Draft:
         [["t"], ["alt", ""], ["x", TRICKY]],
         text(rng),
     )
-
-
-def profile_set(rng: Random, scene: Scene) -> list[Draft]:
-    """Return the newcomer's replaceable events: kinds 0, 3, 10002 and 10050, each once for ever."""
-    who = scene.newcomer
-    about = orjson.dumps(
-        {"name": words(rng, 1), "about": text(rng, 12), "picture": url(rng), "nip05": "_@example.com"}
-    ).decode()
-    follows = [
-        ["p", a.pubkey, "wss://relay.example.net"]
-        for a in rng.sample(scene.authors, min(len(scene.authors), rng.randint(5, 250)))
-    ]
-    relays = [
-        ["r", "wss://relay.example.net"],
-        ["r", "wss://in.example.org", "read"],
-        ["r", "wss://out.example.org", "write"],
-    ]
-    return [
-        Draft(who, 0, [], about),
-        Draft(who, 3, follows, '{"wss://relay.example.net":{"read":true,"write":true}}'),
-        Draft(who, 10002, relays, ""),
-        Draft(who, 10050, [["relay", "wss://inbox.example.org"]], ""),
-    ]
 
 
 # Shares of the regular kinds, after what clients write most; the rest of a scene is its profile set.
