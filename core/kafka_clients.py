@@ -36,6 +36,9 @@ _REBALANCE_TIMEOUT_MS = 60_000
 _PARTITION_FETCH_BYTES = 1024 * 1024
 # Closing sends what is left of a leave-group request; it must not wait for a broker that is away.
 STOP_S = 5.0
+# A client that never started has nothing to deliver. aiokafka waits for the answer to its request to join, which the
+# group holds back while a member that died is waited for; a service that is told to stop cannot wait for that.
+_ABANDON_S = 0.5
 
 
 def bootstrap_servers(settings: Settings) -> str:
@@ -169,7 +172,7 @@ async def _started(settings: Settings, what: str, make: Callable[[], Client]) ->
         try:
             await client.start()
         except BaseException:
-            await stop_client(client)
+            await stop_client(client, _ABANDON_S)
             raise
         return client
 
