@@ -1,0 +1,64 @@
+"""Commands as processes, with the settings of one test as variables."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from bigbrotr.children import service_env
+from core.settings import Settings
+
+LIMIT_S = 100  # far above what is normal: it only ends a command that hangs
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+    def json(self) -> Any:
+        """Read what stands on stdout."""
+        return json.loads(self.stdout)
+
+
+Command = Callable[..., Awaitable[Done]]
+
+
+def variables(settings: Settings) -> dict[str, str]:
+    """The settings of a test as the environment of a process."""
+    base = {name: value for name, value in os.environ.items() if not name.startswith("BIGBROTR_")}
+    env = service_env(settings, None, "command", base)
+    groups = ("connector", "processor", "sink")
+    env |= {f"BIGBROTR_{name.upper()}__GROUP_ID": getattr(settings, name).group_id for name in groups}
+    return {name: value for name, value in env.items() if not name.startswith(("BIGBROTR_PARENT", "BIGBROTR_HTTP"))}
+
+
+@pytest.fixture
+def command(settings: Settings) -> Command:
+    """Run a command and wait for its end."""
+
+    async def call(*arguments: str, stdin: bytes = b"") -> Done:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bigbrotr", *arguments),
+            env=variables(settings),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            out, err = await asyncio.wait_for(process.communicate(stdin), LIMIT_S)
+        except TimeoutError:
+            process.kill()
+            raise
+        assert process.returncode is not None
+        return Done(process.returncode, out.decode(), err.decode())
+
+    return call

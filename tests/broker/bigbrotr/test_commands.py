@@ -1,0 +1,149 @@
+"""Topics, schema, registry, import and digest by the commands that people type."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.kafka import read_to_end
+from core.settings import Settings
+from deploy.embedded.demo_events import generate
+from schemas.digest import Digest
+from schemas.topics import TOPICS, physical
+from tests.broker.bigbrotr.conftest import Command
+
+pytestmark = pytest.mark.broker
+
+EVENTS = generate(300, seed=11, base_time_s=1_700_000_000, span_s=86_400)
+RELAY = "wss://relay.example.com"
+
+
+def altered(wire: bytes, **fields: object) -> bytes:
+    return json.dumps({**json.loads(wire), **fields}).encode()
+
+
+def digest_of(ids: list[str], relay: str | None) -> Digest:
+    digest = Digest()
+    for event_id in ids:
+        digest.add_event(event_id)
+        if relay is not None:
+            digest.add_pair(event_id, relay)
+    return digest
+
+
+async def test_topics_are_made_once_listed_and_never_resized(command: Command) -> None:
+    made = (await command("topics", "create", "--json")).json()
+    assert [(topic["name"], topic["action"]) for topic in made] == [(topic.name, "created") for topic in TOPICS]
+    again = (await command("topics", "create", "--json")).json()
+    assert {topic["action"] for topic in again} == {"unchanged"}
+    listed = (await command("topics", "list", "--json")).json()
+    assert [topic["name"] for topic in listed] == [topic.name for topic in TOPICS]
+    assert {(topic["partitions"], topic["records"]) for topic in listed} == {(4, 0)}
+    shown = await command("topics", "list")
+    assert "raw.bundles" in shown.stdout
+
+
+async def test_the_schema_is_made_once_and_needed(command: Command) -> None:
+    too_early = await command("digest")
+    assert too_early.returncode == 1
+    assert "bigbrotr migrate" in too_early.stderr
+    assert "Traceback" not in too_early.stderr
+    first, second = await command("migrate"), await command("migrate")
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "applied 0001" in first.stderr
+    assert "applied" not in second.stderr
+    empty = (await command("digest", "--json")).json()
+    assert (empty["events"], empty["sightings"]) == (0, 0)
+
+
+async def test_relays_are_published_once_from_files_and_arguments(
+    command: Command, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "list.txt").write_text("wss://one.example # good\nhttp://two.example\nWSS://ONE.example/\n")
+    first = await command("relays", "publish", str(tmp_path / "list.txt"), "wss://three.example", "--json")
+    assert first.returncode == 0
+    assert "list.txt:2: http://two.example" in first.stderr
+    report = first.json()
+    assert (report["written"], report["unchanged"], report["duplicates"]) == (2, 0, 1)
+    again = (await command("relays", "publish", "wss://one.example", "--json")).json()
+    assert (again["written"], again["unchanged"]) == (0, 1)
+    topic = physical(settings.kafka.topic_prefix, "relays")
+    assert set(await read_to_end(settings, topic, range(4))) == {b"wss://one.example", b"wss://three.example"}
+    private = await command("relays", "publish", "ws://127.0.0.1:7777")
+    assert private.returncode == 1
+    assert (await command("relays", "publish", "--allow-private", "ws://127.0.0.1:7777")).returncode == 0
+
+
+async def test_an_import_without_waiting_says_what_is_safe_in_kafka(command: Command) -> None:
+    lines = [EVENTS[0].wire, b"{}", b"x"]
+    done = await command("import", "-", "--json", stdin=b"\n".join(lines))
+    assert done.returncode == 0
+    result = done.json()
+    assert (result["lines"], result["sent"], result["refused"]) == (3, 1, {"no_id": 1, "not_json": 1})
+    listed = {topic["name"]: topic["records"] for topic in (await command("topics", "list", "--json")).json()}
+    assert (listed["raw.bundles"], listed["rejections"]) == (1, 2)
+
+
+async def test_a_waiting_import_accounts_for_every_line(command: Command, tmp_path: Path) -> None:
+    ids = [event.id for event in EVENTS]
+    lines = [event.wire for event in EVENTS]
+    bad = [
+        altered(lines[0], sig="0" * 128),
+        altered(lines[1], content="altered"),
+        altered(lines[2], kind="1"),
+        b'{"no": "id"}',
+        b"not json",
+        b"\xff\x00",
+        b"y" * (2 * 1024 * 1024),
+    ]
+    file = tmp_path / "events.gz"
+    file.write_bytes(gzip.compress(b"\n".join([*bad, *lines, *lines[:50], b""])))
+
+    first = await command("import", str(file), "--wait", "--json", "--relay", RELAY)
+    assert first.returncode == 0, first.stderr
+    expected: dict[str, Any] = {
+        "lines": 357,
+        "archived": 300,
+        "duplicates": 50,
+        "refused": {
+            "bad_signature": 1,
+            "id_mismatch": 1,
+            "bad_field": 1,
+            "no_id": 1,
+            "not_json": 2,
+            "too_large": 1,
+        },
+        "quarantined": {},
+        "missing": 0,
+        "complete": True,
+    }
+    assert first.json() == {**first.json(), **expected}
+
+    digest = (await command("digest", "--json")).json()
+    assert digest["digest"] == digest_of(ids, RELAY).hexdigest()
+
+    second = await command("import", str(file), "--wait", "--json")
+    assert second.returncode == 0, second.stderr
+    assert second.json() == {**second.json(), **expected}
+    assert (await command("digest", "--json")).json() == digest, "an import again changes nothing"
+
+    status = (await command("status", "--json")).json()
+    assert status["servers"] == {"kafka": "reachable", "postgres": "reachable"}
+    assert status["services"] == []
+    assert status["counts"]["archived"] == 300
+    assert (status["processor_lag"], status["sink_lag"]) == (0, 0)
+
+
+async def test_a_damaged_file_fails_and_what_came_before_is_archived(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "cut.gz"
+    file.write_bytes(gzip.compress(b"\n".join(event.wire for event in EVENTS))[:-2000])
+    done = await command("import", str(file), "--wait", "--json")
+    assert done.returncode == 1
+    assert "cut.gz: damaged after line" in done.stderr
+    result = done.json()
+    assert result["complete"]
+    assert 0 < result["archived"] == result["lines"] < 300

@@ -1,0 +1,131 @@
+"""`demo` and `run` as people see them: honest to the end, stopped in time, and gone when they are killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bigbrotr import running
+from core.settings import Settings
+from deploy.embedded.demo_events import generate
+from tests.broker.bigbrotr.conftest import LIMIT_S, Command, variables
+
+pytestmark = pytest.mark.broker
+
+STOP_S = 15.0  # what Ctrl-C promises
+
+
+@asynccontextmanager
+async def started(settings: Settings, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A command that runs until it is told to stop; gone after the block, and its services with it."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bigbrotr", *arguments),
+        env=variables(settings),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def until(condition: Callable[[], bool], limit_s: float = LIMIT_S) -> None:
+    async with asyncio.timeout(limit_s):
+        while not condition():  # noqa: ASYNC110 - processes are watched, there is no event
+            await asyncio.sleep(0.05)
+
+
+def services(data_dir: Path) -> dict[str, psutil.Process]:
+    """The services that are up: those whose health can be asked."""
+    return {one.name: psutil.Process(one.pid) for one in running.read(data_dir) if one.port}
+
+
+def alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+async def test_the_demo_ends_by_itself_and_only_an_exact_archive_is_a_success(command: Command) -> None:
+    done = await command("demo", "--once", "--events", "150", "--relays", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    result = done.json()
+    assert result["complete"]
+    assert result["offered"]["events"] >= 150
+    assert result["archived"]["events"] == result["offered"]["events"]
+    assert result["archived"]["sightings"] == result["offered"]["copies"]
+    assert (result["problems"], result["rejected"]) == ([], {})
+
+    again = await command("demo", "--once", "--events", "150", "--json")
+    assert again.returncode == 1
+    assert "the database holds events already" in again.stderr
+
+
+async def test_run_goes_on_without_its_relays_and_stops_in_time(settings: Settings) -> None:
+    async with started(settings, "run", "--allow-private", "--relay", "ws://127.0.0.1:1") as process:
+        await until(lambda: len(services(settings.data_dir)) == 3)
+        up = services(settings.data_dir)
+
+        up["sink"].kill()
+        await until(lambda: services(settings.data_dir).get("sink", up["sink"]) != up["sink"])
+
+        second = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bigbrotr", "run", "--relay", "wss://a.example"),
+            env=variables(settings),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await second.communicate()
+        assert second.returncode == 1
+        assert b"services run already" in said
+
+        asked_at = time.monotonic()
+        os.kill(process.pid, signal.SIGINT)
+        assert process.stdout is not None
+        output = (await process.stdout.read()).decode()
+        assert await process.wait() == 0, output
+        assert time.monotonic() - asked_at < STOP_S
+        assert "sink ended with signal SIGKILL; starts again in" in output
+        assert "the archive holds 0" in output
+        assert not any(alive(one) for one in up.values())
+        assert not (settings.data_dir / running.FILE_NAME).exists()
+
+
+async def test_nothing_outlives_a_supervisor_that_is_killed(settings: Settings) -> None:
+    async with started(settings, "run", "--allow-private", "--relay", "ws://127.0.0.1:1") as process:
+        await until(lambda: len(services(settings.data_dir)) == 3)
+        up = services(settings.data_dir)
+        process.kill()
+        await until(lambda: not any(alive(one) for one in up.values()), STOP_S)
+    assert running.read(settings.data_dir) == []
+
+
+async def test_a_waiting_import_uses_the_services_that_run(settings: Settings, command: Command) -> None:
+
+    lines = [event.wire for event in generate(50, seed=5, base_time_s=1_700_000_000, span_s=86_400)]
+    async with started(settings, "run", "--allow-private", "--relay", "ws://127.0.0.1:1") as process:
+        await until(lambda: len(services(settings.data_dir)) == 3)
+        up = services(settings.data_dir)
+        done = await command("import", "-", "--wait", "--json", stdin=b"\n".join(lines))
+        assert done.returncode == 0, done.stderr
+        assert done.json()["archived"] == 50
+        assert services(settings.data_dir) == up
+        status = (await command("status", "--json")).json()
+        assert {one["name"]: one["problem"] for one in status["services"]} == dict.fromkeys(up)
+        (relay,) = status["relays"]
+        assert relay["url"] == "ws://127.0.0.1:1"
+        assert relay["state"] in {"unreachable", "connecting"}, "the one between two tries of the other"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout is not None
+        await process.stdout.read()
+        assert await process.wait() == 0
