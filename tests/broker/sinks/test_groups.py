@@ -151,7 +151,8 @@ async def member(settings: Settings, directory: Path) -> AsyncIterator[Member]:
     assert settings.postgres.dsn is not None
     config = {
         "data_dir": str(directory),
-        "kafka": settings.kafka.model_dump(mode="json", exclude_unset=True),
+        # The shortest after which Kafka's defaults let a silent member be missed.
+        "kafka": settings.kafka.model_dump(mode="json", exclude_unset=True) | {"session_timeout_s": 6.0},
         "postgres": {"dsn": settings.postgres.dsn.get_secret_value()},
         "sink": settings.sink.model_dump(mode="json", exclude_unset=True),
         "http": {"port_file": str(directory / "port")},
@@ -159,7 +160,7 @@ async def member(settings: Settings, directory: Path) -> AsyncIterator[Member]:
     (directory / "config.yaml").write_text(yaml.safe_dump(config))
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 - its pid is needed, not its output
-            [sys.executable, "-m", "tests.broker.sinks.member", str(directory / "config.yaml")],
+            [sys.executable, "-m", "bigbrotr", "--config", str(directory / "config.yaml"), "service", "sink"],
             cwd=Path(__file__).parents[3],
             stderr=log,
         )

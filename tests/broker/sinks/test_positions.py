@@ -15,8 +15,9 @@ from core.settings import Settings
 from core.topics import create_topics
 from schemas.topics import physical
 from sinks.connection import Pool
+from sinks.consumer import GroupReader
 from sinks.digest import archive_digest
-from sinks.offsets import PositionError
+from sinks.offsets import PositionError, StoredOffset
 from sinks.service import SinkService
 from tests.broker.sinks.material import event, eventually, feed, running_sink
 
@@ -98,7 +99,9 @@ async def test_reading_goes_on_where_the_rows_end_whatever_kafka_has_as_offset(s
     liar = await kafka.consumer(settings, topic, group_id=settings.sink.group_id)
     await liar.commit({TopicPartition(topic, number): 1_000 for number in range(settings.kafka.partitions)})
     await kafka.stop_client(liar)
-    await pool.execute("UPDATE sink_offsets SET next_offset = next_offset - 1 WHERE next_offset > 1")
+    await pool.execute(
+        "UPDATE sink_offsets SET next_offset = next_offset - 1, last_timestamp_ms = NULL WHERE next_offset > 1"
+    )
     await archive(settings, pool, range(40, 80))
     assert (await archive_digest(pool)).events == 80
 
@@ -117,3 +120,29 @@ async def run_sink_until_it_ends(settings: Settings) -> None:
             await service.run()
     finally:
         await service.close()
+
+
+async def test_records_of_a_partition_that_was_not_placed_are_discarded_and_read_again(settings: Settings) -> None:
+    topic = physical(settings.kafka.topic_prefix, "events")
+    async with feed(settings) as fed:
+        await fed.events(event(number) for number in range(40))
+    reader = GroupReader(settings.sink.group_id)
+    # aiokafka reads on from a position of its own, as it may between an assignment and the pause that follows.
+    consumer = await kafka.consumer(settings, topic, group_id=settings.sink.group_id, listener=reader)
+    reader.attach(consumer)
+    consumer.resume(*reader.assigned())
+    identities = await reader.identities(reader.assigned())
+    while any([await consumer.position(tp) < identity.end for tp, identity in identities.items()]):
+        assert await reader.poll(0.1, 100) == []
+    reader.place(
+        {tp: StoredOffset(0, now.cluster_id, now.topic_id, None) for tp, now in identities.items()}, identities
+    )
+    found: list[int] = []
+
+    async def all_found() -> bool:
+        found.extend(len(chunk.records) for chunk in await reader.poll(0.1, 100))
+        return sum(found) == 40
+
+    await eventually(all_found)
+    assert reader.positions() == {tp: identity.end for tp, identity in identities.items()}
+    await kafka.stop_client(consumer)
