@@ -98,28 +98,27 @@ async def _demo(
     settings: Settings, config: Path | None, plan: list[str], *, once: bool, as_document: bool
 ) -> dict[str, Any]:
     began_s = time.monotonic()
-    async with stop_on_signals() as wish:
-        relays = await DemoRelays.start(settings.data_dir / "logs", plan)
-        try:
-            await created(settings)
-            await migrated(settings)
-            if (await archive.counted(settings, exact=True)).events:
-                raise CommandFailedError("the database holds events already: give the demo one of its own")
-            say("filling the relays")
-            offer = await relays.report()
-            urls = [normalize(url, allow_private=True) for url in offer.urls]
-            await publish_relays(settings, urls, allow_private=True)
-            say(f"{len(offer.urls)} relays offer {offer.events:,} distinct events, {offer.pairs:,} copies")
-            shown = display("BigBrotr demo", file=sys.stderr if as_document else None)
-            completion = Completion()
+    relays = await DemoRelays.start(settings.data_dir / "logs", plan)
+    try:
+        await created(settings)
+        await migrated(settings)
+        if (await archive.counted(settings, exact=True)).events:
+            raise CommandFailedError("the database holds events already: give the demo one of its own")
+        say("filling the relays")
+        offer = await relays.report()
+        await publish_relays(settings, [normalize(url, allow_private=True) for url in offer.urls], allow_private=True)
+        say(f"{len(offer.urls)} relays offer {offer.events:,} distinct events, {offer.pairs:,} copies")
+        completion = Completion()
+        shown = display("BigBrotr demo", file=sys.stderr if as_document else None)
+        async with stop_on_signals() as wish:
             with shown:
                 session = Session(settings, config, shown, FLOW, exact=True)
                 problems = await _shown(settings, session, relays, wish, completion, once=once)
-            outcome = await _outcome(settings, completion, began_s, problems, once=once)
-            _tell(outcome)
-            return outcome
-        finally:
-            await relays.stop()
+        outcome = await _outcome(settings, completion, began_s, problems, once=once)
+        _tell(outcome)
+        return outcome
+    finally:
+        await relays.stop()
 
 
 async def _shown(

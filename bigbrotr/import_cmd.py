@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from bigbrotr.options import Options, pass_options
 from bigbrotr.progress import ImportProgress
 from bigbrotr.servers import quiet_log, servers
 from bigbrotr.settling import needed_services, settled
+from bigbrotr.standard_input import interruptible_stdin
 from bigbrotr.topics_cmd import created
 from bigbrotr.view import by_reason
 from core.settings import Settings
@@ -110,10 +112,11 @@ async def _read(
         latest = report
         progress.read(report)
 
-    try:
-        return await import_lines(settings, source, relay=relay, progress=seen), None
-    except DamagedFileError as error:
-        return latest, str(error)
+    with interruptible_stdin() if source is None else nullcontext():
+        try:
+            return await import_lines(settings, source, relay=relay, progress=seen), None
+        except DamagedFileError as error:
+            return latest, str(error)
 
 
 def _as_json(result: Account) -> dict[str, Any]:
