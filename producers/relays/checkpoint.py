@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from producers.bundler import Bundler
 from producers.outbox import Outbox
+from producers.relays.ledger import Ledger
 from producers.relays.session import Session
 from schemas.coverage import Coverage
 from schemas.partition import relay_partition
@@ -16,6 +19,17 @@ EVERY_S = 1.0
 """How much work a crash repeats, about."""
 CURSOR_EVERY_S = 10.0
 """For a relay of which only the cursor moved: a thousand live relays make a hundred records a second."""
+
+
+class _Written(NamedTuple):
+    """How far a ledger is written, and when that was, monotonic seconds."""
+
+    changes: int
+    crawled: int
+    at_s: float
+
+
+_NOTHING = _Written(0, 0, 0.0)
 
 
 class Checkpoints:
@@ -30,7 +44,7 @@ class Checkpoints:
         self._topic = topic
         self._partitions = partitions
         self._sessions = sessions
-        self._written: dict[str, tuple[int, float, int]] = {}
+        self._written: WeakKeyDictionary[Ledger, _Written] = WeakKeyDictionary()
 
     async def run(self) -> None:
         """Write for ever."""
@@ -64,10 +78,10 @@ class Checkpoints:
         for session in self._sessions():
             session.note_time()
             ledger = session.ledger
-            changes, written_s, crawled = self._written.get(ledger.relay, (0, 0.0, 0))
-            if ledger.changes == changes:
+            last = self._written.get(ledger, _NOTHING)
+            if ledger.changes == last.changes:
                 continue
-            if everything or ledger.crawled != crawled or now_s - written_s >= CURSOR_EVERY_S:
-                self._written[ledger.relay] = (ledger.changes, now_s, ledger.crawled)
+            if everything or ledger.crawled != last.crawled or now_s - last.at_s >= CURSOR_EVERY_S:
+                self._written[ledger] = _Written(ledger.changes, ledger.crawled, now_s)
                 due.append((session.host, ledger.record(time.time_ns() // 1_000_000)))
         return due

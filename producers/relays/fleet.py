@@ -19,7 +19,9 @@ from core.settings import Settings
 from producers.relays.session import Session
 from producers.targets import full_name
 from schemas.coverage import Coverage
+from schemas.partition import relay_partition
 from schemas.relay_record import RelayRecord
+from schemas.relay_url import normalize
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,8 @@ class Fleet:
         self._partitions: dict[int, dict[str, RelayRecord]] = {}
         self._next: dict[int, int] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._left: dict[str, Coverage] = {}
         self._stopping = False
         self.sessions: dict[str, Session] = {}
         """By URL: the relays that are read."""
@@ -78,9 +82,7 @@ class Fleet:
         if client is None:
             raise RuntimeError("the fleet was not started")
         while not self._stopping:
-            gained = await self._follow_assignment()
-            for partition in gained:
-                client.seek(TopicPartition(self._topic, partition), self._next[partition])
+            await self._follow_assignment(client)
             for tp, records in (await client.getmany(timeout_ms=_POLL_MS)).items():
                 if tp.partition in self._partitions:
                     self._follow(tp.partition, records)
@@ -93,12 +95,12 @@ class Fleet:
         self._stopping = True
 
     async def close_sockets(self) -> None:
-        """Close every socket; what was received stays where it is."""
-        tasks = list(self._tasks.values())
+        """Close every socket; `sessions` stay, for what they know is still to be recorded."""
+        tasks = [*self._tasks.values(), *self._ending]
+        self._tasks.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._tasks.clear()
 
     async def close(self) -> None:
         """Close every socket and leave the group."""
@@ -109,40 +111,46 @@ class Fleet:
     def _follow(self, partition: int, records: list[ConsumerRecord[bytes, bytes]]) -> None:
         """Act on new records of a partition."""
         for record in records:
-            # After each rebalance the group's own position is delivered first: older states, which would undo newer.
+            # Each rebalance begins at the group's own position: older states, which would undo newer ones.
             if record.offset < self._next[partition]:
                 continue
             self._next[partition] = record.offset + 1
             if record.key is not None:
                 self._set(partition, record.key, record.value, None)
 
-    async def _follow_assignment(self) -> set[int]:
-        """Close what was lost and open what was gained; the gained partitions."""
+    async def _follow_assignment(self, client: AIOKafkaConsumer) -> None:
+        """Close what was lost and open what was gained."""
         assigned, self._assigned.partitions = self._assigned.partitions, None
         if assigned is None:
-            return set()
+            return
         for partition in set(self._partitions) - assigned:
-            for url in list(self._partitions.pop(partition)):
-                await self._close(url)
+            for url in self._partitions.pop(partition):
+                self._left.pop(url, None)
+                self._end(url)
+        # Whoever has these partitions now opens sockets of its own to the same relays.
+        await asyncio.gather(*self._ending, return_exceptions=True)
         gained = assigned - set(self._partitions)
         if gained:
-            await self._read(gained)
+            await self._read(client, gained)
         self.assigned = True
-        return gained
 
-    async def _read(self, gained: set[int]) -> None:
-        client = self._consumer
-        if client is None:
-            return
+    async def _read(self, client: AIOKafkaConsumer, gained: set[int]) -> None:
         # The end is taken before the reading: what comes in between is read twice, and the second time is newer.
         ends = await client.end_offsets([TopicPartition(self._topic, partition) for partition in gained])
-        self._next |= {tp.partition: end for tp, end in ends.items()}
-        coverage = await read_to_end(self._settings, full_name(self._settings, "coverage"), gained)
-        for partition in sorted(gained):
-            self._partitions[partition] = {}
-            relays = await read_to_end(self._settings, self._topic, [partition])
-            for key, value in relays.items():
+        relays, coverage = await asyncio.gather(
+            read_to_end(self._settings, self._topic, gained),
+            read_to_end(self._settings, full_name(self._settings, "coverage"), gained),
+        )
+        for tp, end in ends.items():
+            self._next[tp.partition] = end
+            self._partitions[tp.partition] = {}
+        count = len(client.partitions_for_topic(self._topic) or ())
+        for key, value in relays.items():
+            partition = _partition_of(key, count)
+            if partition in gained:
                 self._set(partition, key, value, _coverage(coverage.get(key)))
+            else:
+                logger.warning("a record of relays stands in the wrong partition and is not read: %r", key[:200])
         logger.info("reading %d relays of %d partitions", len(self._tasks), len(self._partitions))
 
     def _set(self, partition: int, key: bytes, value: bytes | None, coverage: Coverage | None) -> None:
@@ -150,30 +158,38 @@ class Fleet:
         known = self._partitions[partition]
         url = key.decode(errors="replace")
         record = _record(url, value) if value is not None else None
-        before = known.get(url)
-        if record is None:
-            known.pop(url, None)
-        else:
+        before = known.pop(url, None)
+        if record is not None:
             known[url] = record
         if before is not None and record is not None and _equal(before, record) and url in self._tasks:
             return
-        session = self.sessions.pop(url, None)
-        if (task := self._tasks.pop(url, None)) is not None:
-            task.cancel()
+        session = self._end(url)
+        if session is not None:
+            # Not durable yet as it stands, but neither is it written before everything received until now is.
+            self._left[url] = session.ledger.record(0)
         if record is None or not record.allowed:
             return
-        if coverage is None and session is not None:
-            coverage = session.ledger.record(0)
-        opened = self._open_session(record, coverage)
+        opened = self._open_session(record, coverage or self._left.pop(url, None))
         if opened is not None:
             self.sessions[url] = opened
             self._tasks[url] = asyncio.create_task(opened.run(), name=url)
 
-    async def _close(self, url: str) -> None:
-        self.sessions.pop(url, None)
-        if (task := self._tasks.pop(url, None)) is not None:
+    def _end(self, url: str) -> Session | None:
+        """Let a relay go; its socket closes in a moment."""
+        task = self._tasks.pop(url, None)
+        if task is not None:
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        return self.sessions.pop(url, None)
+
+
+def _partition_of(key: bytes, count: int) -> int | None:
+    """Where the record of a relay stands; None for a key that is no normalised URL."""
+    try:
+        return relay_partition(normalize(key.decode(), allow_private=True).host, count)
+    except ValueError:
+        return None
 
 
 def _equal(one: RelayRecord, other: RelayRecord) -> bool:

@@ -30,6 +30,7 @@ class Hostile:
         events: what it has stored.
         answer: what it does on a REQ.
         refusals: HTTP status and headers of the first handshakes; afterwards it accepts.
+        host: the loopback address that it listens on.
         drop_after_accept: close the socket right after the handshake.
         connections: handshakes so far, refused ones included.
         requests: filters of all REQs.
@@ -42,6 +43,7 @@ class Hostile:
     drop_after_accept: bool = False
     greeting: Sequence[str | bytes] = ()
     echo: bool = False
+    host: str = "127.0.0.1"
     url: str = ""
     connections: int = 0
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -51,9 +53,9 @@ class Hostile:
 
     async def __aenter__(self) -> Self:
         self._server = await serve(
-            self._serve, "127.0.0.1", 0, process_request=self._handshake, compression=None, close_timeout=0.5
+            self._serve, self.host, 0, process_request=self._handshake, compression=None, close_timeout=0.5
         )
-        self.url = f"ws://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}"
+        self.url = f"ws://{self.host}:{next(iter(self._server.sockets)).getsockname()[1]}"
         return self
 
     async def __aexit__(

@@ -238,3 +238,26 @@ async def _deny(settings: Settings, url: str) -> None:
     await publisher.send(topic, record.encode(), url.encode(), relay_partition("127.0.0.1", settings.kafka.partitions))
     await publisher.flush(10)
     await publisher.close()
+
+
+async def test_instances_share_the_relays_and_take_over(quick: Settings) -> None:
+    """A second instance takes some, what stays keeps its socket, and all are read again when one leaves."""
+    # Three loopback addresses whose hosts fall into three of the four partitions.
+    relays = [Hostile(stored_events(3), host=host) for host in ("127.0.0.1", "127.0.0.6", "127.0.0.10")]
+    async with relays[0], relays[1], relays[2]:
+        await publish(quick, [relay.url for relay in relays])
+        async with connector(quick) as one:
+            await until(lambda: crawled(one, *relays), "all relays")
+            async with connector(quick) as other:
+                await until(
+                    lambda: other._fleet.sessions and len(one._fleet.sessions) + len(other._fleet.sessions) == 3,
+                    "each relay once",
+                )
+                kept, moved = set(one._fleet.sessions), set(other._fleet.sessions)
+                assert kept
+                assert not kept & moved
+                await until(lambda: crawled(other, *[relay for relay in relays if relay.url in moved]), "read")
+                assert [relay.connections for relay in relays] == [2 if relay.url in moved else 1 for relay in relays]
+            await until(lambda: len(one._fleet.sessions) == 3, "taken over")
+            await until(lambda: crawled(one, *relays), "read again")
+            assert [relay.connections for relay in relays] == [3 if relay.url in moved else 1 for relay in relays]
