@@ -47,9 +47,10 @@ def interruptible_stdin() -> Iterator[None]:
     """Let `sys.stdin` end when the block does, whatever reads it then: a read in a thread cannot be cancelled."""
     before = sys.stdin
     source = _Interruptible(before.fileno())
-    sys.stdin = io.TextIOWrapper(io.BufferedReader(source))
+    text = sys.stdin = io.TextIOWrapper(io.BufferedReader(source))
     try:
         yield
     finally:
         source.interrupt()
         sys.stdin = before
+        text.detach()  # or its end would close what a thread may still hold
