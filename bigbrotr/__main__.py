@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
@@ -21,18 +20,13 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; errors that a person can mend are one sentence on stderr."""
     try:
-        # Outside click's own mode of running alone, an Exit is returned instead of raised.
+        # In this mode click returns the code of an Exit, and raises all else but a broken pipe, which it ends quietly.
         result = cli.main(arguments, prog_name="bigbrotr", standalone_mode=False)
-        sys.stdout.flush()
     except click.exceptions.Abort:
         return _INTERRUPTED
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:
-        # The reader has left. Python would complain once more when it flushes at its end: give it nowhere to do so.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:
         from core.settings_errors import SettingsError  # noqa: PLC0415 - `--help` must not wait for pydantic
 

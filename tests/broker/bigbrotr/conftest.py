@@ -43,12 +43,12 @@ def variables(settings: Settings) -> dict[str, str]:
 
 @pytest.fixture
 def command(settings: Settings) -> Command:
-    """Run a command and wait for its end."""
+    """Run a command, with more variables if need be, and wait for its end."""
 
-    async def call(*arguments: str, stdin: bytes = b"") -> Done:
+    async def call(*arguments: str, stdin: bytes = b"", **extra: str) -> Done:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bigbrotr", *arguments),
-            env=variables(settings),
+            env=variables(settings) | extra,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

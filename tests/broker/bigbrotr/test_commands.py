@@ -141,7 +141,8 @@ async def test_a_waiting_import_accounts_for_every_line(command: Command, tmp_pa
 async def test_a_damaged_file_fails_and_what_came_before_is_archived(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "cut.gz"
     file.write_bytes(gzip.compress(b"\n".join(event.wire for event in EVENTS))[:-2000])
-    done = await command("import", str(file), "--wait", "--json")
+    # A sink that takes its time: the account must not be made before it has stored everything.
+    done = await command("import", str(file), "--wait", "--json", BIGBROTR_SINK__BATCH_AGE_MS="3000")
     assert done.returncode == 1
     assert "cut.gz: damaged after line" in done.stderr
     result = done.json()
