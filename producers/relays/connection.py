@@ -8,20 +8,20 @@ import ssl
 import time
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn, cast
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from core.waiting import brief
+from producers.outbox import Outbox
 from producers.relays.address_guard import AddressRefusedError, allowed_addresses
+from producers.relays.push import PushConnection, Receiver
 from producers.relays.refusals import HOUR_S, RelayError, refused_upgrade
+from producers.relays.together import run_together
 from schemas.relay_record import RelayRecord
 from schemas.relay_url import Network, RelayUrl
 
-QUEUE_FRAMES = 64
-"""Received and not yet looked at, per relay: a socket read brings dozens of small frames. With frames of the largest
-size the bytes are bounded by the transport's own buffer, which is one read (256 KiB) beyond the last frame."""
 DEAD_AFTER_S = 90.0
 """Without a frame or pong, while we read (nostr-facts section 10): three pings of half a minute."""
 _CLOSE_TIMEOUT_S = 2.0
@@ -56,35 +56,63 @@ class FrameTooLargeError(RelayError):
 
 
 class RelayConnection:
-    """An open websocket. One task reads; any may send."""
+    """An open websocket. Frames are handed on as they come; any task may send."""
 
-    def __init__(self, websocket: ClientConnection, dialling: Dialling) -> None:
+    def __init__(self, websocket: PushConnection, dialling: Dialling) -> None:
         """Wrap an open websocket; `open_connection` makes one."""
         self._websocket = websocket
         self._dialling = dialling
-        self.idle = False
-        """Whether the reader waits for a frame, everything before it being dealt with."""
         self.paused = False
         """Whether frames are left in the socket because Kafka has to catch up."""
-        self.paused_since_pong = False
         self.heard_at = time.monotonic()
         """When the last frame or pong came, monotonic seconds."""
         self.answered_s = 0.0
-        """When the last ping was sent that was answered with every frame before the answer dealt with, wall clock."""
+        """When the last ping was sent that was answered, wall clock. All that came before the answer is dealt with."""
+        self._paused_since_pong = False
 
-    async def recv(self) -> bytes:
-        """Take the next frame, text or binary, as bytes.
+    @property
+    def complete_until_s(self) -> float:
+        """Until when, wall clock, everything that the relay sent is dealt with: the last frame or pong.
+
+        After a pause the relay's own backlog stands before the next pong, so that no frame says anything until then.
+        """
+        if self._paused_since_pong:
+            return self.answered_s
+        return max(self.answered_s, time.time() - (time.monotonic() - self.heard_at))
+
+    async def read(self, receiver: Receiver, outbox: Outbox) -> None:
+        """Hand every frame to `receiver`, for ever; the socket rests while the outbox is full.
 
         Raises:
             RelayError: the connection has ended.
+            Exception: what `receiver` raised.
         """
-        self.idle = True
-        try:
-            return await self._websocket.recv(decode=False)
-        except ConnectionClosed as error:
-            raise self._ended(error) from error
-        finally:
-            self.idle = False
+        websocket, full = self._websocket, asyncio.Event()
+
+        def after() -> None:
+            self.heard_at = time.monotonic()
+            if outbox.full:
+                self.paused = self._paused_since_pong = True
+                websocket.transport.pause_reading()
+                full.set()
+
+        websocket.listen(receiver, after)
+        await run_together(self._raise_failure(), self._raise_end(), self._pause(full, outbox))
+
+    async def _pause(self, full: asyncio.Event, outbox: Outbox) -> NoReturn:
+        while True:
+            await full.wait()
+            full.clear()
+            await outbox.room()
+            self.paused = False
+            self._websocket.transport.resume_reading()
+
+    async def _raise_failure(self) -> NoReturn:
+        raise await self._websocket.failure()
+
+    async def _raise_end(self) -> NoReturn:
+        await self._websocket.wait_closed()
+        raise self._ended(self._websocket.close_exc)
 
     async def send(self, message: bytes) -> None:
         """Send one text message.
@@ -113,15 +141,14 @@ class RelayConnection:
                 raise self._ended(error) from error
             except TimeoutError:
                 # Pongs stand in line behind the frames that we leave in the socket.
-                if self.paused or not self.idle:
+                if self.paused:
                     self.heard_at = time.monotonic()
                 if time.monotonic() - self.heard_at > DEAD_AFTER_S:
                     raise RelayError("silent", f"nothing was heard for {DEAD_AFTER_S:.0f} s") from None
                 continue
             self.heard_at = time.monotonic()
-            if self.idle:
-                self.answered_s = sent_s
-                self.paused_since_pong = False
+            self.answered_s = sent_s
+            self._paused_since_pong = self.paused
             await asyncio.sleep(self._dialling.ping_interval_s)
 
     async def close(self) -> None:
@@ -159,7 +186,7 @@ async def open_connection(record: RelayRecord, url: RelayUrl, dialling: Dialling
         raise RelayError("unreachable", brief(error)) from error
 
 
-async def _dial(record: RelayRecord, url: RelayUrl, dialling: Dialling) -> ClientConnection:
+async def _dial(record: RelayRecord, url: RelayUrl, dialling: Dialling) -> PushConnection:
     if url.network is not Network.CLEARNET:
         proxy = dialling.proxies.get(url.network)
         if proxy is None:
@@ -175,15 +202,16 @@ async def _dial(record: RelayRecord, url: RelayUrl, dialling: Dialling) -> Clien
     raise error or OSError("no address")
 
 
-async def _handshake(url: RelayUrl, dialling: Dialling, *, proxy: str | None, address: str | None) -> ClientConnection:
+async def _handshake(url: RelayUrl, dialling: Dialling, *, proxy: str | None, address: str | None) -> PushConnection:
     options: dict[str, Any] = {}
     if address is not None:
         # Only where the socket goes: Host header and TLS name stay the URL's. It also forbids redirects elsewhere.
         options |= {"host": address, "port": url.port}
     if url.scheme == "wss":
         options["ssl"] = _tls()
-    return await connect(
+    websocket = await connect(
         url.url,
+        create_connection=PushConnection,
         proxy=proxy,
         user_agent_header=USER_AGENT,
         # Compression costs 64 KiB a connection, and an inflated frame is a bomb's only way past a size limit.
@@ -192,9 +220,9 @@ async def _handshake(url: RelayUrl, dialling: Dialling, *, proxy: str | None, ad
         ping_interval=None,
         close_timeout=_CLOSE_TIMEOUT_S,
         max_size=dialling.frame_max_bytes,
-        max_queue=QUEUE_FRAMES,
         **options,
     )
+    return cast("PushConnection", websocket)
 
 
 @cache

@@ -57,15 +57,12 @@ class Dialogue:
         Raises:
             RelayError: the connection has ended, or must.
         """
-        connection, outbox, intake, subscriptions = self.connection, self._outbox, self._intake, self._open
-        while True:
-            frame = await connection.recv()
-            connection.heard_at = time.monotonic()
-            message = read_frame(intake, frame, subscriptions)
-            if message is not None:
-                self._hear(message)
-            if outbox.full:
-                await self._wait_for_room()
+        await self.connection.read(self._take, self._outbox)
+
+    def _take(self, frame: bytes) -> None:
+        message = read_frame(self._intake, frame, self._open)
+        if message is not None:
+            self._hear(message)
 
     async def subscribe(self, asked: Filter) -> Subscription:
         """Open a subscription that stays open."""
@@ -143,10 +140,3 @@ class Dialogue:
                     answer.set_result(message)
             case _:
                 pass
-
-    async def _wait_for_room(self) -> None:
-        self.connection.paused = self.connection.paused_since_pong = True
-        try:
-            await self._outbox.room()
-        finally:
-            self.connection.paused = False

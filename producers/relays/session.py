@@ -25,6 +25,7 @@ from producers.relays.ledger import Ledger
 from producers.relays.live import LiveFeed
 from producers.relays.refusals import HOUR_S, RelayError
 from producers.relays.slots import Slots
+from producers.relays.together import run_together
 from schemas.filters import Filter
 from schemas.relay_record import RelayRecord
 from schemas.relay_url import RelayUrl
@@ -115,9 +116,7 @@ class Session:
         connection = self._connection
         if connection is None or not self._feeds or not all(feed.open.is_set() for feed in self._feeds):
             return
-        cursor_s = connection.answered_s
-        if connection.idle and not connection.paused_since_pong:
-            cursor_s = max(cursor_s, time.time() - (time.monotonic() - connection.heard_at))
+        cursor_s = connection.complete_until_s
         since_s = max(feed.since_s for feed in self._feeds)
         if cursor_s >= since_s:
             self.ledger.heard(since_s, int(cursor_s))
@@ -187,17 +186,8 @@ class Session:
         work += [feed.run(dialogue) for feed in self._feeds]
         if self.record.lane == "regular":
             work.append(self._turn())
-        tasks = [asyncio.create_task(each) for each in work]
-        try:
-            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            # In the order above: what the reader says is nearest to the cause.
-            for task in tasks:
-                if task in ended:
-                    task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        # In this order: what the reader says is nearest to the cause.
+        await run_together(*work)
 
     async def _crawl(self, dialogue: Dialogue) -> None:
         # The feeds first: what arrives after they are open comes through them, what was stored before is crawled.
