@@ -13,7 +13,7 @@ import os
 import time
 from enum import StrEnum
 
-from core import metrics, waiting
+from core import garbage, metrics, waiting
 from core.http import HealthServer
 from core.service_base import Service
 from core.stop_signals import StopSignals
@@ -96,6 +96,7 @@ class Lifecycle:
                 logger.info("stopped before the service had started")
                 return OK
             self.phase = Phase.RUNNING
+            garbage.settle()
             logger.info("%s is running", service.name)
             run = asyncio.create_task(service.run(), name="run")
             finished = await _first(run, stop, heartbeat, cancel=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from contextlib import AsyncExitStack
 
 from core import metrics
@@ -10,10 +9,6 @@ from core.service import Service
 from core.settings import Settings
 from processors.clients import open_clients
 from processors.processor import Processor
-
-# A bundle's decoded events are a few thousand objects: collect the young generation after some ten bundles (the default
-# is 700 objects), the others after 20 and 400 of those collections.
-_GC_THRESHOLDS = (50_000, 20, 20)
 
 
 class ProcessorService(Service):
@@ -36,10 +31,6 @@ class ProcessorService(Service):
         clients = await open_clients(self.settings, self._clients)
         self._processor = Processor(self.settings, clients)
         await self._processor.start()
-        # What exists now stays, and decoded events are no cycles: without this, a tenth of the time goes into looking
-        # through all of it again and again.
-        gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
 
     async def run(self) -> None:
         """Watch over Faust and the lanes; every error there is ours, and ends the process."""
