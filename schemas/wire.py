@@ -19,6 +19,7 @@ _OPENING = b'["EVENT","'
 """How nearly every event frame begins."""
 _EVENT_FRAME_ITEMS = 3
 """Verb, subscription, event (NIP-01). Further ones are ignored."""
+_BACKSLASH = ord("\\")
 _HEX_DIGITS = 64
 
 
@@ -71,7 +72,8 @@ def open_event_frame(frame: bytes) -> OpenedFrame | None:
     # In a JSON array of three that begins and ends so, all between is the event.
     if len(message) == _EVENT_FRAME_ITEMS and frame.startswith(_OPENING) and frame.endswith(b"}]"):
         end = frame.find(b'"', len(_OPENING))
-        if frame[end + 1 : end + 3] == b",{":
+        # A quote behind a backslash may be part of the subscription's text.
+        if frame[end - 1] != _BACKSLASH and frame[end + 1 : end + 3] == b",{":
             return OpenedFrame(message[1], frame[end + 2 : -1], message[2])
     opened = _open_exactly(frame)
     return opened and OpenedFrame(opened.subid, opened.event, message[2])
