@@ -9,7 +9,7 @@ from collections import Counter
 from core import metrics
 from core.kafka import Publisher, open_publisher
 from core.service import Service
-from core.settings import Settings
+from core.settings import Settings, SettingsError
 from producers.bundler import Bundler
 from producers.outbox import Outbox
 from producers.rejecting import Rejections
@@ -44,7 +44,7 @@ class ConnectorService(Service):
         """Prepare; `start` opens the connections to Kafka.
 
         Raises:
-            ValueError: a configured filter is not one of NIP-01.
+            SettingsError: a configured filter is not one of NIP-01.
         """
         super().__init__(settings)
         filters = [filter_from_wire(wire) for wire in settings.connector.filters]
@@ -217,18 +217,21 @@ def filter_from_wire(wire: dict[str, object]) -> Filter:
     """A configured filter, in the form of NIP-01.
 
     Raises:
-        ValueError: it has a field that is not one of ids, authors, kinds and `#letter`, or a wrong value. Times and
+        SettingsError: it has a field that is not one of ids, authors, kinds and `#letter`, or a wrong value. Times and
             limits are the connector's own business.
     """
     tags = {name[1:]: values for name, values in wire.items() if name.startswith("#")}
     fields = {name: values for name, values in wire.items() if not name.startswith("#")}
     unknown = set(fields) - {"ids", "authors", "kinds"}
     if unknown:
-        raise ValueError(f"connector.filters: {', '.join(sorted(unknown))} cannot be part of a filter here")
+        raise SettingsError(
+            f"connector.filters (BIGBROTR_CONNECTOR__FILTERS): {', '.join(sorted(unknown))} cannot stand in it; "
+            "give ids, authors, kinds or tags such as #t"
+        )
     try:
         return Filter(tags=tags, **fields)  # type: ignore[arg-type]  # checked by Filter itself
-    except TypeError as error:
-        raise ValueError(f"connector.filters: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"connector.filters (BIGBROTR_CONNECTOR__FILTERS): {error}") from error
 
 
 async def _cancelled(*tasks: asyncio.Task[None]) -> None:

@@ -122,7 +122,8 @@ async def test_what_is_too_large_ends_the_connection(what: str) -> None:
     async with connection() as websocket:
         websocket.listen(got.append, lambda: None)
         websocket.data_received(frame(Opcode.TEXT, b"before") + TOO_MUCH[what])
-        await websocket.wait_closed()
+        async with asyncio.timeout(10):
+            await websocket.wait_closed()
         error = websocket.close_exc
     assert isinstance(error, ConnectionClosed)
     assert error.sent is not None
@@ -130,7 +131,9 @@ async def test_what_is_too_large_ends_the_connection(what: str) -> None:
     assert got == [b"before"]
 
 
-@pytest.mark.parametrize("bad", [b"\x81\x85mask12345", b"\xc1\x01x", b"\x83\x00", b"\x80\x00", b"\x89\x7e\x00\x80" + bytes(128)])
+@pytest.mark.parametrize(
+    "bad", [b"\x81\x85mask12345", b"\xc1\x01x", b"\x83\x00", b"\x80\x00", b"\x89\x7e\x00\x80" + bytes(128)]
+)
 async def test_malformed_frames_end_the_connection(bad: bytes) -> None:
     got: list[bytes] = []
     async with connection() as websocket:
@@ -140,6 +143,18 @@ async def test_malformed_frames_end_the_connection(bad: bytes) -> None:
         assert websocket.close_exc.sent is not None
         assert websocket.close_exc.sent.code == 1002
     assert got == [b"before"]
+
+
+async def test_a_message_within_the_fragments_of_another_ends_the_connection() -> None:
+    got: list[bytes] = []
+    async with connection() as websocket:
+        websocket.listen(got.append, lambda: None)
+        websocket.data_received(frame(Opcode.TEXT, b"begun", fin=False))
+        websocket.data_received(frame(Opcode.TEXT, b"another"))
+        await websocket.wait_closed()
+        assert websocket.close_exc.sent is not None
+        assert websocket.close_exc.sent.code == 1002
+    assert got == []
 
 
 async def test_what_a_receiver_raises_is_handed_to_whoever_waits() -> None:

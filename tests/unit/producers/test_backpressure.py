@@ -1,0 +1,94 @@
+"""A connection to a real websocket server: it rests while Kafka has to catch up, and goes only where it may."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from producers.bundler import Bundler
+from producers.outbox import Outbox
+from producers.rejecting import Rejections
+from producers.relays.budget import Budget
+from producers.relays.connection import Dialling, open_connection
+from producers.relays.dialogue import Dialogue
+from producers.relays.intake import Intake
+from producers.relays.refusals import RelayError
+from schemas.bundle import decode_lines
+from schemas.filters import Filter
+from schemas.relay_record import RelayRecord
+from schemas.relay_url import Network, RelayUrl, normalize
+from tests.relays import hostile
+from tests.relays.hostile import Hostile
+from tests.unit.producers.sender import Sender, turns
+
+DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
+BOUND = 50_000
+
+
+def record(url: RelayUrl, *, allow_private: bool = True) -> RelayRecord:
+    return RelayRecord(url=url.url, network=url.network, source="test", allow_private=allow_private, updated_at_ms=0)
+
+
+def events(count: int) -> list[dict[str, object]]:
+    return [
+        {"id": f"{number:064x}", "created_at": 1_700_000_000 + number, "kind": 1, "content": "x" * 1000}
+        for number in range(count)
+    ]
+
+
+async def test_the_socket_rests_while_too_much_is_unacknowledged() -> None:
+    sender = Sender()
+    outbox = Outbox(sender, in_flight_bytes=BOUND)
+    running = asyncio.create_task(outbox.run())
+    bundler = Bundler(outbox, "bundles", 4, lines=5)
+    async with Hostile(events(100), hostile.flood) as relay:
+        url = normalize(relay.url, allow_private=True)
+        intake = Intake(url.url, bundler, Rejections(outbox, "rejections", 4, "connector"), Budget(1 << 30, 1 << 30))
+        connection = await open_connection(record(url), url, DIALLING)
+        dialogue = Dialogue(url.url, connection, intake, outbox, None)
+        reading = asyncio.create_task(dialogue.read())
+        await dialogue.subscribe(Filter(since=0, limit=100))
+        for _ in range(3):
+            async with asyncio.timeout(20):
+                while not connection.paused:  # noqa: ASYNC110 - the test is about this flag
+                    await asyncio.sleep(0.001)
+            held = intake.received
+            # Many turns of the loop, while the relay goes on sending: nothing more is taken.
+            for _ in range(50):
+                await asyncio.sleep(0.001)
+            assert intake.received == held
+            # One read of the socket is dealt with before the pause.
+            assert outbox.bytes < BOUND + 512 * 1024
+            assert not reading.done()
+            sender.acknowledge()
+            async with asyncio.timeout(20):
+                while intake.received == held:  # noqa: ASYNC110 - likewise
+                    await asyncio.sleep(0.001)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        await connection.close()
+        flushing = asyncio.create_task(bundler.flushed())
+        while not flushing.done():
+            sender.acknowledge()
+            await turns()
+    lines = [line for sent in sender.sent for line in decode_lines(sent.value)]
+    assert len(lines) == intake.received
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_an_address_is_judged_at_connect_time() -> None:
+    async with Hostile() as relay:
+        url = normalize(relay.url, allow_private=True)
+        with pytest.raises(RelayError, match="no public address") as error:
+            await open_connection(record(url, allow_private=False), url, DIALLING)
+        assert error.value.state == "address_refused"
+        assert relay.connections == 0
+
+
+async def test_an_overlay_is_never_reached_without_its_proxy() -> None:
+    url = RelayUrl(f"ws://{'a' * 56}.onion", f"{'a' * 56}.onion", 80, "ws", Network.TOR)
+    with pytest.raises(RelayError, match="no proxy for tor") as error:
+        await open_connection(record(url), url, DIALLING)
+    assert error.value.state == "no_proxy"
