@@ -25,7 +25,10 @@ async def outbox(sender: Sender) -> AsyncIterator[Outbox]:
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_flushed_waits_for_what_was_put_before_it_and_nothing_else(outbox: Outbox, sender: Sender) -> None:
+@pytest.mark.parametrize(("early", "last"), [(0, 1), (1, 0)])
+async def test_flushed_waits_for_what_was_put_before_it_and_nothing_else(
+    outbox: Outbox, sender: Sender, early: int, last: int
+) -> None:
     outbox.put("t", b"1", partition=0)
     outbox.put("t", b"2", partition=1)
     await turns()
@@ -33,10 +36,10 @@ async def test_flushed_waits_for_what_was_put_before_it_and_nothing_else(outbox:
     await turns()
     outbox.put("t", b"3", partition=0)
     await turns()
-    sender.acknowledge(1)
+    sender.acknowledge(early)
     await turns()
     assert not waiting.done()
-    sender.acknowledge(0)
+    sender.acknowledge(last)
     await turns()
     assert waiting.done()
     assert not sender.sent[2].future.done()

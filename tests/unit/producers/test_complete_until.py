@@ -1,0 +1,81 @@
+"""How far a live feed is complete is told by what was dealt with, and never by the clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from producers.outbox import Outbox
+from producers.relays.connection import Dialling, RelayConnection, open_connection
+from schemas.relay_record import RelayRecord
+from schemas.relay_url import normalize
+from tests.relays.hostile import Hostile, say
+from tests.unit.producers.sender import Sender
+
+DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
+QUIET_S = 0.2  # nothing is waited for here: a clock that counts as progress would have moved by this much
+
+
+@asynccontextmanager
+async def connected(relay: Hostile) -> AsyncIterator[RelayConnection]:
+    url = normalize(relay.url, allow_private=True)
+    record = RelayRecord(url=url.url, network=url.network, source="test", allow_private=True, updated_at_ms=0)
+    connection = await open_connection(record, url, DIALLING)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the far side is a socket
+            await asyncio.sleep(0.001)
+
+
+async def test_silence_is_no_progress_and_a_frame_is() -> None:
+    frames: list[bytes] = []
+    async with Hostile() as relay, connected(relay) as connection:
+        reading = asyncio.create_task(connection.read(frames.append, Outbox(Sender(), in_flight_bytes=1000)))
+        await connection.send(b'["REQ","live-1",{"limit":1}]')
+        await until(lambda: len(frames) == 1)
+        heard = connection.complete_until_s
+        await asyncio.sleep(QUIET_S)
+        assert abs(connection.complete_until_s - heard) < QUIET_S / 2
+        await say(relay.live[0][0], "NOTICE", "here I am")
+        await until(lambda: len(frames) == 2)
+        assert connection.complete_until_s > heard + QUIET_S / 2
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+async def test_after_a_pause_only_a_pong_says_that_all_before_it_was_dealt_with() -> None:
+    sender, frames = Sender(), 0
+    outbox = Outbox(sender, in_flight_bytes=1000)
+
+    def take(frame: bytes) -> None:
+        nonlocal frames
+        frames += 1
+        outbox.put("t", frame, partition=0)
+
+    async with Hostile() as relay, connected(relay) as connection:
+        tasks = [asyncio.create_task(outbox.run()), asyncio.create_task(connection.read(take, outbox))]
+        await connection.send(b'["REQ","live-1",{"limit":1}]')
+        await until(lambda: frames == 1)
+        before = connection.complete_until_s
+        await say(relay.live[0][0], "NOTICE", "x" * 1000)
+        await until(lambda: connection.paused)
+        assert connection.complete_until_s < before
+        await until(lambda: len(sender.sent) == frames)
+        sender.acknowledge()
+        await until(lambda: not connection.paused)
+        # What the relay has sent meanwhile may still be on its way, whatever comes first.
+        await say(relay.live[0][0], "NOTICE", "one of many that wait")
+        await until(lambda: frames == 3)
+        assert connection.complete_until_s < before
+        tasks.append(asyncio.create_task(connection.keep_alive()))
+        await until(lambda: connection.complete_until_s > before)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
