@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import pickle
 from pathlib import Path
@@ -99,6 +100,7 @@ def test_wrong_fields_are_named(name: str, field: str, value: Any) -> None:
         event_from_object({**GOOD, name: value})
     assert (error.value.reason, error.value.field) == (Reason.BAD_FIELD, field)
     assert field in str(error.value)
+    assert by_model({**GOOD, name: value}) is None
 
 
 @pytest.mark.parametrize("name", list(GOOD))
@@ -106,6 +108,7 @@ def test_missing_fields_are_named(name: str) -> None:
     with pytest.raises(EventError) as error:
         event_from_object({key: value for key, value in GOOD.items() if key != name})
     assert (error.value.reason, error.value.field) == (Reason.BAD_FIELD, name)
+    assert by_model({key: value for key, value in GOOD.items() if key != name}) is None
 
 
 @pytest.mark.parametrize(
@@ -200,11 +203,15 @@ def test_model_and_rules_accept_and_refuse_the_same(value: Any) -> None:
     assert by_model(value) == by_rules(value)
 
 
-def test_model_and_rules_agree_on_the_edge_events(shared_data: Path) -> None:
-    for line in (shared_data / "events_edge_synthetic.jsonl").read_bytes().splitlines():
-        case = json.loads(line)
+def test_model_and_rules_agree_on_edge_and_invalid_events(shared_data: Path) -> None:
+    texts = [
+        json.loads(line)["raw"] for line in (shared_data / "events_edge_synthetic.jsonl").read_bytes().splitlines()
+    ]
+    invalid = gzip.decompress((shared_data / "invalid-events.jsonl.gz").read_bytes()).splitlines()
+    texts += [json.dumps(json.loads(line)["event"]) for line in invalid]
+    for text in texts:
         try:
-            value = json.loads(case["raw"])
+            value = json.loads(text)
         except (ValueError, RecursionError):
             continue
-        assert by_model(value) == by_rules(value), case["name"]
+        assert by_model(value) == by_rules(value), text[:300]
