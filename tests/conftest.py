@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,11 +12,23 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from core.parent import PARENT_VARIABLE
+
 if TYPE_CHECKING:
     from core.settings import Settings
     from deploy.embedded.stack import Servers
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_configure() -> None:
+    """Nothing outlives a run of tests, however that ends.
+
+    A run that is told to end (by `timeout`, by a CI job) takes its fixtures down first. Where it is killed, the
+    services of the tests notice it themselves, as those of any supervisor do; relays and servers do so in any case.
+    """
+    os.environ[PARENT_VARIABLE] = str(os.getpid())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

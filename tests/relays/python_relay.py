@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -10,6 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# It knows nothing of whoever starts it: this ends it with them.
+PROGRAM = (
+    "import os; from core.parent import watch_parent; watch_parent({parent}, lambda: os._exit(1)); "
+    "from nostr_relay.cli import main; main()"
+)
 START_S = 60.0  # its imports and migrations take 2 s on an idle machine
 STOP_S = 10.0
 
@@ -34,7 +40,7 @@ def python_relay(folder: Path) -> Iterator[str]:
     command = [
         sys.executable,
         "-c",
-        "from nostr_relay.cli import main; main()",
+        PROGRAM.format(parent=os.getpid()),
         "-c",
         str(config),
         "serve",

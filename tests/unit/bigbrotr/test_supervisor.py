@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -82,9 +83,14 @@ async def test_a_child_that_does_not_obey_is_killed_with_all_it_started(tmp_path
     await until(lambda: (tmp_path / "sink.log").exists() and (tmp_path / "sink.log").read_text().count("up") == 2)
     assert child.pid is not None
     family = [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]
-    assert len(family) == 2
-    assert await supervisor.stop("sink", 0.2) == -signal.SIGKILL
-    await until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family))
+    try:
+        assert len(family) == 2
+        assert await supervisor.stop("sink", 0.2) == -signal.SIGKILL
+        await until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family))
+    finally:
+        for one in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
 
 
 async def test_ctrl_c_on_the_terminal_is_not_for_the_children(tmp_path: Path) -> None:
