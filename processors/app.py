@@ -18,6 +18,9 @@ from schemas.topics import physical
 _STREAM_BUFFER_BUNDLES = 64
 # Per partition and fetch. The largest bundle is a little over 1 MiB, and Kafka sends a first record of any size.
 _FETCH_BYTES = 1024 * 1024
+# A fetch is bounded as it travels: compressed. A mebibyte of it can hold gigabytes of repetitive bundles, which Faust
+# would unpack at once; so it unpacks as many as its buffer takes, of a little over 1 MiB each at most.
+_POLL_BUNDLES = _STREAM_BUFFER_BUNDLES
 # How much acknowledged work a kill may repeat.
 _COMMIT_INTERVAL_S = 1.0
 # Two heartbeats may be lost within the shortest session that Kafka allows.
@@ -62,6 +65,7 @@ def create_app(settings: Settings) -> faust.App:
         # `latest` would skip what came before the first start.
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=_FETCH_BYTES,
+        broker_max_poll_records=_POLL_BUNDLES,
         stream_buffer_maxsize=_STREAM_BUFFER_BUNDLES,
         # A revoke waits for the bundles that are open; the service ends the process if that takes too long.
         stream_wait_empty=True,
