@@ -125,13 +125,13 @@ def one_line(raw: bytes) -> bytes:
 
 def _open_exactly(frame: bytes) -> OpenedFrame | None:
     try:
-        items = elements(frame)
-        if len(items) < _EVENT_FRAME_ITEMS or json.loads(items[0]) != "EVENT" or not items[2].startswith(b"{"):
+        verb, subid, event, *_ = elements(frame)
+        # Nothing but texts is decoded: brackets may nest deeper than the decoder can follow.
+        if not (verb.startswith(b'"') and subid.startswith(b'"') and event.startswith(b"{")):
             return None
-        subid = json.loads(items[1])
+        return OpenedFrame(json.loads(subid), event, None) if json.loads(verb) == "EVENT" else None
     except ValueError:
         return None
-    return OpenedFrame(subid, items[2], None) if type(subid) is str else None
 
 
 def _find_id_exactly(raw: bytes) -> str | None:

@@ -70,6 +70,8 @@ def test_events_in_any_spelling_come_out_byte_for_byte(event: Event, data: st.Da
         b'["EVENT","s",{"a":"\xff"}',
         b"\xef\xbb\xbf" + b'["EVENT","s",{}]',
         b"[" * 100_000,
+        b'["EVENT",' + b"[" * 100_000 + b"]" * 100_000 + b",{}]",
+        b"[" + b"[" * 100_000 + b"]" * 100_000 + b',"s",{}]',
     ],
 )
 def test_other_frames_are_none(frame: bytes) -> None:
