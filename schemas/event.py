@@ -25,7 +25,8 @@ MAX_SLOW_DEPTH = 64
 of the interpreter, so that a verdict never depends on how deep the caller's stack was."""
 
 _LOWER_HEX = re.compile(r"[0-9a-f]*")
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+"""A string, or what follows a quote without an end: looked for again at each later quote, it would take hours."""
 _NOT_BRACKETS = re.compile(r"[^\[\]{}]+")
 
 

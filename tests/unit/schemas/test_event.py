@@ -159,6 +159,11 @@ def test_what_is_no_json_is_refused(raw: bytes) -> None:
     assert error.value.reason is Reason.NOT_JSON
 
 
+def test_a_string_without_an_end_is_looked_at_once() -> None:
+    with pytest.raises(EventError, match="is not JSON"):
+        parse_event(b'{"content":"' + rb"\"" * 500_000)
+
+
 def test_depth_is_judged_by_the_text_and_not_by_the_stack() -> None:
     raw = json.dumps({**GOOD, "content": "\ud800", "x": [[[]]]}).encode()
     deep = raw.replace(b"[[[]]]", b"[" * 200 + b"]" * 200)
