@@ -165,7 +165,8 @@ async def _first(
         return True
     if cancel or heartbeat.done():
         work.cancel()
-        await asyncio.wait({work})
+        # A wish to stop has its deadline already; a broken heartbeat has none that work could miss.
+        await asyncio.wait({work}, timeout=CLOSE_S if heartbeat.done() else None)
     if heartbeat.done():
         heartbeat.result()
     if work.done() and not work.cancelled():

@@ -37,6 +37,8 @@ class Probe(Service):
                 raise RuntimeError("broken state")
             case "fails in its tick":
                 await asyncio.sleep(FOREVER_S)
+            case "fails in its tick and will not be cancelled":
+                await stubborn()
             case "ends by itself":
                 return
             case "blocks the loop":
@@ -70,7 +72,7 @@ class Probe(Service):
 
     def tick(self) -> None:
         self.ticks += 1
-        if self.behaviour == "fails in its tick":
+        if self.behaviour.startswith("fails in its tick"):
             raise RuntimeError("a broken gauge")
 
 

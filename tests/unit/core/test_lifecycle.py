@@ -120,6 +120,13 @@ def test_a_failure_closes_and_ends_with_1(start: Start, behaviour: str, said: st
     assert "is drained" not in probe.log
 
 
+def test_work_that_will_not_be_cancelled_does_not_keep_a_broken_process(start: Start) -> None:
+    probe = start("fails in its tick and will not be cancelled")
+    assert probe.exit_code() == 1
+    assert "a broken gauge" in probe.log
+    assert "closed\n" in probe.log
+
+
 @pytest.mark.parametrize("behaviour", ["fails to drain", "fails to close"])
 def test_a_failure_after_the_signal_ends_with_1(start: Start, behaviour: str) -> None:
     probe = start(behaviour)
