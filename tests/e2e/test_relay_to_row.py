@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
 import pytest
+from aiokafka import ConsumerRecord
 
 from core.kafka import consumer, end_offsets, stop_client
 from deploy.embedded.demo_events import generate, live
@@ -22,10 +24,30 @@ from tests.relays.forgery import with_another_content, with_another_signature
 from tests.relays.local_relay import local_relay
 from tests.relays.python_relay import python_relay
 from tests.relays.scripted import scripted_relay
+from tests.unit.processors.material import event, wire
 
 Forge = Callable[[bytes], bytes]
 
+CONTENTS = (
+    " white space at both ends\n",
+    "",
+    "NUL \0 in the middle",
+    "DEL \x7f",
+    "\u2028\u00e9\U0001f44d\ufeff",
+    'tab\t"quote"\\/\x01\x1f',
+    "long " * 12_000,
+)
+TAGS = ([["t", " spaced "], ["x"], ["e", ""]], [["d", "nul\0"]], [["", "a"]], [["t", "y" * 2_000]] * 20)
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+def odd_events() -> list[Signed]:
+    """Events that differ from their row if anything between is careless."""
+    now_s = int(time.time())
+    made = [event(content, created_at=now_s - number) for number, content in enumerate(CONTENTS)]
+    made += [event("tags", created_at=now_s - number, tags=tags) for number, tags in enumerate(TAGS)]
+    return [Signed(each.id, each.pubkey, each.kind, wire(each)) for each in made]
 
 
 def demo_events(count: int, seed: int) -> list[Signed]:
@@ -40,17 +62,34 @@ async def test_two_implementations_to_rows_exactly_and_once(running: Pipeline, t
             assert await fill(local, first, seed=11) == {}
             assert await fill(python, second, seed=11) == {}
             await announce(running.settings, local, python)
-            wanted = {(event.id, local) for event in first} | {(event.id, python) for event in second}
+            wanted = {(each.id, local) for each in first} | {(each.id, python) for each in second}
 
             async def complete() -> bool:
                 return wanted <= await running.archive.sightings()
 
             await running.archive.until("both relays' events", complete)
-    archived = await running.archive.events()
-    for event in events:
-        assert encode_event(archived[event.id]) == encode_event(parse_event(event.wire))
-    ours = {event.id for event in events}
-    assert {pair for pair in await running.archive.sightings() if pair[0] in ours} == wanted
+    await rows_are_exact(running, events)
+    assert await pairs_of(running, events) == wanted
+
+
+async def test_a_copy_that_comes_later_is_a_sighting_and_no_second_event(running: Pipeline) -> None:
+    events = odd_events() + demo_events(50, seed=14)
+    async with local_relay() as first, local_relay() as second:
+        assert await fill(first, events, seed=14) == {}
+        assert await fill(second, events, seed=14) == {}
+        await announce(running.settings, first)
+        await running.archive.until("the first copies", lambda: running.archive.has(events))
+        await announce(running.settings, second)
+        wanted = {(each.id, url) for each in events for url in (first, second)}
+
+        async def complete() -> bool:
+            return wanted <= await running.archive.sightings()
+
+        await running.archive.until("the second copies", complete)
+    await rows_are_exact(running, events)
+    assert await pairs_of(running, events) == wanted
+    published = Counter((record.key or b"").hex() for record in await _records(running, "events"))
+    assert {published[each.id] for each in events} == {1}
 
 
 async def test_a_live_event_arrives_while_its_relay_is_connected(running: Pipeline) -> None:
@@ -81,41 +120,53 @@ async def test_a_forged_copy_delivered_first_keeps_nothing_out(running: Pipeline
         assert not await running.archive.has([genuine])
         await announce(running.settings, honest.url)
         await running.archive.until("the genuine event", lambda: running.archive.has([genuine]))
-        archived = (await running.archive.events())[genuine.id]
-        assert encode_event(archived) == encode_event(parse_event(genuine.wire))
+        await rows_are_exact(running, [genuine])
         # The liar never had the event: it must not be named as a relay that does.
-        assert {pair for pair in await running.archive.sightings() if pair[0] == genuine.id} == {
-            (genuine.id, honest.url)
-        }
+        assert await pairs_of(running, [genuine]) == {(genuine.id, honest.url)}
 
 
 async def test_forged_copies_in_the_same_page_keep_nothing_out(running: Pipeline) -> None:
     events = demo_events(30, seed=30)
     page = [
         raw
-        for event in events
-        for raw in (with_another_signature(event.wire), with_another_content(event.wire), event.wire)
+        for each in events
+        for raw in (with_another_signature(each.wire), with_another_content(each.wire), each.wire)
     ]
     async with scripted_relay(page) as relay:
         await announce(running.settings, relay.url)
         await running.archive.until("the genuine events", lambda: running.archive.has(events))
+    await rows_are_exact(running, events)
+
+
+async def rows_are_exact(running: Pipeline, events: Sequence[Signed]) -> None:
     archived = await running.archive.events()
-    for event in events:
-        assert encode_event(archived[event.id]) == encode_event(parse_event(event.wire))
+    for each in events:
+        assert encode_event(archived[each.id]) == encode_event(parse_event(each.wire))
+
+
+async def pairs_of(running: Pipeline, events: Sequence[Signed]) -> set[tuple[str, str]]:
+    ids = {each.id for each in events}
+    return {pair for pair in await running.archive.sightings() if pair[0] in ids}
 
 
 async def _rejection_reasons(running: Pipeline, raw: bytes) -> set[str]:
     """Return the reasons with which exactly these bytes were refused."""
-    topic = physical(running.settings.kafka.topic_prefix, "rejections")
+    found = [record for record in await _records(running, "rejections") if record.value == raw]
+    return {dict(record.headers)["reason"].decode() for record in found}
+
+
+async def _records(running: Pipeline, name: str) -> list[ConsumerRecord[bytes, bytes]]:
+    """Return everything that a topic holds now."""
+    topic = physical(running.settings.kafka.topic_prefix, name)
     ends = await end_offsets(running.settings, [topic])
     client = await consumer(running.settings)
-    reasons = set()
+    found: list[ConsumerRecord[bytes, bytes]] = []
     try:
         client.assign(list(ends))
         await client.seek_to_beginning(*ends)
         while any([await client.position(tp) < end for tp, end in ends.items()]):
             for records in (await client.getmany(timeout_ms=200)).values():
-                reasons |= {dict(record.headers)["reason"].decode() for record in records if record.value == raw}
-        return reasons
+                found += records
+        return found
     finally:
         await stop_client(client)
