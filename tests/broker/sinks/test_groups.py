@@ -78,15 +78,36 @@ async def test_a_zombie_writes_nothing_late(pool: Pool) -> None:
         assert (await stored_offsets(connection, "g"))[TP].next_offset == 1
 
 
+async def test_a_batch_of_which_one_partition_moved_on_is_rolled_back_whole(pool: Pool) -> None:
+    other = TopicPartition("events", 1)
+    async with pool.acquire() as connection:
+        await begin_offsets(connection, "g", dict.fromkeys((TP, other), TopicIdentity("c", None, 0, 0)))
+        await Writer("g").write(connection, batch_of(event(1)))
+        late = batch_of(event(1), event(2))
+        add(late, other, event(3))
+        with pytest.raises(OffsetsMovedError):
+            await Writer("g").write(connection, late)
+        assert await pool.fetchval("SELECT count(*) FROM events") == 1
+        stored = await stored_offsets(connection, "g")
+        assert (stored[TP].next_offset, stored[other].next_offset) == (1, 0)
+
+
 def batch_of(*events: Event) -> Batch:
     """A batch of partition 0, read from its beginning."""
     batch = Batch(1)
+    add(batch, TP, *events)
+    return batch
+
+
+def add(batch: Batch, tp: TopicPartition, *events: Event) -> None:
+    """Add what was read of a partition from its beginning."""
     records: list[Record] = [
-        ConsumerRecord("events", 0, n, n, 0, None, event_record.encode(encode_event(made), None, 1, {}), 0, 0, 0, ())
+        ConsumerRecord(
+            tp.topic, tp.partition, n, n, 0, None, event_record.encode(encode_event(made), None, 1, {}), 0, 0, 0, ()
+        )
         for n, made in enumerate(events)
     ]
-    batch.add(TP, 0, records, are_events=True)
-    return batch
+    batch.add(tp, 0, records, are_events=True)
 
 
 async def test_a_frozen_instance_that_wakes_up_late_does_no_harm(
