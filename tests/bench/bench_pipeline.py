@@ -104,6 +104,7 @@ def _result(
     demo: DemoProcess, seconds: float, used: dict[str, Used], equal: bool, codes: dict[str, int]
 ) -> dict[str, object]:
     events = demo.offer["events"]
+    everything_s = sum(use.cpu_s for use in used.values())
     return {
         "events": events,
         "copies": demo.offer["pairs"],
@@ -116,6 +117,7 @@ def _result(
             name: {
                 "cpu_s": round(use.cpu_s, 2),
                 "cpu_us_per_event": round(use.cpu_s / events * US, 1),
+                "share": round(use.cpu_s / everything_s, 2),
                 "cores": round(use.cpu_s / seconds, 2),
                 "peak_mb": round(use.peak_bytes / MB),
             }
@@ -128,7 +130,7 @@ def _result(
 def _print(result: dict[str, object]) -> None:
     processes = result["processes"]
     assert isinstance(processes, dict)
-    table = Table("process", *(f"{unit}" for unit in ("CPU s", "CPU µs per event", "cores", "peak MB")))
+    table = Table("process", "CPU s", "CPU µs per event", "of all CPU", "cores", "peak MB")
     for column in table.columns[1:]:
         column.justify = "right"
     for name, use in processes.items():

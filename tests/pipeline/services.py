@@ -10,6 +10,7 @@ import urllib.request
 from http import HTTPStatus
 from pathlib import Path
 
+from core.parent import PARENT_VARIABLE
 from core.settings_model import Settings
 
 NAMES = ("connector", "processor", "sink")
@@ -21,7 +22,7 @@ class Services:
 
     def __init__(self, settings: Settings, **extra_env: str) -> None:
         self._folder = settings.data_dir
-        self._env = {**os.environ, **environment(settings), **extra_env}
+        self._env = {**os.environ, PARENT_VARIABLE: str(os.getpid()), **environment(settings), **extra_env}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, *names: str) -> None:
