@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from core import garbage, metrics, waiting
 from core.http import HealthServer
-from core.service_base import Service
+from core.service_base import Service, UndrainedError
 from core.stop_signals import StopSignals
 from core.watchdog import Watchdog
 
@@ -72,6 +72,9 @@ class Lifecycle:
         try:
             await health.start()
             code = await self._work(heartbeat)
+        except UndrainedError as error:
+            logger.warning("%s leaves work to its next start: %s", self.service.name, error)
+            code = UNDRAINED
         except Exception:
             logger.exception("%s failed", self.service.name)
         self.phase = Phase.CLOSING

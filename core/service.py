@@ -11,11 +11,11 @@ import uvloop
 from core import log
 from core.lifecycle import FAILED, UNDRAINED, Lifecycle
 from core.parent import parent_pid, watch_parent
-from core.service_base import Service
+from core.service_base import Service, UndrainedError
 from core.stop_signals import StopSignals
 from core.watchdog import Watchdog, end_process
 
-__all__ = ["Service", "run_service"]
+__all__ = ["Service", "UndrainedError", "run_service"]
 
 logger = logging.getLogger(__name__)
 

@@ -12,6 +12,10 @@ from typing import ClassVar
 from core.settings_model import Settings
 
 
+class UndrainedError(RuntimeError):
+    """A drain that gave up in time by itself: something is left to the next start, and the process ends with code 3."""
+
+
 class Service(ABC):
     """One kind of process. Subclasses set `name` and implement `run`; the rest has sensible defaults.
 

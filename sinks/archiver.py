@@ -11,6 +11,7 @@ from typing import TypeVar
 from aiokafka import TopicPartition
 
 from core import kafka, metrics, postgres
+from core.service import UndrainedError
 from core.waiting import until_it_works
 from sinks.batch import Batch
 from sinks.connection import Connection, Pool
@@ -42,7 +43,7 @@ _TELL_KAFKA_S = 1.0
 
 
 class AbandonedError(Exception):
-    """The partitions went to another member, or the process is to stop, before the database took the batch."""
+    """The partitions went to another member before the database took the batch."""
 
 
 class Archiver:
@@ -159,7 +160,7 @@ class Archiver:
         identities = await until_it_works("Kafka", lambda: self._reader.identities(partitions), kafka.is_transient)
         try:
             stored = await self._with_database(lambda connection: self._load(connection, identities))
-        except AbandonedError:
+        except (AbandonedError, UndrainedError):  # Nothing was read of these partitions, so nothing is left undone.
             return
         if generation != self._reader.generation:
             return
@@ -177,7 +178,8 @@ class Archiver:
     async def _with_database(self, attempt: Callable[[Connection], Awaitable[T]]) -> T:
         """Try until the database takes it; meanwhile consumption pauses, and the group goes on hearing of us.
 
-        Raises AbandonedError where the assignment changes, or the time for a drain passes, before it does.
+        Raises AbandonedError where the assignment changes before it does, UndrainedError where the process is to stop
+        and the time for a drain passes.
         """
 
         async def once() -> T:
@@ -200,7 +202,7 @@ class Archiver:
                 if generation != self._reader.generation:
                     raise AbandonedError("the partitions were assigned anew")
                 if self._stopping.is_set() and held_s >= self._drain_s:
-                    raise AbandonedError("the database did not take it before the process has to end")
+                    raise UndrainedError("the database did not take the open batch, which is read again")
             return task.result()
         finally:
             if not task.done():

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from core import metrics, waiting
+from core.service import UndrainedError
 from core.settings import Settings
 from sinks.digest import archive_digest
 from tests.broker.sinks.material import event, eventually, feed, running_sink
@@ -85,7 +86,7 @@ async def test_a_database_that_is_away_is_waited_for(settings: Settings) -> None
             assert metrics.values()["bigbrotr_rebalances_total"] == rebalances, "the sink lost its place in the group"
 
 
-async def test_a_stop_while_the_database_is_away_ends_in_time(settings: Settings) -> None:
+async def test_a_stop_while_the_database_is_away_ends_in_time_and_says_that_a_batch_is_left(settings: Settings) -> None:
     assert settings.postgres.dsn is not None
     dsn = settings.postgres.dsn.get_secret_value()
     async with Cable(dsn) as cable, feed(settings) as fed:
@@ -95,16 +96,20 @@ async def test_a_stop_while_the_database_is_away_ends_in_time(settings: Settings
                 "sink": settings.sink.model_copy(update={"drain_s": 1.0}),
             }
         )
-        async with asyncio.timeout(60), running_sink(through):
-            await fed.events(event(number) for number in range(50))
-            await eventually(lambda: holds(dsn, 50))
-            await cable.cut()
-            await fed.events(event(number) for number in range(50, 100))
 
-            async def waits() -> bool:
-                return bool(waiting.reasons())
+        async def waits() -> bool:
+            return bool(waiting.reasons())
 
-            await eventually(waits)
+        async def lose_the_database() -> None:
+            async with asyncio.timeout(60), running_sink(through):
+                await fed.events(event(number) for number in range(50))
+                await eventually(lambda: holds(dsn, 50))
+                await cable.cut()
+                await fed.events(event(number) for number in range(50, 100))
+                await eventually(waits)
+
+        with pytest.raises(UndrainedError):
+            await lose_the_database()
         async with running_sink(settings):
             await eventually(lambda: holds(dsn, 100))
 

@@ -9,7 +9,7 @@ import threading
 import time
 
 from core import lifecycle, service
-from core.service import Service, run_service
+from core.service import Service, UndrainedError, run_service
 from core.settings import load_settings
 from core.waiting import waiting_for
 
@@ -53,6 +53,8 @@ class Probe(Service):
     async def drain(self) -> None:
         if self.behaviour == "drains for ever":
             await asyncio.sleep(FOREVER_S)
+        if self.behaviour == "drains in part":
+            raise UndrainedError("a batch was not taken")
         if self.behaviour == "fails to drain":
             raise RuntimeError("could not record what was done")
 

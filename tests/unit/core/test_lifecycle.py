@@ -136,6 +136,16 @@ def test_a_failure_after_the_signal_ends_with_1(start: Start, behaviour: str) ->
     assert "Traceback" in probe.log
 
 
+def test_a_drain_that_leaves_something_undone_closes_and_ends_with_3(start: Start) -> None:
+    probe = start("drains in part")
+    probe.wait_for_log("probe is running")
+    probe.signal(signal.SIGTERM)
+    assert probe.exit_code() == 3
+    assert "a batch was not taken" in probe.log
+    assert "closed\n" in probe.log
+    assert "is drained" not in probe.log
+
+
 def test_work_that_ends_by_itself_ends_with_0(start: Start) -> None:
     assert start("ends by itself").exit_code() == 0
 
