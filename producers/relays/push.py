@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import OPEN, Event
+from websockets.streams import StreamReader
 
 Receiver = Callable[[bytes], None]
+_FRAME_START = StreamReader.at_eof.__code__
+"""Where the library's parser waits between two frames. An empty buffer alone may mean that it has read a header."""
 _WHOLE_FRAMES = (0x81, 0x82)
 """First byte of a text or binary frame that is final and uses no extension (RFC 6455 section 5.2)."""
 _CONTROL_FRAMES = (0x88, 0x89, 0x8A)
@@ -28,6 +32,8 @@ _MOST_FRAGMENTS = 4096
 """Of one message, as in the library: empty ones would be a way past the limit in bytes."""
 _CLOSING_S = 2.0
 """For the relay's part of a closing handshake; afterwards the socket is cut."""
+_MOST_UNSENT_BYTES = 1 << 20
+"""Pongs and requests that a relay does not read. Hundreds of requests fit; pings without end would fill the memory."""
 
 
 class PushConnection(ClientConnection):
@@ -39,7 +45,9 @@ class PushConnection(ClientConnection):
         self._early: list[bytes] = []
         self._receiver: Receiver = self._early.append
         self._after: Callable[[], None] | None = None
-        self._rest = b""
+        self._rest = bytearray()
+        self._wanted = 0
+        self._dealt = False
         self._fragments: list[bytes] = []
         self._cutting = False
         self._failure: Exception | None = None
@@ -47,6 +55,8 @@ class PushConnection(ClientConnection):
 
     def listen(self, receiver: Receiver, after: Callable[[], None]) -> None:
         """Hand every message to `receiver`, those that came already first, and call `after` when a batch is done.
+
+        A part of a frame is no batch: a relay that drips one frame for ever has said nothing.
 
         What either raises ends the listening; `failure` gives it.
         """
@@ -68,9 +78,16 @@ class PushConnection(ClientConnection):
         """Take what the socket brought (asyncio's protocol)."""
         if self._failure is not None:
             return
+        if self._rest:
+            # Not cut anew for each of the pieces that a large frame comes in: that is quadratic.
+            self._rest += data
+            if len(self._rest) < self._wanted and self.protocol.state is OPEN:
+                return
+            data = bytes(self._rest)
+        self._dealt = False
         try:
-            self._cut(self._rest + data if self._rest else data)
-            if self._after is not None:
+            self._cut(data)
+            if self._dealt and self._after is not None:
                 self._after()
         except Exception as error:  # noqa: BLE001 - likewise; nobody stands above this call
             self._fail(error)
@@ -81,12 +98,16 @@ class PushConnection(ClientConnection):
     def process_event(self, event: Event) -> None:
         """Take what the library's parser has read: handshake, control frames, fragments."""
         if self.response is None or not isinstance(event, Frame) or event.opcode not in _DATA:
+            self._dealt = True
             super().process_event(event)
+            if self.transport.get_write_buffer_size() > _MOST_UNSENT_BYTES:
+                self.transport.abort()
             return
         self._fragments.append(bytes(event.data))
         if event.fin:
             message = b"".join(self._fragments)
             self._fragments.clear()
+            self._dealt = True
             self._receiver(message)
         elif len(self._fragments) > _MOST_FRAGMENTS:
             self.protocol.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
@@ -94,20 +115,23 @@ class PushConnection(ClientConnection):
 
     def _cut(self, data: bytes) -> None:  # noqa: C901 - one loop over bytes, run for every frame
         """Hand on the whole frames of `data`, and leave to the library what is none."""
-        self._rest = b""
+        self._rest = bytearray()
         at, size = 0, len(data)
         receiver = self._receiver
         limit = self.protocol.max_message_size
         if not self._plain():
             super().data_received(data)
             return
+        self._wanted = 2
         while size - at > 1:
             length, start = data[at + 1], at + 2
             if data[at] in _CONTROL_FRAMES and length <= _LONGEST_CONTROL:
-                if size < start + length:
+                end = start + length
+                if size < end:
+                    self._wanted = end - at
                     break
-                super().data_received(data[at : start + length])
-                at = start + length
+                super().data_received(data[at:end])
+                at = end
                 if self._plain():
                     continue
                 super().data_received(data[at:])
@@ -119,16 +143,19 @@ class PushConnection(ClientConnection):
                 start += 8
                 length = int.from_bytes(data[at + 2 : start])
             if size < start:
+                self._wanted = start - at
                 break
             if data[at] not in _WHOLE_FRAMES or data[at + 1] > _LENGTH_64 or (limit is not None and length > limit):
                 super().data_received(data[at:])
                 return
             end = start + length
             if size < end:
+                self._wanted = end - at
                 break
+            self._dealt = True
             receiver(data[start:end])
             at = end
-        self._rest = data[at:]
+        self._rest += data[at:]
 
     def _plain(self) -> bool:
         """Whether the next byte begins a frame, and the library's parser is in the middle of nothing."""
@@ -137,7 +164,7 @@ class PushConnection(ClientConnection):
             protocol.state is OPEN
             and self.response is not None
             and protocol.current_size is None
-            and not protocol.reader.buffer
+            and _waits_for(protocol.parser) is _FRAME_START
         )
 
     def _fail(self, error: Exception) -> None:
@@ -145,3 +172,11 @@ class PushConnection(ClientConnection):
             self._failure = error
             self._failed.set()
             self.transport.pause_reading()
+
+
+def _waits_for(parser: Any) -> CodeType:
+    """The innermost function in which a suspended generator waits."""
+    while parser.gi_yieldfrom is not None:
+        parser = parser.gi_yieldfrom
+    code: CodeType = parser.gi_code
+    return code

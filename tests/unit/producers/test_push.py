@@ -12,8 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN, Protocol, Side
+from websockets.uri import parse_uri
+from websockets.utils import accept_key
 
 from producers.relays.push import PushConnection
 
@@ -175,3 +179,178 @@ async def test_a_pong_is_dealt_with_after_what_came_before_it() -> None:
         websocket.data_received(frame(Opcode.TEXT, b"1") + frame(Opcode.PONG, b"mine") + frame(Opcode.TEXT, b"2"))
         await pong
         assert got[0] == b"1"
+
+
+class Wire(asyncio.Transport):
+    """A socket in memory, so that thousands of streams are tried."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Nothing is ever left unsent."""
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def abort(self) -> None:
+        """Likewise."""
+
+
+PIECES = st.one_of(
+    st.builds(
+        lambda opcode, fin, data: Frame(opcode, data, fin).serialize(mask=False),
+        st.sampled_from([Opcode.TEXT, Opcode.TEXT, Opcode.BINARY, Opcode.CONT]),
+        st.booleans(),
+        st.binary(max_size=4) | st.sampled_from([b"x" * 126, b"\x81\x01y" * 50, b"x" * 3000, b"x" * 5000]),
+    ),
+    st.builds(
+        lambda opcode, data: Frame(opcode, data).serialize(mask=False),
+        st.sampled_from([Opcode.PING, Opcode.PONG]),
+        st.binary(max_size=4) | st.just(b"x" * 125),
+    ),
+    st.sampled_from(
+        [
+            b"\x88\x00",
+            b"\x88\x02\x03\xe8",
+            b"\x88\x03\x03\xe8\xff",
+            b"\x88\x01x",
+            b"\x89\x7e\x00\x7e" + b"x" * 126,
+            b"\x09\x00",
+            b"\xc1\x01x",
+            b"\x91\x00",
+            b"\x83\x00",
+            b"\x81\x81maskx",
+            b"\x81\xfe\x00\x01maskx",
+            b"\x81\x7e\x00\x01x",
+            b"\x81\x7f" + bytes(7) + b"\x01x",
+            b"\x81\x7f\xff" + bytes(7),
+            b"\x01\x7f" + bytes(7) + b"\x02xy",
+        ]
+    ),
+    st.binary(min_size=1, max_size=3),
+)
+"""Frames, right and wrong ones, one with a length that is too large, and bytes that are none."""
+MOST = 4000
+
+
+def by_the_library(stream: bytes) -> tuple[list[bytes], list[tuple[int, bytes]]]:
+    """What its own parser makes of a stream: messages, and what it answers."""
+    protocol = Protocol(Side.CLIENT, max_size=MOST)
+    protocol.receive_data(stream)
+    messages, parts = [], list[bytes]()
+    for event in protocol.events_received():
+        assert isinstance(event, Frame)
+        if event.opcode in {Opcode.TEXT, Opcode.BINARY, Opcode.CONT}:
+            parts.append(bytes(event.data))
+            if event.fin:
+                messages.append(b"".join(parts))
+                parts.clear()
+    return messages, answers(b"".join(protocol.data_to_send()))
+
+
+def answers(written: bytes) -> list[tuple[int, bytes]]:
+    far = Protocol(Side.SERVER)
+    far.receive_data(written)
+    return [(frame.opcode, bytes(frame.data)) for frame in far.events_received() if isinstance(frame, Frame)]
+
+
+@settings(max_examples=1500, deadline=None)
+@given(
+    pieces=st.lists(PIECES, max_size=7),
+    cuts=st.lists(st.integers(1, 5) | st.integers(1, 200), min_size=1, max_size=30),
+    with_handshake=st.booleans(),
+)
+def test_any_stream_is_taken_as_the_library_takes_it(
+    pieces: list[bytes], cuts: list[int], with_handshake: bool
+) -> None:
+    stream = b"".join(pieces)
+
+    async def run() -> tuple[list[bytes], list[tuple[int, bytes]]]:
+        protocol = ClientProtocol(parse_uri("ws://relay.example"), max_size=MOST)
+        websocket = PushConnection(protocol)
+        wire = Wire()
+        websocket.connection_made(wire)
+        request = protocol.connect()
+        protocol.send_request(request)
+        protocol.data_to_send()
+        key = accept_key(request.headers["Sec-WebSocket-Key"])
+        response = (
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {key}\r\n\r\n"
+        ).encode()
+        whole = response + stream
+        if not with_handshake:
+            websocket.data_received(response)
+            whole = stream
+        got: list[bytes] = []
+        websocket.listen(got.append, lambda: None)
+        at, turn = 0, 0
+        while at < len(whole):
+            # The handshake's head in one piece, with the first bytes of what follows.
+            step = cuts[turn % len(cuts)] + (len(response) if with_handshake and not turn else 0)
+            websocket.data_received(whole[at : at + step])
+            at += step
+            turn += 1
+        assert websocket._failure is None
+        return got, answers(wire.written)
+
+    assert asyncio.run(run()) == by_the_library(stream)
+
+
+async def test_a_part_of_a_frame_is_no_sign_of_life() -> None:
+    batches = 0
+
+    def after() -> None:
+        nonlocal batches
+        batches += 1
+
+    whole = frame(Opcode.TEXT, b"x" * 300)
+    async with connection() as websocket:
+        websocket.listen(lambda _: None, after)
+        for at in range(len(whole) - 1):
+            websocket.data_received(whole[at : at + 1])
+        websocket.data_received(b"")
+        assert batches == 0
+        websocket.data_received(whole[-1:])
+        assert batches == 1
+        websocket.data_received(frame(Opcode.TEXT, b"x", fin=False))
+        assert batches == 1
+        websocket.data_received(frame(Opcode.PONG, b""))
+        assert batches == 2
+
+
+async def test_who_pings_without_end_and_reads_nothing_is_cut_off() -> None:
+    most_unsent = 0
+
+    async def ping(websocket: ServerConnection) -> None:
+        websocket.transport.pause_reading()
+        pings = frame(Opcode.PING, b"x" * 125) * 2000
+        while not websocket.transport.is_closing():
+            websocket.transport.write(pings)
+            await websocket.drain()
+
+    async with serve(ping, "127.0.0.1", 0, compression=None, close_timeout=0.1) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with connect(
+            url, create_connection=PushConnection, compression=None, proxy=None, ping_interval=None, close_timeout=0.1
+        ) as websocket:
+            cast("PushConnection", websocket).listen(lambda _: None, lambda: None)
+            async with asyncio.timeout(60):
+                while websocket.state is OPEN:
+                    most_unsent = max(most_unsent, websocket.transport.get_write_buffer_size())
+                    await asyncio.sleep(0)
+    assert most_unsent < 4 << 20
