@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from http import HTTPStatus
 from typing import Any
 
@@ -29,6 +30,7 @@ from tests.broker.producers.harness import (
 )
 from tests.relays import hostile
 from tests.relays.hostile import Hostile, say
+from tests.relays.scripted import scripted_relay
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 
@@ -74,6 +76,22 @@ async def test_odd_frames_are_taken_as_what_they_are(quick: Settings) -> None:
             await until(lambda: crawled(service, relay), "crawled")
         found = {line.event for line in await lines(quick)}
     assert found == {verbatim(event) for event in events}
+
+
+async def test_the_text_of_an_event_is_kept_however_it_is_written(quick: Settings) -> None:
+    event = stored_events(1)[0]
+    written = [
+        json.dumps(event).encode(),  # a space after each comma and colon
+        json.dumps(dict(reversed(event.items())), separators=(",", ":")).encode(),
+        verbatim(event).replace(b"event", rb"\u0065vent"),
+        verbatim(event)[:-1] + b',"seen":1.50,"big":100000000000000000000}',
+    ]
+    async with scripted_relay(written) as relay:
+        await publish(quick, [relay.url])
+        async with connector(quick) as service:
+            await until(lambda: relay_status(service, relay.url)["crawl"]["done"], "crawled")
+        found = {line.event for line in await lines(quick)}
+    assert found == set(written)
 
 
 BAD = {
