@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 ENV_PREFIX = "BIGBROTR_"
 NESTING = "__"
+_NEARLY = 0.85  # one letter too many or too few, as in DATADIR; CACHE_DIR, which is no setting, is not near DATA_DIR
 
 
 class SettingsError(ValueError):
@@ -54,17 +55,34 @@ def explain(error: ValidationError, model: type[BaseModel]) -> SettingsError:
 
 
 def misspelt_variables(names: Iterable[str], model: type[BaseModel]) -> SettingsError | None:
-    """Refuse variables that would be passed over in silence: a known group and key joined by one underscore only.
+    """Refuse variables that would be passed over in silence though they are meant for us.
 
-    Other names with the prefix are left alone: an orchestrator may set some of its own.
+    Those are a known group and key joined by one underscore only, a group that there is not, and what is nearly the
+    name of a setting. Other names with the prefix are left alone: an orchestrator may set some of its own.
     """
     for name in names:
+        unknown = _unknown_group(name, model) if name.upper().startswith(ENV_PREFIX) else None
+        if unknown is not None:
+            return unknown
         for group, keys in _groups(model).items():
             start = f"{ENV_PREFIX}{group}_".upper()
             key = name.upper().removeprefix(start).lower()
             if name.upper().startswith(start) and key in keys:
                 right = ENV_PREFIX + NESTING.join((group, key)).upper()
                 return SettingsError(f"the variable {name} sets nothing: write {right}, with two underscores")
+    return None
+
+
+def _unknown_group(name: str, model: type[BaseModel]) -> SettingsError | None:
+    first, nested, _ = name.upper().removeprefix(ENV_PREFIX).lower().partition(NESTING)
+    if not first or first in model.model_fields:
+        return None
+    close = difflib.get_close_matches(first, model.model_fields, n=1, cutoff=_NEARLY)
+    if close:
+        return SettingsError(f"the variable {name} sets nothing: did you mean {key_and_variable(close)}?")
+    if nested:
+        known = ", ".join(sorted(_groups(model)))
+        return SettingsError(f"the variable {name} sets nothing: there is no group {first}; known: {known}")
     return None
 
 

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 T = TypeVar("T")
 
 _SERVER = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\],/@]+):(\d{1,5})$")
+_HOST_AND_PORT = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]*)(:\d{1,5})?$")
 _MAX_PORT = 65_535  # ports are 16-bit
 
 
@@ -74,6 +75,16 @@ def _secret_hex(value: SecretStr) -> SecretStr:
 def _dsn(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
         raise ValueError("is not a PostgreSQL address; give postgresql://user:password@host:port/database")
+    try:
+        hosts = urlsplit(value.get_secret_value()).netloc.rpartition("@")[2].split(",")  # libpq takes several
+        usable = all(_HOST_AND_PORT.match(host) for host in hosts)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(
+            "has no usable host:port; give postgresql://user:password@host:port/database, and write signs such as "
+            "/ ? # [ ] @ in the password as %2F %3F %23 %5B %5D %40"
+        )
     return value
 
 

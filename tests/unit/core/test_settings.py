@@ -113,6 +113,9 @@ def test_relays_in_a_file(write: WriteFile) -> None:
             ["kafka.partition (BIGBROTR_KAFKA__PARTITION)", "did you mean kafka.partitions"],
         ),
         ("BIGBROTR_KAFKA_PARTITIONS", "4", ["BIGBROTR_KAFKA_PARTITIONS sets nothing", "BIGBROTR_KAFKA__PARTITIONS"]),
+        ("BIGBROTR_KAFKAA__PARTITIONS", "4", ["BIGBROTR_KAFKAA__PARTITIONS sets nothing", "did you mean kafka"]),
+        ("BIGBROTR_BROKER__PARTITIONS", "4", ["no group broker", "connector, http, kafka"]),
+        ("BIGBROTR_DATADIR", "/srv", ["BIGBROTR_DATADIR sets nothing", "BIGBROTR_DATA_DIR"]),
         ("BIGBROTR_KAFKA", "x", ["kafka (BIGBROTR_KAFKA)", "text of 1 characters", "mapping"]),
         ("BIGBROTR_KAFKA__BOOTSTRAP_SERVERS", "broker", ["kafka.bootstrap_servers", "host:port"]),
         ("BIGBROTR_KAFKA__BOOTSTRAP_SERVERS", "broker:99999", ["kafka.bootstrap_servers", "host:port"]),
@@ -125,6 +128,8 @@ def test_relays_in_a_file(write: WriteFile) -> None:
         ("BIGBROTR_CONNECTOR__TOR_PROXY", "http://127.0.0.1:9050", ["connector.tor_proxy", "socks5://host:port"]),
         ("BIGBROTR_POSTGRES__POOL_MIN", "9", ["postgres (BIGBROTR_POSTGRES)", "pool_min 9 above pool_max 4"]),
         ("BIGBROTR_POSTGRES__DSN", "mysql://host/db", ["postgres.dsn (BIGBROTR_POSTGRES__DSN)", "postgresql://"]),
+        ("BIGBROTR_POSTGRES__DSN", "postgresql://me:s[cret@host/db", ["postgres.dsn", "host:port", "%5B"]),
+        ("BIGBROTR_POSTGRES__DSN", "postgresql://me@host:port/db", ["postgres.dsn", "host:port"]),
         ("BIGBROTR_CONNECTOR__AUTH_KEY", "ab" * 31, ["connector.auth_key", "64 lower-case hex digits"]),
     ],
 )
