@@ -8,6 +8,7 @@ import click
 
 from bigbrotr.cli import cli
 
+_FAILED = 1
 _SETTINGS = 2  # what click gives wrong usage, too
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -30,11 +31,31 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         from core.settings_errors import SettingsError  # noqa: PLC0415 - `--help` must not wait for pydantic
 
+        if (refusal := _refusal(error)) is not None:
+            click.echo(f"Error: {refusal}", err=True)
+            return _FAILED
         if not isinstance(error, SettingsError):
             raise
         click.echo(f"Error: in the settings: {error}", err=True)
         return _SETTINGS
     return result if isinstance(result, int) else 0
+
+
+def _refusal(error: Exception) -> str | None:
+    """Say why PostgreSQL does not let us in, where that is what the error is about."""
+    if "asyncpg" not in sys.modules:  # then no server was asked
+        return None
+    from asyncpg import exceptions  # noqa: PLC0415 - as above
+
+    # A wrong user or password, no such database, rights that are missing: only a person can mend these.
+    kinds = (
+        exceptions.InvalidAuthorizationSpecificationError,
+        exceptions.InvalidCatalogNameError,
+        exceptions.InsufficientPrivilegeError,
+    )
+    if not isinstance(error, kinds):
+        return None
+    return f"PostgreSQL refuses: {error}; see postgres.dsn (BIGBROTR_POSTGRES__DSN)"
 
 
 if __name__ == "__main__":

@@ -73,6 +73,7 @@ class Collector:
         return Snapshot(
             at_s=time.monotonic(),
             servers={"kafka": kafka_state, "postgres": postgres_state},
+            server_notes=_server_notes(self._settings.data_dir),
             services=tuple(_with_health(service, health) for service, health in zip(services, healths, strict=True)),
             relays=tuple(relay for health in healths for relay in relay_states(health.details)),
             counts=self._counts(services, healths, rows),
@@ -125,7 +126,7 @@ class Collector:
                 return REACHABLE, ends, begins, await self._offsets.processed()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what a person wants to see here
             await self._drop_kafka()
-            return f"unreachable: {brief(error)}", {}, {}, None
+            return _unreachable(error), {}, {}, None
 
     async def _ask_postgres(self) -> tuple[str, archive.ArchiveCounts | None, Offsets | None, int | None]:
         if self._settings.postgres.dsn is None:
@@ -141,7 +142,7 @@ class Collector:
                 return REACHABLE, rows, await archive.sunk(self._connection, self._settings), size
         except Exception as error:  # noqa: BLE001 - as above
             self._drop_postgres()
-            return f"unreachable: {brief(error)}", None, None, None
+            return _unreachable(error), None, None, None
 
     async def _count(self, connection: asyncpg.Connection[asyncpg.Record]) -> archive.ArchiveCounts:
         """Count rows, no more often than that it costs a twentieth of one core."""
@@ -161,6 +162,16 @@ class Collector:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
+
+
+def _unreachable(error: Exception) -> str:
+    return f"unreachable: {f'no answer within {_TIMEOUT_S:.0f} s' if isinstance(error, TimeoutError) else brief(error)}"
+
+
+def _server_notes(data_dir: Path) -> dict[str, str]:
+    from deploy.embedded.stack import server_notes  # noqa: PLC0415 - as in `bigbrotr.servers`
+
+    return server_notes(data_dir)
 
 
 def _with_health(service: ServiceState, health: Health) -> ServiceState:

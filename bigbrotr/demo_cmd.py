@@ -186,6 +186,6 @@ def _tell(outcome: dict[str, Any]) -> None:
     say(f"archived  {archived['events']:>10,} events, {archived['sightings']:,} sightings")
     say(f"digest    {archived['digest']}")
     if outcome["first_row_s"] is not None:
-        say(f"the first row was archived after {outcome['first_row_s']} s, everything took {outcome['seconds']} s")
+        say(f"counted from ready servers: first row after {outcome['first_row_s']} s, end after {outcome['seconds']} s")
     if outcome["complete"]:
         say("the archive holds exactly what the relays offered")

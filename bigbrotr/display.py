@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+import termios
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
-from typing import Protocol, Self, TextIO
+from typing import IO, Protocol, Self, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -49,6 +52,22 @@ class _Pace:
         return rates(before, snapshot)
 
 
+@contextmanager
+def _no_echo(file: IO[str]) -> Iterator[None]:
+    """Keep a terminal from writing keys, `^C` among them, into a picture: the next one would be a line too low."""
+    if not file.isatty():
+        yield
+        return
+    before = termios.tcgetattr(file)
+    quiet = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+    termios.tcsetattr(file, termios.TCSADRAIN, quiet)
+    try:
+        yield
+    finally:
+        with suppress(termios.error):  # the terminal may be gone
+            termios.tcsetattr(file, termios.TCSADRAIN, before)
+
+
 class LiveDisplay:
     """A picture that is drawn over itself."""
 
@@ -56,15 +75,18 @@ class LiveDisplay:
         self._live = Live(console=console, auto_refresh=False, transient=False)
         self._title = title
         self._pace = _Pace()
+        self._terminal = ExitStack()
 
     def __enter__(self) -> Self:
+        self._terminal.enter_context(_no_echo(self._live.console.file))
         self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        with self._terminal:
+            self._live.stop()
 
     def update(self, snapshot: Snapshot) -> None:
         """Draw the picture anew."""

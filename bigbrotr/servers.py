@@ -18,6 +18,8 @@ def quiet_log(settings: Settings) -> None:
     log.configure(settings)
     if settings.log.level != "debug":
         logging.getLogger().setLevel(logging.WARNING)
+        # It writes a line for each attempt to connect; that we wait, and for what, our own log says.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def say(text: str) -> None:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import click
 
 from bigbrotr.options import Options, pass_options
+from bigbrotr.servers import servers
 from core.service import Service, run_service
 from core.settings import Settings, SettingsError
 
@@ -60,9 +61,7 @@ def service(options: Options, name: str) -> None:
     found = service_class(name)
     with ExitStack() as stack:
         if settings.kafka.bootstrap_servers is None or settings.postgres.dsn is None:
-            from deploy.embedded.stack import ensure_servers  # noqa: PLC0415 - a container has no embedded servers
-
-            settings = stack.enter_context(ensure_servers(settings))
+            settings = stack.enter_context(servers(settings))
         code = run_service(made(found, settings))
     if code:
         raise click.exceptions.Exit(code)

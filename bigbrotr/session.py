@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import io
 import logging
 import signal
@@ -24,6 +25,7 @@ from core.settings import Settings
 
 LOCK_NAME = "supervisor.lock"
 SHOW_EVERY_S = 1.0
+SHOW_STOP_EVERY_S = 0.3  # each service takes about this long to stop, and a person has asked for it and looks
 _KEPT_NOTES = 4  # the live picture has room for these
 
 # Closing the terminal is as good as Ctrl-C: nobody sees the picture any more, and nobody could stop it.
@@ -58,13 +60,20 @@ def only_one(data_dir: Path) -> Iterator[None]:
     """Be the only one that runs services for a data directory, for the length of the block.
 
     Raises:
-        CommandFailedError: somebody else does.
+        CommandFailedError: somebody else does, or the directory cannot be written to.
     """
     from deploy.embedded.lock import FileLock  # noqa: PLC0415 - so that `--help` of a command stays quick
 
-    data_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(data_dir / LOCK_NAME)
-    if not lock.try_acquire():
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        ours = lock.try_acquire()
+    except OSError as error:
+        raise CommandFailedError(
+            f"the data directory {data_dir} cannot be used, {error.strerror}: choose another by --data-dir or "
+            "BIGBROTR_DATA_DIR"
+        ) from None
+    if not ours:
         services = ", ".join(f"{service.name} (pid {service.pid})" for service in running.read(data_dir))
         raise CommandFailedError(
             f"services run already for {data_dir}{': ' if services else ''}{services}. "
@@ -128,7 +137,8 @@ class Session:
         self._settings = settings
 
     def _happened(self, text: str) -> None:
-        self._notes = [*self._notes, text][-_KEPT_NOTES:]
+        at = dt.datetime.now(dt.UTC).strftime("%H:%M:%S")
+        self._notes = [*self._notes, f"{at} {text}"][-_KEPT_NOTES:]
         self._shown.note(text)
         logging.getLogger(__name__).warning("%s", text)
 
@@ -147,38 +157,53 @@ class Session:
         """
         try:
             await self.pipeline.start()
-            await self._watch(until, wish)
-            if before_stop is not None:
-                await before_stop()
-            self._shown.note("stopping: " + ", then ".join(self.pipeline.names))
-            return await self._stop(wish)
+            async with Collector(self._settings, exact=self._exact) as collector:
+                await self._watch(collector, until, wish)
+                if before_stop is not None:
+                    await before_stop()
+                self._shown.note("stopping: " + ", then ".join(self.pipeline.names))
+                return await self._stop(collector, wish)
         except BaseException:
             await self.pipeline.kill()
             raise
 
-    async def _watch(self, until: Until, wish: StopWish) -> None:
+    async def _watch(self, collector: Collector, until: Until, wish: StopWish) -> None:
         """Show the pipeline every second until a condition holds or somebody wants it to end."""
-        async with Collector(self._settings, exact=self._exact) as collector:
-            while not wish.asked.is_set():
-                self.pipeline.write_down()
-                snapshot = await collector.snapshot(self.pipeline.services(), self._notes)
-                with contextlib.suppress(OSError):  # the terminal may be gone; the work is not
-                    self._shown.update(snapshot)
-                if await until(snapshot):
-                    return
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(wish.asked.wait(), SHOW_EVERY_S)
+        while not wish.asked.is_set():
+            self.pipeline.write_down()
+            if await until(await self._show(collector)):
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wish.asked.wait(), SHOW_EVERY_S)
 
-    async def _stop(self, wish: StopWish) -> list[str]:
+    async def _show(self, collector: Collector) -> Snapshot:
+        snapshot = await collector.snapshot(self.pipeline.services(), self._notes)
+        with contextlib.suppress(OSError):  # the terminal may be gone; the work is not
+            self._shown.update(snapshot)
+        return snapshot
+
+    async def _keep_showing(self, collector: Collector) -> None:
+        while True:
+            await self._show(collector)
+            await asyncio.sleep(SHOW_STOP_EVERY_S)
+
+    async def _stop(self, collector: Collector, wish: StopWish) -> list[str]:
+        """Stop the services in order, and show how they end, unless somebody wants it at once."""
         stopping = asyncio.create_task(self.pipeline.stop(wish.asked_at_s))
         hurry = asyncio.create_task(wish.at_once.wait())
+        showing = asyncio.create_task(self._keep_showing(collector))
         await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
+        for task in (hurry, showing):
+            task.cancel()
+        await asyncio.gather(hurry, showing, return_exceptions=True)
         if not stopping.done():
             stopping.cancel()
             await asyncio.wait({stopping})
             await self.pipeline.kill()
             return ["stopped at once, undrained: what was not archived yet is read again at the next start"]
+        with contextlib.suppress(TimeoutError):  # the last picture stays on the terminal
+            async with asyncio.timeout(SHOW_EVERY_S):
+                await self._show(collector)
         return [
             f"{name} ended with exit code {code}: what it had not finished is read again at the next start"
             for name, code in stopping.result().items()

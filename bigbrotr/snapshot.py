@@ -44,10 +44,14 @@ class Counts:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that is shown, at `at_s` (seconds of `time.monotonic`). Lags are in records; None means not known."""
+    """Everything that is shown, at `at_s` (seconds of `time.monotonic`). Lags are in records; None means not known.
+
+    `server_notes` has what the guard of the embedded servers says of one: its restarts, or why it ended.
+    """
 
     at_s: float
     servers: Mapping[str, str] = field(default_factory=dict)
+    server_notes: Mapping[str, str] = field(default_factory=dict)
     services: tuple[ServiceState, ...] = ()
     relays: tuple[RelayState, ...] = ()
     counts: Counts = field(default_factory=Counts)

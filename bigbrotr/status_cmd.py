@@ -13,7 +13,6 @@ from bigbrotr import running, view
 from bigbrotr.collect import REACHABLE, Collector
 from bigbrotr.options import Options, pass_options
 from bigbrotr.snapshot import ServiceState, Snapshot
-from core import log
 from core.settings import Settings
 
 DEMO_PART = "demo"  # the demo keeps its data in this part of the data directory
@@ -50,11 +49,12 @@ def as_text(snapshot: Snapshot, data_dir: Path) -> str:
     """Write a snapshot for people, line by line."""
     counts = snapshot.counts
     lines = [f"data directory  {data_dir}"]
-    lines += [f"{name:<15} {state}" for name, state in snapshot.servers.items()]
+    for name, state in snapshot.servers.items():
+        note = snapshot.server_notes.get(name)
+        lines.append(f"{name:<15} {state}" + (f"; {note}" if note else ""))
     if not snapshot.services:
         lines.append("services        none runs here")
-    for service in snapshot.services:
-        lines.append(f"{service.name:<15} pid {service.pid}, {service.problem or 'ready'}")
+    lines += [f"{one.name:<15} pid {one.pid}, {one.problem or 'ready'}" for one in snapshot.services]
     if snapshot.relays:
         lines.append(f"relays          {view.relay_summary(snapshot.relays)}")
         lines += [f"  {relay.url}  {relay.state}  {relay.detail}".rstrip() for relay in snapshot.relays]
@@ -68,6 +68,8 @@ def as_text(snapshot: Snapshot, data_dir: Path) -> str:
     lines += [
         f"disk            {name.removesuffix('_bytes')} {view.size(size)}" for name, size in snapshot.disk.items()
     ]
+    if trouble := view.disk_trouble(snapshot.disk):
+        lines.append(f"disk            {trouble}")
     return "\n".join(lines)
 
 
@@ -81,8 +83,7 @@ def status(options: Options, *, as_document: bool) -> None:
     records. The exit code is 0 whatever is shown.
     """
     settings = options.settings()
-    log.configure(settings)
-    logging.getLogger().setLevel(logging.CRITICAL)  # what cannot be reached is part of the answer
+    logging.getLogger().handlers[:] = [logging.NullHandler()]  # what cannot be reached is part of the answer
     snapshot = asyncio.run(taken(attached(settings)))
     if as_document:
         click.echo(json.dumps({"data_dir": str(settings.data_dir), **snapshot.as_json()}))

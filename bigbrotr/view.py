@@ -14,7 +14,11 @@ from rich.text import Text
 from bigbrotr.snapshot import Rates, RelayState, ServiceState, Snapshot
 
 MAX_RELAY_ROWS = 12  # with services and counts below, this still fits a terminal of 40 lines
+MAX_URL_CELLS = 44  # longer than nearly every relay's URL, and leaves room for its state and a word of the reason
+# Kafka and PostgreSQL set up files of 16 MiB and more at a time, and stop when there is no room for one.
+LOW_DISK_BYTES = 128 * 1024 * 1024
 _GOOD = {"running", "live", "ready", "reachable", "connected", "up"}
+_ENDING = {"stopping", "stopped"}
 _BAD = {"waiting", "stopped", "unreachable", "failed", "down", "refused"}
 
 
@@ -64,8 +68,18 @@ def plain_line(now: Snapshot, rate: Rates) -> str:
     ]
     if counts.quarantined:
         parts.insert(5, f"quarantined {by_reason(counts.quarantined)}")
+    parts += [f"{name}: {state}" for name, state in now.servers.items() if state not in _GOOD]
     parts += [f"{service.name}: {trouble}" for service in now.services if (trouble := service_trouble(service))]
+    parts += [trouble for trouble in [disk_trouble(now.disk)] if trouble]
     return " | ".join(parts)
+
+
+def disk_trouble(disk: Mapping[str, int]) -> str:
+    """Say that the disk of the data directory is nearly full, or nothing."""
+    free_bytes = disk.get("free_bytes", LOW_DISK_BYTES)
+    if free_bytes >= LOW_DISK_BYTES:
+        return ""
+    return f"the disk is nearly full, {size(free_bytes)} are free: make room, and the servers go on by themselves"
 
 
 def service_trouble(service: ServiceState) -> str:
@@ -75,9 +89,19 @@ def service_trouble(service: ServiceState) -> str:
     return service.problem or ""
 
 
-def picture(now: Snapshot, rate: Rates, *, title: str, footer: str = "Ctrl-C drains and stops everything") -> Panel:
+def picture(now: Snapshot, rate: Rates, *, title: str) -> Panel:
     """Draw a snapshot for a terminal."""
-    parts: list[RenderableType] = [_counts(now, rate), Text(), _services(now), Text(), _relays(now.relays)]
+    stopping = any(service.state in _ENDING for service in now.services)
+    if not stopping:
+        footer = "Ctrl-C drains and stops everything"
+    else:
+        ended = all(service.state == "stopped" for service in now.services)
+        footer = "stopped" if ended else "Ctrl-C again stops at once"
+    parts: list[RenderableType] = [_counts(now, rate), Text(), _services(now)]
+    if now.relays or not stopping:
+        parts += [Text(), _relays(now.relays)]
+    if trouble := disk_trouble(now.disk):
+        parts += [Text(), Text(trouble, style="red")]
     if now.events:
         parts += [Text(), *(Text(line, style="yellow") for line in now.events[-4:])]
     return Panel(Group(*parts), title=f"[bold]{escape(title)}[/]", subtitle=f"[dim]{escape(footer)}[/]", expand=True)
@@ -112,24 +136,20 @@ def _style(state: str) -> str:
 
 
 def _services(now: Snapshot) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
-    for heading in ("service", "state", "restarts", "note"):
-        table.add_column(heading, overflow="ellipsis", no_wrap=True)
+    table = _table("service", "state", "restarts", "note")
     for name, state in now.servers.items():
-        table.add_row(name, Text(state, style=_style(state)), "", "")
+        word, _, why = state.partition(": ")
+        note = "; ".join(text for text in (why, now.server_notes.get(name, "")) if text)
+        table.add_row(name, Text(word, style=_style(word)), "", Text(note))
     for service in now.services:
         state = service.state if service.state != "running" or service.problem is None else "not ready"
-        note = Text(service.problem or service.note)
-        table.add_row(service.name, Text(state, style=_style(state)), str(service.restarts or ""), note)
+        note = service.problem or service.note
+        table.add_row(service.name, Text(state, style=_style(state)), str(service.restarts or ""), Text(note))
     return table
 
 
 def _relays(relays: tuple[RelayState, ...]) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
-    table.add_column(f"relay ({relay_summary(relays)})", overflow="ellipsis", no_wrap=True)
-    table.add_column("state")
-    table.add_column("received", justify="right")
-    table.add_column("note", overflow="ellipsis", no_wrap=True)
+    table = _table(f"relay ({relay_summary(relays)})", "state", "received", "note")
     # Busy ones first, then by name, so that rows do not jump about while nothing changes.
     shown = sorted(relays, key=lambda relay: (-relay.received, relay.url))
     for relay in shown[:MAX_RELAY_ROWS]:
@@ -138,4 +158,15 @@ def _relays(relays: tuple[RelayState, ...]) -> Table:
         )
     if len(shown) > MAX_RELAY_ROWS:
         table.add_row(Text(f"… and {len(shown) - MAX_RELAY_ROWS:,} more", style="dim"), "", "", "")
+    return table
+
+
+def _table(subject: str, state: str, count: str, note: str) -> Table:
+    """Make a table that gives up its notes first where the terminal is narrow, then the ends of its subjects."""
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim", expand=True)
+    # Rich narrows only columns that may wrap; what has no blank is cut there instead.
+    table.add_column(Text(subject, no_wrap=True), overflow="ellipsis", max_width=MAX_URL_CELLS)
+    table.add_column(state, no_wrap=True)
+    table.add_column(count, justify="right", no_wrap=True)
+    table.add_column(note, overflow="ellipsis", no_wrap=True, ratio=1)
     return table

@@ -112,7 +112,10 @@ async def consumer(
             made.subscribe(topics=list(topics), listener=listener)
         return made
 
-    what = f"Kafka with the topics {', '.join(topics)} (`bigbrotr topics create` makes them)" if topics else "Kafka"
+    names = ", ".join(topics)
+    shared = f" to give out {names} (`bigbrotr topics create` makes them; the share of a member that died is free after"
+    shared += f" {settings.kafka.session_timeout_s:.0f} s), asked"
+    what = f"Kafka{shared}" if topics else "Kafka"
     return await _started(settings, what, make)
 
 

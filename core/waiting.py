@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -91,5 +92,8 @@ async def until_it_works(
 
 def brief(error: BaseException) -> str:
     """Say an error in one line, with its type, for a log or a status page."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+    if isinstance(error, socket.gaierror):
+        return f"host name: {error.strerror}"
+    kind = type(error).__name__
+    text = " ".join(str(error).split()).removeprefix(f"{kind}: ")  # aiokafka's errors name themselves
+    return f"{kind}: {text[:300]}" if text else kind

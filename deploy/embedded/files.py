@@ -21,6 +21,6 @@ def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file; empty where there is none, or where a crash left something else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

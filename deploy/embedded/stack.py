@@ -112,6 +112,18 @@ def attach(data_dir: Path) -> Servers | None:
     return Servers.of(current) if current is not None else None
 
 
+def server_notes(data_dir: Path) -> dict[str, str]:
+    """What a person may want to know of the servers that run for a data directory: restarts, or why one is away."""
+    current = read_state(DataPaths.of(data_dir).run)
+    if current is None or current.guard.process() is None:
+        return {}
+    notes = {
+        name: server.error or (f"restarts: {server.restarts}" if server.restarts else "")
+        for name, server in current.servers.items()
+    }
+    return {name: note for name, note in notes.items() if note}
+
+
 def stop(data_dir: Path) -> bool:
     """Stop the stack of a data directory, whoever uses it; False if none runs.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from core import postgres
 from core.kafka import read_to_end
 from core.settings import Settings
 from deploy.embedded.demo_events import generate
@@ -45,6 +46,18 @@ async def test_topics_are_made_once_listed_and_never_resized(command: Command) -
     assert {(topic["partitions"], topic["records"]) for topic in listed} == {(4, 0)}
     shown = await command("topics", "list")
     assert "raw.bundles" in shown.stdout
+
+
+async def test_a_wrong_password_or_database_is_a_sentence(command: Command, settings: Settings) -> None:
+    right = postgres.dsn(settings)
+    user, _, rest = right.partition("@")
+    for wrong in (f"{user}x@{rest}", f"{right}x"):
+        refused = await command("digest", BIGBROTR_POSTGRES__DSN=wrong)
+        assert refused.returncode == 1
+        assert "PostgreSQL refuses: " in refused.stderr
+        assert "BIGBROTR_POSTGRES__DSN" in refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert user.rpartition(":")[2] not in refused.stderr
 
 
 async def test_the_schema_is_made_once_and_needed(command: Command) -> None:

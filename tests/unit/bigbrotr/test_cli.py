@@ -151,6 +151,20 @@ def test_run_needs_a_relay(command: Command, tmp_path: Path) -> None:
     assert "--relay:1: wss://localhost:1" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments", [("run", "--relay", "wss://relay.example.com"), ("demo",), ("embedded", "start"), ("service", "sink")]
+)
+def test_a_data_directory_that_cannot_be_is_a_sentence(
+    command: Command, arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BIGBROTR_DATA_DIR", str(tmp_path / "file" / "data"))
+    done = command(*arguments)
+    assert done.returncode == 1
+    assert str(tmp_path / "file" / "data") in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_status_works_when_nothing_runs(command: Command, tmp_path: Path) -> None:
     done = command("--data-dir", str(tmp_path / "never" / "made"), "status")
     assert done.returncode == 0

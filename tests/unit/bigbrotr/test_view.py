@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
+import termios
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 
 from bigbrotr.display import LiveDisplay, PlainDisplay, display
 from bigbrotr.snapshot import Counts, Rates, RelayState, ServiceState, Snapshot, rates
+from bigbrotr.status_cmd import as_text
 from bigbrotr.view import MAX_RELAY_ROWS, picture, plain_line, size
 
 NOTHING = Rates(None, None, None)
@@ -51,11 +55,77 @@ def test_the_picture_shows_everything_that_is_asked_for() -> None:
     for text in (
         *("12,345", "100/s", "6,000", "6,300", "5,990", "50/s", "12,000"),
         *("bad_signature 44, not_json 1", "kind_out_of_range 2", "lag 3", "lag 17"),
-        *("waiting for Kafka for 7 s", "not ready", "signal SIGKILL, again in 3 s", "unreachable: refused"),
+        *("waiting for Kafka for 7 s", "not ready", "signal SIGKILL, again in 3 s", "unreachable", "refused"),
         *("wss://one.example", "live", "no such host; again in 4 s", "1 live, 1 unreachable"),
         "sink ended with signal SIGKILL",
     ):
         assert text in shown
+
+
+def test_a_narrow_terminal_loses_notes_and_no_states() -> None:
+    long = "starting; waiting for Kafka to let the processor join its group for 1 s"
+    url = "wss://" + "relay." * 9 + "example"
+    snapshot = replace(
+        BUSY,
+        servers={"kafka": f"unreachable: {long}", "postgres": "reachable"},
+        services=(ServiceState("processor", "running", problem=long),),
+        relays=(RelayState(url, "unreachable", long, 12_345_678),),
+    )
+    for width in (60, 80, 200):
+        shown = drawn(snapshot, width=width)
+        for text in (
+            "processor",
+            "not ready",
+            "kafka",
+            "unreachable",
+            "service",
+            "state",
+            "12,345,678",
+            "wss://relay.",
+        ):
+            assert text in shown, (width, text)
+        assert all(len(line) <= width for line in shown.splitlines())
+        assert shown.count("wss://") == 1
+    assert long in drawn(snapshot, width=200)
+
+
+def test_what_the_servers_suffer_is_told() -> None:
+    full = replace(
+        BUSY,
+        servers={"kafka": "unreachable: no answer", "postgres": "reachable"},
+        server_notes={"kafka": "it ended with exit code 1", "postgres": "restarts: 1"},
+        disk={"free_bytes": 1024},
+    )
+    line, shown, text = plain_line(full, NOTHING), drawn(full), as_text(full, Path("/data"))
+    assert "kafka: unreachable: no answer" in line
+    assert "postgres:" not in line
+    for told in (shown, text):
+        assert "it ended with exit code 1" in told
+        assert "restarts: 1" in told
+    for told in (line, shown, text):
+        assert "the disk is nearly full, 1 KiB are free" in told
+    roomy = replace(full, disk={"free_bytes": 2**40})
+    assert not any("nearly full" in told for told in (plain_line(roomy, NOTHING), drawn(roomy)))
+
+
+def test_the_picture_of_an_end_says_what_ctrl_c_does_now() -> None:
+    ending = replace(BUSY, services=(ServiceState("connector", "stopped"), ServiceState("sink", "stopping")), relays=())
+    assert "Ctrl-C again stops at once" in drawn(ending)
+    assert "relay (" not in drawn(ending)
+    assert "drains and stops everything" in drawn(BUSY)
+
+
+def test_keys_do_not_write_into_the_picture_and_echo_comes_back() -> None:
+    controller, terminal = os.openpty()
+    with os.fdopen(controller, "rb"), os.fdopen(terminal, "w") as file:
+
+        def echoes() -> bool:
+            return bool(termios.tcgetattr(file)[3] & termios.ECHO)
+
+        assert echoes()
+        with LiveDisplay(Console(file=file), "BigBrotr"):
+            assert not echoes()
+        assert echoes()
 
 
 def test_an_empty_snapshot_can_be_shown() -> None:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 
 import pytest
+from aiokafka.errors import NodeNotReadyError
 
 from core import waiting
 
@@ -85,3 +87,5 @@ def test_an_error_is_brief_and_of_one_line() -> None:
     assert waiting.brief(ValueError("a\n  b\tc")) == "ValueError: a b c"
     assert waiting.brief(TimeoutError()) == "TimeoutError"
     assert len(waiting.brief(ValueError("x" * 10_000))) < 400
+    assert waiting.brief(socket.gaierror(-2, "Name or service not known")) == "host name: Name or service not known"
+    assert waiting.brief(NodeNotReadyError("node 1")) == "NodeNotReadyError: node 1"
