@@ -26,19 +26,21 @@ def merge(ranges: Iterable[Range]) -> list[Range]:
 
 
 def subtract(ranges: Iterable[Range], holes: Iterable[Range]) -> list[Range]:
-    """What is in the ranges and in none of the holes."""
+    """What is in the ranges and in none of the holes, in one pass over both."""
     left: list[Range] = []
     cuts = merge(holes)
+    at = 0
     for low, high in merge(ranges):
         start = low
-        for cut_low, cut_high in cuts:
-            if cut_high < start:
-                continue
-            if cut_low > high:
-                break
+        while at < len(cuts) and cuts[at][0] <= high:
+            cut_low, cut_high = cuts[at]
             if cut_low > start:
                 left.append((start, cut_low - 1))
-            start = cut_high + 1
+            start = max(start, cut_high + 1)
+            if cut_high > high:
+                # It may reach into the next range as well.
+                break
+            at += 1
         if start <= high:
             left.append((start, high))
     return left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from producers.relays.crawl import BEGINNING, FOREVER, Gap, Progress
@@ -18,9 +19,9 @@ SAME_VISIT_S = 3600
 RECONNECT_OVERLAP_S = 600
 """A reconnect within a visit reads so far back again: clocks differ by minutes and relays store late."""
 MAX_GAPS = 1000
-"""In a record; the oldest are joined beyond it, so that a hostile relay cannot outgrow Kafka's limit for it."""
-MAX_RANGES = 4000
-"""In a record, likewise: 40 bytes each. The oldest are forgotten, which costs reading them again."""
+"""The oldest are joined beyond it, so that a hostile relay cannot outgrow the memory or Kafka's limit for a record."""
+MAX_RANGES = 2000
+"""Likewise: 40 bytes each in a record. The oldest are forgotten, which costs reading them again."""
 JOINED = "joined"
 
 
@@ -36,9 +37,10 @@ class Ledger:
         stored_ranges = merge((since, until) for since, until, _ in self._read_at)
         self._read = {name: list(stored_ranges) for name in filter_hashes}
         self._gaps = [Gap(gap.since, gap.until, gap.reason) for gap in usable.gaps] if usable else []
-        self._met: list[Gap] = []
+        self._met: list[Range] = []
         self.cursor_s = usable.cursor_s if usable else None
-        self._visited: set[str] = set()
+        if usable is not None:
+            self._begin_visit()
         self.changes = 0
         """Counts changes, so that a writer knows whether there is something new."""
         self.crawled = 0
@@ -50,19 +52,16 @@ class Ledger:
         return len(self._gaps)
 
     def backlog(self, filter_hash: str, now_s: int) -> list[Range]:
-        """What is to be crawled: everything until now that was not read, and what a visit reads again.
+        """What is to be crawled: everything until now that was not read, and what a reconnect reads again.
 
         The range from now on is always part of it: events may be dated into the future, and no reading settles those.
         Gaps met since the last call of `retry_gaps` are left out.
         """
+        self._visit(now_s)
         read = self._read[filter_hash]
-        last_s = self.cursor_s if self.cursor_s is not None else max((until for _, until in read), default=now_s)
-        last_s = min(last_s, now_s)
-        same_visit = filter_hash in self._visited and now_s - last_s <= SAME_VISIT_S
-        self._visited.add(filter_hash)
-        read = subtract(read, [(last_s - (RECONNECT_OVERLAP_S if same_visit else REVISIT_S), FOREVER)])
-        unread = complement(read, BEGINNING, now_s)
-        left = subtract(unread, [(gap.since, gap.until) for gap in self._met])
+        last_s = min(self._last_s(default=now_s), now_s)
+        unread = complement(subtract(read, [(last_s - RECONNECT_OVERLAP_S, FOREVER)]), BEGINNING, now_s)
+        left = subtract(unread, self._met)
         return [*left, (now_s, FOREVER)]
 
     def retry_gaps(self) -> None:
@@ -80,10 +79,11 @@ class Ledger:
         read = [(since, min(until, asked_s)) for since, until in progress.read if since <= asked_s]
         gaps = [gap for gap in progress.gaps if gap.since <= asked_s]
         if read:
-            self._read[filter_hash] = merge([*self._read[filter_hash], *read])
+            self._read[filter_hash] = merge([*self._read[filter_hash], *read])[-MAX_RANGES:]
             self._settle(asked_s)
-        self._met.extend(gaps)
-        self._gaps.extend(gap for gap in gaps if gap not in self._gaps)
+        if gaps:
+            self._met = merge([*self._met, *[(gap.since, gap.until) for gap in gaps]])[-MAX_GAPS:]
+            self._gaps = _bounded([*self._gaps, *gaps])
         if read or gaps:
             self.changes += 1
             self.crawled += 1
@@ -92,6 +92,7 @@ class Ledger:
         """The live feed was complete from `live_since_s` until `cursor_s`."""
         if self.cursor_s is not None and cursor_s <= self.cursor_s:
             return
+        self._visit(cursor_s)
         self.cursor_s = cursor_s
         if live_since_s < cursor_s:
             for name, read in self._read.items():
@@ -105,37 +106,59 @@ class Ledger:
             relay=self.relay,
             filter=self._filter,
             cursor_s=self.cursor_s,
-            read=self._read_at[-MAX_RANGES:],
-            gaps=[GapRecord(since=gap.since, until=gap.until, reason=gap.reason) for gap in self._bounded_gaps()],
+            read=list(self._read_at),
+            gaps=[GapRecord(since=gap.since, until=gap.until, reason=gap.reason) for gap in _bounded(self._gaps)],
             updated_at_ms=now_ms,
         )
+
+    def _last_s(self, default: int) -> int:
+        """When the relay was last followed or, if it never was, read."""
+        if self.cursor_s is not None:
+            return self.cursor_s
+        return max((read[-1][1] for read in self._read.values() if read), default=default)
+
+    def _visit(self, now_s: int) -> None:
+        if now_s - self._last_s(default=now_s) > SAME_VISIT_S:
+            self._begin_visit()
+
+    def _begin_visit(self) -> None:
+        """Take back what each visit reads again: it is unread until that was done, however often the relay is lost."""
+        since = self._last_s(default=FOREVER) - REVISIT_S
+        self._read = {name: subtract(read, [(since, FOREVER)]) for name, read in self._read.items()}
+        self._read_at = [(low, min(high, since - 1), at_s) for low, high, at_s in self._read_at if low < since]
 
     def _settle(self, read_at_s: int) -> None:
         """Bring `_read_at` and the gaps up to what every filter has read."""
         common = self._common()
         known = [(since, until) for since, until, _ in self._read_at]
         fresh = [(since, until, read_at_s) for since, until in subtract(common, known)]
-        self._read_at = _joined(sorted([*self._read_at, *fresh]))
-        self._gaps = [
-            Gap(since, until, gap.reason)
-            for gap in self._gaps
-            for since, until in subtract([(gap.since, gap.until)], common)
-        ]
+        self._read_at = _joined(sorted([*self._read_at, *fresh]))[-MAX_RANGES:]
+        self._gaps = [left for gap in self._gaps for left in _outside(gap, common)]
 
     def _common(self) -> list[Range]:
-        everything = [(BEGINNING, FOREVER)]
-        missing: list[Range] = []
-        for read in self._read.values():
-            missing.extend(subtract(everything, read))
-        return subtract(everything, missing)
+        first, *others = self._read.values()
+        for read in others:
+            first = subtract(first, complement(read, BEGINNING, FOREVER))
+        return first
 
-    def _bounded_gaps(self) -> list[Gap]:
-        gaps = sorted(set(self._gaps))
-        if len(gaps) <= MAX_GAPS:
-            return gaps
-        surplus = gaps[: len(gaps) - MAX_GAPS + 1]
-        joined = Gap(surplus[0].since, max(gap.until for gap in surplus), JOINED)
-        return [joined, *gaps[len(surplus) :]]
+
+def _outside(gap: Gap, ranges: list[Range]) -> list[Gap]:
+    """What of a gap is in none of the ranges, which are sorted and apart from each other."""
+    first = bisect_left(ranges, gap.since, key=lambda each: each[1])
+    last = bisect_right(ranges, gap.until, key=lambda each: each[0])
+    if first >= last:
+        return [gap]
+    left = subtract([(gap.since, gap.until)], ranges[first:last])
+    return [Gap(since, until, gap.reason) for since, until in left]
+
+
+def _bounded(gaps: list[Gap]) -> list[Gap]:
+    gaps = sorted(set(gaps))
+    if len(gaps) <= MAX_GAPS:
+        return gaps
+    surplus = gaps[: len(gaps) - MAX_GAPS + 1]
+    joined = Gap(surplus[0].since, max(gap.until for gap in surplus), JOINED)
+    return [joined, *gaps[len(surplus) :]]
 
 
 def _joined(ranges: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:

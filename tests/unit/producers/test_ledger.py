@@ -42,8 +42,33 @@ def test_a_restart_reads_what_is_unread_and_the_last_days_again() -> None:
     assert again.cursor_s == NOW + 500
     first = again.backlog("f", later)
     assert first == [(BEGINNING, NOW - 10_000_001), (NOW + 500 - REVISIT_S, later), (later, FOREVER)]
+    again.add("f", Progress(read=[first[1]]), later)
     assert again.backlog("f", later)[1] == (NOW + 500 - RECONNECT_OVERLAP_S, later)
     assert again.backlog("f", NOW + 501 + SAME_VISIT_S)[1][0] == NOW + 500 - REVISIT_S
+
+
+def test_the_last_days_stay_unread_until_they_were_read_again_however_often_the_relay_is_lost() -> None:
+    book = ledger()
+    book.add("f", Progress(read=[(0, NOW)]), NOW)
+    book.heard(NOW, NOW + 1)
+    again = ledger(stored=book.record(0))
+    # The feed moves the cursor before the crawl has begun, and the crawl gets half a day far.
+    later = NOW + 10 * 86_400
+    again.heard(later, later + 5)
+    assert again.backlog("f", later + 5)[0] == (NOW + 1 - REVISIT_S, later + 5)
+    again.add("f", Progress(read=[(later - 43_200, later + 5)]), later + 5)
+    assert again.backlog("f", later + 60)[0] == (NOW + 1 - REVISIT_S, later - 43_201)
+    # A kill forgets no more than that.
+    assert [until for _, until, _ in again.record(0).read] == [NOW - REVISIT_S, later + 5]
+
+
+def test_a_relay_that_was_away_for_long_is_read_again_also_in_the_same_process() -> None:
+    book = ledger()
+    book.add("f", Progress(read=[(0, NOW)]), NOW)
+    book.heard(NOW, NOW + 1)
+    later = NOW + 2 * SAME_VISIT_S
+    book.heard(later, later + 5)
+    assert book.backlog("f", later + 5)[0] == (NOW + 1 - REVISIT_S, later + 5)
 
 
 def test_other_filters_begin_anew() -> None:
@@ -83,7 +108,7 @@ def test_gaps_are_bounded_and_none_is_forgotten() -> None:
     gaps = [Gap(2 * number, 2 * number, "dense_second") for number in range(MAX_GAPS + 500)]
     book.add("f", Progress(gaps=gaps), NOW)
     kept = book.record(0).gaps
-    assert len(kept) == MAX_GAPS
+    assert len(kept) == book.gaps == MAX_GAPS
     assert all(any(each.since <= gap.since <= each.until for each in kept) for gap in gaps)
 
 
