@@ -11,9 +11,12 @@ import pytest
 from pydantic import SecretStr
 
 from core.settings import Settings
+from producers.relays.connection import Dialling, RelayConnection, open_connection
 from schemas.event import Event, event_from_object
 from schemas.event_id import id_form
 from schemas.reasons import Reason
+from schemas.relay_record import RelayRecord
+from schemas.relay_url import RelayUrl
 from schemas.signature import verify
 from tests.broker.producers.harness import (
     SECRET,
@@ -136,6 +139,26 @@ async def test_hostile_relays_harm_nobody_else(quick: Settings) -> None:
     assert {rejection.relay for rejection, _ in refused}.isdisjoint({good.url})
     assert {Reason.BAD_FRAME, Reason.FILTER_MISMATCH, Reason.NO_ID} <= {rejection.reason for rejection, _ in refused}
     assert all(rejection.stage == "connector" for rejection, _ in refused)
+
+
+async def test_a_fault_of_ours_costs_one_relay_and_not_the_others(
+    quick: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = stored_events(20)
+
+    async def faulty(record: RelayRecord, url: RelayUrl, dialling: Dialling) -> RelayConnection:
+        if url.url == unlucky.url:
+            raise KeyError("a fault of ours")
+        return await open_connection(record, url, dialling)
+
+    monkeypatch.setattr("producers.relays.session.open_connection", faulty)
+    async with Hostile(events) as good, Hostile(events) as unlucky:
+        await publish(quick, [unlucky.url, good.url])
+        async with connector(quick) as service:
+            await until(lambda: relay_status(service, unlucky.url)["state"] == "failed", "the fault is told")
+            await until(lambda: crawled(service, good), "the other is read")
+            assert "a fault of ours" in relay_status(service, unlucky.url)["last_error"]
+            assert service.ready() is None
 
 
 async def test_a_relay_over_its_budget_is_left_alone(quick: Settings) -> None:
