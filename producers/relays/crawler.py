@@ -19,7 +19,7 @@ from schemas.filters import Filter
 LONGEST_PAGE_S = 600.0
 """For one page, also if events drip in: a slow relay sends 500 events in a minute."""
 CRAWL_RETRY_S = HOUR_S
-"""What a relay would not give is asked for again after this long, over the same connection."""
+"""What a relay would not give is asked for again after this long, over whatever connection there is then."""
 _MOST_REFUSALS = 8
 """In a row, of one query: with the back-off below that is half an hour of rate limits."""
 _RATE_LIMIT_FIRST_S = 2.0
@@ -41,6 +41,7 @@ class Crawler:
         self._eose_timeout_s = eose_timeout_s
         self._planners: dict[str, Planner] = {}
         self._skip_s = 0
+        self._retry_at_s = 0.0
         self.finished = asyncio.Event()
         """Set while all that can be read now is read."""
         self.problem: str | None = None
@@ -63,7 +64,6 @@ class Crawler:
             await self._read(dialogue)
             self.finished.set()
             await asyncio.sleep(CRAWL_RETRY_S)
-            self._ledger.retry_gaps()
 
     def passed_by(self) -> None:
         """Step over where a frame was too large to be received, further at each try: which event it was is unknown."""
@@ -74,6 +74,9 @@ class Crawler:
                 return
 
     async def _read(self, dialogue: Dialogue) -> None:
+        if time.monotonic() >= self._retry_at_s:
+            self._ledger.retry_gaps()
+            self._retry_at_s = time.monotonic() + CRAWL_RETRY_S
         now_s = int(time.time())
         self._planners = {name: Planner(self._ledger.backlog(name, now_s), self._habits) for name in self._filters}
         # In turn, so that what every filter has read grows together.
@@ -97,7 +100,7 @@ class Crawler:
                 if page.events and self._habits.trusted():
                     self._ledger.add(name, planner.feed(page.page(complete=False)), asked_s)
                 raise
-            if page.closed is None and (page.eose is not None or page.events or page.misfits):
+            if page.answered:
                 self._ledger.add(name, planner.feed(page.page(complete=page.eose is not None)), asked_s)
                 self._skip_s = 0
                 return
@@ -130,7 +133,7 @@ class Crawler:
         said = closed.text if closed is not None else dialogue.notice.text if dialogue.notice is not None else ""
         prefix = closed.prefix if closed is not None else ""
         if prefix == "auth-required":
-            return None if await dialogue.authenticate() else "auth_required"
+            return None if await dialogue.authenticate(page) else "auth_required"
         if prefix in {"restricted", "blocked"}:
             return "restricted"
         if "limit" in said.lower() and prefix != "rate-limited" and self._lower_limit(said):

@@ -46,6 +46,7 @@ class Dialogue:
         self._challenged = asyncio.Event()
         self._answers: dict[str, asyncio.Future[Ok]] = {}
         self._refused_challenge: str | None = None
+        self._authenticating = asyncio.Lock()
         self._authenticated = False
         self._auths = 0
         self.notice: Notice | None = None
@@ -82,11 +83,18 @@ class Dialogue:
         while len(self._late) > _LATE_SUBSCRIPTIONS:
             self._open.pop(self._late.popleft(), None)
 
-    async def authenticate(self) -> bool:
-        """Answer the relay's challenge, once, if a key is configured; whether the relay took it."""
+    async def authenticate(self, refused: Subscription) -> bool:
+        """Answer the relay's challenge, once, if a key is configured; whether what was refused may be asked again."""
         if self._auth_key is None:
             return False
-        if self._authenticated or self._auths >= MOST_AUTHS:
+        # Several subscriptions are refused at once: one answer holds for all of them.
+        async with self._authenticating:
+            if self._authenticated:
+                return not refused.authenticated
+            return await self._answer_challenge(self._auth_key)
+
+    async def _answer_challenge(self, auth_key: SecretStr) -> bool:
+        if self._auths >= MOST_AUTHS:
             return False
         try:
             async with asyncio.timeout(CHALLENGE_TIMEOUT_S):
@@ -97,7 +105,7 @@ class Dialogue:
         if challenge is None or challenge == self._refused_challenge:
             return False
         self._auths += 1
-        secret = bytes.fromhex(self._auth_key.get_secret_value())
+        secret = bytes.fromhex(auth_key.get_secret_value())
         event_id, message = auth_message(secret, self._relay, challenge, int(time.time()))
         answer = self._answers[event_id] = asyncio.get_running_loop().create_future()
         try:
@@ -117,6 +125,7 @@ class Dialogue:
 
     async def _request(self, subscription: Subscription) -> Subscription:
         self._open[subscription.subid] = subscription
+        subscription.authenticated = self._authenticated
         await self.connection.send(req(subscription.subid, subscription.asked.to_wire()))
         return subscription
 

@@ -64,6 +64,9 @@ class Intake:
             self._refuse(Reason.FILTER_MISMATCH, event, None, "came for a subscription that is not open")
             return True
         created_at = fields.get("created_at")
+        if type(created_at) is float:
+            # What orjson makes of an integer beyond 64 bits. It may be rightly signed: not for us to refuse.
+            created_at = _decoded_exactly(event).get("created_at")
         if type(created_at) is not int or not subscription.wants(fields, created_at):
             subscription.misfits += 1
             self._check_flood(subscription)

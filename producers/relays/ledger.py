@@ -74,10 +74,10 @@ class Ledger:
         Args:
             filter_hash: the filter that was asked.
             progress: of the crawl.
-            asked_s: when it was asked; a reading says nothing about what is dated later.
+            asked_s: when it was asked; neither a reading nor a gap says anything about what is dated later.
         """
         read = [(since, min(until, asked_s)) for since, until in progress.read if since <= asked_s]
-        gaps = [gap for gap in progress.gaps if gap.since <= asked_s]
+        gaps = [gap._replace(until=min(gap.until, asked_s)) for gap in progress.gaps if gap.since <= asked_s]
         if read:
             self._read[filter_hash] = merge([*self._read[filter_hash], *read])[-MAX_RANGES:]
             self._settle(asked_s)

@@ -53,7 +53,7 @@ class LiveFeed:
                     await subscription.ended.wait()
             self.open.clear()
             closed = subscription.closed
-            if closed.prefix != "auth-required" or not await dialogue.authenticate():
+            if closed.prefix != "auth-required" or not await dialogue.authenticate(subscription):
                 raise refused_by_relay(closed.prefix, closed.text)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from producers.relays.crawl import BEGINNING, FOREVER, Page
+from producers.relays.crawl import BEGINNING, Page
 from producers.relays.messages import Closed
 from schemas.filters import Filter
 
@@ -21,12 +22,14 @@ class Subscription:
         """Bind a subscription id to what is asked under it."""
         self.subid = subid
         self.asked = asked
-        self._since = asked.since if asked.since is not None else -FOREVER
-        self._until = asked.until if asked.until is not None else FOREVER
+        self._since = asked.since if asked.since is not None else -math.inf
+        self._until = asked.until if asked.until is not None else math.inf
         # Bounds are compared here; most filters ask for nothing else.
         self._rest = None if not _conditions(asked) else asked
         self.events = 0
         self.misfits = 0
+        self.authenticated = False
+        """Whether AUTH had been answered when this was asked."""
         self.eose: frozenset[str] | None = None
         self.closed: Closed | None = None
         self.ended = asyncio.Event()
@@ -74,6 +77,13 @@ class PageSubscription(Subscription):
     def flooded(self) -> bool:
         """Whether far more came than was asked for."""
         return self.events + self.misfits > self._most
+
+    @property
+    def answered(self) -> bool:
+        """Whether what came can be used. A CLOSED without a reason after EOSE only says that there will be no more."""
+        if self.closed is not None:
+            return self.eose is not None and not self.closed.prefix
+        return self.eose is not None or self.events + self.misfits > 0
 
     def page(self, *, complete: bool) -> Page:
         """What came so far."""

@@ -1,0 +1,141 @@
+"""What is said on one connection: AUTH for several subscriptions, pages that are closed, gaps that are tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from websockets.asyncio.server import ServerConnection
+
+from producers.bundler import Bundler
+from producers.outbox import Outbox
+from producers.rejecting import Rejections
+from producers.relays import crawler as crawler_module
+from producers.relays.budget import Budget
+from producers.relays.connection import Dialling, open_connection
+from producers.relays.crawler import CRAWL_RETRY_S, Crawler
+from producers.relays.dialogue import Dialogue
+from producers.relays.habits import Habits
+from producers.relays.intake import Intake
+from producers.relays.ledger import Ledger
+from producers.relays.live import LiveFeed
+from producers.relays.messages import Closed
+from producers.relays.subscriptions import PageSubscription, Subscription
+from schemas.filters import Filter
+from schemas.relay_record import RelayRecord
+from schemas.relay_url import normalize
+from tests.relays import hostile
+from tests.relays.hostile import Hostile, say
+from tests.unit.producers.sender import Sender
+
+DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
+EOSE_TIMEOUT_S = 20
+
+
+def intake(outbox: Outbox) -> tuple[Intake, Bundler]:
+    bundler = Bundler(outbox, "bundles", 4)
+    rejections = Rejections(outbox, "rejections", 4, "connector")
+    return Intake("ws://relay.example", bundler, rejections, Budget(1 << 30, 1 << 30)), bundler
+
+
+@asynccontextmanager
+async def talking(relay: Hostile, auth_key: SecretStr | None = None) -> AsyncIterator[Dialogue]:
+    """A dialogue that is read, on a connection of its own."""
+    url = normalize(relay.url, allow_private=True)
+    record = RelayRecord(url=url.url, network=url.network, source="test", allow_private=True, updated_at_ms=0)
+    outbox = Outbox(Sender(), 1 << 30)
+    connection = await open_connection(record, url, DIALLING)
+    dialogue = Dialogue(url.url, connection, intake(outbox)[0], outbox, auth_key)
+    reading = asyncio.create_task(dialogue.read())
+    try:
+        async with asyncio.timeout(EOSE_TIMEOUT_S):
+            yield dialogue
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        await connection.close()
+
+
+async def test_one_answer_to_auth_holds_for_all_subscriptions_that_were_refused() -> None:
+    feeds = [LiveFeed(Filter(kinds=(kind,)), 10, EOSE_TIMEOUT_S) for kind in range(4)]
+    async with Hostile([], hostile.demands_auth) as relay, talking(relay, SecretStr("3" * 64)) as dialogue:
+        running = [asyncio.create_task(feed.run(dialogue)) for feed in feeds]
+        for feed, task in zip(feeds, running, strict=True):
+            opening = asyncio.create_task(feed.open.wait())
+            await asyncio.wait({opening, task}, return_when=asyncio.FIRST_COMPLETED)
+            assert not task.done(), task.exception()
+        assert len(relay.auth_events) == 1
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def closed_after_eose(text: str, prefix: str) -> PageSubscription:
+    page = PageSubscription("page-1", Filter(limit=5))
+    page.end(frozenset())
+    page.close(Closed("page-1", prefix, text))
+    return page
+
+
+def test_a_page_that_is_closed_after_eose_is_answered_unless_the_relay_says_why() -> None:
+    assert closed_after_eose("", "").answered
+    assert closed_after_eose("subscription is over", "").answered
+    assert not closed_after_eose("auth-required: some of it", "auth-required").answered
+    page = PageSubscription("page-1", Filter(limit=5))
+    assert not page.answered
+    page.close(Closed("page-1", "", ""))
+    assert not page.answered
+
+
+async def test_a_gap_is_tried_again_when_it_is_due_also_over_another_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def restricted(relay: Hostile, websocket: ServerConnection, subid: str, asked: dict[str, Any]) -> None:
+        await say(websocket, "CLOSED", subid, "restricted: not now")
+
+    clock_s = 1000.0
+    monkeypatch.setattr(crawler_module, "time", SimpleNamespace(time=time.time, monotonic=lambda: clock_s))
+    ledger = Ledger("ws://relay.example", ["f"], None)
+    crawler = Crawler({"f": Filter()}, ledger, Habits(limit=500), EOSE_TIMEOUT_S)
+
+    async def visit(relay: Hostile) -> None:
+        crawler.finished.clear()
+        async with talking(relay) as dialogue:
+            crawling = asyncio.create_task(crawler.run(dialogue))
+            await crawler.finished.wait()
+            crawling.cancel()
+            await asyncio.gather(crawling, return_exceptions=True)
+
+    async with Hostile([], restricted) as relay:
+        await visit(relay)
+        assert ledger.gaps > 0
+        relay.answer = None
+        await visit(relay)
+        assert ledger.gaps > 0
+        clock_s += CRAWL_RETRY_S
+        await visit(relay)
+        assert ledger.gaps == 0
+
+
+@pytest.mark.parametrize("created_at", [-1, 2**40, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**30])
+async def test_any_integer_fits_where_no_bound_was_asked(created_at: int) -> None:
+    sender = Sender()
+    outbox = Outbox(sender, 1 << 20)
+    running = asyncio.create_task(outbox.run())
+    taking, bundler = intake(outbox)
+    event = b'{"id":"%b","created_at":%d}' % (b"a" * 64, created_at)
+    assert taking.event(b'["EVENT","s",%b]' % event, {"s": Subscription("s", Filter(limit=5))})
+    flushing = asyncio.create_task(bundler.flushed())
+    await sender.first.wait()
+    assert [sent.topic for sent in sender.sent] == ["bundles"]
+    assert event in sender.sent[0].value
+    sender.acknowledge()
+    await flushing
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
