@@ -182,7 +182,8 @@ async def open_connection(record: RelayRecord, url: RelayUrl, dialling: Dialling
         raise refused_upgrade(error.response.status_code, error.response.headers, time.time()) from error
     except ImportError as error:
         raise RelayError("no_proxy", f"the proxy cannot be used: {brief(error)}", HOUR_S) from error
-    except (OSError, InvalidHandshake, InvalidURI, ValueError) as error:
+    except (OSError, InvalidHandshake, InvalidURI, ValueError, ConnectionClosed) as error:
+        # ConnectionClosed: it was gone before the handshake was sent.
         raise RelayError("unreachable", brief(error)) from error
 
 
@@ -194,22 +195,33 @@ async def _dial(record: RelayRecord, url: RelayUrl, dialling: Dialling) -> PushC
         # The proxy resolves the name, as overlay names must be (socks5h).
         return await _handshake(url, dialling, proxy=proxy.replace("socks5://", "socks5h://", 1), address=None)
     error: OSError | None = None
-    for address in await allowed_addresses(url.host, url.port, allow_private=record.allow_private):
+    addresses = await allowed_addresses(url.host, url.port, allow_private=record.allow_private)
+    for address in addresses:
         try:
-            return await _handshake(url, dialling, proxy=None, address=address)
+            # Its share of the time: an address that swallows packets (IPv6 without a route) leaves some to the others.
+            async with asyncio.timeout(dialling.connect_timeout_s / len(addresses)):
+                return await _handshake(url, dialling, proxy=None, address=address)
         except OSError as failed:
             error = failed
     raise error or OSError("no address")
 
 
+class _Connect(connect):
+    """Never goes where a relay sends it: that is another URL, which nobody has judged, a proxy least of all."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Take a redirect for the refusal of a handshake."""
+        return exc
+
+
 async def _handshake(url: RelayUrl, dialling: Dialling, *, proxy: str | None, address: str | None) -> PushConnection:
     options: dict[str, Any] = {}
     if address is not None:
-        # Only where the socket goes: Host header and TLS name stay the URL's. It also forbids redirects elsewhere.
+        # Only where the socket goes: Host header and TLS name stay the URL's.
         options |= {"host": address, "port": url.port}
     if url.scheme == "wss":
         options["ssl"] = _tls()
-    websocket = await connect(
+    websocket = await _Connect(
         url.url,
         create_connection=PushConnection,
         proxy=proxy,
