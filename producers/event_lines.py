@@ -20,6 +20,8 @@ _GZIP_MAGIC = b"\x1f\x8b"  # RFC 1952 section 2.3.1
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # RFC 8878 section 3.1.1
 _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # RFC 8878 section 3.1.2: preceded by 0x50 to 0x5f
 _BOM = b"\xef\xbb\xbf"
+_AROUND_BYTES = len(_BOM + b"\r\n")
+"""What does not count where a line is as long as it may be."""
 _MAGIC_BYTES = 4
 _BUFFER_BYTES = 128 * 1024
 # Four bytes of zstd can stand for a block of 128 KiB, so this much input is 16 MiB of output at worst.
@@ -69,19 +71,20 @@ class EventLines:
         number = 0
         try:
             while True:
-                raw = text.readline(self._max_line_bytes + 1)
+                raw = text.readline(self._max_line_bytes + _AROUND_BYTES)
                 if not raw:
                     return
                 number += 1
-                size_bytes = len(raw)
+                beyond_bytes = 0
                 while not raw.endswith(b"\n") and (rest := text.readline(_BUFFER_BYTES)):
-                    size_bytes += len(rest)
+                    beyond_bytes += len(rest)
                     if rest.endswith(b"\n"):
                         break
                 if number == 1:
                     raw = raw.removeprefix(_BOM)
                 if stripped := raw.strip():
-                    yield Line(number, stripped, size_bytes if size_bytes > len(raw) else len(stripped))
+                    size_bytes = len(raw) + beyond_bytes if beyond_bytes else len(stripped)
+                    yield Line(number, stripped[: self._max_line_bytes + 1], size_bytes)
         except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
             raise DamagedFileError(f"damaged after line {number}: {error}") from error
 

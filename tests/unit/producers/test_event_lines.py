@@ -57,6 +57,13 @@ def test_of_a_line_beyond_the_limit_only_a_beginning_is_kept(length: int, kept: 
     assert after == Line(2, b"{}", 2)
 
 
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("after", [b"", b"\n", b"\r\n"])
+@pytest.mark.parametrize("length", [1024, 1025])
+def test_what_stands_around_a_line_does_not_count(before: bytes, after: bytes, length: int) -> None:
+    assert read(before + b"x" * length + after) == [Line(1, b"x" * length, length)]
+
+
 def test_a_compression_bomb_does_not_fill_the_memory() -> None:
     bomb = zstandard.compress(b"\0" * 300_000_000)
     tracemalloc.start()
