@@ -99,6 +99,9 @@ class Intake:
             self._foreign += 1
             if not self._understood and self._foreign >= FOREIGN_FRAMES:
                 raise not_a_relay(f"sent {self._foreign} frames and none of them is a message of NIP-01")
+            if isinstance(message, Unknown):
+                # Nothing of it is kept, but without end it would cost the others their turn.
+                self._charge(len(frame))
             return None
         self._understood = True
         return message

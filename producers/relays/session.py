@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ MINIMUM_UPTIME_S = 60.0
 """A connection that lasted so long was a success. Relays that accept and drop would be hammered otherwise."""
 VISIT_S = 600.0
 """A regular relay that is read and has been live for so long gives its place to one that waits."""
+LONGEST_VISIT_S = HOUR_S
+"""One that is still being read does so too: stored events without end must not keep a place for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ class Session:
             if time.monotonic() - began >= MINIMUM_UPTIME_S:
                 self._backoff.reset()
             await connection.close()
-        return RelayError("resting", "read; another relay had its turn")
+        return RelayError("resting", "another relay had its turn")
 
     def _over_size(self, error: FrameTooLargeError) -> RelayError:
         try:
@@ -198,5 +201,7 @@ class Session:
     async def _turn(self) -> None:
         """Return when a relay that waits should have this one's place."""
         await asyncio.sleep(VISIT_S)
-        await self._crawler.finished.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_VISIT_S - VISIT_S):
+                await self._crawler.finished.wait()
         await self._shared.slots.contended.wait()

@@ -1,0 +1,86 @@
+"""What one relay costs the others is bounded: its place, and what is read of it for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection
+
+from producers.bundler import Bundler
+from producers.outbox import Outbox
+from producers.rejecting import Rejections
+from producers.relays import session as session_module
+from producers.relays.budget import Budget
+from producers.relays.connection import Dialling
+from producers.relays.habits import Habits
+from producers.relays.intake import Intake
+from producers.relays.ledger import Ledger
+from producers.relays.refusals import RelayError
+from producers.relays.session import Session, Shared
+from producers.relays.slots import Slots
+from schemas.filters import Filter
+from schemas.relay_record import RelayRecord
+from schemas.relay_url import normalize
+from tests.relays.hostile import Hostile, honest
+from tests.unit.producers.sender import Sender
+
+DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
+
+
+def shared(slots: Slots) -> Shared:
+    outbox = Outbox(Sender(), 1 << 30)
+    return Shared(
+        outbox=outbox,
+        bundler=Bundler(outbox, "bundles", 4),
+        rejections=Rejections(outbox, "rejections", 4, "connector"),
+        slots=slots,
+        dialling=DIALLING,
+        filters={"f": Filter()},
+        live_limit=10,
+        eose_timeout_s=60,
+        auth_key=None,
+    )
+
+
+def session(relay: Hostile, common: Shared) -> Session:
+    url = normalize(relay.url, allow_private=True)
+    record = RelayRecord(url=url.url, network=url.network, source="test", allow_private=True, updated_at_ms=0)
+    ledger = Ledger(url.url, ["f"], None)
+    return Session(record, url, common, budget=Budget(1 << 20, 100), ledger=ledger, habits=Habits(limit=10))
+
+
+async def test_a_relay_whose_reading_never_ends_gives_its_place_to_one_that_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def endless(relay: Hostile, websocket: ServerConnection, subid: str, asked: dict[str, Any]) -> None:
+        if subid.startswith("live"):
+            await honest(relay, websocket, subid, asked)
+
+    monkeypatch.setattr(session_module, "VISIT_S", 0.01)
+    monkeypatch.setattr(session_module, "LONGEST_VISIT_S", 0.05)
+    async with Hostile([], endless) as greedy, Hostile() as patient:
+        common = shared(Slots(1))
+        running = [asyncio.create_task(session(greedy, common).run())]
+        async with asyncio.timeout(20):
+            while not greedy.requests:  # noqa: ASYNC110 - the far side is a socket
+                await asyncio.sleep(0.001)
+            running.append(asyncio.create_task(session(patient, common).run()))
+            while not patient.requests:  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.001)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_messages_that_nobody_knows_are_within_the_budget_too() -> None:
+    common = shared(Slots(1))
+    intake = Intake("wss://relay.example", common.bundler, common.rejections, Budget(1 << 20, 100))
+    intake.other(b'["NOTICE","a relay after all"]')
+    for _ in range(100):
+        assert intake.other(b'["LIMITS",{}]') is None
+    with pytest.raises(RelayError) as error:
+        intake.other(b'["LIMITS",{}]')
+    assert error.value.state == "over_budget"
+    assert common.outbox.bytes == 0
