@@ -63,18 +63,20 @@ class Checkpoints:
             return
         # Records first, then the wait: they must not cover anything that comes while waiting.
         await self._bundler.flushed()
-        for host, record in due:
+        for session, written, record in due:
+            # Only now: a wait that is cut short by a stop has written nothing.
+            self._written[session.ledger] = written
             self._outbox.put(
                 self._topic,
                 record.encode(),
                 key=record.relay.encode(),
-                partition=relay_partition(host, self._partitions),
+                partition=relay_partition(session.host, self._partitions),
             )
         await self._outbox.flushed()
 
-    def _due(self, *, everything: bool) -> list[tuple[str, Coverage]]:
+    def _due(self, *, everything: bool) -> list[tuple[Session, _Written, Coverage]]:
         now_s = time.monotonic()
-        due: list[tuple[str, Coverage]] = []
+        due: list[tuple[Session, _Written, Coverage]] = []
         for session in self._sessions():
             session.note_time()
             ledger = session.ledger
@@ -82,6 +84,6 @@ class Checkpoints:
             if ledger.changes == last.changes:
                 continue
             if everything or ledger.crawled != last.crawled or now_s - last.at_s >= CURSOR_EVERY_S:
-                self._written[ledger] = _Written(ledger.changes, ledger.crawled, now_s)
-                due.append((session.host, ledger.record(time.time_ns() // 1_000_000)))
+                written = _Written(ledger.changes, ledger.crawled, now_s)
+                due.append((session, written, ledger.record(time.time_ns() // 1_000_000)))
         return due

@@ -143,3 +143,27 @@ async def test_coverage_is_written_only_after_everything_it_covers_is_acknowledg
     assert writing.done()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_a_stop_kept_from_being_written_is_written_by_the_drain() -> None:
+    sender = Sender()
+    outbox = Outbox(sender, 1 << 20)
+    running = asyncio.create_task(outbox.run())
+    bundler = Bundler(outbox, "bundles", 4)
+    book = ledger()
+    session = cast("Session", SimpleNamespace(ledger=book, host="relay.example", note_time=lambda: None))
+    checkpoints = Checkpoints(outbox, bundler, "coverage", 4, lambda: [session])
+    bundler.add(RELAY, 1, b"{}", "0" * 64)
+    book.add("f", Progress(read=[(100, 200)]), NOW)
+    cut_short = asyncio.create_task(checkpoints.write(everything=False))
+    await turns()
+    cut_short.cancel()
+    await asyncio.gather(cut_short, return_exceptions=True)
+    sender.acknowledge()
+    draining = asyncio.create_task(checkpoints.write(everything=True))
+    await turns()
+    assert [sent.topic for sent in sender.sent] == ["bundles", "coverage"]
+    sender.acknowledge()
+    await draining
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
