@@ -54,20 +54,30 @@ class Archive:
         (row,) = await self._fetch("SELECT count(*) FROM events WHERE id = ANY($1)", ids)
         return int(row[0]) == len(ids)
 
+    async def is_being_written(self) -> bool:
+        """Tell whether a sink's transaction is open that has changed something."""
+        (row,) = await self._fetch(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'bigbrotr' AND backend_xid IS NOT NULL"
+        )
+        return int(row[0]) > 0
+
     async def digest(self) -> Digest:
         """Return the archive's digest, every id recomputed."""
         assert self._settings.postgres.dsn
         async with asyncpg.create_pool(self._settings.postgres.dsn.get_secret_value(), min_size=1, max_size=1) as pool:
             return await archive_digest(pool)
 
-    async def until(self, what: str, condition: Callable[[], Awaitable[bool]], limit_s: float = 120.0) -> None:
+    async def until(
+        self, what: str, condition: Callable[[], Awaitable[bool]], limit_s: float = 120.0, poll_s: float = POLL_S
+    ) -> None:
         """Wait for a condition. The limit is far above what is normal: it only ends a test that would hang."""
         deadline = time.monotonic() + limit_s
         while not await condition():
             self._services.check()
             if time.monotonic() > deadline:
                 raise AssertionError(f"not within {limit_s:.0f} s: {what}; the archive holds {await self.counts()}")
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(poll_s)
 
     async def until_counts(self, events: int, pairs: int, limit_s: float = 120.0) -> None:
         """Wait until at least so many events and pairs are archived."""

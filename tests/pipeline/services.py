@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 import urllib.request
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from core.parent import PARENT_VARIABLE
 from core.settings_model import Settings
@@ -51,11 +53,21 @@ class Services:
 
     def _is_ready(self, name: str) -> bool:
         try:
-            port = int((self._folder / f"{name}.port").read_text())
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port(name)}/readyz", timeout=5) as answer:
                 return bool(answer.status == HTTPStatus.OK)
         except (OSError, ValueError):
             return False
+
+    def details(self, name: str) -> dict[str, Any]:
+        """Return what a service says of its work; nothing while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port(name)}/status", timeout=5) as answer:
+                return dict(json.load(answer)["details"])
+        except (OSError, ValueError):
+            return {}
+
+    def _port(self, name: str) -> int:
+        return int((self._folder / f"{name}.port").read_text())
 
     def kill(self, name: str) -> None:
         """End a service as a power cut would."""
