@@ -7,8 +7,13 @@ addresses are judged after resolving and the socket is opened to one of them, ne
 from __future__ import annotations
 
 import asyncio
+import functools
+import queue
 import socket
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any
 
 from schemas.relay_url import is_private_address
 
@@ -17,7 +22,38 @@ _RESOLVER_THREADS = 16
 MAX_ADDRESSES = 4
 """Tried in turn within one connection time-out: two of each family are what hosts have."""
 
-_resolver = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolver")
+
+class _DaemonThreads(Executor):
+    """Like ThreadPoolExecutor, for whose threads a process waits at its end: a drained one would not end in time."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._started = 0
+        self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Queue a call."""
+        future: Future[Any] = Future()
+        self._work.put((future, functools.partial(fn, *args, **kwargs)))
+        if self._started < self._most:
+            self._started += 1
+            threading.Thread(target=self._run, name="resolver", daemon=True).start()
+        return future
+
+    def _run(self) -> None:
+        while True:
+            future, call = self._work.get()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = call()
+            except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+
+_resolver = _DaemonThreads(_RESOLVER_THREADS)
 
 
 class AddressRefusedError(Exception):

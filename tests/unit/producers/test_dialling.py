@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 from http import HTTPStatus
 
@@ -88,3 +90,20 @@ async def test_an_address_that_never_answers_leaves_time_for_the_next(monkeypatc
             connection = await open_connection(record(url), url, DIALLING)
             await connection.close()
         assert relay.connections == 1
+
+
+def test_a_name_server_that_never_answers_does_not_hold_up_the_end_of_the_process() -> None:
+    program = (
+        "import asyncio, socket, time\n"
+        "from producers.relays import address_guard\n"
+        "socket.getaddrinfo = lambda *_, **__: time.sleep(600)\n"
+        "async def look_up():\n"
+        "    async with asyncio.timeout(0.2):\n"
+        "        await address_guard.allowed_addresses('relay.example', 443, allow_private=False)\n"
+        "try:\n"
+        "    asyncio.run(look_up())\n"
+        "except TimeoutError:\n"
+        "    print('given up')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=True)
+    assert ended.stdout == b"given up\n"
