@@ -8,6 +8,7 @@ RUN    := $(VENV)/.run-installed
 DEV    := $(VENV)/.dev-installed
 ARGS   ?=
 RELAYS ?=
+CONFIG ?= deploy/bigbrotr.yaml
 
 # The first interpreter that answers and is new enough; PYTHON=… overrides.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -42,8 +43,8 @@ demo: $(RUN) ## Watch signed events travel from local relays to PostgreSQL
 	$(BIN)/bigbrotr demo $(ARGS)
 
 .PHONY: run
-run: $(RUN) ## Archive real relays: RELAYS="wss://… wss://…", or those of a YAML file by ARGS
-	RELAYS="$(RELAYS)" $(BIN)/bigbrotr run $(ARGS)
+run: $(RUN) ## Archive real relays: RELAYS="wss://… wss://…", or those of CONFIG=FILE
+	RELAYS="$(RELAYS)" $(BIN)/bigbrotr --config "$(CONFIG)" run $(ARGS)
 
 .PHONY: test
 test: $(DEV) ## Run every test: unit, contract, broker, e2e and faults

@@ -75,7 +75,7 @@ def publish(
         refusals = [refused._asdict() for refused in found.refused]
         click.echo(json.dumps({**report._asdict(), "duplicates": found.duplicates, "refused": refusals}))
         return
-    click.echo(f"{report.written:,} relays published, {report.unchanged:,} were known, {len(found.refused):,} refused")
+    click.echo(f"relays: {report.written:,} published, {report.unchanged:,} were known, {len(found.refused):,} refused")
 
 
 async def _publish(settings: Settings, found: RelayList, *, allow_private: bool, priority: bool) -> PublishReport:

@@ -89,7 +89,7 @@ async def _run(settings: Settings, config: Path | None, relays: RelayList, *, al
     await created(settings)
     await migrated(settings)
     published = await publish_relays(settings, relays.relays.values(), allow_private=allow_private)
-    say(f"{published.written} relays published, {published.unchanged} were known")
+    say(f"relays: {published.written} published, {published.unchanged} were known")
 
     before = await archive.counted(settings)
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from core.settings import KafkaSettings, Settings, SettingsError, load_settings
 from core.settings_table import settings_table
+from schemas.relay_url import normalize
 
 SECRET = "hunter2-correct-horse"
 WriteFile = Callable[[str], Path]
@@ -43,6 +44,12 @@ def test_defaults_need_no_file_and_no_variable() -> None:
     assert settings.http.host == "127.0.0.1"
     assert settings.postgres.dsn is None
     assert settings.connector.filters == [{}]
+
+
+def test_the_settings_file_that_is_shipped_is_right() -> None:
+    settings = load_settings(Path(__file__).parents[3] / "deploy" / "bigbrotr.yaml")
+    assert settings.relays
+    assert [normalize(relay).url for relay in settings.relays] == settings.relays
 
 
 def test_variables_win_over_the_file_and_the_file_over_defaults(
