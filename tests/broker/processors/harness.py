@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import orjson
 import psutil
 from aiokafka import TopicPartition
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from core import kafka
 from core.settings import Settings
@@ -75,6 +76,16 @@ async def produce(settings: Settings, made: Sequence[tuple[int, bytes]]) -> None
         await asyncio.gather(*[await producer.send(name, value, partition=at) for at, value in made])
     finally:
         await kafka.stop_client(producer)
+
+
+async def alter(settings: Settings, name: str, values: dict[str, str]) -> None:
+    """Set what Kafka is to do with a topic."""
+    admin = await kafka.admin(settings)
+    try:
+        full_name = physical(settings.kafka.topic_prefix, name)
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, full_name, values)])
+    finally:
+        await kafka.stop_client(admin)
 
 
 class Found(NamedTuple):

@@ -6,15 +6,14 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from core import kafka
 from core.settings import Settings
-from schemas.topics import configs, physical
+from schemas.topics import configs
 from tests.broker.core.away import paused
 from tests.broker.processors.harness import (
     Line,
     all_committed,
+    alter,
     bundles,
     committed,
     event_ids,
@@ -115,15 +114,6 @@ async def test_an_output_that_fails_for_good_ends_the_process(
     await alter(ours, "events", configs("events"))
     await finish(ours, made, tmp_path)
     await nothing_is_missing(ours, stream)
-
-
-async def alter(settings: Settings, name: str, values: dict[str, str]) -> None:
-    admin = await kafka.admin(settings)
-    try:
-        full_name = physical(settings.kafka.topic_prefix, name)
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, full_name, values)])
-    finally:
-        await kafka.stop_client(admin)
 
 
 async def test_kill_9_in_the_middle_repeats_work_and_loses_nothing(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
+from aiokafka.errors import MessageSizeTooLargeError
 
 from core import kafka
 from core.settings import Settings
@@ -13,7 +15,8 @@ from processors.validate.outcome import NewEvent, Outcome, Refused, Source
 from processors.validate.outputs import Outputs
 from schemas.reasons import Reason
 from schemas.sighting import decode
-from tests.broker.processors.harness import records, rejected
+from schemas.topics import configs, physical
+from tests.broker.processors.harness import alter, records, rejected, until
 from tests.unit.processors.material import event, wire
 
 pytestmark = pytest.mark.broker
@@ -74,3 +77,29 @@ async def test_more_than_a_batch_and_more_than_a_record_take_are_split_and_compl
     sightings = await records(ours, "sightings")
     assert len(sightings) > 1
     assert [group.ids[0][0] for record in sightings for group in decode(record.value)] == ids
+
+
+@pytest.mark.parametrize("name", ["events", "sightings", "rejections", "quarantine"])
+async def test_whichever_output_kafka_refuses_is_told_to_whoever_waits(ours: Settings, name: str) -> None:
+    made = event("x" * 200)
+    refused = Refused(wire(made), Reason.BAD_SIGNATURE, "sig", "is not the author's")
+    outcome = Outcome(1, 0, 1, refused=[refused], quarantined=[refused])
+    outcome.records(1).events = [NewEvent(bytes.fromhex(made.id), wire(made), wire(made), "wss://a.example", 5)]
+    outcome.records(1).sightings = {("wss://a.example", 5): [(made.id, made.created_at)]}
+    await alter(ours, name, configs(name) | {"max.message.bytes": "100"})
+    async with AsyncExitStack() as stack:
+        probing, producer = await kafka.producer(ours), await kafka.producer(ours)
+        for each in (probing, producer):
+            stack.push_async_callback(kafka.stop_client, each)
+
+        async def refuses() -> bool:  # the broker obeys a while after it has answered
+            try:
+                await probing.send_and_wait(physical(ours.kafka.topic_prefix, name), wire(made), partition=0)
+            except MessageSizeTooLargeError:
+                return True
+            return False
+
+        await until(refuses)
+        sent = await Outputs(producer, ours.kafka.topic_prefix).publish(outcome, SOURCE)
+        told = await asyncio.gather(*sent, return_exceptions=True)
+    assert [type(result) for result in told if isinstance(result, BaseException)] == [MessageSizeTooLargeError]
