@@ -7,8 +7,9 @@ import contextlib
 import time
 from dataclasses import replace
 
+from core.backoff import Backoff
 from producers.relays.dialogue import Dialogue
-from producers.relays.refusals import refused_by_relay
+from producers.relays.refusals import HOUR_S, MINUTE_S, refused_by_relay
 from schemas.filters import Filter
 
 BACKDATED_S = 3 * 86_400
@@ -27,13 +28,19 @@ class LiveFeed:
         self.since_s = 0
         """From this second on nothing is missing while the feed is `open`."""
         self.open = asyncio.Event()
+        self.answered = asyncio.Event()
+        """Set once the relay has answered for the first time, also by closing the feed."""
 
     async def run(self, dialogue: Dialogue) -> None:
         """Keep the feed open, answering a demand for AUTH.
 
+        Some relays answer queries and close every subscription then. They are crawled all the same, and asked for the
+        feed again from time to time.
+
         Raises:
-            RelayError: the relay closed it, or the connection has ended.
+            RelayError: the relay refused us, or the connection has ended.
         """
+        backoff = Backoff(MINUTE_S, HOUR_S)
         while True:
             asked_s = int(time.time())
             subscription = await dialogue.subscribe(_asked(self._base, asked_s, self._limit))
@@ -45,6 +52,7 @@ class LiveFeed:
                 # Asked before, open since: the crawl reads what was stored until the feed was open.
                 self.since_s = int(time.time())
                 self.open.set()
+                self.answered.set()
                 subscription.ended.clear()
                 await subscription.ended.wait()
                 while subscription.closed is None:
@@ -53,8 +61,13 @@ class LiveFeed:
                     await subscription.ended.wait()
             self.open.clear()
             closed = subscription.closed
-            if closed.prefix != "auth-required" or not await dialogue.authenticate(subscription):
-                raise refused_by_relay(closed.prefix, closed.text)
+            if closed.prefix == "auth-required" and await dialogue.authenticate(subscription):
+                continue
+            refusal = refused_by_relay(closed.prefix, closed.text)
+            if refusal.wait_s:
+                raise refusal
+            self.answered.set()
+            await asyncio.sleep(backoff.next_s())
 
 
 def _asked(base: Filter, now_s: int, limit: int) -> Filter:

@@ -89,9 +89,11 @@ class Session:
             return self._state
         if connection.paused:
             return "paused"
-        if not self._feeds or not all(feed.open.is_set() for feed in self._feeds):
+        if not self._feeds or not all(feed.answered.is_set() for feed in self._feeds):
             return "connected"
-        return "live" if self._crawler.finished.is_set() else "crawling"
+        if not self._crawler.finished.is_set():
+            return "crawling"
+        return "live" if all(feed.open.is_set() for feed in self._feeds) else "connected"
 
     async def run(self) -> None:
         """Be with the relay until cancelled."""
@@ -195,7 +197,7 @@ class Session:
     async def _crawl(self, dialogue: Dialogue) -> None:
         # The feeds first: what arrives after they are open comes through them, what was stored before is crawled.
         for feed in self._feeds:
-            await feed.open.wait()
+            await feed.answered.wait()
         await self._crawler.run(dialogue)
 
     async def _turn(self) -> None:

@@ -23,7 +23,7 @@ from producers.relays.slots import Slots
 from schemas.filters import Filter
 from schemas.relay_record import RelayRecord
 from schemas.relay_url import normalize
-from tests.relays.hostile import Hostile, honest
+from tests.relays.hostile import Hostile, honest, say
 from tests.unit.producers.sender import Sender
 
 DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
@@ -72,6 +72,25 @@ async def test_a_relay_whose_reading_never_ends_gives_its_place_to_one_that_wait
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_a_relay_that_closes_every_feed_is_crawled_all_the_same() -> None:
+    async def queries_only(relay: Hostile, websocket: ServerConnection, subid: str, asked: dict[str, Any]) -> None:
+        await honest(relay, websocket, subid, asked)
+        if subid.startswith("live"):
+            await say(websocket, "CLOSED", subid, "")
+
+    async with Hostile([], queries_only) as relay:
+        its = session(relay, shared(Slots(1)))
+        running = asyncio.create_task(its.run())
+        async with asyncio.timeout(20):
+            while not its.status()["crawl"]["done"]:  # type: ignore[index]  # noqa: ASYNC110 - the far side is a socket
+                await asyncio.sleep(0.001)
+        assert its.state == "connected"
+        assert its.ledger.cursor_s is None
+        assert relay.connections == 1
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_messages_that_nobody_knows_are_within_the_budget_too() -> None:
