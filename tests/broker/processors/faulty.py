@@ -1,6 +1,7 @@
 """A processor with one thing broken: `python -m tests.broker.processors.faulty FAULT OFFSET`.
 
-`raise`: judging the bundle at OFFSET of any partition raises. `hang`: that bundle's outputs are never acknowledged.
+`raise`: judging the bundle at OFFSET of any partition raises. `agent`: the agent itself raises when that bundle comes.
+`hang`: that bundle's outputs are never acknowledged.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from typing import Any
+
+from faust import Event
 
 from core.service import run_service
 from core.settings import load_settings
@@ -30,6 +33,15 @@ def failing_conclude(found: Any, verdicts: Any, seen: Any, source: Source, parti
     return conclude_bundle(found, verdicts, seen, source, partitions)
 
 
+put = lane.Lane.put
+
+
+async def failing_put(self: lane.Lane, event: Event) -> None:
+    if event.message.offset == OFFSET:
+        raise BrokenError(f"at offset {event.message.offset}")
+    await put(self, event)
+
+
 publish = Outputs.publish
 
 
@@ -41,6 +53,8 @@ async def hanging_publish(self: Outputs, outcome: Outcome, source: Source) -> li
 if __name__ == "__main__":
     if FAULT == "raise":
         lane.conclude_bundle = failing_conclude  # type: ignore[attr-defined] # the name that the lane imported
+    elif FAULT == "agent":
+        lane.Lane.put = failing_put  # type: ignore[method-assign]
     else:
         Outputs.publish = hanging_publish  # type: ignore[method-assign]
     sys.exit(run_service(ProcessorService(load_settings())))

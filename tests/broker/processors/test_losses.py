@@ -42,12 +42,13 @@ async def finish(settings: Settings, made: list[tuple[int, bytes]], directory: P
         assert await process.stop() == 0, process.log()
 
 
+@pytest.mark.parametrize("fault", ["raise", "agent"])
 async def test_an_exception_acknowledges_nothing_and_ends_the_process(
-    ours: Settings, stream: list[Line], tmp_path: Path
+    ours: Settings, stream: list[Line], tmp_path: Path, fault: str
 ) -> None:
     made = bundles(stream, ours.kafka.partitions, size=50)
     await produce(ours, made)
-    with processor(ours, tmp_path, arguments=(*FAULTY, "raise", str(BROKEN_AT))) as process:
+    with processor(ours, tmp_path, arguments=(*FAULTY, fault, str(BROKEN_AT))) as process:
         assert await process.ended() == 1, process.log()
         assert f"BrokenError: at offset {BROKEN_AT}" in process.log()
     assert all(offset <= BROKEN_AT for offset in (await committed(ours)).values())

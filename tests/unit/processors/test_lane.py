@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from processors.validate.agent import Validator
 from processors.validate.context import Context
 from processors.validate.continuity import Continuity, OffsetGapError
 from processors.validate.lane import Lane
@@ -146,6 +147,28 @@ async def test_a_late_acknowledgement_of_an_ended_assignment_is_not_heard(bench:
     assert bench.acknowledged == []
     assert bench.seen.get(fingerprint(wire(FIRST))) is None
     assert bench.context.room.used_bytes == 0
+
+
+async def test_a_revoke_ends_every_lane_and_what_comes_back_keeps_what_it_has_seen(bench: Bench) -> None:
+    bench.committed = 1  # the one is repeated, the other comes next
+    validator = Validator(bench.context)
+    validator.given(frozenset({0, 1}))
+    for partition in (0, 1):
+        await validator._lane(partition).put(bench.event(partition, encode_line("wss://a.example", 1, wire(FIRST))))
+    while len(bench.broker.sent) < 2:
+        await bench.broker.took.wait()
+        bench.broker.took.clear()
+    bench.broker.sent[0].set_result(None)
+    await settle()
+    assert (bench.acknowledged, validator.in_flight, validator.seen_keys) == ([0], 1, 2)
+    validator.revoked()
+    bench.broker.sent[1].set_result(None)
+    await settle()
+    assert (bench.acknowledged, validator.in_flight, bench.context.room.used_bytes) == ([0], 0, 0)
+    validator.given(frozenset({0}))
+    assert validator.seen_keys == 2
+    validator.given(frozenset({1}))
+    assert validator.seen_keys == 0
 
 
 async def test_takes_no_more_than_the_bundles_in_flight(bench: Bench) -> None:
