@@ -94,7 +94,8 @@ async def test_whichever_output_kafka_refuses_is_told_to_whoever_waits(ours: Set
 
         async def refuses() -> bool:  # the broker obeys a while after it has answered
             try:
-                await probing.send_and_wait(physical(ours.kafka.topic_prefix, name), wire(made), partition=0)
+                topic = physical(ours.kafka.topic_prefix, name)
+                await probing.send_and_wait(topic, wire(made), key=b"a compacted topic wants one", partition=0)
             except MessageSizeTooLargeError:
                 return True
             return False
