@@ -197,8 +197,8 @@ async def test_a_cancelled_wait_for_room_takes_nothing(settings: Settings, event
 async def test_a_cancelled_send_that_the_client_holds_up_takes_nothing(settings: Settings, events: str) -> None:
     sender = await open_publisher(settings)
     with paused(servers_of(settings)):
-        # The client asks the broker for the topic's partitions first.
-        waits = asyncio.create_task(sender.send(events, b"value", b"key", 0))
+        # The client must ask for the partitions of a topic that it cannot have heard of, and gets no answer.
+        waits = asyncio.create_task(sender.send(f"{events}.not-made", b"value", b"key", 0))
         async with asyncio.timeout(PATIENCE_S):
             while not sender.in_flight_records:  # noqa: ASYNC110 - a number has no event
                 await asyncio.sleep(0.01)
@@ -207,7 +207,6 @@ async def test_a_cancelled_send_that_the_client_holds_up_takes_nothing(settings:
             await waits
         assert (sender.in_flight_bytes, sender.in_flight_records) == (0, 0)
     assert await sender.close()
-    assert await count(settings, events) == 0
 
 
 async def test_closing_does_not_wait_for_a_broker_that_is_away(settings: Settings, events: str) -> None:
