@@ -10,6 +10,7 @@ import faust
 from faust.types import TopicT
 from mode.supervisors import CrashingSupervisor
 
+from core import kafka
 from core.settings import Settings
 from schemas.topics import physical
 
@@ -38,17 +39,14 @@ def create_app(settings: Settings) -> faust.App:
         settings: with `kafka.bootstrap_servers` filled in.
 
     Raises:
-        ValueError: no broker is named.
+        SettingsError: no broker is named.
     """
-    servers = settings.kafka.bootstrap_servers
-    if not servers:
-        raise ValueError("kafka.bootstrap_servers: is needed to run a processor")
     directory = settings.data_dir / "processor"
     # Faust makes the last part of this path only.
     directory.mkdir(parents=True, exist_ok=True)
     return faust.App(
         settings.processor.group_id,
-        broker=[f"kafka://{server}" for server in servers.split(",")],
+        broker=[f"kafka://{server}" for server in kafka.bootstrap_servers(settings).split(",")],
         broker_client_id="bigbrotr-processor",
         datadir=directory,
         # A worker binds no port: health and metrics are served by our own lifecycle.
