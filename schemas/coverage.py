@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from enum import StrEnum
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from schemas.document import Document
 
-VERSION = 1
+VERSION = 2
 """Of the record below; readers take this and the one before."""
 
 Second = Annotated[int, Field(strict=True)]
+ReadRange = tuple[Second, Second, Second]
+"""[since, until, read_at]: seconds, both bounds included, and when that was read."""
+
+
+class GapReason(StrEnum):
+    """Why seconds were not read completely. The values are stored for ever: never rename one."""
+
+    NO_EOSE = "no_eose"
+    """The relay fell silent before it said that it had sent everything."""
+    CLOSED = "closed"
+    """It closed the query in the middle, or went on refusing it for no reason that it named."""
+    RATE_LIMITED = "rate_limited"
+    AUTH_REQUIRED = "auth_required"
+    RESTRICTED = "restricted"
+    DENSE_SECOND = "dense_second"
+    """More events in one second than a page holds, and no other question separated them."""
+    DISAGREEMENT = "disagreement"
+    """Two answers of the relay contradict each other: one hides what the other shows."""
+    FILTER_IGNORED = "filter_ignored"
+    """It sent events that were not asked for, so that an empty answer proves nothing."""
+    WITHHELD = "withheld"
+    """It said that there is more and gave nothing (NIP-67's `more`)."""
+    FRAME_TOO_LARGE = "frame_too_large"
+    JOINED = "joined"
+    """Stands for several gaps, and what lies between them: their number is bounded."""
+    UNSTATED = "unstated"
+    """A reason of an earlier version that has no name here."""
 
 
 class Gap(Document):
@@ -19,7 +47,9 @@ class Gap(Document):
 
     since: Second
     until: Second
-    reason: str = Field(min_length=1)
+    reason: GapReason
+    tries: int = Field(1, ge=1, description="how often they were asked for in vain")
+    retry_at_s: Second | None = Field(None, description="not asked for again before this second; None: at once")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -28,18 +58,18 @@ class Gap(Document):
         return self
 
 
-class Coverage(Document):
-    """What has been read from one relay with one filter."""
+class FilterCoverage(Document):
+    """What has been read from one relay with one filter, as one identity."""
 
-    version: int = Field(VERSION, ge=1)
-    relay: str = Field(min_length=1, description="normalised URL")
     filter: str = Field(description="hash of the filter (schemas.filters.Filter.filter_hash)")
-    cursor_s: int | None = Field(None, description="time of the last frame or pong that was durable, seconds")
-    read: list[tuple[Second, Second, Second]] = Field(
-        default_factory=list, description="[since, until, read_at], seconds, both bounds included"
+    wire: dict[str, Any] = Field(
+        default_factory=dict, description="the filter as it is sent, for people; empty where it is long or not known"
     )
+    identity: str | None = Field(
+        None, pattern=r"\A[0-9a-f]{64}\z", description="public key that had answered AUTH (NIP-42); None: nobody"
+    )
+    read: list[ReadRange] = Field(default_factory=list, description="sorted, no second twice")
     gaps: list[Gap] = Field(default_factory=list)
-    updated_at_ms: int = Field(ge=0)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -47,3 +77,35 @@ class Coverage(Document):
             if until < since:
                 raise ValueError("read: a range ends before it begins")
         return self
+
+
+class Coverage(Document):
+    """What has been read from one relay.
+
+    Sets of filters that are no longer configured stay for a while: whoever changes back finds what was read.
+    """
+
+    version: int = Field(VERSION, ge=1, le=VERSION)
+    relay: str = Field(min_length=1, description="normalised URL")
+    cursor_s: Second | None = Field(None, description="time of the last frame or pong that was durable, seconds")
+    sets: list[FilterCoverage] = Field(default_factory=list, description="the most recently used first")
+    updated_at_ms: int = Field(ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_version_1(cls, record: Any) -> Any:
+        if isinstance(record, dict) and record.get("version") == 1:
+            return _upgraded(record)
+        return record
+
+
+def _upgraded(record: dict[str, Any]) -> dict[str, Any]:
+    """A record of version 1, which told of all filters together, by their hashes joined with `+`."""
+    known = {reason.value for reason in GapReason}
+    gaps = [
+        {**gap, "reason": gap.get("reason") if gap.get("reason") in known else GapReason.UNSTATED}
+        for gap in record.get("gaps", [])
+    ]
+    names = str(record.get("filter", "")).split("+")
+    sets = [{"filter": name, "read": record.get("read", []), "gaps": gaps} for name in names]
+    return {**record, "version": VERSION, "sets": sets}

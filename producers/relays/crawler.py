@@ -108,7 +108,7 @@ class Crawler:
             if reason is not None:
                 break
         else:
-            reason = "refused"
+            reason = "closed"
         self.problem = reason
         self._ledger.add(name, planner.abandon(reason), asked_s)
 

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from producers.relays.crawl import BEGINNING, FOREVER, Gap, Progress
-from schemas.coverage import Coverage
+from schemas.coverage import Coverage, FilterCoverage, GapReason
 from schemas.coverage import Gap as GapRecord
 from schemas.ranges import Range, complement, merge, subtract
 
@@ -31,14 +31,14 @@ class Ledger:
     def __init__(self, relay: str, filter_hashes: Sequence[str], stored: Coverage | None) -> None:
         """Begin with what was stored, if it was for the same filters."""
         self.relay = relay
-        self._filter = "+".join(sorted(filter_hashes))
-        usable = stored if stored is not None and stored.filter == self._filter else None
+        sets = {each.filter: each for each in stored.sets} if stored is not None else {}
+        usable = sets.get(filter_hashes[0]) if all(name in sets for name in filter_hashes) else None
         self._read_at = list(usable.read) if usable else []
         stored_ranges = merge((since, until) for since, until, _ in self._read_at)
         self._read = {name: list(stored_ranges) for name in filter_hashes}
         self._gaps = [Gap(gap.since, gap.until, gap.reason) for gap in usable.gaps] if usable else []
         self._met: list[Range] = []
-        self.cursor_s = usable.cursor_s if usable else None
+        self.cursor_s = stored.cursor_s if usable and stored else None
         if usable is not None:
             self._begin_visit()
         self.changes = 0
@@ -102,14 +102,11 @@ class Ledger:
 
     def record(self, now_ms: int) -> Coverage:
         """The record for `coverage`. It may be published once everything received until now is durable."""
-        return Coverage(
-            relay=self.relay,
-            filter=self._filter,
-            cursor_s=self.cursor_s,
-            read=list(self._read_at),
-            gaps=[GapRecord(since=gap.since, until=gap.until, reason=gap.reason) for gap in _bounded(self._gaps)],
-            updated_at_ms=now_ms,
-        )
+        gaps = [
+            GapRecord(since=gap.since, until=gap.until, reason=GapReason(gap.reason)) for gap in _bounded(self._gaps)
+        ]
+        sets = [FilterCoverage(filter=name, read=list(self._read_at), gaps=gaps) for name in self._read]
+        return Coverage(relay=self.relay, cursor_s=self.cursor_s, sets=sets, updated_at_ms=now_ms)
 
     def _last_s(self, default: int) -> int:
         """When the relay was last followed or, if it never was, read."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import orjson
 
 from schemas import bundle, event_record, sighting
-from schemas.coverage import Coverage, Gap
+from schemas.coverage import Coverage, FilterCoverage, Gap, GapReason
 from schemas.erasure import Erasure
 from schemas.event import Event, encode_event
 from schemas.event_id import IdForm, compute_id
@@ -121,11 +121,27 @@ def build() -> dict[str, Example]:
             RELAY.encode(),
             Coverage(
                 relay=RELAY,
-                filter=Filter().filter_hash(),
                 cursor_s=CREATED_AT,
-                read=[(CREATED_AT - 86_400, CREATED_AT - 1, CREATED_AT)],
-                gaps=[
-                    Gap(since=CREATED_AT - 500, until=CREATED_AT - 500, reason="more events in one second than a page")
+                sets=[
+                    FilterCoverage(
+                        filter=Filter(kinds=(0, 3)).filter_hash(),
+                        wire=Filter(kinds=(0, 3)).to_wire(),
+                        read=[(CREATED_AT - 86_400, CREATED_AT - 1, CREATED_AT)],
+                        gaps=[
+                            Gap(
+                                since=CREATED_AT - 500,
+                                until=CREATED_AT - 500,
+                                reason=GapReason.DENSE_SECOND,
+                                tries=2,
+                                retry_at_s=CREATED_AT + 7200,
+                            )
+                        ],
+                    ),
+                    FilterCoverage(
+                        filter=Filter().filter_hash(),
+                        identity=public_key(SECRET),
+                        read=[(0, CREATED_AT - 86_401, CREATED_AT - 3600)],
+                    ),
                 ],
                 updated_at_ms=SEEN_AT_MS,
             ).encode(),

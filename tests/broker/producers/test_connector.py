@@ -65,9 +65,10 @@ async def test_stored_and_live_events_arrive_byte_for_byte(quick: Settings) -> N
     assert [] not in [value for request in relay.requests for value in request.values()]
     covered = (await coverage(quick))[relay.url]
     assert covered.cursor_s is not None
-    assert not covered.gaps
+    assert not covered.sets[0].gaps
     assert any(
-        since <= events[-1]["created_at"] and events[0]["created_at"] <= until_s for since, until_s, _ in covered.read
+        since <= events[-1]["created_at"] and events[0]["created_at"] <= until_s
+        for since, until_s, _ in covered.sets[0].read
     )
 
 
@@ -236,8 +237,8 @@ async def test_what_a_relay_does_not_give_is_a_gap(quick: Settings) -> None:
         async with connector(quick) as service:
             await until(lambda: relay_status(service, relay.url)["crawl"]["problem"] == "no_eose", "silent")
         covered = (await coverage(quick))[relay.url]
-    assert {gap.reason for gap in covered.gaps} == {"no_eose"}
-    assert not any(since <= 1_600_000_000 <= until_s for since, until_s, _ in covered.read)
+    assert {gap.reason for gap in covered.sets[0].gaps} == {"no_eose"}
+    assert not any(since <= 1_600_000_000 <= until_s for since, until_s, _ in covered.sets[0].read)
 
 
 async def test_private_addresses_are_refused_where_the_record_does_not_allow_them(quick: Settings) -> None:

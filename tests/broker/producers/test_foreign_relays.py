@@ -83,7 +83,7 @@ async def test_two_local_relays_are_read_completely_and_followed(quick: Settings
     assert taken == {(first_url, event["id"]) for event in [*events, *late]} | {
         (second_url, event["id"]) for event in shared
     }
-    assert all(not record.gaps for record in (await coverage(quick)).values())
+    assert all(not each.gaps for record in (await coverage(quick)).values() for each in record.sets)
 
 
 async def test_kill_9_repeats_work_and_loses_nothing(quick: Settings, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ async def test_kill_9_repeats_work_and_loses_nothing(quick: Settings, tmp_path: 
             record = (await coverage(quick)).get(relay.url)
             for event in events:
                 covered = record is not None and any(
-                    since <= event["created_at"] <= until_s for since, until_s, _ in record.read
+                    since <= event["created_at"] <= until_s for since, until_s, _ in record.sets[0].read
                 )
                 assert not covered or verbatim(event) in stored
         async with connector(quick) as service:

@@ -30,7 +30,7 @@ def test_a_new_relay_is_read_from_the_beginning_and_into_the_future() -> None:
 def test_the_future_is_never_called_read() -> None:
     book = ledger()
     book.add("f", Progress(read=[(NOW - 10, FOREVER)]), NOW)
-    assert book.record(0).read == [(NOW - 10, NOW, NOW)]
+    assert book.record(0).sets[0].read == [(NOW - 10, NOW, NOW)]
 
 
 def test_a_restart_reads_what_is_unread_and_the_last_days_again() -> None:
@@ -59,7 +59,7 @@ def test_the_last_days_stay_unread_until_they_were_read_again_however_often_the_
     again.add("f", Progress(read=[(later - 43_200, later + 5)]), later + 5)
     assert again.backlog("f", later + 60)[0] == (NOW + 1 - REVISIT_S, later - 43_201)
     # A kill forgets no more than that.
-    assert [until for _, until, _ in again.record(0).read] == [NOW - REVISIT_S, later + 5]
+    assert [until for _, until, _ in again.record(0).sets[0].read] == [NOW - REVISIT_S, later + 5]
 
 
 def test_a_relay_that_was_away_for_long_is_read_again_also_in_the_same_process() -> None:
@@ -80,20 +80,20 @@ def test_other_filters_begin_anew() -> None:
 def test_with_several_filters_a_second_is_read_when_all_have_read_it() -> None:
     book = ledger("f", "g")
     book.add("f", Progress(read=[(100, 200)]), NOW)
-    assert book.record(0).read == []
+    assert book.record(0).sets[0].read == []
     book.add("g", Progress(read=[(150, 300)]), NOW)
-    assert book.record(0).read == [(150, 200, NOW)]
+    assert book.record(0).sets[0].read == [(150, 200, NOW)]
 
 
 def test_a_gap_is_left_alone_until_it_is_due_and_gone_when_it_was_read() -> None:
     book = ledger()
     book.add("f", Progress(read=[(0, 49), (51, NOW)], gaps=[Gap(50, 50, "dense_second")]), NOW)
-    assert [(gap.since, gap.until) for gap in book.record(0).gaps] == [(50, 50)]
+    assert [(gap.since, gap.until) for gap in book.record(0).sets[0].gaps] == [(50, 50)]
     assert (50, 50) not in book.backlog("f", NOW)
     book.retry_gaps()
     assert (50, 50) in book.backlog("f", NOW)
     book.add("f", Progress(read=[(50, 50)]), NOW)
-    assert book.record(0).gaps == []
+    assert book.record(0).sets[0].gaps == []
 
 
 def test_the_cursor_only_moves_forward() -> None:
@@ -107,7 +107,7 @@ def test_gaps_are_bounded_and_none_is_forgotten() -> None:
     book = ledger()
     gaps = [Gap(2 * number, 2 * number, "dense_second") for number in range(MAX_GAPS + 500)]
     book.add("f", Progress(gaps=gaps), NOW)
-    kept = book.record(0).gaps
+    kept = book.record(0).sets[0].gaps
     assert len(kept) == book.gaps == MAX_GAPS
     assert all(any(each.since <= gap.since <= each.until for each in kept) for gap in gaps)
 
@@ -137,7 +137,7 @@ async def test_coverage_is_written_only_after_everything_it_covers_is_acknowledg
     sender.acknowledge(0)
     await turns()
     assert topics() == ["bundles", "coverage"]
-    assert Coverage.decode(sender.sent[1].value).read == [(100, 200, NOW)]
+    assert Coverage.decode(sender.sent[1].value).sets[0].read == [(100, 200, NOW)]
     sender.acknowledge()
     await turns()
     assert writing.done()

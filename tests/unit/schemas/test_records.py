@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import event_record, sighting
-from schemas.coverage import Coverage, Gap
+from schemas.coverage import Coverage, FilterCoverage, Gap, GapReason
 from schemas.erasure import Erasure
 from schemas.event import Event, encode_event
 from schemas.reasons import Reason
@@ -130,9 +130,38 @@ def test_documents_come_back_and_ignore_what_newer_writers_add() -> None:
     assert RelayRecord.decode(record.encode()) == record
     assert RelayRecord.decode(record.encode()[:-1] + b',"added":{"later":1}}') == record
     coverage = Coverage(
-        relay=RELAY, filter="f", read=[(1, 5, 9)], gaps=[Gap(since=2, until=2, reason="r")], updated_at_ms=1
+        relay=RELAY,
+        sets=[
+            FilterCoverage(
+                filter="f",
+                wire={"kinds": [1]},
+                identity="a" * 64,
+                read=[(1, 5, 9)],
+                gaps=[Gap(since=2, until=2, reason=GapReason.DENSE_SECOND, tries=3, retry_at_s=7)],
+            )
+        ],
+        updated_at_ms=1,
     )
     assert Coverage.decode(coverage.encode()) == coverage
+
+
+def test_coverage_of_the_version_before_is_read() -> None:
+    old = {
+        "version": 1,
+        "relay": RELAY,
+        "filter": "f+g",
+        "cursor_s": 7,
+        "read": [[1, 5, 9]],
+        "gaps": [{"since": 6, "until": 6, "reason": "no_eose"}, {"since": 7, "until": 7, "reason": "its own words"}],
+        "updated_at_ms": 1,
+    }
+    gaps = [Gap(since=6, until=6, reason=GapReason.NO_EOSE), Gap(since=7, until=7, reason=GapReason.UNSTATED)]
+    assert Coverage.decode(json.dumps(old).encode()) == Coverage(
+        relay=RELAY,
+        cursor_s=7,
+        sets=[FilterCoverage(filter=name, read=[(1, 5, 9)], gaps=gaps) for name in ("f", "g")],
+        updated_at_ms=1,
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,9 +170,11 @@ def test_documents_come_back_and_ignore_what_newer_writers_add() -> None:
         (RelayRecord, {"network": "smoke"}, "network"),
         (RelayRecord, {"lane": "slow"}, "lane"),
         (RelayRecord, {"updated_at_ms": -1}, "updated_at_ms"),
-        (Coverage, {"read": [[5, 1, 9]]}, "read"),
-        (Coverage, {"read": [[1, 2.5, 9]]}, "read"),
-        (Coverage, {"gaps": [{"since": 5, "until": 1, "reason": "r"}]}, "gaps"),
+        (Coverage, {"version": 3}, "version"),
+        (Coverage, {"sets": [{"filter": "f", "read": [[5, 1, 9]]}]}, "read"),
+        (Coverage, {"sets": [{"filter": "f", "read": [[1, 2.5, 9]]}]}, "read"),
+        (Coverage, {"sets": [{"filter": "f", "gaps": [{"since": 5, "until": 1, "reason": "closed"}]}]}, "gaps"),
+        (Coverage, {"sets": [{"filter": "f", "gaps": [{"since": 1, "until": 1, "reason": "moon"}]}]}, "reason"),
         (Erasure, {"pubkey": "b" * 64}, "either an id or a pubkey"),
         (Erasure, {"until_s": 5}, "until_s"),
         (Erasure, {"id": "A" * 64}, "id"),
@@ -154,7 +185,7 @@ def test_documents_that_are_wrong_name_the_member(
 ) -> None:
     good: dict[type, dict[str, Any]] = {
         RelayRecord: {"url": RELAY, "network": "clearnet", "source": "publish", "updated_at_ms": 1},
-        Coverage: {"relay": RELAY, "filter": "f", "updated_at_ms": 1},
+        Coverage: {"relay": RELAY, "updated_at_ms": 1},
         Erasure: {"id": "a" * 64, "cause": "operator", "erased_at_ms": 1},
     }
     model.decode(json.dumps(good[model]).encode())
