@@ -134,7 +134,7 @@ class Collector:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 if self._connection is None:
-                    self._connection = await asyncpg.connect(postgres.dsn(self._settings))
+                    self._connection = await asyncpg.connect(**postgres.connection_options(self._settings))
                 size = await archive.database_bytes(self._connection)
                 if not await archive.has_schema(self._connection):
                     return "reachable, not migrated yet", None, None, size

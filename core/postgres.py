@@ -51,6 +51,21 @@ def dsn(settings: Settings) -> str:
     return secret.get_secret_value()
 
 
+def connection_options(settings: Settings) -> dict[str, Any]:
+    """Give asyncpg's options of a connection to the archive: address, schema, and a name to be known by.
+
+    Only that schema is searched: with `public` behind it, a table that lacks there would be another archive's.
+
+    Raises:
+        SettingsError: no address is set.
+    """
+    return {
+        "dsn": dsn(settings),
+        "timeout": _CONNECT_S,
+        "server_settings": {"application_name": "bigbrotr", "search_path": f'"{settings.postgres.schema}"'},
+    }
+
+
 def is_transient(error: BaseException) -> bool:
     """Tell whether the same work may succeed later without a change by us: connection, resources, locks, shutdown."""
     if isinstance(error, asyncpg.PostgresError):
@@ -73,12 +88,10 @@ async def pool(settings: Settings, **overrides: Any) -> asyncpg.Pool:
         asyncpg.PostgresError: the server refuses us for good, as with a wrong password or an unknown database.
     """
     options: dict[str, Any] = {
-        "dsn": dsn(settings),
+        **connection_options(settings),
         "min_size": settings.postgres.pool_min,
         "max_size": settings.postgres.pool_max,
         "command_timeout": settings.postgres.command_timeout_s,
-        "timeout": _CONNECT_S,
-        "server_settings": {"application_name": "bigbrotr"},
     }
     options |= overrides
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from core.settings_types import (
     DecodedList,
     PostgresDsn,
     ProxyUrl,
+    SchemaName,
     SecretHex,
     power_of_two,
 )
@@ -20,6 +22,9 @@ PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 _MIB = 1024 * 1024
+
+# `schema` is what everyone calls it; the method of pydantic's that it covers is deprecated, and called by nobody.
+warnings.filterwarnings("ignore", message='Field name "schema" in "PostgresSettings" shadows')
 
 
 class Group(BaseModel):
@@ -69,6 +74,9 @@ class PostgresSettings(Group):
 
     dsn: PostgresDsn | None = Field(
         None, description="`postgresql://user:password@host:port/database`; unset: the embedded PostgreSQL"
+    )
+    schema: SchemaName = Field(  # type: ignore[assignment]  # pydantic's deprecated method of that name
+        "public", description="Schema of the archive in that database; `bigbrotr migrate` makes it"
     )
     pool_min: int = Field(1, ge=0, le=100, description="Connections that a process keeps open")
     pool_max: int = Field(4, ge=1, le=100, description="Connections that a process opens at most")

@@ -88,6 +88,17 @@ def _dsn(value: SecretStr) -> SecretStr:
     return value
 
 
+def schema_name(value: str) -> str:
+    """Check the name of a PostgreSQL schema: one that is written the same with and without quotes.
+
+    Raises ValueError where it is another.
+    """
+    # 63 bytes: NAMEDATALEN - 1; PostgreSQL keeps pg_ to itself.
+    if re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", value) is None or value.startswith("pg_"):
+        raise ValueError("is not the name of a schema: a to z, 0 to 9 and _ are, up to 63 of them, not pg_ in front")
+    return value
+
+
 def _words(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -107,6 +118,7 @@ def _decoded(value: Any) -> Any:
 
 BootstrapServers = Annotated[str, AfterValidator(_servers)]
 ProxyUrl = Annotated[str, AfterValidator(_proxy)]
+SchemaName = Annotated[str, AfterValidator(schema_name)]
 PostgresDsn = Annotated[SecretStr, AfterValidator(_dsn)]
 SecretHex = Annotated[SecretStr, AfterValidator(_secret_hex)]
 WordList = Annotated[list[str], BeforeValidator(_words)]

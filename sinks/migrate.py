@@ -36,6 +36,12 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 
 
+# A connection's search_path names the schema of its archive (core.postgres), which may not be there yet.
+_MISSING_SCHEMA = """
+SELECT format('CREATE SCHEMA %I', (parse_ident(current_setting('search_path')))[1]) WHERE current_schema() IS NULL
+"""
+
+
 class MigrationError(Exception):
     """The database cannot be brought to this version; the message says why and what to do."""
 
@@ -73,7 +79,7 @@ def migrations() -> list[Migration]:
 async def migrate(
     connection: Connection, known: Sequence[Migration] | None = None, as_of: datetime | None = None
 ) -> Migrated:
-    """Apply what is missing and make the months ahead. Safe to repeat, and to run twice at once.
+    """Make the schema, apply what is missing and make the months ahead. Safe to repeat, and to run twice at once.
 
     Args:
         connection: of the role that owns the tables.
@@ -86,6 +92,8 @@ async def migrate(
     await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
     try:
         await connection.execute("SET client_min_messages = warning")
+        if create_schema := await connection.fetchval(_MISSING_SCHEMA):
+            await connection.execute(create_schema)
         await connection.execute(_LEDGER)
         applied = [await _apply(connection, migration) for migration in await _missing(connection, known)]
         months = 0

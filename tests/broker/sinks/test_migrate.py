@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
+from core import postgres
+from core.settings import Settings
 from schemas.event_id import IdForm
 from sinks.migrate import MONTHS_AHEAD, MigrationError, check_schema, migrate, migrations, months_ahead
 from sinks.rows import EVENT_COLUMNS, event_row, key_prefix, tag_hash
@@ -62,6 +64,23 @@ async def test_two_migrations_at_once_wait_for_each_other(
     done = await asyncio.gather(migrate(empty), migrate(other))
     await other.close()
     assert sorted(len(each.applied) for each in done) == [0, len(migrations())]
+
+
+async def test_a_schema_of_its_own_is_made_and_nothing_outside_is_seen(settings: Settings) -> None:
+    """The fixture has migrated `public` of the same database: what lacks in the schema must not be found there."""
+    other = settings.model_copy(update={"postgres": settings.postgres.model_copy(update={"schema": "rebuilt"})})
+    async with await postgres.pool(other, max_size=1) as pool, pool.acquire() as connection:
+        with pytest.raises(MigrationError, match="bigbrotr migrate"):
+            await check_schema(connection)
+        assert (await migrate(connection)).applied == [migration.name for migration in migrations()]
+        await check_schema(connection)
+        assert await months_ahead(connection) == MONTHS_AHEAD
+        assert await migrate(connection) == ([], 0)
+        row = event_row(event(1), b"", IdForm.NIP01)
+        await connection.copy_records_to_table("events", records=[row], columns=EVENT_COLUMNS)
+        assert await connection.fetchval("SELECT count(*) FROM event_by_id($1)", event(1).id) == 1
+        assert await connection.fetchval("SELECT count(*) FROM rebuilt.events") == 1
+        assert await connection.fetchval("SELECT count(*) FROM public.events") == 0
 
 
 async def test_a_changed_file_is_refused(empty: asyncpg.Connection[asyncpg.Record]) -> None:

@@ -137,6 +137,8 @@ def test_relays_in_a_file(write: WriteFile) -> None:
         ("BIGBROTR_POSTGRES__DSN", "mysql://host/db", ["postgres.dsn (BIGBROTR_POSTGRES__DSN)", "postgresql://"]),
         ("BIGBROTR_POSTGRES__DSN", "postgresql://me:s[cret@host/db", ["postgres.dsn", "host:port", "%5B"]),
         ("BIGBROTR_POSTGRES__DSN", "postgresql://me@host:port/db", ["postgres.dsn", "host:port"]),
+        ("BIGBROTR_POSTGRES__SCHEMA", "Big-Brotr", ["postgres.schema (BIGBROTR_POSTGRES__SCHEMA)", "a to z, 0 to 9"]),
+        ("BIGBROTR_POSTGRES__SCHEMA", "pg_mine", ["postgres.schema", "not pg_ in front"]),
         ("BIGBROTR_CONNECTOR__AUTH_KEY", "ab" * 31, ["connector.auth_key", "64 lower-case hex digits"]),
     ],
 )
