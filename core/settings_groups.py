@@ -13,6 +13,7 @@ from core.settings_types import (
     DecodedList,
     PostgresDsn,
     ProxyUrl,
+    RelayUrls,
     SchemaName,
     SecretHex,
     power_of_two,
@@ -151,6 +152,25 @@ class SinkSettings(Group):
     batch_events: PositiveInt = Field(5000, description="Records after which a batch is written")
     batch_age_ms: int = Field(500, ge=1, le=60_000, description="Age in ms after which a batch is written")
     drain_s: PositiveFloat = Field(8.0, description="Time, in seconds, for the open batch when partitions are revoked")
+
+
+DeletionPolicy = Literal["flag", "hide", "erase"]
+
+
+class PolicySettings(Group):
+    """What becomes of events that their authors no longer want, or that have expired."""
+
+    deletion: DeletionPolicy = Field(
+        "flag",
+        description="Events that their author deleted (NIP-09): kept and marked, hidden by our own readers too, or "
+        "erased",
+    )
+    expiration: DeletionPolicy = Field("flag", description="The same for events that have expired (NIP-40)")
+    vanish: DeletionPolicy = Field("flag", description="The same for events of authors who vanished (NIP-62)")
+    own_urls: RelayUrls = Field(
+        default_factory=list,
+        description="Relay URLs of this archive: requests to vanish bind if they name one of these or ALL_RELAYS",
+    )
 
 
 class HttpSettings(Group):

@@ -17,6 +17,7 @@ from core.settings_groups import (
     HttpSettings,
     KafkaSettings,
     LogSettings,
+    PolicySettings,
     PositiveFloat,
     PostgresSettings,
     ProcessorSettings,
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     connector: ConnectorSettings = Field(default_factory=ConnectorSettings)
     processor: ProcessorSettings = Field(default_factory=ProcessorSettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
+    policy: PolicySettings = Field(default_factory=PolicySettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from schemas.relay_url import RelayUrlError, normalize
+
 T = TypeVar("T")
 
 _SERVER = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\],/@]+):(\d{1,5})$")
@@ -107,6 +109,16 @@ def _words(value: Any) -> Any:
     return [word for word in re.split(r"[\s,]+", value) if word]
 
 
+def _relay_urls(values: list[str]) -> list[str]:
+    normal = []
+    for place, value in enumerate(values, 1):
+        try:
+            normal.append(normalize(value, allow_private=True).url)
+        except RelayUrlError as error:
+            raise ValueError(f"has no relay URL at place {place} ({error}); give wss://host") from None
+    return normal
+
+
 def _decoded(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -122,4 +134,5 @@ SchemaName = Annotated[str, AfterValidator(schema_name)]
 PostgresDsn = Annotated[SecretStr, AfterValidator(_dsn)]
 SecretHex = Annotated[SecretStr, AfterValidator(_secret_hex)]
 WordList = Annotated[list[str], BeforeValidator(_words)]
+RelayUrls = Annotated[WordList, AfterValidator(_relay_urls)]
 DecodedList = Annotated[list[T], BeforeValidator(_decoded)]

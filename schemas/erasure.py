@@ -1,34 +1,187 @@
-"""The `erasures` topic: what must never be stored again; compacted, never null, read before and while consuming."""
+"""The `erasures` topic: what must never be stored again; compacted, never null, read before and while consuming.
+
+A record's key is its whole target, so that under compaction no rule overwrites another one:
+
+    <id>                                the event, whoever asked: operator, law, or a rule that was applied to it
+    <id>:<pubkey>                       the event if `<pubkey>` may delete it (NIP-09; perhaps never seen yet)
+    address:<kind>:<pubkey>:<d>:<until> every version of an address up to a time (NIP-09)
+    pubkey:<pubkey>:<until>             everything of an author up to a time (operator, law)
+    vanish:<pubkey>:<until>             what a request to vanish takes (NIP-62); it spares and takes other events
+"""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import re
+from enum import StrEnum
+from hashlib import sha256
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from schemas.document import Document
+from schemas.event import Event
+from schemas.facts import address_of
+from schemas.kinds import DELETION_KIND, GIFT_WRAP_KIND, VANISH_KIND
+from schemas.partition import event_partition
+
+UNTIL_END = 2**40
+"""As for `created_at`: the archive holds no later dates (`schemas.judge.CREATED_AT_END`)."""
+
+_HEX_ID = r"\A[0-9a-f]{64}\z"
+_KEY = re.compile(r"[0-9a-f]{64}")
+_ADDRESS = r"(?s)\A(0|[1-9][0-9]{0,4}):[0-9a-f]{64}:.*\z"
+
+
+class Cause(StrEnum):
+    """Who or what asked for an erasure."""
+
+    OPERATOR = "operator"
+    DELETION = "deletion"
+    EXPIRATION = "expiration"
+    VANISH = "vanish"
+    LAW = "law"
 
 
 class Erasure(Document):
-    """One erased event, or all events of an author up to a time (NIP-62).
+    """One rule: an event, an event of an author, versions of an address, or an author, the latter two up to a time.
 
-    The record's key is the id, or `pubkey:` and the key.
+    Raises:
+        ValueError: the fields name no such target, or the cause cannot have it (pydantic's ValidationError).
     """
 
-    id: str | None = Field(None, pattern=r"\A[0-9a-f]{64}\z", description="the erased event")
-    pubkey: str | None = Field(None, pattern=r"\A[0-9a-f]{64}\z", description="the author whose events are erased")
-    until_s: int | None = Field(None, description="events of the author up to this created_at, included")
-    cause: Literal["operator", "vanish", "law"] = Field(description="who asked for it")
+    id: str | None = Field(None, pattern=_HEX_ID, description="the erased event")
+    address: str | None = Field(None, pattern=_ADDRESS, description="kind:pubkey:d, the kind without leading zeros")
+    pubkey: str | None = Field(
+        None, pattern=_HEX_ID, description="beside an id: who asked, and must be its author; alone: whose events go"
+    )
+    until_s: int | None = Field(
+        None, ge=0, lt=UNTIL_END, description="events of the address or author up to this created_at, included"
+    )
+    cause: Cause = Field(description="who asked for it")
+    request: str | None = Field(None, pattern=_HEX_ID, description="the event that asked (kind 5 or 62), if one did")
     erased_at_ms: int = Field(ge=0)
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
-        if (self.id is None) == (self.pubkey is None):
-            raise ValueError("id: either an id or a pubkey is erased")
-        if (self.pubkey is None) != (self.until_s is None):
-            raise ValueError("until_s: goes with a pubkey")
+        if self.address is not None:
+            causes = {Cause.DELETION}
+            fits = self.id is None and self.pubkey is None and self.until_s is not None
+        elif self.id is not None:
+            causes = set(Cause) if self.pubkey is None else {Cause.DELETION}
+            fits = self.until_s is None
+        else:
+            causes = {Cause.OPERATOR, Cause.VANISH, Cause.LAW}
+            fits = self.pubkey is not None and self.until_s is not None
+        if not fits:
+            raise ValueError("id: the target is an id, an id and a pubkey, or an address or a pubkey with until_s")
+        if self.cause not in causes:
+            raise ValueError(f"cause: {self.cause} cannot erase such a target")
         return self
 
     def key(self) -> bytes:
-        """The record's key."""
-        return (self.id or f"pubkey:{self.pubkey}").encode()
+        """The record's key, UTF-8."""
+        if self.id is not None:
+            return (self.id if self.pubkey is None else f"{self.id}:{self.pubkey}").encode()
+        if self.address is not None:
+            return f"address:{self.address}:{self.until_s}".encode()
+        rule = "vanish" if self.cause is Cause.VANISH else "pubkey"
+        return f"{rule}:{self.pubkey}:{self.until_s}".encode()
+
+    def partition(self, partitions: int) -> int:
+        """The record's partition, of so many: by the first id or key in its target."""
+        first = self.id or self.pubkey or (self.address or "").split(":")[1]
+        return event_partition(first, partitions)
+
+
+class Erasures:
+    """All rules, in memory, and the one place that decides what they cover. Order and repetition of `add` are free.
+
+    Of an address and an author only the latest time is kept; ids, keys and hashes of addresses are kept as bytes.
+    """
+
+    def __init__(self) -> None:
+        # Under an id (32 bytes), or an id and the key that may delete it (64).
+        self._ids: dict[bytes, Cause] = {}
+        # Up to when, under an address's hash (cause deletion) or an author's key (the others).
+        self._until: dict[Cause, dict[bytes, int]] = {
+            Cause.DELETION: {},
+            Cause.OPERATOR: {},
+            Cause.LAW: {},
+            Cause.VANISH: {},
+        }
+
+    def __len__(self) -> int:
+        return len(self._ids) + sum(map(len, self._until.values()))
+
+    def add(self, rule: Erasure) -> None:
+        """Take a rule in."""
+        target = _target(rule)
+        if rule.until_s is None:
+            self._ids[target] = rule.cause
+        else:
+            until = self._until[rule.cause]
+            until[target] = max(rule.until_s, until.get(target, 0))
+
+    def has(self, rule: Erasure) -> bool:
+        """Whether adding a rule would cover nothing more: the same one, or one for longer, is there."""
+        target = _target(rule)
+        if rule.until_s is None:
+            return target in self._ids
+        return rule.until_s <= self._until[rule.cause].get(target, -1)
+
+    def covers_id(self, event_id: bytes) -> bool:
+        """Whether an id (32 bytes) is erased whatever its event says; the only rules that need no event."""
+        return event_id in self._ids
+
+    def covers(self, event: Event) -> Cause | None:
+        """Tell the cause of a rule that erases an event, or None. The event's id must be right; its signature may not.
+
+        - an id: any event.
+        - an author up to a time, by operator or law: everything of the author.
+        - an author up to a time, by a request to vanish (NIP-62): everything of the author but such requests, and gift
+          wraps to the author.
+        - an id of an author, an address up to a time (NIP-09): the author's events but deletions and requests to
+          vanish; gift wraps also for the one they are for (NIP-59).
+        """
+        event_id = bytes.fromhex(event.id)
+        if (cause := self._ids.get(event_id)) is not None:
+            return cause
+        owners = [bytes.fromhex(event.pubkey)]
+        for by_force in (Cause.OPERATOR, Cause.LAW):
+            if self._is_until(by_force, owners[0], event):
+                return by_force
+        if event.kind == VANISH_KIND:
+            return None
+        owners += _recipients(event)
+        if any(self._is_until(Cause.VANISH, owner, event) for owner in owners):
+            return Cause.VANISH
+        if event.kind == DELETION_KIND:
+            return None
+        if any(event_id + owner in self._ids for owner in owners):
+            return Cause.DELETION
+        address = address_of(event)
+        if address is not None and self._is_until(Cause.DELETION, _address_hash(address), event):
+            return Cause.DELETION
+        return None
+
+    def _is_until(self, cause: Cause, target: bytes, event: Event) -> bool:
+        until_s = self._until[cause].get(target)
+        return until_s is not None and event.created_at <= until_s
+
+
+def _target(rule: Erasure) -> bytes:
+    if rule.address is not None:
+        return _address_hash(rule.address)
+    return bytes.fromhex((rule.id or "") + (rule.pubkey or ""))
+
+
+def _recipients(event: Event) -> list[bytes]:
+    """The keys that a gift wrap is for."""
+    if event.kind != GIFT_WRAP_KIND:
+        return []
+    return [bytes.fromhex(tag[1]) for tag in event.tags if len(tag) > 1 and tag[0] == "p" and _KEY.fullmatch(tag[1])]
+
+
+def _address_hash(address: str) -> bytes:
+    """Short, where `d` may be as long as an event; an event in quarantine may hold half a surrogate pair."""
+    return sha256(address.encode("utf-8", "surrogatepass")).digest()

@@ -42,28 +42,40 @@ def facts(event: Event, id_form: IdForm, seen_at_ms: int) -> dict[str, object]:
         `future` (dated more than an hour after it was seen), `del_form` (the id is of the DEL form),
         `deletes` ({ids, addresses}, NIP-09), `vanish` ({relays}, NIP-62), `capped` (a list is not complete).
     """
-    kind = event.kind
-    tags = event.tags
-    event_class = classify(kind)
-    found: dict[str, object] = {"class": event_class.value}
-    if event_class is EventClass.ADDRESSABLE:
-        found["address"] = f"{kind}:{event.pubkey}:{first_value(tags, 'd') or ''}"
-    elif event_class is EventClass.REPLACEABLE:
-        found["address"] = f"{kind}:{event.pubkey}:"
+    found: dict[str, object] = {"class": classify(event.kind).value}
+    if (address := address_of(event)) is not None:
+        found["address"] = address
     if event.created_at * 1000 > seen_at_ms + FUTURE_S * 1000:
         found["future"] = True
     if id_form is IdForm.DEL:
         found["del_form"] = True
-    if tags:
+    if event.tags:
         _add_from_tags(found, event)
     return found
+
+
+def address_of(event: Event) -> str | None:
+    """The address (kind:pubkey:d) of a replaceable or addressable event, whose newest version counts (NIP-01)."""
+    event_class = classify(event.kind)
+    if event_class is EventClass.ADDRESSABLE:
+        return f"{event.kind}:{event.pubkey}:{first_value(event.tags, 'd') or ''}"
+    return f"{event.kind}:{event.pubkey}:" if event_class is EventClass.REPLACEABLE else None
+
+
+def expiration(event: Event) -> int | None:
+    """When an event expires, in seconds, or None if its first such tag is missing or wrong (NIP-40)."""
+    value = first_value(event.tags, "expiration")
+    if value is None or not _DIGITS.fullmatch(value):
+        return None
+    seconds = int(value)
+    return seconds if seconds < EXPIRATION_END else None
 
 
 def _add_from_tags(found: dict[str, object], event: Event) -> None:
     kind, tags = event.kind, event.tags
     names = {tag[0] for tag in tags if tag}
-    if "expiration" in names and (expiration := _expiration(tags)) is not None:
-        found["expiration"] = expiration
+    if "expiration" in names and (expires_s := expiration(event)) is not None:
+        found["expiration"] = expires_s
     if "nonce" in names and (bits := _committed_pow(event)):
         found["pow"] = bits
     if "-" in names:
@@ -80,14 +92,6 @@ def first_value(tags: list[list[str]], name: str) -> str | None:
         if tag and tag[0] == name:
             return tag[1] if len(tag) > 1 else None
     return None
-
-
-def _expiration(tags: list[list[str]]) -> int | None:
-    value = first_value(tags, "expiration")
-    if value is None or not _DIGITS.fullmatch(value):
-        return None
-    seconds = int(value)
-    return seconds if seconds < EXPIRATION_END else None
 
 
 def _committed_pow(event: Event) -> int:

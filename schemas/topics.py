@@ -39,7 +39,8 @@ class Topic:
         value: the form of the value and the module that reads and writes it.
         partitioned_by: what decides the partition. Topics with the same rule have the same partition counts.
         cleanup: Kafka's cleanup.policy.
-        producers: services that write it. A compacted topic has one writer.
+        producers: services that write it. A compacted topic has one writer, but for `erasures`, where equal keys mean
+            equal rules.
         consumers: services that read it.
         max_message_bytes: Kafka's max.message.bytes.
         retention_ms: how long records are kept by a `delete` topic; -1 is for ever.
@@ -117,14 +118,15 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         name="erasures",
-        description="why and when an id, or all of an author up to a time, was erased; never null",
-        key="event id, or pubkey: and the key",
-        value="JSON",
+        description="why and when an id, or an address or author up to a time, was erased; never null",
+        key="the whole target, so that no rule overwrites another",
+        value="JSON (schemas.erasure)",
         partitioned_by="event id",
         cleanup="compact",
-        producers=("erase",),
+        producers=("erase", "processor", "sink"),
         consumers=("processor", "sink"),
-        max_message_bytes=_SMALL,
+        # An address may be as long as the event that asks for its deletion, and is in key and value.
+        max_message_bytes=_OUTPUT,
         compaction_lag_ms=_STATE_LAG_MS,
     ),
     Topic(

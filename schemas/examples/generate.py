@@ -13,7 +13,7 @@ import orjson
 
 from schemas import bundle, event_record, sighting
 from schemas.coverage import Coverage, FilterCoverage, Gap, GapReason
-from schemas.erasure import Erasure
+from schemas.erasure import Cause, Erasure
 from schemas.event import Event, encode_event
 from schemas.event_id import IdForm, compute_id
 from schemas.facts import facts
@@ -84,8 +84,8 @@ def build() -> dict[str, Example]:
             ),
         ),
         "erasures": _keyed(
-            Erasure(pubkey=note.pubkey, until_s=CREATED_AT, cause="vanish", erased_at_ms=SEEN_AT_MS).key(),
-            Erasure(pubkey=note.pubkey, until_s=CREATED_AT, cause="vanish", erased_at_ms=SEEN_AT_MS).encode(),
+            Erasure(pubkey=note.pubkey, until_s=CREATED_AT, cause=Cause.LAW, erased_at_ms=SEEN_AT_MS).key(),
+            Erasure(pubkey=note.pubkey, until_s=CREATED_AT, cause=Cause.LAW, erased_at_ms=SEEN_AT_MS).encode(),
         ),
         "quarantine": _refused(encode_event(future), Reason.CREATED_AT_OUT_OF_RANGE, "created_at", source),
         "rejections": _refused(altered, Reason.ID_MISMATCH, "id", source),
