@@ -1,4 +1,4 @@
-"""Writes a batch in one transaction: the offsets it covers by compare-and-set, its events, its sightings.
+"""Writes a batch in one transaction: the offsets it covers by compare-and-set, its events, sightings and coverage.
 
 COPY (binary) into temporary tables, then INSERT … SELECT: arrays and UNNEST cost a fifth more, COPY of text almost half
 (`tests/bench/bench_sink.py`). `synchronous_commit` is off: offsets and rows are in the same transaction, so a crash of
@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 import asyncpg
 
 from schemas.sighting import Sighting
+from sinks import coverage
 from sinks.batch import Batch, Entry
 from sinks.connection import Connection
 from sinks.offsets import move_offsets
@@ -79,13 +80,16 @@ class Writer:
     async def write(self, connection: Connection, batch: Batch) -> Written:
         """Write and commit a batch.
 
-        Raises OffsetsMovedError where another instance went on from the same offsets, and whatever asyncpg raises:
+        Raises OffsetsMovedError where another instance went on from the same offsets, or where the archive was
+        switched to other tables (`bigbrotr switch`: `forget` then), and whatever asyncpg raises:
         `core.postgres.is_transient` and `is_row_error` tell what to do then. Nothing of the batch is kept.
         """
         relay_ids = await self._relays.find(connection, _urls(batch.entries))
         async with connection.transaction():
             await connection.execute(_PREPARE)
             await move_offsets(connection, self._group_id, batch.advances)
+            # From here to the end the locked offsets keep a switch out: all statements mean the same tables.
+            await self._relays.check(connection)
             return await _write_entries(connection, batch.entries, relay_ids)
 
     async def find_bad_rows(self, connection: Connection, batch: Batch) -> dict[int, str]:
@@ -133,7 +137,9 @@ async def _write_entries(connection: Connection, entries: Iterable[Entry], relay
     entries = list(entries)
     events = await _insert_events(connection, [entry.event for entry in entries if entry.event is not None])
     groups = [group for entry in entries for group in entry.sightings]
-    return Written(events, await _merge_sightings(connection, sighting_rows(groups, relay_ids)))
+    sightings = await _merge_sightings(connection, sighting_rows(groups, relay_ids))
+    await coverage.write(connection, [entry.coverage for entry in entries if entry.coverage], relay_ids)
+    return Written(events, sightings)
 
 
 async def _insert_events(connection: Connection, rows: list[EventRow]) -> int:
@@ -191,7 +197,8 @@ async def _isolate(
 
 
 def _urls(entries: Iterable[Entry]) -> set[str]:
-    return {group.relay for entry in entries for group in entry.sightings}
+    sighted = {group.relay for entry in entries for group in entry.sightings}
+    return sighted | {entry.coverage.relay for entry in entries if entry.coverage}
 
 
 def _affected(status: str) -> int:
