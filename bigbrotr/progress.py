@@ -1,4 +1,4 @@
-"""How far an import is, on stderr: a bar with a rate on a terminal, a line every few seconds elsewhere."""
+"""How far long work is, on stderr: a bar with a rate on a terminal, a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -15,15 +15,10 @@ from producers.importer import ImportReport
 _LINE_EVERY_S = 5.0  # a log stays readable, and whoever watches it sees that something moves
 
 
-class ImportProgress:
-    """Shows one step after the other: reading, judging, archiving.
+class StepProgress:
+    """Shows one step after the other, each from its first word on."""
 
-    Args:
-        size_bytes: of the file; None where it is not known, as for a pipe.
-    """
-
-    def __init__(self, size_bytes: int | None) -> None:
-        self._size_bytes = size_bytes
+    def __init__(self) -> None:
         self._bar = Progress(
             TextColumn("{task.description:<9}"),
             BarColumn(),
@@ -44,20 +39,12 @@ class ImportProgress:
     ) -> None:
         self._bar.stop()
 
-    def read(self, report: ImportReport) -> None:
-        """Show how much of the file is read."""
-        rate = report.lines / report.seconds if report.seconds else 0.0
-        self._show("reading", report.read_bytes, self._size_bytes, f"{report.lines:,} lines, {rate:,.0f}/s")
-
-    def left(self, step: str, done: int, total: int, unit: str) -> None:
-        """Show how much of the work behind Kafka is done."""
-        self._show(step, done, total, f"{total - done:,} {unit} to go")
-
     def note(self, text: str) -> None:
         """Tell one thing that has happened."""
         self._bar.console.print(text, markup=False, highlight=False)
 
-    def _show(self, step: str, done: int, total: int | None, text: str) -> None:
+    def show(self, step: str, done: int, total: int | None, text: str) -> None:
+        """Show how much of a step is done; `total` is None where nobody knows it."""
         if step not in self._steps:
             self._steps[step] = self._bar.add_task(step, total=total, text=text)
         self._bar.update(self._steps[step], completed=done, total=total, text=text)
@@ -65,3 +52,24 @@ class ImportProgress:
             self._next_line_s = time.monotonic() + _LINE_EVERY_S
             share = f" {100 * done // total} %" if total else ""
             self._bar.console.print(f"{step}{share}: {text}", markup=False, highlight=False)
+
+
+class ImportProgress(StepProgress):
+    """Shows the steps of an import: reading, judging, archiving.
+
+    Args:
+        size_bytes: of the file; None where it is not known, as for a pipe.
+    """
+
+    def __init__(self, size_bytes: int | None) -> None:
+        super().__init__()
+        self._size_bytes = size_bytes
+
+    def read(self, report: ImportReport) -> None:
+        """Show how much of the file is read."""
+        rate = report.lines / report.seconds if report.seconds else 0.0
+        self.show("reading", report.read_bytes, self._size_bytes, f"{report.lines:,} lines, {rate:,.0f}/s")
+
+    def left(self, step: str, done: int, total: int, unit: str) -> None:
+        """Show how much of the work behind Kafka is done."""
+        self.show(step, done, total, f"{total - done:,} {unit} to go")

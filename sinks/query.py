@@ -1,0 +1,98 @@
+"""Filters of NIP-01 as conditions in SQL on `events`, so that every index of the table serves them.
+
+Ids and authors are found by their 8-byte prefixes and tags by their hashes, each rechecked against the row. The tags
+of a row that keeps its exact bytes (`raw`) cannot be looked into by SQL: there the hash alone decides, and the reader
+rechecks with `Filter.matches`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from schemas.filters import Filter
+from sinks.rows import key_prefix, tag_hash
+
+_BIGINT_MAX = 2**63 - 1
+"""Later times and larger limits than a bigint holds mean the same as the largest that it holds."""
+
+
+class Key(NamedTuple):
+    """The key of a row: `created_at` in Unix seconds, `id` 32 bytes."""
+
+    created_at: int
+    id: bytes
+
+
+class Parameters:
+    """The values of a statement, and the `$n` under which each goes."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+
+    def add(self, value: Any, cast: str) -> str:
+        """Take a value; returns its place, cast to a type of PostgreSQL."""
+        self.values.append(value)
+        return f"${len(self.values)}::{cast}"
+
+
+def condition(wanted: Filter, parameters: Parameters, *, oldest: Key | None = None) -> str:
+    """What a row of `events` must fulfil to be asked for. The filter's own `limit` is not in it.
+
+    Args:
+        wanted: the filter.
+        parameters: takes the values.
+        oldest: where a limit was translated into the last row that it lets through (`nth_newest`): that row.
+    """
+    parts: list[str] = []
+    if wanted.since is not None:
+        parts.append(f"created_at >= {parameters.add(min(wanted.since, _BIGINT_MAX), 'bigint')}")
+    if wanted.until is not None:
+        parts.append(f"created_at <= {parameters.add(min(wanted.until, _BIGINT_MAX), 'bigint')}")
+    if wanted.ids is not None:
+        parts.append(_by_prefix("id", wanted.ids, parameters))
+    if wanted.authors is not None:
+        parts.append(_by_prefix("pubkey", wanted.authors, parameters))
+    if wanted.kinds is not None:
+        parts.append(f"kind = ANY({parameters.add(list(wanted.kinds), 'integer[]')})")
+    parts += [_has_tag(letter, values, parameters) for letter, values in wanted.tags.items()]
+    if oldest is not None:
+        at = parameters.add(oldest.created_at, "bigint")
+        parts.append(f"created_at >= {at}")
+        # Of equal times NIP-01 has the lowest id first.
+        parts.append(f"(created_at > {at} OR id <= {parameters.add(oldest.id, 'bytea')})")
+    return " AND ".join(parts) or "TRUE"
+
+
+def any_of(conditions: Sequence[str]) -> str:
+    """Rows that fulfil one condition at least; none of them: all rows."""
+    return f"({' OR '.join(f'({each})' for each in conditions)})" if conditions else "TRUE"
+
+
+def nth_newest(relation: str, where: str, limit: int, parameters: Parameters) -> str:
+    """The statement that finds the last row that a `limit` from 1 lets through; no row: it lets all through.
+
+    So a limit becomes a bound of the key, and neither we nor the server hold the keys of what is within it.
+    """
+    skipped = parameters.add(min(limit, _BIGINT_MAX) - 1, "bigint")
+    return (
+        f"SELECT created_at, id FROM {relation} WHERE {where} "  # noqa: S608 - made of our own parts and $n alone
+        f"ORDER BY created_at DESC, id OFFSET {skipped} LIMIT 1"
+    )
+
+
+def _by_prefix(column: str, values: Sequence[str], parameters: Parameters) -> str:
+    keys = [bytes.fromhex(value) for value in values]
+    prefixes = parameters.add([key_prefix(key) for key in keys], "bigint[]")
+    return f"{column}_prefix = ANY({prefixes}) AND {column} = ANY({parameters.add(keys, 'bytea[]')})"
+
+
+def _has_tag(letter: str, values: Sequence[str], parameters: Parameters) -> str:
+    hashes = parameters.add([tag_hash(letter, value) for value in values], "bigint[]")
+    name = parameters.add(letter, "text")
+    # PostgreSQL has no text with U+0000; only rows with `raw` can hold such a value.
+    texts = parameters.add([value for value in values if "\0" not in value], "text[]")
+    return (
+        f"tag_hashes && {hashes} AND (raw IS NOT NULL OR EXISTS (SELECT FROM jsonb_array_elements(tags) AS tag "
+        f"WHERE tag ->> 0 = {name} AND tag ->> 1 = ANY({texts})))"
+    )
