@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from processors.validate.outcome import Groups, NewEvent, Outcome, Refused, Source
 from processors.validate.seen import FINGERPRINT_BYTES, SeenSet, fingerprint, pack, signature_of, unpack
-from schemas.bundle import BadLine, decode_lines
+from schemas.bundle import BundleLine, HeldLine, decode_lines
 from schemas.event_record import encode
 from schemas.facts import facts
 from schemas.judge import Judgement, Policy, conclude, examine
@@ -20,8 +20,6 @@ from schemas.partition import event_partition
 from schemas.reasons import Reason, Verdict
 
 log = logging.getLogger(__name__)
-
-_RESERVED = "is missing; lines that only name an id are reserved for a later version"
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +49,7 @@ class Examination:
     sightings: Groups = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
+    held: list[HeldLine] = field(default_factory=list)
     signatures: list[tuple[str, str, str]] = field(default_factory=list)
 
 
@@ -63,14 +62,13 @@ def examine_bundle(value: bytes, seen: SeenSet, policy: Policy) -> Examination:
     sightings = found.sightings
     for line in decode_lines(value):
         found.lines += 1
-        if isinstance(line, BadLine):
-            found.refused.append(Refused(line.raw, Reason.BAD_BUNDLE, None, line.error))
+        if not isinstance(line, BundleLine):
+            if isinstance(line, HeldLine):
+                found.held.append(line)
+            else:
+                found.refused.append(Refused(line.raw, Reason.BAD_BUNDLE, None, line.error))
             continue
         relay, seen_at_ms, raw = line
-        if raw is None:
-            text = [part for part in value.split(b"\n") if part][found.lines - 1]
-            found.refused.append(Refused(text, Reason.BAD_BUNDLE, "event", _RESERVED, relay, seen_at_ms))
-            continue
         key = sha256(raw).digest()[:FINGERPRINT_BYTES]  # `fingerprint`, without a call for every copy
         if (record := known(key)) is not None:
             found.duplicates += 1
@@ -110,6 +108,7 @@ def conclude_bundle(
     outcome = Outcome(found.lines, found.duplicates, len(verdicts), refused=found.refused)
     home = outcome.records(source.partition)
     home.sightings = found.sightings
+    _sight_held(found.held, outcome, partitions)
     here: set[bytes] = set()
     for candidate in found.candidates:
         valid = candidate.check < 0 or verdicts[candidate.check]
@@ -158,6 +157,13 @@ def _sight(sightings: Groups, relay: str, seen_at_ms: int, record: bytes) -> Non
         sightings[relay, seen_at_ms] = [(event_id, created_at)]
     else:
         group.append((event_id, created_at))
+
+
+def _sight_held(lines: list[HeldLine], outcome: Outcome, partitions: int) -> None:
+    """Note events that relays were shown to hold. They are verified: their ids were read from the archive."""
+    for held in lines:
+        sightings = outcome.records(event_partition(held.id, partitions)).sightings
+        sightings.setdefault((held.relay, held.seen_at_ms), []).append((held.id, held.created_at))
 
 
 def _examine(raw: bytes, policy: Policy) -> Judgement:

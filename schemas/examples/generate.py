@@ -63,9 +63,11 @@ def build() -> dict[str, Example]:
         (OTHER_RELAY, SEEN_AT_MS + 15, raw),
         (None, SEEN_AT_MS + 900, encode_event(article)),
     ]
+    held = bundle.HeldLine(OTHER_RELAY, SEEN_AT_MS + 950, article.id, article.created_at)
+    lines = [*(bundle.encode_line(*copy) for copy in copies), bundle.encode_held_line(held)]
     source: dict[str, str | int] = {"source_topic": "nostr.raw.bundles", "source_partition": 3, "source_offset": 17}
     return {
-        "raw.bundles": Example(None, [], b"".join(bundle.encode_line(*copy) for copy in copies)),
+        "raw.bundles": Example(None, [], b"".join(lines)),
         "events": Example(
             bytes.fromhex(article.id),
             [],

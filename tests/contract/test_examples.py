@@ -25,13 +25,10 @@ from schemas.topics import TOPICS, topic
 
 
 def again_bundles(example: Example) -> Example:
-    lines = list(bundle.decode_lines(example.value))
-    assert all(isinstance(line, bundle.BundleLine) for line in lines)
-    value = b"".join(
-        bundle.encode_line(line.relay, line.seen_at_ms, line.event)
-        for line in lines
-        if isinstance(line, bundle.BundleLine) and line.event is not None
-    )
+    value = b""
+    for line in bundle.decode_lines(example.value):
+        assert not isinstance(line, bundle.BadLine)
+        value += bundle.encode_held_line(line) if isinstance(line, bundle.HeldLine) else bundle.encode_line(*line)
     return Example(None, [], value)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from processors.validate.outcome import Outcome, Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
-from schemas.bundle import encode_line
+from schemas.bundle import HeldLine, encode_held_line, encode_line
 from schemas.event_record import decode
 from schemas.judge import Policy, judge
 from schemas.partition import event_partition
@@ -42,6 +42,7 @@ INPUTS = [
     b"{}",
     b'{"id":1}',
 ]
+HELD_FIRST = encode_held_line(HeldLine("wss://c.example", SEEN_AT_MS, FIRST.id, FIRST.created_at))
 VERDICTS = {raw: judge(raw, POLICY) for raw in INPUTS}
 
 
@@ -178,8 +179,38 @@ def test_no_bundle_raises(value: bytes) -> None:
 
 def test_a_line_that_is_not_ours_is_refused_as_it_came_and_the_others_are_judged() -> None:
     bad = b'{"relay":1,"seen_at":2,"event":{}}'
-    reserved = b'{"relay":"wss://a.example","seen_at":3,"id":"%s","created_at":1}' % FIRST.id.encode()
-    outcome = run(SeenSet(10), [bad + b"\n", line(wire(FIRST)), reserved + b"\n"])
+    nameless = b'{"relay":"wss://a.example","seen_at":3,"id":"x","created_at":1}'
+    outcome = run(SeenSet(10), [bad + b"\n", line(wire(FIRST)), nameless + b"\n"])
     assert [item.reason for item in outcome.refused] == [Reason.BAD_BUNDLE] * 2
-    assert [item.raw for item in outcome.refused] == [bad, reserved]
+    assert [item.raw for item in outcome.refused] == [bad, nameless]
     assert events(outcome) == [FIRST.id]
+
+
+def test_what_a_relay_is_shown_to_hold_is_a_sighting_where_its_id_belongs_and_nothing_else() -> None:
+    partitions = 4
+    made = [event(f"held {number}") for number in range(20)]
+    held = [HeldLine("wss://a.example", SEEN_AT_MS, each.id, each.created_at) for each in made]
+    seen = SeenSet(100)
+    outcome = run(seen, [encode_held_line(each) for each in held], partitions=partitions)
+    assert {
+        (event_id, created_at, partition)
+        for partition, records in outcome.by_partition.items()
+        for key, ids in records.sightings.items()
+        for event_id, created_at in ids
+        if key == ("wss://a.example", SEEN_AT_MS)
+    } == {(each.id, each.created_at, event_partition(each.id, partitions)) for each in made}
+    assert (outcome.lines, outcome.refused, outcome.learned, events(outcome)) == (20, [], [], [])
+    # Nobody has verified it here: the event itself is checked when it comes.
+    assert run(seen, [line(wire(made[0]))]).checked == 1
+
+
+@given(st.permutations([line(wire(FIRST)), line(wire(SECOND), "wss://b.example"), HELD_FIRST, HELD_FIRST]))
+def test_what_a_relay_holds_may_come_before_or_after_the_event(lines: list[bytes]) -> None:
+    seen = SeenSet(10)
+    outcomes = [run(seen, [each]) for each in lines]
+    assert set().union(*(sighted(outcome) for outcome in outcomes)) == {
+        (FIRST.id, "wss://a.example"),
+        (FIRST.id, "wss://c.example"),
+        (SECOND.id, "wss://b.example"),
+    }
+    assert sorted(event_id for outcome in outcomes for event_id in events(outcome)) == sorted([FIRST.id, SECOND.id])

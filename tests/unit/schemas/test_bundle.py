@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.bundle import BadLine, BundleLine, decode_lines, encode_line
+from schemas.bundle import BadLine, BundleLine, HeldLine, decode_lines, encode_held_line, encode_line
 from schemas.event import Event, encode_event
 from schemas.reasons import EventError, Reason
 from tests.unit.schemas.strategies import events, json_values, signed, spellings, texts, texts_with_surrogates
@@ -33,7 +33,6 @@ def test_any_object_in_any_spelling_comes_back(
     raw = data.draw(spellings(value))
     (line,) = decode_lines(encode_line(relay, time, raw))
     assert isinstance(line, BundleLine)
-    assert line.event is not None
     assert (line.relay, line.seen_at_ms) == (relay, time)
     assert line.event.strip() == raw.replace(b"\n", b" ").replace(b"\r", b" ").strip()
     assert json.loads(line.event) == value
@@ -55,7 +54,6 @@ def test_lines_of_other_writers_are_read(
     raw = data.draw(spellings(dict(data.draw(st.permutations(members))))).replace(b"\n", b" ")
     (line,) = decode_lines(raw)
     assert isinstance(line, BundleLine), line
-    assert line.event is not None
     assert (line.relay, line.seen_at_ms, json.loads(line.event)) == (relay, time, event)
 
 
@@ -126,9 +124,66 @@ def test_the_event_ends_where_it_ends(line: str, event: str) -> None:
     assert list(decode_lines(line.encode())) == [BundleLine(None, 1 if '"seen_at":1' in line else 0, event.encode())]
 
 
-def test_a_line_without_an_event_is_reserved_for_what_a_relay_is_shown_to_hold() -> None:
-    line = b'{"relay":"r","seen_at":1,"id":"' + b"a" * 64 + b'","created_at":1}'
-    assert list(decode_lines(line)) == [BundleLine("r", 1, None)]
+ID = "0a" * 32
+HELD = f'"id":"{ID}","created_at":5'
+
+
+@given(texts.filter(bool), times, st.binary(min_size=32, max_size=32), st.integers(0, 2**40 - 1))
+def test_what_a_relay_holds_comes_back(relay: str, time: int, event_id: bytes, created_at: int) -> None:
+    held = HeldLine(relay, time, event_id.hex(), created_at)
+    assert list(decode_lines(encode_held_line(held))) == [held]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'{{"relay":"r","seen_at":1,{HELD}}}',
+        f' {{ {HELD} , "seen_at" : 1, "relay":"\\u0072" }} ',
+        f'{{"relay":"r","seen_at":1,{HELD},"more":{{"event":{{}}}}}}',
+        f'{{"relay":"r","seen_at":1,{HELD},"more":"\\ud800"}}',
+        f'{{"relay":"r","seen_at":1,{HELD},"more":["\\ud800","event"]}}',
+    ],
+)
+def test_what_other_writers_say_that_a_relay_holds_is_read(line: str) -> None:
+    assert list(decode_lines(line.encode())) == [HeldLine("r", 1, ID, 5)]
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (f'{{"seen_at":1,{HELD}}}', "relay: is missing"),
+        (f'{{"relay":null,"seen_at":1,{HELD}}}', "relay: must be"),
+        (f'{{"relay":"","seen_at":1,{HELD}}}', "relay: must be"),
+        (f'{{"relay":"r",{HELD}}}', "seen_at: is missing"),
+        (f'{{"relay":"r","seen_at":1.5,{HELD}}}', "seen_at: must be"),
+        ('{"relay":"r","seen_at":1,"id":"0A","created_at":5}', "id: must be"),
+        ('{"relay":"r","seen_at":1,"id":null,"created_at":5}', "id: must be"),
+        (f'{{"relay":"r","seen_at":1,"id":"{ID.upper()}","created_at":5}}', "id: must be"),
+        (f'{{"relay":"r","seen_at":1,"id":"{ID}"}}', "created_at: must be"),
+        (f'{{"relay":"r","seen_at":1,"id":"{ID}","created_at":-1}}', "created_at: must be"),
+        (f'{{"relay":"r","seen_at":1,"id":"{ID}","created_at":{2**40}}}', "created_at: must be"),
+        (f'{{"relay":"r","seen_at":1,"id":"{ID}","created_at":"5"}}', "created_at: must be"),
+        (f'{{"relay":"r","seen_at":1,"id":"{ID}","created_at":true}}', "created_at: must be"),
+        (f'{{"relay":"r","seen_at":1,{HELD}', "is not JSON"),
+        ('{"relay":"r","seen_at":1,"more":["\\ud800","event"]}', "event: is missing"),
+    ],
+)
+def test_bad_lines_without_an_event_say_what_is_wrong(line: str, error: str) -> None:
+    (bad,) = decode_lines(line.encode())
+    assert isinstance(bad, BadLine), bad
+    assert bad.raw == line.encode()
+    assert bad.error.startswith(error)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'{{"relay":"r","seen_at":1,{HELD},"event":{{"a":1}}}}',
+        f'{{"relay":"r","seen_at":1,{HELD},"\\u0065vent":{{"a":1}}}}',
+    ],
+)
+def test_an_event_counts_more_than_its_id(line: str) -> None:
+    assert list(decode_lines(line.encode())) == [BundleLine("r", 1, b'{"a":1}')]
 
 
 def test_a_newline_inside_a_string_cannot_enter_a_bundle() -> None:
