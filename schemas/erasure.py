@@ -57,6 +57,9 @@ class Erasure(Document):
     until_s: int | None = Field(
         None, ge=0, lt=UNTIL_END, description="events of the address or author up to this created_at, included"
     )
+    created_at: int | None = Field(
+        None, description="beside an id alone, where it is known: finds sightings of an event that was never seen"
+    )
     cause: Cause = Field(description="who asked for it")
     request: str | None = Field(None, pattern=_HEX_ID, description="the event that asked (kind 5 or 62), if one did")
     erased_at_ms: int = Field(ge=0)

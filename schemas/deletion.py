@@ -1,0 +1,64 @@
+"""What a request asks to be forgotten: targets of deletions (NIP-09), relays of requests to vanish (NIP-62)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import NamedTuple
+
+from schemas.event import Event
+from schemas.kinds import EventClass, classify
+from schemas.relay_url import RelayUrlError, normalize
+
+ALL_RELAYS = "ALL_RELAYS"
+"""Stands for every relay in a request to vanish (NIP-62)."""
+
+_ID = re.compile(r"[0-9a-f]{64}")
+_ADDRESS = re.compile(r"([0-9]{1,5}):([0-9a-f]{64}):(.*)", re.DOTALL)
+
+
+class Targets(NamedTuple):
+    """What a deletion names, each once, in its order.
+
+    `ids` (64 hex digits) may turn out to be events that the author may not delete. `addresses` are kind:pubkey:d with
+    the kind as a plain number, of the author alone and of kinds that have addresses.
+    """
+
+    ids: list[str]
+    addresses: list[str]
+
+
+def deletion_targets(event: Event) -> Targets:
+    """The targets of an event of kind 5. Of an address it deletes the versions up to its own `created_at`."""
+    ids: dict[str, None] = {}
+    addresses: dict[str, None] = {}
+    for tag in event.tags:
+        if len(tag) < 2:  # noqa: PLR2004 (name, value)
+            continue
+        name, value = tag[0], tag[1]
+        if name == "e" and _ID.fullmatch(value):
+            ids[value] = None
+        elif name == "a" and (found := _ADDRESS.fullmatch(value)) and found[2] == event.pubkey:
+            kind = int(found[1])
+            if classify(kind) in (EventClass.REPLACEABLE, EventClass.ADDRESSABLE):
+                addresses[f"{kind}:{found[2]}:{found[3]}"] = None
+    return Targets(list(ids), list(addresses))
+
+
+def vanish_relays(event: Event) -> list[str]:
+    """The relays that an event of kind 62 names: ALL_RELAYS, normalised URLs, and as they stand what are none."""
+    return list(dict.fromkeys(_relay(tag[1]) for tag in event.tags if len(tag) > 1 and tag[0] == "relay"))
+
+
+def binds(relays: Collection[str], own_urls: Collection[str]) -> bool:
+    """Whether a request to vanish that names these relays (`vanish_relays`) is meant for an archive with these URLs."""
+    return ALL_RELAYS in relays or any(url in relays for url in own_urls)
+
+
+def _relay(value: str) -> str:
+    if value == ALL_RELAYS:
+        return value
+    try:
+        return normalize(value, allow_private=True).url
+    except RelayUrlError:
+        return value
