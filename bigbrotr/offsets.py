@@ -17,7 +17,7 @@ from schemas.topics import TOPICS, physical
 
 Offsets = dict[TopicPartition, int]
 
-SINK_TOPICS = ("events", "sightings")
+SINK_TOPICS = ("events", "sightings", "coverage")
 
 
 def lag(

@@ -13,7 +13,7 @@ from aiokafka import TopicPartition
 from core import kafka, metrics, postgres
 from core.service import UndrainedError
 from core.waiting import until_it_works
-from sinks.batch import Batch
+from sinks.batch import Batch, Content
 from sinks.connection import Connection, Pool
 from sinks.consumer import GroupReader
 from sinks.offsets import (
@@ -57,7 +57,7 @@ class Archiver:
         stopping: asyncio.Event,
         *,
         group_id: str,
-        events_topic: str,
+        contents: Mapping[str, Content],
         batch_events: int,
         batch_age_s: float,
         drain_s: float,
@@ -68,7 +68,7 @@ class Archiver:
         self._rejections = rejections
         self._stopping = stopping
         self._group_id = group_id
-        self._events_topic = events_topic
+        self._contents = contents
         self._batch_events = batch_events
         self._batch_age_s = batch_age_s
         self._drain_s = drain_s
@@ -95,12 +95,7 @@ class Archiver:
         chunks = await self._reader.poll(wait_s, _POLL_RECORDS)
         batch = self._current()
         for chunk in chunks:
-            batch.add(
-                chunk.partition,
-                chunk.expected,
-                chunk.records,
-                are_events=chunk.partition.topic == self._events_topic,
-            )
+            batch.add(chunk.partition, chunk.expected, chunk.records, self._contents[chunk.partition.topic])
         if batch.advances and (batch.is_full(self._batch_events) or batch.age_s() >= self._batch_age_s):
             await self.flush()
         if self._untold and time.monotonic() - self._told_s >= _TELL_KAFKA_S:

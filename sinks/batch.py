@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import NamedTuple, TypeAlias
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -12,6 +13,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from schemas import event_record, sighting
 from schemas.event_id import IdForm
 from schemas.sighting import Sighting
+from sinks import coverage
 from sinks.offsets import Advance
 from sinks.rows import EventRow, event_row
 
@@ -27,12 +29,21 @@ _INT64_END = 2**63
 _NIP01, _DEL = IdForm.NIP01.value, IdForm.DEL.value
 
 
+class Content(Enum):
+    """What the records of a topic hold."""
+
+    EVENTS = "events"
+    SIGHTINGS = "sightings"
+    COVERAGE = "coverage"
+
+
 class Entry(NamedTuple):
-    """One record and what it holds: an event, or sightings."""
+    """One record and what it holds: an event, sightings, or a relay's coverage."""
 
     record: Record
     event: EventRow | None
     sightings: Sequence[Sighting]
+    coverage: coverage.Change | None = None
 
 
 class Rejected(NamedTuple):
@@ -56,7 +67,7 @@ class Batch:
     oldest_seen_ms: int | None = None
     opened_s: float = field(default_factory=time.monotonic)
 
-    def add(self, partition: TopicPartition, expected: int, records: Iterable[Record], *, are_events: bool) -> None:
+    def add(self, partition: TopicPartition, expected: int, records: Iterable[Record], content: Content) -> None:
         """Decode consecutive records of one partition, the first of which was awaited at offset `expected`.
 
         A record that cannot be decoded is set apart in `rejected`; its offset is covered all the same.
@@ -64,11 +75,13 @@ class Batch:
         last: Record | None = None
         for record in records:
             last = record
-            if record.value is None:  # A tombstone: the record of an erased event. There is nothing to add.
-                continue
-            self.size_bytes += len(record.value)
+            self.size_bytes += len(record.value or b"")
             try:
-                if are_events:
+                if content is Content.COVERAGE:
+                    self._add_coverage(record)
+                elif record.value is None:  # A tombstone: the record of an erased event. There is nothing to add.
+                    continue
+                elif content is Content.EVENTS:
                     self._add_event(record, record.value)
                 else:
                     self._add_sightings(record, record.value)
@@ -110,9 +123,18 @@ class Batch:
             self.pairs += len(group.ids)
         self.entries.append(Entry(record, None, groups))
 
+    def _add_coverage(self, record: Record) -> None:
+        change = coverage.decode(record.key, record.value, record.timestamp)
+        _check_url(change.relay)
+        self.entries.append(Entry(record, None, (), change))
+
+
+def _check_url(url: str) -> None:
+    if len(url.encode()) > _MAX_URL_BYTES or "\0" in url:
+        raise ValueError(f"relay: must be a URL of at most {_MAX_URL_BYTES} bytes without U+0000")
+
 
 def _check_sighting(group: Sighting) -> None:
-    if len(group.relay.encode()) > _MAX_URL_BYTES or "\0" in group.relay:
-        raise ValueError(f"relay: must be a URL of at most {_MAX_URL_BYTES} bytes without U+0000")
+    _check_url(group.relay)
     if group.seen_at_ms >= _INT64_END:
         raise ValueError("seen_at: must be milliseconds below 2^63")

@@ -15,6 +15,7 @@ from core.settings import Settings
 from core.waiting import brief
 from schemas.topics import physical
 from sinks.archiver import Archiver
+from sinks.batch import Content
 from sinks.connection import Pool
 from sinks.consumer import GroupReader
 from sinks.migrate import MONTHS_NEEDED, check_schema, months_ahead
@@ -31,15 +32,14 @@ _FETCH_MAX_WAIT_MS = 50
 
 
 class SinkService(Service):
-    """Writes the archive. Instances of one group share the partitions of `events` and `sightings`."""
+    """Writes the archive. Instances of one group share the partitions of `events`, `sightings` and `coverage`."""
 
     name: ClassVar[str] = "sink"
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         prefix = settings.kafka.topic_prefix
-        self._events_topic = physical(prefix, "events")
-        self._topics = [self._events_topic, physical(prefix, "sightings")]
+        self._contents = {physical(prefix, content.value): content for content in Content}
         self._rejections_topic = physical(prefix, "rejections")
         self._consumer: AIOKafkaConsumer | None = None
         self._publisher: Publisher | None = None
@@ -63,7 +63,7 @@ class SinkService(Service):
         self._reader = GroupReader(sink.group_id)
         self._consumer = await kafka.consumer(
             self.settings,
-            *self._topics,
+            *self._contents,
             listener=self._reader,
             group_id=sink.group_id,
             auto_offset_reset="none",
@@ -77,7 +77,7 @@ class SinkService(Service):
             RejectionSender(self._publisher, self._rejections_topic),
             self.stopping,
             group_id=sink.group_id,
-            events_topic=self._events_topic,
+            contents=self._contents,
             batch_events=sink.batch_events,
             batch_age_s=sink.batch_age_ms / 1000,
             drain_s=sink.drain_s,

@@ -21,7 +21,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from core.settings import Settings
 from schemas import event_record
 from schemas.event import Event, encode_event
-from sinks.batch import Batch, Record
+from sinks.batch import Batch, Content, Record
 from sinks.connection import Pool
 from sinks.digest import archive_digest
 from sinks.offsets import OffsetsMovedError, TopicIdentity, begin_offsets, stored_offsets
@@ -39,7 +39,8 @@ async def test_two_instances_share_the_work_and_one_goes_on_alone(settings: Sett
         async with running_sink(settings) as second:
 
             async def shared() -> bool:
-                return first.status()["partitions"] == second.status()["partitions"] == settings.kafka.partitions
+                half = len(Content) * settings.kafka.partitions // 2
+                return first.status()["partitions"] == second.status()["partitions"] == half
 
             await eventually(shared)
             await fed.events(event(number) for number in range(200, 400))
@@ -107,7 +108,7 @@ def add(batch: Batch, tp: TopicPartition, *events: Event) -> None:
         )
         for n, made in enumerate(events)
     ]
-    batch.add(tp, 0, records, are_events=True)
+    batch.add(tp, 0, records, Content.EVENTS)
 
 
 async def test_a_frozen_instance_that_wakes_up_late_does_no_harm(
@@ -115,20 +116,23 @@ async def test_a_frozen_instance_that_wakes_up_late_does_no_harm(
 ) -> None:
     # Long enough for the test to freeze it while its batch is open; how long it really takes does not matter.
     slow = settings.model_copy(update={"sink": settings.sink.model_copy(update={"batch_age_ms": 20_000})})
+    partitions = len(Content) * settings.kafka.partitions
     async with feed(settings) as fed, member(slow, tmp_path / "frozen") as frozen:
         await frozen.until(lambda status: status["ready"])
         await fed.events(event(number) for number in range(300))
         await frozen.until(lambda status: status["details"]["open_events"] == 300)
         os.kill(frozen.pid, signal.SIGSTOP)
         async with member(settings, tmp_path / "successor") as successor:
-            await successor.until(lambda status: status["details"]["partitions"] == 2 * settings.kafka.partitions)
+            await successor.until(
+                lambda status: status["details"]["partitions"] == len(Content) * settings.kafka.partitions
+            )
 
             async def complete() -> bool:
                 return await archive_digest(pool) == fed.digest()
 
             await eventually(complete)
             os.kill(frozen.pid, signal.SIGCONT)
-            await frozen.until(lambda status: 0 < status["details"]["partitions"] < 2 * settings.kafka.partitions)
+            await frozen.until(lambda status: 0 < status["details"]["partitions"] < partitions)
             await fed.events(event(number) for number in range(300, 400))
             await fed.sightings([event(number) for number in range(400)], "wss://a.example", 5)
             assert await frozen.stop() == 0

@@ -1,0 +1,177 @@
+"""The newest record of each relay in the topic `coverage`, as rows: read ranges, gaps and cursor.
+
+A record replaces all rows of its relay; an older one changes nothing, and a tombstone removes them and stays known by
+its time. So replays converge in any order. Only rows that differ are touched: a relay that is being crawled writes a
+record a second, and most of it says what the one before said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from schemas.coverage import Coverage, FilterCoverage, Gap
+from schemas.filters import Filter
+from sinks.connection import Connection
+
+# Seconds beyond this are stored as this: the end of `int8range` must not overflow, and integers up to here are exact in
+# every JSON library (RFC 8259 section 6). No event of the archive is dated there.
+_FAR_S = 2**53
+_INT32_MAX = 2**31 - 1
+_EVERYTHING = Filter().filter_hash()
+
+# Rows in the order of their key, so that two instances wait for each other instead of deadlocking.
+_TAKE = """
+INSERT INTO coverage_relays AS stored (relay_id, cursor_s, updated_at_ms, withdrawn)
+SELECT * FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::boolean[]) AS new (relay_id) ORDER BY relay_id
+ON CONFLICT (relay_id) DO UPDATE SET
+    cursor_s = excluded.cursor_s, updated_at_ms = excluded.updated_at_ms, withdrawn = excluded.withdrawn
+WHERE (stored.updated_at_ms, stored.withdrawn) < (excluded.updated_at_ms, excluded.withdrawn)
+RETURNING relay_id
+"""
+_SETS = "unnest($2::integer[], $3::text[], $4::text[], $5::text[]) AS new (relay_id, filter, identity, wire)"
+_DROP_SETS = f"""
+DELETE FROM coverage_filters AS stored WHERE relay_id = ANY($1::integer[]) AND NOT EXISTS (
+    SELECT FROM {_SETS}
+    WHERE (new.relay_id, new.filter, new.identity) = (stored.relay_id, stored.filter, stored.identity)
+    AND new.wire::jsonb IS NOT DISTINCT FROM stored.wire)
+"""  # noqa: S608 - the names are ours
+_ADD_SETS = f"""
+INSERT INTO coverage_filters (relay_id, filter, identity, wire)
+SELECT new.relay_id, new.filter, new.identity, new.wire::jsonb FROM {_SETS}
+WHERE new.relay_id = ANY($1::integer[]) AND NOT EXISTS (
+    SELECT FROM coverage_filters AS stored
+    WHERE (new.relay_id, new.filter, new.identity) = (stored.relay_id, stored.filter, stored.identity))
+"""  # noqa: S608
+_SET_IDS = "SELECT set_id, relay_id, filter, identity FROM coverage_filters WHERE relay_id = ANY($1::integer[])"
+
+_RANGES = "unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS new (set_id, since_s, until_s, read_at_s)"
+_DROP_RANGES = f"""
+DELETE FROM coverage_ranges AS stored WHERE set_id = ANY($1::bigint[]) AND NOT EXISTS (
+    SELECT FROM {_RANGES} WHERE new.set_id = stored.set_id AND new.since_s = stored.since_s
+    AND new.until_s = stored.until_s AND new.read_at_s = stored.read_at_s)
+"""  # noqa: S608
+_ADD_RANGES = f"""
+INSERT INTO coverage_ranges SELECT new.* FROM {_RANGES} WHERE new.set_id = ANY($1::bigint[]) ON CONFLICT DO NOTHING
+"""  # noqa: S608
+
+_GAPS = """unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::integer[], $7::bigint[])
+    AS new (set_id, since_s, until_s, reason, tries, retry_at_s)"""
+_DROP_GAPS = f"""
+DELETE FROM coverage_gaps AS stored WHERE set_id = ANY($1::bigint[]) AND NOT EXISTS (
+    SELECT FROM {_GAPS} WHERE new.set_id = stored.set_id AND new.since_s = stored.since_s
+    AND new.until_s = stored.until_s AND new.reason = stored.reason
+    AND new.tries = stored.tries AND new.retry_at_s IS NOT DISTINCT FROM stored.retry_at_s)
+"""  # noqa: S608
+_ADD_GAPS = f"""
+INSERT INTO coverage_gaps SELECT new.* FROM {_GAPS} WHERE new.set_id = ANY($1::bigint[]) ON CONFLICT DO NOTHING
+"""  # noqa: S608
+
+_SetKey = tuple[int, str, str]
+
+
+class Change(NamedTuple):
+    """What a record says of a relay (normalised URL): its coverage, or that it is withdrawn; and when, in ms."""
+
+    relay: str
+    coverage: Coverage | None
+    at_ms: int
+
+
+def decode(key: bytes | None, value: bytes | None, timestamp_ms: int) -> Change:
+    """Read a record of `coverage`; a tombstone has no value, and is dated by Kafka.
+
+    Raises:
+        ValueError: names what is wrong.
+    """
+    if key is None:
+        raise ValueError("key: is missing; it is the relay's URL")
+    relay = key.decode()
+    if value is None:
+        return Change(relay, None, timestamp_ms)
+    coverage = Coverage.decode(value)
+    if coverage.relay != relay:
+        raise ValueError("relay: is not the record's key")
+    if coverage.updated_at_ms >= _FAR_S:
+        raise ValueError("updated_at_ms: must be below 2^53")
+    return Change(relay, coverage, coverage.updated_at_ms)
+
+
+async def write(connection: Connection, changes: Iterable[Change], relay_ids: Mapping[str, int]) -> int:
+    """Bring the rows of relays up to the newest of their records, inside a transaction; how many relays that changed.
+
+    Args:
+        connection: with an open transaction.
+        changes: of any relays, in any order.
+        relay_ids: the integer of each relay's URL.
+    """
+    newest: dict[int, Change] = {}
+    for change in changes:
+        relay_id = relay_ids[change.relay]
+        if relay_id not in newest or _age(newest[relay_id]) < _age(change):
+            newest[relay_id] = change
+    if not newest:
+        return 0
+    taken = await connection.fetch(
+        _TAKE,
+        list(newest),
+        [None if each.coverage is None else _second(each.coverage.cursor_s) for each in newest.values()],
+        [each.at_ms for each in newest.values()],
+        [each.coverage is None for each in newest.values()],
+    )
+    ids = sorted(row["relay_id"] for row in taken)
+    sets: dict[_SetKey, FilterCoverage] = {}
+    for relay_id in ids:
+        coverage = newest[relay_id].coverage
+        for each in coverage.sets if coverage is not None else ():
+            sets.setdefault((relay_id, each.filter, each.identity or ""), each)
+    if ids:
+        await _write_sets(connection, ids, sets)
+    return len(ids)
+
+
+async def _write_sets(connection: Connection, ids: list[int], sets: Mapping[_SetKey, FilterCoverage]) -> None:
+    columns = [*_columns(list(sets), 3), [_wire(each) for each in sets.values()]]
+    await connection.execute(_DROP_SETS, ids, *columns)
+    await connection.execute(_ADD_SETS, ids, *columns)
+    set_ids = [
+        (row["set_id"], sets[row["relay_id"], row["filter"], row["identity"]])
+        for row in await connection.fetch(_SET_IDS, ids)
+    ]
+    numbers = [number for number, _ in set_ids]
+    ranges = [
+        (number, _second(since), _second(until), _second(read_at))
+        for number, each in set_ids
+        for since, until, read_at in each.read
+    ]
+    gaps = [(number, *_gap_row(gap)) for number, each in set_ids for gap in each.gaps]
+    for drop, add, rows, width in ((_DROP_RANGES, _ADD_RANGES, ranges, 4), (_DROP_GAPS, _ADD_GAPS, gaps, 6)):
+        await connection.execute(drop, numbers, *_columns(rows, width))
+        await connection.execute(add, numbers, *_columns(rows, width))
+
+
+def _age(change: Change) -> tuple[int, bool]:
+    return change.at_ms, change.coverage is None
+
+
+def _second(second: int | None) -> int | None:
+    return None if second is None else min(max(second, -_FAR_S), _FAR_S)
+
+
+def _gap_row(gap: Gap) -> tuple[int | None, int | None, str, int, int | None]:
+    tries = min(gap.tries, _INT32_MAX)
+    return _second(gap.since), _second(gap.until), gap.reason.value, tries, _second(gap.retry_at_s)
+
+
+def _wire(covered: FilterCoverage) -> str | None:
+    """The filter as JSON that PostgreSQL takes, which U+0000 is not; None where it is not known."""
+    if not covered.wire and covered.filter != _EVERYTHING:
+        return None
+    text = orjson.dumps(covered.wire).decode()
+    return None if r"\u0000" in text else text
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [[row[place] for row in rows] for place in range(width)]
