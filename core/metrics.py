@@ -55,6 +55,8 @@ ACCEPTED = _counter("accepted", "New events published to `events`")
 BUNDLES_IN_FLIGHT = _gauge("bundles_in_flight", "Bundles taken from Kafka and not yet acknowledged")
 ACK_SECONDS = _seconds("ack", "From the start of a bundle's judging to the acknowledgement of all its outputs")
 SKIPPED = _counter("skipped_bundles", "Bundles that were deleted from Kafka before they were read")
+ERASED = _counter("erased", "Copies dropped because their event is erased, or expired, by cause", "cause")
+BAD_ERASURES = _counter("bad_erasures", "Records of `erasures` that could not be read")
 SIGHTINGS = _counter("sightings", "Sightings produced (processor) or written (sink)")
 
 # Sink
