@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from core import metrics
 from producers.outbox import Acknowledged, Outbox
-from schemas.bundle import encode_line
+from schemas.bundle import HeldLine, encode_held_line, encode_line
 from schemas.partition import event_partition
 from schemas.reasons import EventError, Reason
 from schemas.topics import RAW_LIMIT_BYTES
@@ -87,7 +87,23 @@ class Bundler:
             raise EventError(
                 Reason.TOO_LARGE, None, f"the event has {len(event)} bytes; at most {RAW_LIMIT_BYTES} are taken"
             )
-        line = encode_line(relay, seen_at_ms, event)
+        self._put(event_id, encode_line(relay, seen_at_ms, event))
+
+    def add_held(self, held: HeldLine) -> None:
+        """Take what a relay was shown to hold. Never waits, as `add`."""
+        self._put(held.id, encode_held_line(held))
+
+    async def flushed(self) -> None:
+        """Wait until everything added before this call is acknowledged; open bundles are closed for it.
+
+        Raises:
+            Exception: what failed the outbox.
+        """
+        for partition in list(self._open):
+            self._close(partition)
+        await self._outbox.flushed()
+
+    def _put(self, event_id: str, line: bytes) -> None:
         size = len(line)
         partition = event_partition(event_id, self._partitions)
         bundle = self._open.get(partition)
@@ -102,16 +118,6 @@ class Bundler:
         bundle.bytes += size
         if len(bundle.lines) >= self._lines or bundle.bytes >= self._max_bytes:
             self._close(partition)
-
-    async def flushed(self) -> None:
-        """Wait until everything added before this call is acknowledged; open bundles are closed for it.
-
-        Raises:
-            Exception: what failed the outbox.
-        """
-        for partition in list(self._open):
-            self._close(partition)
-        await self._outbox.flushed()
 
     def _close(self, partition: int) -> None:
         bundle = self._open.pop(partition)

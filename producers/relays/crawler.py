@@ -16,8 +16,6 @@ from producers.relays.refusals import HOUR_S, RelayError
 from producers.relays.subscriptions import PageSubscription
 from schemas.filters import Filter
 
-LONGEST_PAGE_S = 600.0
-"""For one page, also if events drip in: a slow relay sends 500 events in a minute."""
 CRAWL_RETRY_S = HOUR_S
 """What a relay would not give is asked for again after this long, over whatever connection there is then."""
 _MOST_REFUSALS = 8
@@ -93,7 +91,7 @@ class Crawler:
             dialogue.notice = None
             page = await dialogue.request_page(_asked(self._filters[name], planner.query() or query))
             try:
-                await self._wait(dialogue, page)
+                await dialogue.wait_for(page, self._eose_timeout_s)
                 await dialogue.release(page)
             except RelayError:
                 # What came before the end is in order: newest first, it settles what lies above it.
@@ -111,21 +109,6 @@ class Crawler:
             reason = "closed"
         self.problem = reason
         self._ledger.add(name, planner.abandon(reason), asked_s)
-
-    async def _wait(self, dialogue: Dialogue, page: PageSubscription) -> None:
-        """Wait for EOSE, CLOSED or silence."""
-        began = time.monotonic()
-        seen = -1
-        while not page.ended.is_set():
-            came = page.events + page.misfits
-            if (came == seen and not dialogue.connection.paused) or time.monotonic() - began > LONGEST_PAGE_S:
-                return
-            seen = came
-            try:
-                async with asyncio.timeout(self._eose_timeout_s):
-                    await page.ended.wait()
-            except TimeoutError:
-                continue
 
     async def _refused(self, dialogue: Dialogue, page: PageSubscription, backoff: Backoff) -> str | None:
         """Do what a refusal asks for; None if the query may be tried again, else why not."""

@@ -1,4 +1,4 @@
-"""The conversation on one connection: subscriptions, AUTH and what the relay says to either (NIP-01, NIP-42)."""
+"""The conversation on one connection: subscriptions, AUTH, reconciliations (NIP-01, NIP-42, NIP-77)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import asyncio
 import itertools
 import time
 from collections import deque
+from collections.abc import Sequence
 
 from pydantic import SecretStr
 
 from producers.outbox import Outbox
 from producers.relays.auth import MAX_CHALLENGE, auth_message
 from producers.relays.connection import RelayConnection
+from producers.relays.exchange import Exchanges
 from producers.relays.intake import Intake, read_frame
-from producers.relays.messages import Auth, Closed, Eose, Message, Notice, Ok, close, req
+from producers.relays.messages import Auth, Closed, Eose, Message, NegErr, NegMsg, Notice, Ok, close, req
 from producers.relays.subscriptions import PageSubscription, Subscription
 from schemas.filters import Filter
 
@@ -23,6 +25,10 @@ MOST_AUTHS = 2
 """Answers on one connection: a challenge may be renewed once; a relay that wants more wants them without end."""
 CHALLENGE_TIMEOUT_S = 5.0
 """For the challenge, where a relay closes a subscription before it sends one."""
+LONGEST_PAGE_S = 600.0
+"""For one page, also if events drip in: a slow relay sends 500 events in a minute."""
+_HELD_AT_ONCE = 1_000
+"""Ids of which lines are written before looking whether Kafka keeps up: some 150 KB."""
 _LATE_SUBSCRIPTIONS = 4
 """Closed ones of which events may still be on their way: some relays go on after EOSE (nostr-facts section 10)."""
 
@@ -41,6 +47,7 @@ class Dialogue:
         self._auth_key = auth_key
         self._open: dict[str, Subscription] = {}
         self._late: deque[str] = deque()
+        self.exchanges = Exchanges(connection, intake.unasked)
         self._numbers = itertools.count(1)
         self._challenge: str | None = None
         self._challenged = asyncio.Event()
@@ -75,6 +82,21 @@ class Dialogue:
         await self._request(page)
         return page
 
+    async def wait_for(self, page: PageSubscription, idle_s: float) -> None:
+        """Wait for EOSE, CLOSED, or so many seconds without an event while we were reading."""
+        began = time.monotonic()
+        seen = -1
+        while not page.ended.is_set():
+            came = page.events + page.misfits
+            if (came == seen and not self.connection.paused) or time.monotonic() - began > LONGEST_PAGE_S:
+                return
+            seen = came
+            try:
+                async with asyncio.timeout(idle_s):
+                    await page.ended.wait()
+            except TimeoutError:
+                continue
+
     async def release(self, subscription: Subscription) -> None:
         """Close a subscription; what is still on its way is taken for a little while."""
         if subscription.closed is None:
@@ -82,6 +104,12 @@ class Dialogue:
         self._late.append(subscription.subid)
         while len(self._late) > _LATE_SUBSCRIPTIONS:
             self._open.pop(self._late.popleft(), None)
+
+    async def note_held(self, held: Sequence[tuple[int, str]]) -> None:
+        """Report events of the archive, by `created_at` and id, that the relay was shown to hold."""
+        for start in range(0, len(held), _HELD_AT_ONCE):
+            self._intake.held(held[start : start + _HELD_AT_ONCE])
+            await self._outbox.room()
 
     async def authenticate(self, refused: Subscription) -> bool:
         """Answer the relay's challenge, once, if a key is configured; whether what was refused may be asked again."""
@@ -137,8 +165,13 @@ class Dialogue:
             case Closed(subid):
                 if (subscription := self._open.get(subid)) is not None:
                     subscription.close(message)
+                else:
+                    self.exchanges.hear(message)
             case Notice():
                 self.notice = message
+                self.exchanges.notice(message)
+            case NegMsg() | NegErr():
+                self.exchanges.hear(message)
             case Auth(challenge) if len(challenge) <= MAX_CHALLENGE:
                 self._challenge = challenge
                 self._authenticated = False

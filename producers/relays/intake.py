@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from producers.bundler import Bundler
@@ -13,6 +13,7 @@ from producers.relays.budget import Budget
 from producers.relays.messages import Garbage, Message, Unknown, parse_message, unwrapped
 from producers.relays.refusals import RelayError, not_a_relay, over_budget
 from producers.relays.subscriptions import Subscription
+from schemas.bundle import HeldLine
 from schemas.reasons import EventError, Reason
 from schemas.wire import find_id, open_event_frame, usable_id
 
@@ -115,6 +116,20 @@ class Intake:
         self.refused += 1
         self._rejections.count(Reason.TOO_LARGE)
         self._charge(limit_bytes)
+
+    def held(self, events: Sequence[tuple[int, str]]) -> None:
+        """Report events of the archive, by `created_at` and id, that the relay was shown to hold."""
+        seen_at_ms = time.time_ns() // 1_000_000
+        for created_at, event_id in events:
+            self._bundler.add_held(HeldLine(self._relay, seen_at_ms, event_id, created_at))
+
+    def unasked(self, size_bytes: int) -> None:
+        """Count a message that nothing was waiting for.
+
+        Raises:
+            RelayError: the relay went beyond what it may cost.
+        """
+        self._charge(size_bytes)
 
     def _refuse(self, reason: Reason, value: bytes, field: str | None, detail: str) -> None:
         self.refused += 1

@@ -1,4 +1,4 @@
-"""What a relay says besides events (NIP-01, NIP-42, NIP-67), read from frames that may hold anything."""
+"""What a relay says besides events (NIP-01, NIP-42, NIP-67, NIP-77), read from frames that may hold anything."""
 
 from __future__ import annotations
 
@@ -49,6 +49,21 @@ class Auth(NamedTuple):
     challenge: str
 
 
+class NegMsg(NamedTuple):
+    """The relay's part of a reconciliation (NIP-77), in hex."""
+
+    subid: str
+    payload: str
+
+
+class NegErr(NamedTuple):
+    """The relay ended a reconciliation; `at_most`: so many records it would have compared, if it says that."""
+
+    subid: str
+    text: str
+    at_most: int | None
+
+
 class Unknown(NamedTuple):
     """A JSON array that begins with a word this client does not know: to be ignored."""
 
@@ -61,7 +76,7 @@ class Garbage(NamedTuple):
     detail: str
 
 
-Message = Eose | Closed | Notice | Ok | Auth | Unknown | Garbage
+Message = Eose | Closed | Notice | Ok | Auth | NegMsg | NegErr | Unknown | Garbage
 
 
 def unwrapped(frame: bytes) -> bytes:
@@ -98,9 +113,23 @@ def parse_message(frame: bytes) -> Message:
         case [("EVENT" | "EOSE" | "CLOSED" | "OK" | "AUTH") as verb, *_]:
             return Garbage(f"{verb} message without its parts")
         case [str(verb), *_]:
-            return Unknown(verb[:TEXT_SHOWN])
+            return _reconciling(message) or Unknown(verb[:TEXT_SHOWN])
         case _:
             return Garbage("is JSON, but not an array that begins with a word")
+
+
+def _reconciling(message: list[object]) -> NegMsg | NegErr | Garbage | None:
+    """A message of NIP-77."""
+    match message:
+        case ["NEG-MSG", str(subid), str(payload), *_]:
+            return NegMsg(subid, payload)
+        # go-nostr writes the longer word.
+        case ["NEG-ERR" | "NEG-ERROR", str(subid), *rest]:
+            return NegErr(subid, _text(rest), _count(rest))
+        case [("NEG-MSG" | "NEG-ERR" | "NEG-ERROR") as verb, *_]:
+            return Garbage(f"{verb} message without its parts")
+        case _:
+            return None
 
 
 def req(subid: str, wire_filter: dict[str, object]) -> bytes:
@@ -113,5 +142,25 @@ def close(subid: str) -> bytes:
     return orjson.dumps(["CLOSE", subid])
 
 
+def neg_open(subid: str, wire_filter: dict[str, object], payload: bytes) -> bytes:
+    """A NEG-OPEN."""
+    return orjson.dumps(["NEG-OPEN", subid, wire_filter, payload.hex()])
+
+
+def neg_msg(subid: str, payload: bytes) -> bytes:
+    """A NEG-MSG."""
+    return orjson.dumps(["NEG-MSG", subid, payload.hex()])
+
+
+def neg_close(subid: str) -> bytes:
+    """A NEG-CLOSE."""
+    return orjson.dumps(["NEG-CLOSE", subid])
+
+
 def _text(rest: list[object]) -> str:
     return rest[0][:TEXT_SHOWN] if rest and isinstance(rest[0], str) else ""
+
+
+def _count(rest: list[object]) -> int | None:
+    count = rest[1] if len(rest) > 1 else None
+    return count if type(count) is int and count >= 0 else None

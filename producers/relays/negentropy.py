@@ -23,6 +23,7 @@ from producers.relays.negentropy_wire import (
     MessageReader,
     MessageWriter,
     NegentropyError,
+    TooManyError,
     bound_between,
     fingerprint_of,
 )
@@ -92,7 +93,8 @@ class Reconciliation:
             What to send next; None when `need` and `have` are complete.
 
         Raises:
-            NegentropyError: the message is malformed, of another version, or goes beyond what one may cost.
+            NegentropyError: the message is malformed, of another version, or one too many.
+            TooManyError: `need` has grown beyond what it may.
         """
         if self._rounds_left <= 0:
             raise NegentropyError("the relay goes on and on: no more messages are answered")
@@ -146,7 +148,7 @@ class Reconciliation:
         self.have |= ours - theirs
         self.need |= theirs - ours
         if len(self.need) > self._most_needed:
-            raise NegentropyError(f"the relay has more than {self._most_needed} ids that are not known here")
+            raise TooManyError(f"the relay has more than {self._most_needed} ids that are not known here")
 
     def _split(self, message: MessageWriter, lower: int, upper: int, bound: Bound) -> None:
         count = upper - lower

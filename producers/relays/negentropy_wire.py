@@ -27,6 +27,10 @@ class NegentropyError(ValueError):
     """The other side sent what is no message of protocol version 1, or more than it may."""
 
 
+class TooManyError(NegentropyError):
+    """The other side has more that we lack than was to be found out."""
+
+
 class Bound(NamedTuple):
     """Where a range ends: the first item that is not in it, its id shortened as far as that leaves it the first.
 
