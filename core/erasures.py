@@ -18,7 +18,7 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from core import kafka, metrics
 from core.backoff import Backoff
 from core.settings_model import Settings
-from core.waiting import INITIAL_S, MAX_S, brief
+from core.waiting import INITIAL_S, MAX_S, brief, waiting_for
 from schemas.erasure import Erasure
 from schemas.topics import physical
 
@@ -56,7 +56,8 @@ class ErasureFollower:
         self._task = asyncio.create_task(self._run(), name="erasures")
         current = asyncio.create_task(self.until_current())
         try:
-            await asyncio.wait({self._task, current}, return_when=asyncio.FIRST_COMPLETED)
+            with waiting_for(f"the records of {self._topic}"):
+                await asyncio.wait({self._task, current}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             current.cancel()
         self.check()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -11,11 +12,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from core import kafka
+from core.erasures import ErasureFollower
 from core.settings import Settings
 from core.topic_admin import topic_partitions
 from core.waiting import waiting_for
 from processors.offsets import BundleOffsets
+from processors.validate.erasing import Erasing, erasing
 from processors.validate.outputs import TOPICS
+from schemas.erasure import Erasure
 from schemas.partition import is_partition_count
 from schemas.topics import physical
 
@@ -26,15 +30,17 @@ _TOPICS_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Started clients, and the partition count that the topics keyed by event id share."""
+    """Started clients, the partition count that the topics keyed by event id share, and what is erased already."""
 
     producer: AIOKafkaProducer
     offsets: BundleOffsets
     partitions: int
+    erasing: Erasing
+    erasures: ErasureFollower
 
 
 async def open_clients(settings: Settings, stack: AsyncExitStack) -> Clients:
-    """Start the clients, waiting for the broker and the topics; `stack` stops them.
+    """Start the clients, waiting for the broker, the topics and all that says what is erased; `stack` stops them.
 
     Raises:
         ValueError: the topics' partition counts differ, so that records would land elsewhere than expected.
@@ -47,7 +53,17 @@ async def open_clients(settings: Settings, stack: AsyncExitStack) -> Clients:
     stack.push_async_callback(kafka.stop_client, admin)
     partitions = await _partitions(settings.kafka.topic_prefix, admin)
     source = physical(settings.kafka.topic_prefix, "raw.bundles")
-    return Clients(producer, BundleOffsets(admin, reader, source, settings.processor.group_id, partitions), partitions)
+    offsets = BundleOffsets(admin, reader, source, settings.processor.group_id, partitions)
+    rules = erasing(settings.policy)
+
+    async def take(arrived: Sequence[Erasure]) -> None:
+        for rule in arrived:
+            rules.index.add(rule)
+
+    follower = ErasureFollower(settings, take)
+    stack.push_async_callback(follower.close)
+    await follower.start()
+    return Clients(producer, offsets, partitions, rules, follower)
 
 
 async def _partitions(prefix: str, admin: AIOKafkaAdminClient) -> int:

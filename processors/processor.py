@@ -59,14 +59,17 @@ class Processor:
     def __init__(self, settings: Settings, clients: Clients) -> None:
         self._settings = settings
         self._offsets = clients.offsets
+        self._erasures = clients.erasures
         self._verifier = Verifier(settings.processor.verify_threads)
         self._context = Context(
             policy=Policy(archive_ephemeral=settings.processor.archive_ephemeral),
+            erasing=clients.erasing,
+            until_current=self._erasures.until_current,
             partitions=clients.partitions,
             bundles_in_flight=settings.processor.bundles_in_flight,
             seen_ids_per_partition=settings.processor.seen_ids_per_partition,
             verifier=self._verifier,
-            outputs=Outputs(clients.producer, settings.kafka.topic_prefix),
+            outputs=Outputs(clients.producer, settings.kafka.topic_prefix, clients.partitions),
             room=Room(settings.kafka.in_flight_bytes),
             continuity=Continuity(self._offsets.committed, self._offsets.earliest),
             is_flowing=self._is_flowing,
@@ -132,6 +135,8 @@ class Processor:
         silent_s = time.monotonic() - self._answered_at
         if silent_s > _SILENT_S:
             return f"waiting for Kafka, which has not answered for {silent_s:.0f} s"
+        if (reading := self._erasures.ready()) is not None:
+            return reading
         return "the consumer group rebalances" if self._app.rebalancing else None
 
     def status(self) -> dict[str, object]:
@@ -142,6 +147,7 @@ class Processor:
             "bundles_in_flight": self.validator.in_flight,
             "bytes_in_flight": self._context.room.used_bytes,
             "seen_keys": self.validator.seen_keys,
+            "erasures": len(self._context.erasing.index),
             "lag": {str(partition): records for partition, records in self._lag.items()},
         }
 
@@ -163,6 +169,7 @@ class Processor:
     def _look(self) -> None:
         if self.validator.failure.done():
             self.validator.failure.result()
+        self._erasures.check()
         if self._app.crashed:
             raise FaustCrashError(f"Faust crashed: {self._app.crash_reason!r}") from self._app.crash_reason
         in_flight = self.validator.in_flight

@@ -132,9 +132,9 @@ class Erasures:
             return target in self._ids
         return rule.until_s <= self._until[rule.cause].get(target, -1)
 
-    def covers_id(self, event_id: bytes) -> bool:
-        """Whether an id (32 bytes) is erased whatever its event says; the only rules that need no event."""
-        return event_id in self._ids
+    def covers_id(self, event_id: bytes) -> Cause | None:
+        """Tell why an id (32 bytes) is erased whatever its event says, or None: the only rules that need no event."""
+        return self._ids.get(event_id)
 
     def covers(self, event: Event) -> Cause | None:
         """Tell the cause of a rule that erases an event, or None. The event's id must be right; its signature may not.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from processors.validate.continuity import Continuity
+from processors.validate.erasing import Erasing
 from processors.validate.outputs import Outputs
 from processors.validate.room import Room
 from processors.validate.verify import Verifier
@@ -18,6 +19,8 @@ class Context:
 
     Attributes:
         policy: what is archived.
+        erasing: what is dropped because it is erased.
+        until_current: waits while it is not known what has been erased.
         partitions: the partition count of the topics that are keyed by event id.
         bundles_in_flight: bundles of a partition between being taken and being acknowledged.
         is_flowing: False while Faust drains, at a revoke or a stop: no bundle is begun then.
@@ -25,6 +28,8 @@ class Context:
     """
 
     policy: Policy
+    erasing: Erasing
+    until_current: Callable[[], Awaitable[None]]
     partitions: int
     bundles_in_flight: int
     seen_ids_per_partition: int

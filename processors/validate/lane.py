@@ -87,6 +87,7 @@ class Lane:
         context = self._context
         while True:
             event = await self._waiting.get()
+            await context.until_current()
             if not context.is_flowing():
                 self._give_back(event)
                 continue
@@ -94,7 +95,7 @@ class Lane:
             message = event.message
             await self._follow(message.offset)
             source = Source(message.topic, self._partition, message.offset)
-            found = examine_bundle(message.value or b"", self._seen, context.policy)
+            found = examine_bundle(message.value or b"", self._seen, context.policy, context.erasing)
             verdicts = await context.verifier.verify(found.signatures)
             outcome = conclude_bundle(found, verdicts, self._seen, source, context.partitions)
             self._seen.hold(outcome.learned)
@@ -144,6 +145,8 @@ def _count(outcome: Outcome, seconds: float) -> None:
     for records in outcome.by_partition.values():
         metrics.ACCEPTED.inc(len(records.events))
         metrics.SIGHTINGS.inc(sum(map(len, records.sightings.values())))
+    for cause, copies in outcome.erased.items():
+        metrics.ERASED.labels(cause).inc(copies)
     for refused in outcome.refused:
         metrics.REJECTED.labels(STAGE, refused.reason).inc()
     for quarantined in outcome.quarantined:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
+from schemas.erasure import Cause, Erasure
 from schemas.judge import Judgement
 from schemas.reasons import Reason
 
@@ -67,6 +69,8 @@ class Outcome:
         by_partition: events and sightings; nearly always one partition, the bundle's own.
         refused: for `rejections`.
         quarantined: for `quarantine`.
+        erased: copies that were dropped, by cause; nothing is kept of them.
+        erasures: rules that events of the bundle ask for.
         learned: keys and records for the seen-set, once all of this is acknowledged.
     """
 
@@ -76,6 +80,8 @@ class Outcome:
     by_partition: dict[int, Records] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
     quarantined: list[Refused] = field(default_factory=list)
+    erased: Counter[Cause] = field(default_factory=Counter)
+    erasures: list[Erasure] = field(default_factory=list)
     learned: list[tuple[bytes, bytes]] = field(default_factory=list)
 
     def records(self, partition: int) -> Records:

@@ -15,13 +15,14 @@ from aiokafka.errors import KafkaTimeoutError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from processors.validate.outcome import Groups, Outcome, Refused, Source
+from schemas.erasure import Erasure
 from schemas.reasons import Reason
 from schemas.rejection import Rejection
 from schemas.sighting import Sighting, encode
 from schemas.topics import physical, topic
 
 STAGE = "validate"
-TOPICS = ("events", "sightings", "rejections", "quarantine")
+TOPICS = ("events", "sightings", "erasures", "rejections", "quarantine")
 
 # The header of a batch (61 bytes, KIP-98), and a record's own lengths, numbers and header names, generously.
 _OVERHEAD_BYTES = 1024
@@ -48,11 +49,15 @@ class Outputs:
     Args:
         producer: started, idempotent, acks=all: it never gives up on a batch while the broker is away.
         prefix: of the topics' names.
+        partitions: the count that they share.
         limits: largest record by logical topic name, in bytes, where it is not the topic table's.
     """
 
-    def __init__(self, producer: AIOKafkaProducer, prefix: str, limits: dict[str, int] | None = None) -> None:
+    def __init__(
+        self, producer: AIOKafkaProducer, prefix: str, partitions: int, limits: dict[str, int] | None = None
+    ) -> None:
         self._producer = producer
+        self._partitions = partitions
         self._topics = {name: physical(prefix, name) for name in TOPICS}
         self._limits = {name: topic(name).max_message_bytes for name in TOPICS} | (limits or {})
 
@@ -79,6 +84,8 @@ class Outputs:
                     )
             sent += await self._send("events", partition, fitting)
             sent += await self._send("sightings", partition, list(_sightings(records.sightings)))
+        for partition, rules in _by_partition(outcome.erasures, self._partitions).items():
+            sent += await self._send("erasures", partition, rules)
         for name, items in (("rejections", outcome.refused), ("quarantine", outcome.quarantined)):
             sent += await self._send(name, source.partition, [self._rejection(name, item, source) for item in items])
         return sent
@@ -129,6 +136,14 @@ class Outputs:
 def _append(batch: BatchBuilder, record: Record) -> bool:
     """Add a record, which an empty batch always takes; False if it is full."""
     return batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers) is not None
+
+
+def _by_partition(erasures: list[Erasure], partitions: int) -> dict[int, list[Record]]:
+    """Write rules as records, each for the partition of its target."""
+    found: dict[int, list[Record]] = {}
+    for rule in erasures:
+        found.setdefault(rule.partition(partitions), []).append(Record(rule.key(), rule.encode()))
+    return found
 
 
 def _sightings(groups: Groups) -> Iterator[Record]:

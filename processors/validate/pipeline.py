@@ -7,12 +7,15 @@ the answers. Only the seen-set is changed, and only by `conclude_bundle`'s calle
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from hashlib import sha256
 
+from processors.validate.erasing import Erasing
+from processors.validate.examination import Candidate, Examination
 from processors.validate.outcome import Groups, NewEvent, Outcome, Refused, Source
-from processors.validate.seen import FINGERPRINT_BYTES, SeenSet, fingerprint, pack, signature_of, unpack
-from schemas.bundle import BundleLine, HeldLine, decode_lines
+from processors.validate.seen import FINGERPRINT_BYTES, SeenSet, fingerprint, id_of, pack, signature_of, unpack
+from schemas.bundle import BadLine, BundleLine, HeldLine, decode_lines
+from schemas.erasure import Cause
+from schemas.event import Event
 from schemas.event_record import encode
 from schemas.facts import facts
 from schemas.judge import Judgement, Policy, conclude, examine
@@ -22,55 +25,25 @@ from schemas.reasons import Reason, Verdict
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True, eq=False)
-class Candidate:
-    """One text of an event that is right but for its signature, with every copy of it in the bundle.
-
-    Attributes:
-        raw: the verbatim bytes; `key` is their fingerprint.
-        judgement: what `schemas.judge.examine` said; it holds if the signature does.
-        copies: (relay, seen_at in ms), in order of arrival.
-        check: index into the signatures to verify, or -1 if this signature of this id is known to be right.
-    """
-
-    raw: bytes
-    key: bytes
-    judgement: Judgement
-    copies: list[tuple[str | None, int]]
-    check: int = -1
-
-
-@dataclass(slots=True, eq=False)
-class Examination:
-    """What is known of a bundle before its signatures are checked."""
-
-    lines: int = 0
-    duplicates: int = 0
-    sightings: Groups = field(default_factory=dict)
-    refused: list[Refused] = field(default_factory=list)
-    candidates: list[Candidate] = field(default_factory=list)
-    held: list[HeldLine] = field(default_factory=list)
-    signatures: list[tuple[str, str, str]] = field(default_factory=list)
-
-
-def examine_bundle(value: bytes, seen: SeenSet, policy: Policy) -> Examination:
+def examine_bundle(value: bytes, seen: SeenSet, policy: Policy, erasing: Erasing) -> Examination:
     """Judge every line of a bundle but for signatures. Never raises, whatever the bundle holds."""
     found = Examination()
     here: dict[bytes, Candidate] = {}
     checks: dict[tuple[str, str, str], int] = {}
     known = seen.get
+    erased = erasing.index.covers_id
     sightings = found.sightings
     for line in decode_lines(value):
         found.lines += 1
         if not isinstance(line, BundleLine):
-            if isinstance(line, HeldLine):
-                found.held.append(line)
-            else:
-                found.refused.append(Refused(line.raw, Reason.BAD_BUNDLE, None, line.error))
+            _note(line, found, erasing)
             continue
         relay, seen_at_ms, raw = line
         key = sha256(raw).digest()[:FINGERPRINT_BYTES]  # `fingerprint`, without a call for every copy
         if (record := known(key)) is not None:
+            if (cause := erased(id_of(record))) is not None:
+                found.erased[cause] += 1
+                continue
             found.duplicates += 1
             if relay is not None:
                 _sight(sightings, relay, seen_at_ms, record)
@@ -81,10 +54,16 @@ def examine_bundle(value: bytes, seen: SeenSet, policy: Policy) -> Examination:
             continue
         judgement = _examine(raw, policy)
         event = judgement.event
+        # Before it can be refused: the bytes of an erased event must not live on in `rejections`.
+        cause = _cause(judgement, seen_at_ms, erasing)
+        asked = erasing.rules(event, seen_at_ms) if event and judgement.verdict is Verdict.ACCEPTED else []
+        if cause is not None and not asked:
+            found.erased[cause] += 1
+            continue
         if event is None or judgement.verdict is Verdict.REFUSED:
             found.refused.append(Refused.of(raw, judgement, relay, seen_at_ms))
             continue
-        candidate = here[key] = Candidate(raw, key, judgement, [(relay, seen_at_ms)])
+        candidate = here[key] = Candidate(raw, key, judgement, [(relay, seen_at_ms)], erased=cause, asked=asked)
         found.candidates.append(candidate)
         record = known(bytes.fromhex(event.id))
         if record is None or signature_of(record) != fingerprint(event.sig.encode()):
@@ -105,7 +84,7 @@ def conclude_bundle(
         source: where the bundle stands.
         partitions: the partition count of `events` and `sightings`.
     """
-    outcome = Outcome(found.lines, found.duplicates, len(verdicts), refused=found.refused)
+    outcome = Outcome(found.lines, found.duplicates, len(verdicts), refused=found.refused, erased=found.erased)
     home = outcome.records(source.partition)
     home.sightings = found.sightings
     _sight_held(found.held, outcome, partitions)
@@ -114,6 +93,12 @@ def conclude_bundle(
         valid = candidate.check < 0 or verdicts[candidate.check]
         judgement = conclude(candidate.judgement, signature_valid=valid)
         event = judgement.event
+        accepted = judgement.verdict is Verdict.ACCEPTED
+        if accepted:
+            outcome.erasures += candidate.asked
+        if candidate.erased is not None:
+            outcome.erased[candidate.erased] += len(candidate.copies)
+            continue
         if event is None or judgement.verdict is Verdict.REFUSED:
             outcome.refused += [Refused.of(candidate.raw, judgement, *copy) for copy in candidate.copies]
             continue
@@ -121,7 +106,6 @@ def conclude_bundle(
         event_id = bytes.fromhex(event.id)
         relay, seen_at_ms = candidate.copies[0]
         new = event_id not in here and seen.get(event_id) is None
-        accepted = judgement.verdict is Verdict.ACCEPTED
         if not accepted:
             if new:
                 outcome.quarantined.append(Refused.of(candidate.raw, judgement, relay, seen_at_ms))
@@ -132,9 +116,7 @@ def conclude_bundle(
                 stated = facts(event, judgement.id_form, seen_at_ms)  # type: ignore[arg-type] # accepted: never None
                 value = encode(candidate.raw, relay, seen_at_ms, stated)
                 records.events.append(NewEvent(event_id, value, candidate.raw, relay, seen_at_ms))
-            for copy_relay, copy_seen_at_ms in candidate.copies:
-                if copy_relay is not None:
-                    records.sightings.setdefault((copy_relay, copy_seen_at_ms), []).append((event.id, event.created_at))
+            _sight_copies(records.sightings, event, candidate.copies)
             # A copy that its connector put into another partition's bundle does not teach this partition's seen-set.
             if records is not home:
                 here.add(event_id)
@@ -147,6 +129,22 @@ def conclude_bundle(
     return outcome
 
 
+def _note(line: HeldLine | BadLine, found: Examination, erasing: Erasing) -> None:
+    """Put a line without an event where it belongs."""
+    if isinstance(line, BadLine):
+        found.refused.append(Refused(line.raw, Reason.BAD_BUNDLE, None, line.error))
+    elif (cause := erasing.index.covers_id(bytes.fromhex(line.id))) is not None:
+        found.erased[cause] += 1
+    else:
+        found.held.append(line)
+
+
+def _cause(judgement: Judgement, seen_at_ms: int, erasing: Erasing) -> Cause | None:
+    """Tell why an event is dropped, or None: also where its id is not its own, and so says nothing about it."""
+    event = judgement.event
+    return None if event is None or judgement.reason is Reason.ID_MISMATCH else erasing.cause(event, seen_at_ms)
+
+
 def _sight(sightings: Groups, relay: str, seen_at_ms: int, record: bytes) -> None:
     """Note a copy of a known event; a quarantined one is not in the archive, and has no sightings."""
     event_id, created_at = unpack(record)
@@ -157,6 +155,12 @@ def _sight(sightings: Groups, relay: str, seen_at_ms: int, record: bytes) -> Non
         sightings[relay, seen_at_ms] = [(event_id, created_at)]
     else:
         group.append((event_id, created_at))
+
+
+def _sight_copies(sightings: Groups, event: Event, copies: list[tuple[str | None, int]]) -> None:
+    for relay, seen_at_ms in copies:
+        if relay is not None:
+            sightings.setdefault((relay, seen_at_ms), []).append((event.id, event.created_at))
 
 
 def _sight_held(lines: list[HeldLine], outcome: Outcome, partitions: int) -> None:

@@ -41,6 +41,11 @@ def unpack(record: bytes) -> tuple[str, int | None]:
     return event_id.hex(), None if created_at == _QUARANTINED else created_at
 
 
+def id_of(record: bytes) -> bytes:
+    """Return the id, 32 bytes."""
+    return record[:_ID_BYTES]
+
+
 def signature_of(record: bytes) -> bytes:
     """Return the fingerprint of the signature that was verified."""
     return record[_ID_BYTES : _ID_BYTES + FINGERPRINT_BYTES]

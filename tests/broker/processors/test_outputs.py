@@ -13,6 +13,7 @@ from core import kafka
 from core.settings import Settings
 from processors.validate.outcome import NewEvent, Outcome, Refused, Source
 from processors.validate.outputs import Outputs
+from schemas.erasure import Cause, Erasure
 from schemas.reasons import Reason
 from schemas.sighting import decode
 from schemas.topics import configs, physical
@@ -28,7 +29,7 @@ SOURCE = Source("raw.bundles", 1, 7)
 async def outputs(ours: Settings) -> AsyncIterator[Outputs]:
     """Outputs to topics whose records may be small only."""
     producer = await kafka.producer(ours)
-    yield Outputs(producer, ours.kafka.topic_prefix, {"events": LIMIT, "rejections": LIMIT})
+    yield Outputs(producer, ours.kafka.topic_prefix, ours.kafka.partitions, {"events": LIMIT, "rejections": LIMIT})
     await kafka.stop_client(producer)
 
 
@@ -79,13 +80,14 @@ async def test_more_than_a_batch_and_more_than_a_record_take_are_split_and_compl
     assert [group.ids[0][0] for record in sightings for group in decode(record.value)] == ids
 
 
-@pytest.mark.parametrize("name", ["events", "sightings", "rejections", "quarantine"])
+@pytest.mark.parametrize("name", ["events", "sightings", "erasures", "rejections", "quarantine"])
 async def test_whichever_output_kafka_refuses_is_told_to_whoever_waits(ours: Settings, name: str) -> None:
     made = event("x" * 200)
     refused = Refused(wire(made), Reason.BAD_SIGNATURE, "sig", "is not the author's")
     outcome = Outcome(1, 0, 1, refused=[refused], quarantined=[refused])
     outcome.records(1).events = [NewEvent(bytes.fromhex(made.id), wire(made), wire(made), "wss://a.example", 5)]
     outcome.records(1).sightings = {("wss://a.example", 5): [(made.id, made.created_at)]}
+    outcome.erasures = [Erasure(id=made.id, pubkey=made.pubkey, cause=Cause.DELETION, erased_at_ms=5)]
     await alter(ours, name, configs(name) | {"max.message.bytes": "100"})
     async with AsyncExitStack() as stack:
         probing, producer = await kafka.producer(ours), await kafka.producer(ours)
@@ -101,6 +103,6 @@ async def test_whichever_output_kafka_refuses_is_told_to_whoever_waits(ours: Set
             return False
 
         await until(refuses)
-        sent = await Outputs(producer, ours.kafka.topic_prefix).publish(outcome, SOURCE)
+        sent = await Outputs(producer, ours.kafka.topic_prefix, ours.kafka.partitions).publish(outcome, SOURCE)
         told = await asyncio.gather(*sent, return_exceptions=True)
     assert [type(result) for result in told if isinstance(result, BaseException)] == [MessageSizeTooLargeError]

@@ -12,6 +12,7 @@ import pytest
 from processors.validate.agent import Validator
 from processors.validate.context import Context
 from processors.validate.continuity import Continuity, OffsetGapError
+from processors.validate.erasing import Erasing
 from processors.validate.lane import Lane
 from processors.validate.outcome import Outcome, Source
 from processors.validate.room import Room
@@ -53,9 +54,13 @@ class Bench:
     in_flight: int = 4
 
     def __post_init__(self) -> None:
+        self.current = asyncio.Event()
+        self.current.set()
         self.verifier = Verifier(1)
         self.context = Context(
             policy=Policy(),
+            erasing=Erasing(),
+            until_current=self._until_current,
             partitions=1,
             bundles_in_flight=self.in_flight,
             seen_ids_per_partition=10,
@@ -66,6 +71,9 @@ class Bench:
             is_flowing=lambda: self.flowing,
         )
         self.lane = Lane(0, self.seen, self.context, self.failures.append)
+
+    async def _until_current(self) -> None:
+        await self.current.wait()
 
     async def _committed(self, _partition: int) -> int | None:
         return self.committed

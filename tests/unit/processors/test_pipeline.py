@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processors.validate.erasing import Erasing
 from processors.validate.outcome import Outcome, Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
@@ -46,9 +47,16 @@ HELD_FIRST = encode_held_line(HeldLine("wss://c.example", SEEN_AT_MS, FIRST.id, 
 VERDICTS = {raw: judge(raw, POLICY) for raw in INPUTS}
 
 
-def run(seen: SeenSet, lines: list[bytes], *, partitions: int = 1, source: Source = SOURCE) -> Outcome:
+def run(
+    seen: SeenSet,
+    lines: list[bytes],
+    *,
+    partitions: int = 1,
+    source: Source = SOURCE,
+    erasing: Erasing | None = None,
+) -> Outcome:
     """Judge one bundle as a lane does, up to its acknowledgement."""
-    found = examine_bundle(b"".join(lines), seen, POLICY)
+    found = examine_bundle(b"".join(lines), seen, POLICY, erasing or Erasing())
     outcome = conclude_bundle(found, verify_many(found.signatures), seen, source, partitions)
     seen.hold(outcome.learned)
     return outcome
@@ -112,7 +120,7 @@ def test_a_forged_copy_first_does_not_keep_the_genuine_one_out(forgery: bytes) -
 def test_a_copy_of_an_event_in_flight_is_a_sighting_only() -> None:
     seen = SeenSet(10)
     run(seen, [line(wire(FIRST), "wss://a.example")])
-    found = examine_bundle(line(wire(FIRST), "wss://b.example"), seen, POLICY)
+    found = examine_bundle(line(wire(FIRST), "wss://b.example"), seen, POLICY, Erasing())
     assert found.signatures == []
     again = run(seen, [line(wire(FIRST), "wss://b.example")])
     assert (events(again), sighted(again), again.duplicates) == ([], {(FIRST.id, "wss://b.example")}, 1)
@@ -121,8 +129,8 @@ def test_a_copy_of_an_event_in_flight_is_a_sighting_only() -> None:
 def test_other_bytes_of_a_known_signature_are_not_verified_and_another_signature_is() -> None:
     seen = SeenSet(10)
     seen.learn(run(seen, [line(wire(FIRST))]).learned)
-    assert examine_bundle(line(other_bytes(FIRST)), seen, POLICY).signatures == []
-    assert len(examine_bundle(line(wire(other_signature(FIRST))), seen, POLICY).signatures) == 1
+    assert examine_bundle(line(other_bytes(FIRST)), seen, POLICY, Erasing()).signatures == []
+    assert len(examine_bundle(line(wire(other_signature(FIRST))), seen, POLICY, Erasing()).signatures) == 1
     for raw in (other_bytes(FIRST), wire(other_signature(FIRST))):
         outcome = run(seen, [line(raw, "wss://b.example")])
         assert (events(outcome), sighted(outcome)) == ([], {(FIRST.id, "wss://b.example")})
@@ -133,7 +141,7 @@ def test_copies_in_one_bundle_are_verified_once_and_all_sighted() -> None:
     lines = [line(wire(FIRST), f"wss://{at}.example") for at in range(3)] + [
         line(other_bytes(FIRST), "wss://3.example")
     ]
-    assert len(examine_bundle(b"".join(lines), seen, POLICY).signatures) == 1
+    assert len(examine_bundle(b"".join(lines), seen, POLICY, Erasing()).signatures) == 1
     outcome = run(seen, lines)
     assert events(outcome) == [FIRST.id]
     assert sighted(outcome) == {(FIRST.id, f"wss://{at}.example") for at in range(4)}
@@ -171,7 +179,7 @@ def test_an_event_in_the_wrong_partition_goes_to_its_own_and_teaches_nothing() -
 @given(st.binary())
 def test_no_bundle_raises(value: bytes) -> None:
     seen = SeenSet(10)
-    found = examine_bundle(value, seen, POLICY)
+    found = examine_bundle(value, seen, POLICY, Erasing())
     outcome = conclude_bundle(found, verify_many(found.signatures), seen, SOURCE, 1)
     assert outcome.lines == len([part for part in value.split(b"\n") if part])
     assert len(outcome.refused) == outcome.lines
