@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
+from bigbrotr.errors import CommandFailedError
 from bigbrotr.offsets import Offsets
 from core import postgres
 from core.settings import Settings
-from sinks.connection import Connection
+from sinks.connection import Connection, Pool
+from sinks.migrate import MigrationError, check_schema
 from sinks.offsets import stored_offsets
 
 # Counting rows exactly reads them all: a fifth of a second at this size, and no longer worth it beyond.
@@ -73,6 +75,25 @@ async def connected(settings: Settings) -> AsyncIterator[Connection]:
     try:
         async with pool.acquire() as connection:
             yield connection
+    finally:
+        pool.terminate()
+
+
+@asynccontextmanager
+async def readable(settings: Settings, connections: int = 1) -> AsyncIterator[Pool]:
+    """Open a pool of so many connections to an archive that is as this version knows it.
+
+    Raises:
+        CommandFailedError: there is no archive, or it is of another version.
+    """
+    # Reading everything takes as long as it takes.
+    pool = await postgres.pool(settings, min_size=1, max_size=connections, command_timeout=None)
+    try:
+        async with pool.acquire() as connection:
+            await check_schema(connection)
+        yield pool
+    except MigrationError as error:
+        raise CommandFailedError(str(error)) from error
     finally:
         pool.terminate()
 

@@ -16,6 +16,7 @@ from bigbrotr.errors import CommandFailedError
 from bigbrotr.lags import open_lags
 from bigbrotr.migrate_cmd import migrated
 from bigbrotr.options import Options, pass_options
+from bigbrotr.parameters import RELAY
 from bigbrotr.progress import ImportProgress
 from bigbrotr.servers import quiet_log, servers
 from bigbrotr.settling import needed_services, settled
@@ -25,7 +26,6 @@ from bigbrotr.view import by_reason
 from core.settings import Settings
 from producers.event_lines import DamagedFileError
 from producers.importer import ImportReport, import_lines
-from schemas.relay_url import RelayUrlError, normalize
 
 _EPILOG = """\b
 Examples:
@@ -34,21 +34,13 @@ Examples:
 """
 
 
-def _relay(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    if value is None:
-        return None
-    try:
-        # Where a file came from may be a relay of the operator's own.
-        return normalize(value, allow_private=True).url
-    except RelayUrlError as error:
-        raise click.BadParameter(f"{value}: {error}") from None
-
-
 @click.command("import", epilog=_EPILOG)
 @click.argument("file", metavar="FILE|-", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--wait", is_flag=True, help="Return when every line is archived or refused, and say how many of each.")
 @click.option("--json", "as_document", is_flag=True, help="Write the result as one JSON object to stdout.")
-@click.option("--relay", metavar="URL", callback=_relay, help="The relay that the events came from; else no sightings.")
+@click.option(
+    "--relay", type=RELAY, help="The relay that the events came from; else only lines that name one sight it."
+)
 @pass_options
 def import_(options: Options, file: str, *, wait: bool, as_document: bool, relay: str | None) -> None:
     """Send the events of a JSONL file (plain, gzip or zstd; - is standard input) through the pipeline.

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import orjson
@@ -20,7 +21,9 @@ from producers.event_lines import DamagedFileError, EventLines, Line
 from producers.outbox import Outbox
 from producers.rejecting import Rejections
 from producers.targets import full_name, partition_count
+from schemas.bundle import BadLine, BundleLine, decode_lines
 from schemas.reasons import EventError, Reason
+from schemas.relay_url import MAX_URL_LENGTH, RelayUrlError, normalize
 from schemas.topics import RAW_LIMIT_BYTES
 from schemas.wire import find_id
 
@@ -31,6 +34,12 @@ _BYTES_A_TURN = 2 * RAW_LIMIT_BYTES
 """Likewise, where lines are long."""
 _BUNDLE_AGE_MS = 500
 """A file has no reader that waits for its next line; full bundles are cheaper."""
+_COPY_STARTS = (b'{"relay":', b'{"event":')
+"""How a line begins that says of an event where and when it was seen: those of a bundle and of the topic `events`."""
+_AROUND_EVENT_BYTES = MAX_URL_LENGTH + 1024
+"""So much longer than its event such a line may be: the relay, the time, the facts of an event."""
+_RELAYS_CACHED = 4096
+"""A file names a relay in many lines, and few relays."""
 
 
 @dataclass(slots=True)
@@ -66,7 +75,8 @@ async def import_lines(
     Args:
         settings: say where Kafka is.
         source: the file; None for standard input.
-        relay: normalised URL of the relay that the file came from; None: no sightings will be known.
+        relay: normalised URL of the relay that the file came from; lines that name one themselves are of that one.
+            None: of other lines no sightings will be known.
         progress: called with the growing report, every few milliseconds of work.
 
     Raises:
@@ -78,7 +88,7 @@ async def import_lines(
         publisher = await open_publisher(settings)
         try:
             run = _Import(settings, publisher, relay, progress)
-            await run.read(EventLines(file))
+            await run.read(EventLines(file, RAW_LIMIT_BYTES + _AROUND_EVENT_BYTES))
         finally:
             await publisher.close()
         return run.report
@@ -142,7 +152,7 @@ class _Import:
         report.lines += 1
         seen_at_ms = time.time_ns() // 1_000_000
         try:
-            _bundle(bundler, self._relay, seen_at_ms, line)
+            _bundle(bundler, _copy(line.raw, self._relay) or BundleLine(self._relay, seen_at_ms, line.raw), line)
             report.bundled += 1
         except EventError as error:
             report.refused[error.reason] += 1
@@ -178,17 +188,45 @@ def _next_lines(lines: Iterator[Line]) -> tuple[list[Line], Exception | None]:
     return turn, None
 
 
-def _bundle(bundler: Bundler, relay: str | None, seen_at_ms: int, line: Line) -> None:
-    if line.size_bytes > RAW_LIMIT_BYTES:
+def _copy(raw: bytes, relay: str | None) -> BundleLine | None:
+    """What a line says that holds an event and where it was seen; None for an event, or what should be one.
+
+    A line that names no relay is of the one that the file came from.
+
+    Raises:
+        EventError: it is such a line, and its relay or its time is none.
+    """
+    if not raw.startswith(_COPY_STARTS):
+        return None
+    for read in decode_lines(raw):
+        if isinstance(read, BundleLine):
+            return read._replace(relay=_normal(read.relay) if read.relay else relay)
+        if isinstance(read, BadLine) and find_id(raw) is None:
+            raise EventError(Reason.BAD_FIELD, None, read.error)
+    return None
+
+
+@lru_cache(_RELAYS_CACHED)
+def _normal(relay: str) -> str:
+    try:
+        return normalize(relay, allow_private=True).url
+    except RelayUrlError as error:
+        raise EventError(Reason.BAD_FIELD, "relay", str(error)) from None
+
+
+def _bundle(bundler: Bundler, copy: BundleLine, line: Line) -> None:
+    raw = copy.event
+    size_bytes = line.size_bytes if raw is line.raw else len(raw)
+    if size_bytes > RAW_LIMIT_BYTES:
         raise EventError(
-            Reason.TOO_LARGE, None, f"the line has {line.size_bytes} bytes; at most {RAW_LIMIT_BYTES} are taken"
+            Reason.TOO_LARGE, None, f"the event has {size_bytes} bytes; at most {RAW_LIMIT_BYTES} are taken"
         )
-    event_id = find_id(line.raw)
+    event_id = find_id(raw)
     if event_id is None:
-        if _is_object(line.raw):
+        if _is_object(raw):
             raise EventError(Reason.NO_ID, "id", "is missing or not 64 lower-case hex digits")
         raise EventError(Reason.NOT_JSON, None, "is not one JSON object")
-    bundler.add(relay, seen_at_ms, line.raw, event_id)
+    bundler.add(copy.relay, copy.seen_at_ms, raw, event_id)
 
 
 def _is_object(raw: bytes) -> bool:
