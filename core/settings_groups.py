@@ -152,6 +152,18 @@ class SinkSettings(Group):
     batch_events: PositiveInt = Field(5000, description="Records after which a batch is written")
     batch_age_ms: int = Field(500, ge=1, le=60_000, description="Age in ms after which a batch is written")
     drain_s: PositiveFloat = Field(8.0, description="Time, in seconds, for the open batch when partitions are revoked")
+    storm_inputs: int = Field(
+        1000,
+        ge=10,  # fewer say nothing
+        le=100_000,  # their offsets are kept in a row
+        description="Consecutive records of a partition that are judged together: see storm_share",
+    )
+    storm_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="More than this share of them that cannot be stored stops the sink; 1: never",
+    )
 
 
 DeletionPolicy = Literal["flag", "hide", "erase"]

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TypeVar
 
 from aiokafka import TopicPartition
@@ -13,6 +14,7 @@ from aiokafka import TopicPartition
 from core import kafka, metrics, postgres
 from core.service import UndrainedError
 from core.waiting import until_it_works
+from sinks.bad_rows import is_row_error
 from sinks.batch import Batch, Content
 from sinks.connection import Connection, Pool
 from sinks.consumer import GroupReader
@@ -25,7 +27,8 @@ from sinks.offsets import (
     stored_offsets,
 )
 from sinks.rejections import RejectionSender
-from sinks.writer import Writer, Written, is_row_error
+from sinks.storm import StormDetector
+from sinks.writer import Writer, Written
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ class Archiver:
         reader: GroupReader,
         pool: Pool,
         rejections: RejectionSender,
+        storm: StormDetector,
         stopping: asyncio.Event,
         *,
         group_id: str,
@@ -66,6 +70,7 @@ class Archiver:
         self._pool = pool
         self._writer = Writer(group_id)
         self._rejections = rejections
+        self._storm = storm
         self._stopping = stopping
         self._group_id = group_id
         self._contents = contents
@@ -85,8 +90,8 @@ class Archiver:
     async def step(self) -> None:
         """Take what is there, for at most a moment, and write the batch when it is full or old enough.
 
-        Raises PositionError where stored offsets do not fit the topic, and whatever says that the database is in
-        disorder: both end the process.
+        Raises PositionError where stored offsets do not fit the topic, StormError where most of what comes is refused,
+        and whatever says that the database is in disorder: all of them end the process.
         """
         if self._reader.unplaced():
             await self._place()
@@ -102,15 +107,19 @@ class Archiver:
             await self.tell_kafka()
 
     async def flush(self) -> None:
-        """Write the open batch. It is dropped, and read again, where its partitions are no longer ours."""
+        """Write the open batch. It is dropped, and read again, where its partitions are no longer ours.
+
+        Raises StormError where most of a stretch is refused: then nothing of the batch leaves this process.
+        """
         batch = self._current()
         began_s = time.monotonic()
         sent = 0
         while batch.advances:
+            refused = self._storm.check(batch)
             await self._rejections.send(batch.rejected[sent:])
             sent = len(batch.rejected)
             try:
-                written = await self._with_database(lambda connection: self._writer.write(connection, batch))
+                written = await self._with_database(partial(self._writer.write, batch=batch, refused=refused))
             except OffsetsMovedError as error:
                 _log.warning("%s; reading the stored offsets again", error)
                 self._reader.displace()
@@ -122,6 +131,7 @@ class Archiver:
                 if not is_row_error(error) or not await self._set_bad_rows_apart(batch):
                     raise
                 continue
+            self._storm.take(batch)
             self._count(batch, written, began_s)
             break
         self._batch = Batch(self._reader.generation)
@@ -161,6 +171,7 @@ class Archiver:
             return
         for tp, offset in stored.items():
             check_position(tp, self._group_id, offset, identities[tp])
+            self._storm.resume(tp, offset.next_offset, offset.refused)
         self._reader.place(stored, identities)
 
     async def _load(

@@ -55,12 +55,20 @@ class Rejected(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """An open batch. `generation` is the assignment in which it was read: it is worthless in any other."""
+    """An open batch. `generation` is the assignment in which it was read: it is worthless in any other.
+
+    Attributes:
+        entries: what is to be written.
+        rejected: what cannot be.
+        advances: how far it reads each partition.
+        offsets: of every record, in order.
+    """
 
     generation: int
     entries: list[Entry] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     advances: dict[TopicPartition, Advance] = field(default_factory=dict)
+    offsets: dict[TopicPartition, list[int]] = field(default_factory=dict)
     events: int = 0
     pairs: int = 0
     size_bytes: int = 0
@@ -73,8 +81,10 @@ class Batch:
         A record that cannot be decoded is set apart in `rejected`; its offset is covered all the same.
         """
         last: Record | None = None
+        offsets = self.offsets.setdefault(partition, [])
         for record in records:
             last = record
+            offsets.append(record.offset)
             self.size_bytes += len(record.value or b"")
             try:
                 if content is Content.COVERAGE:

@@ -7,7 +7,7 @@ and the time of the last record, so that a topic that was deleted and made again
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,12 +17,13 @@ from sinks.connection import Connection
 
 
 class StoredOffset(NamedTuple):
-    """Where reading goes on in one partition, and what identifies the topic in which that offset counts."""
+    """Where reading goes on in one partition, what identifies the topic, and what was refused last (`sinks.storm`)."""
 
     next_offset: int
     cluster_id: str
     topic_id: UUID | None
     last_timestamp_ms: int | None
+    refused: Sequence[int] = ()
 
 
 class Advance(NamedTuple):
@@ -54,7 +55,7 @@ class PositionError(Exception):
 
 
 _READ = """
-SELECT topic, partition, next_offset, cluster_id, topic_id, last_timestamp_ms
+SELECT topic, partition, next_offset, cluster_id, topic_id, last_timestamp_ms, refused
 FROM sink_offsets WHERE group_id = $1 ORDER BY topic, partition
 """
 
@@ -85,7 +86,7 @@ async def stored_offsets(connection: Connection, group_id: str) -> dict[TopicPar
     rows = await connection.fetch(_READ, group_id)
     return {
         TopicPartition(row["topic"], row["partition"]): StoredOffset(
-            row["next_offset"], row["cluster_id"], row["topic_id"], row["last_timestamp_ms"]
+            row["next_offset"], row["cluster_id"], row["topic_id"], row["last_timestamp_ms"], row["refused"]
         )
         for row in rows
     }

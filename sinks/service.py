@@ -20,6 +20,7 @@ from sinks.connection import Pool
 from sinks.consumer import GroupReader
 from sinks.migrate import MONTHS_NEEDED, check_schema, months_ahead
 from sinks.rejections import RejectionSender
+from sinks.storm import StormDetector
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class SinkService(Service):
             self._reader,
             self._pool,
             RejectionSender(self._publisher, self._rejections_topic),
+            StormDetector(sink.storm_inputs, sink.storm_share),
             self.stopping,
             group_id=sink.group_id,
             contents=self._contents,

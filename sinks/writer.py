@@ -8,25 +8,29 @@ cover. A crash of a client loses nothing at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
-import asyncpg
+from aiokafka import TopicPartition
 
 from schemas.sighting import Sighting
 from sinks import coverage
+from sinks.bad_rows import find_bad
 from sinks.batch import Batch, Entry
 from sinks.connection import Connection
 from sinks.offsets import move_offsets
 from sinks.relays import RelayIds
 from sinks.rows import EVENT_COLUMNS, EventRow
+from sinks.storm import store_refused
 
 SightingRow: TypeAlias = "tuple[int, bytes, list[int], list[int]]"
 
 _SIGHTING_COLUMNS = ("created_at", "id", "relay_ids", "seen_ats_ms")
 _EVENT_NAMES = ", ".join(EVENT_COLUMNS)
 _KEY = itemgetter(0, 1)
+_NOTHING: Mapping[TopicPartition, list[int]] = MappingProxyType({})
 
 # A process that is frozen in the middle of a batch must not hold the offsets' locks against its successor for ever.
 _PREPARE = """
@@ -77,60 +81,46 @@ class Writer:
         self._group_id = group_id
         self._relays = RelayIds()
 
-    async def write(self, connection: Connection, batch: Batch) -> Written:
-        """Write and commit a batch.
+    async def write(
+        self, connection: Connection, batch: Batch, refused: Mapping[TopicPartition, list[int]] = _NOTHING
+    ) -> Written:
+        """Write and commit a batch, and beside its offsets those of the last refused records.
 
         Raises OffsetsMovedError where another instance went on from the same offsets, or where the archive was
         switched to other tables (`bigbrotr switch`: `forget` then), and whatever asyncpg raises:
-        `core.postgres.is_transient` and `is_row_error` tell what to do then. Nothing of the batch is kept.
+        `core.postgres.is_transient` and `bad_rows.is_row_error` tell what to do then. Nothing of the batch is kept.
         """
         relay_ids = await self._relays.find(connection, _urls(batch.entries))
         async with connection.transaction():
             await connection.execute(_PREPARE)
             await move_offsets(connection, self._group_id, batch.advances)
+            await store_refused(connection, self._group_id, refused)
             # From here to the end the locked offsets keep a switch out: all statements mean the same tables.
             await self._relays.check(connection)
             return await _write_entries(connection, batch.entries, relay_ids)
 
     async def find_bad_rows(self, connection: Connection, batch: Batch) -> dict[int, str]:
-        """The places of the entries that the database refuses, with its reason; nothing is written.
+        """The places of the entries that the database refuses, with its reason; nothing is written."""
 
-        Halves of the batch are tried under savepoints, so one bad row among 5,000 costs a dozen attempts.
-        """
-        relay_ids = await self._relays.find(connection, _urls(batch.entries))
-        bad: dict[int, str] = {}
+        async def attempt(entries: Sequence[Entry]) -> None:
+            self.forget()  # What an attempt that failed has added has no number any more.
+            await _write_entries(connection, entries, await self._relays.find(connection, _urls(entries)))
+            # Tried rows must not be tried again with the next half: the temporary tables are emptied by hand.
+            await connection.execute("DELETE FROM batch_events; DELETE FROM batch_sightings")
+
         transaction = connection.transaction()
         await transaction.start()
         try:
             await connection.execute(_PREPARE)
-            await _isolate(connection, batch.entries, relay_ids, 0, bad)
+            return await find_bad(connection, batch.entries, attempt)
         finally:
+            self.forget()
             if not connection.is_closed():
                 await transaction.rollback()
-        return bad
 
     def forget(self) -> None:
         """Drop what is remembered of the database, after a failure behind which it may be another one."""
         self._relays.forget()
-
-
-def is_row_error(error: BaseException) -> bool:
-    """Whether a row is to blame: a value that PostgreSQL or its client refuses, as against a database in disorder.
-
-    A row for which no partition exists is disorder: the table has one for every time, or should have.
-    """
-    if isinstance(error, asyncpg.CheckViolationError):
-        return error.constraint_name is not None
-    return isinstance(
-        error,
-        (
-            asyncpg.DataError,
-            asyncpg.IntegrityConstraintViolationError,
-            asyncpg.ProgramLimitExceededError,
-            UnicodeEncodeError,
-            OverflowError,
-        ),
-    )
 
 
 async def _write_entries(connection: Connection, entries: Iterable[Entry], relay_ids: dict[str, int]) -> Written:
@@ -175,25 +165,6 @@ def sighting_rows(groups: Iterable[Sighting], relay_ids: dict[str, int]) -> list
     ]
     rows.sort(key=_KEY)
     return rows
-
-
-async def _isolate(
-    connection: Connection, entries: Sequence[Entry], relay_ids: dict[str, int], first: int, bad: dict[int, str]
-) -> None:
-    try:
-        async with connection.transaction():
-            await _write_entries(connection, entries, relay_ids)
-            # Tried rows must not be tried again with the next half: the temporary tables are emptied by hand.
-            await connection.execute("DELETE FROM batch_events; DELETE FROM batch_sightings")
-    except Exception as error:
-        if not is_row_error(error):
-            raise
-        if len(entries) == 1:
-            bad[first] = str(error)
-            return
-        half = len(entries) // 2
-        await _isolate(connection, entries[:half], relay_ids, first, bad)
-        await _isolate(connection, entries[half:], relay_ids, first + half, bad)
 
 
 def _urls(entries: Iterable[Entry]) -> set[str]:
