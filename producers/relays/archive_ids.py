@@ -1,0 +1,152 @@
+"""What the archive holds of a few seconds: read from PostgreSQL, read-only, so that relays can be asked for the rest.
+
+It is a help and never a need: without a database, with one that is away, slow or not set up, there is no answer, and
+the relay is paged through as if there were no archive. Whoever asks waits for seconds at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from core.postgres import connection_options
+from core.settings import Settings
+from core.waiting import brief
+from schemas.filters import Filter
+
+logger = logging.getLogger(__name__)
+
+MOST_HELD = 20_000
+"""Of one window. 30 ms for the database and as much again for us, in which no other relay is read."""
+_CONNECTIONS = 2
+"""Of a connector: pages of relays take most of its time, and the sink needs the database more."""
+_PATIENCE_S = 5.0
+"""For a connection and for the answer. A page costs a relay's round trip, so waiting longer is worse than paging."""
+_LEFT_ALONE_S = 30.0
+"""After a failure nobody asks for so long: a database that is away should not cost every window the patience."""
+_LATEST = 2**63 - 1
+"""Of a bigint, which `created_at` is."""
+_IDS = "id_prefix = ANY(ARRAY(SELECT key_prefix(key) FROM unnest($n::bytea[]) AS key)) AND events.id = ANY($n::bytea[])"
+_AUTHORS = (
+    "pubkey_prefix = ANY(ARRAY(SELECT key_prefix(key) FROM unnest($n::bytea[]) AS key)) AND pubkey = ANY($n::bytea[])"
+)
+_TAGS = "tag_hashes && ARRAY(SELECT tag_hash('letter', value) FROM unnest($n::text[]) AS value)"
+# Both tables are bound in time, so that only their months are looked at.
+_WINDOW = """
+SELECT events.created_at, events.id,
+    coalesce(relay_ids @> ARRAY[(SELECT relays.id FROM relays WHERE url = $3)], FALSE)
+FROM events
+LEFT JOIN sightings ON sightings.created_at = events.created_at AND sightings.id = events.id
+    AND sightings.created_at BETWEEN $1 AND $2
+WHERE CONDITIONS
+LIMIT $4"""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveWindow:
+    """What the archive holds of a filter in some seconds.
+
+    Attributes:
+        held: (created_at, id), in no order.
+        sighted: those ids of `held` that the relay is known to hold.
+        complete: whether that is all; otherwise there is more than `MOST_HELD`, and fewer seconds must be asked for.
+    """
+
+    held: list[tuple[int, str]]
+    sighted: frozenset[str]
+    complete: bool
+
+
+class ArchiveIds:
+    """The archive, as far as a connector looks into it."""
+
+    def __init__(self, settings: Settings, *, most_held: int = MOST_HELD) -> None:
+        """Read with these settings; nothing is opened before the first question."""
+        self._settings = settings
+        self._most = most_held
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+        self._not_before_s = 0.0
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is a database at all."""
+        return self._settings.postgres.dsn is not None
+
+    async def window(self, base: Filter, since: int | None, until: int | None, relay: str) -> ArchiveWindow | None:
+        """Read what is held of a filter between two seconds, both included, whatever bounds the filter has itself.
+
+        Args:
+            base: the filter; one event more than it matches is possible where its tags share a hash.
+            since: None for the beginning.
+            until: None for the end.
+            relay: normalised URL, for `sighted`.
+
+        Returns:
+            None where the archive cannot be asked now.
+        """
+        if not self.configured or time.monotonic() < self._not_before_s:
+            return None
+        statement, values = _statement(base, since, until, relay, self._most + 1)
+        try:
+            async with (
+                asyncio.timeout(2 * _PATIENCE_S),
+                (await self._opened()).acquire(timeout=_PATIENCE_S) as database,
+            ):
+                rows = await database.fetch(statement, *values)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+            # TimeoutError is an OSError. Whatever it is, what the archive holds is not known.
+            self._not_before_s = time.monotonic() + _LEFT_ALONE_S
+            logger.warning(
+                "relays are paged through for %.0f s: the archive gives no ids: %s", _LEFT_ALONE_S, brief(error)
+            )
+            return None
+        held = [(created_at, event_id.hex()) for created_at, event_id, _ in rows]
+        sighted = frozenset(event_id.hex() for _, event_id, is_sighted in rows if is_sighted)
+        return ArchiveWindow(held, sighted, complete=len(rows) <= self._most)
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.terminate()
+
+    async def _opened(self) -> asyncpg.Pool:
+        async with self._opening:
+            if self._pool is None:
+                options = connection_options(self._settings)
+                options["timeout"] = _PATIENCE_S
+                options["server_settings"] = options["server_settings"] | {
+                    "default_transaction_read_only": "on",
+                    "statement_timeout": f"{_PATIENCE_S:.0f}s",
+                    # Compiling a plan over months takes longer than running it.
+                    "jit": "off",
+                }
+                self._pool = await asyncpg.create_pool(
+                    **options, min_size=0, max_size=_CONNECTIONS, command_timeout=_PATIENCE_S
+                )
+            return self._pool
+
+
+def _statement(base: Filter, since: int | None, until: int | None, relay: str, limit: int) -> tuple[str, list[Any]]:
+    values: list[Any] = [since or 0, min(until, _LATEST) if until is not None else _LATEST, relay, limit]
+    conditions = ["events.created_at BETWEEN $1 AND $2"]
+
+    def add(condition: str, value: object) -> None:
+        values.append(value)
+        conditions.append(condition.replace("$n", f"${len(values)}"))
+
+    if base.kinds is not None:
+        add("kind = ANY($n::integer[])", list(base.kinds))
+    for wanted, condition in ((base.ids, _IDS), (base.authors, _AUTHORS)):
+        if wanted is not None:
+            add(condition, [bytes.fromhex(each) for each in wanted])
+    for letter, texts in base.tags.items():
+        # PostgreSQL has no text with U+0000. What it cannot find is asked of the relay once more, and known then.
+        add(_TAGS.replace("letter", letter), [text for text in texts if "\0" not in text])
+    return _WINDOW.replace("CONDITIONS", " AND ".join(conditions)), values

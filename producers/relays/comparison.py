@@ -1,0 +1,122 @@
+"""Reads seconds of a relay by difference with the archive: only what lacks there is fetched (NIP-77)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+from producers.relays.archive_ids import ArchiveIds
+from producers.relays.dialogue import Dialogue
+from producers.relays.reconcile import UNTIL_END_S, ReconcileRefused, Refusal, fetch, reconcile
+from producers.relays.refusals import HOUR_S, MINUTE_S
+from schemas.filters import Filter
+
+logger = logging.getLogger(__name__)
+
+_DAY_S = 24 * HOUR_S
+_LEFT_ALONE_S = {
+    # What its software cannot do or its operator does not want changes with a restart, not from window to window.
+    Refusal.UNSUPPORTED: _DAY_S,
+    Refusal.MALFORMED: _DAY_S,
+    Refusal.BLOCKED: _DAY_S,
+    Refusal.SILENT: HOUR_S,
+    Refusal.AUTH_REQUIRED: HOUR_S,
+    Refusal.RATE_LIMITED: MINUTE_S,
+    Refusal.CLOSED: MINUTE_S,
+    # The next window may be smaller.
+    Refusal.TOO_MANY: 0.0,
+}
+"""How long a relay that refused is paged through before it is asked again."""
+
+
+class Instead(StrEnum):
+    """What to do where seconds cannot be read by difference."""
+
+    PAGE = "page"
+    SPLIT = "split"
+    """Ask for fewer seconds: the relay or the archive has too many events in these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Seconds that were read by difference: of what the relay said it has, all is known but `withheld`.
+
+    Attributes:
+        held: events that the archive had.
+        shared: how many of them the relay has too.
+        fetched: events that only the relay had, and gave.
+        withheld: ids that it said it has, and did not give.
+        rounds: messages of the relay that the comparison took.
+        compared_bytes: of both sides' messages.
+    """
+
+    held: int
+    shared: int
+    fetched: int
+    withheld: list[str]
+    rounds: int
+    compared_bytes: int
+
+
+class Comparing:
+    """One relay's comparisons with the archive. Remembers that a relay refuses them as long as the process keeps it."""
+
+    def __init__(self, relay: str, archive: ArchiveIds, idle_s: float) -> None:
+        """Compare the relay of this normalised URL, which refuses by `idle_s` seconds of silence."""
+        self._relay = relay
+        self._archive = archive
+        self._idle_s = idle_s
+        self._not_before_s = 0.0
+        self.refusal: str | None = None
+        """What it said when it last refused, for a status page."""
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is an archive to compare with, and a relay that has not just refused."""
+        return self._archive.configured and time.monotonic() >= self._not_before_s
+
+    async def compare(
+        self, dialogue: Dialogue, base: Filter, since: int | None, until: int | None, *, limit: int
+    ) -> Compared | Instead:
+        """Read the seconds from `since` to `until`, both included, by difference.
+
+        Args:
+            dialogue: an open one, being read.
+            base: the filter; its own bounds are left out.
+            since: None for the beginning.
+            until: None for the end.
+            limit: of events that the relay gives at a time.
+
+        Raises:
+            RelayError: the connection has ended.
+        """
+        if not self.possible or until is None or until >= UNTIL_END_S:
+            return Instead.PAGE
+        archived = await self._archive.window(base, since, until, self._relay)
+        # With nothing to compare a page brings the events where a comparison brings their ids.
+        if archived is None or not archived.held:
+            return Instead.PAGE
+        if not archived.complete:
+            return Instead.SPLIT
+        try:
+            found = await reconcile(dialogue, base, since, until, archived.held, idle_s=self._idle_s)
+            await dialogue.note_held([item for item in found.shared if item[1] not in archived.sighted])
+            withheld = await fetch(dialogue, base, found.need, limit=limit, idle_s=self._idle_s)
+        except ReconcileRefused as refused:
+            return self._refused(refused)
+        return Compared(
+            held=len(archived.held),
+            shared=len(found.shared),
+            fetched=len(found.need) - len(withheld),
+            withheld=withheld,
+            rounds=found.rounds,
+            compared_bytes=found.sent_bytes + found.received_bytes,
+        )
+
+    def _refused(self, refused: ReconcileRefused) -> Instead:
+        self.refusal = str(refused)
+        self._not_before_s = time.monotonic() + _LEFT_ALONE_S[refused.reason]
+        logger.info("%s: is not compared with the archive: %s", self._relay, refused)
+        return Instead.SPLIT if refused.reason is Refusal.TOO_MANY else Instead.PAGE
