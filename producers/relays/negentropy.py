@@ -124,21 +124,19 @@ class Reconciliation:
                 self._split(message, lower, upper, bound)
                 if self._frame_limit and len(message) > self._frame_limit - _ROOM_BYTES:
                     message.back_to(before)
-                    self._tell_rest(message, lower, upper)
+                    self._put_off(message, upper)
                     break
             lower, lower_bound = upper, bound
         return None if message.empty else message.value()
 
-    def _tell_rest(self, message: MessageWriter, lower: int, upper: int) -> None:
-        """Put off everything from the range that did not fit: a fingerprint that cannot be right is sure to be split.
+    def _put_off(self, message: MessageWriter, upper: int) -> None:
+        """Leave everything from the range that did not fit to the next message.
 
-        The reference tells that of the items above the range. Where there are none, it would fit a relay that has none
-        either, and what we have inside the range would count as shared; ids are listed where we have nothing at all.
+        As in the reference, by a fingerprint of what lies above that range: it cannot fit all of it, and the relay
+        splits. A fingerprint of nothing might fit a relay that has nothing there; a list asks it for its own.
         """
-        count = len(self._items)
-        start = upper if upper < count else lower
-        if start < count:
-            message.fingerprint(INFINITE, self._fingerprint(start, count))
+        if upper < len(self._items):
+            message.fingerprint(INFINITE, self._fingerprint(upper, len(self._items)))
         else:
             message.ids(INFINITE, [])
 
