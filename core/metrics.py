@@ -60,6 +60,8 @@ BAD_ERASURES = _counter("bad_erasures", "Records of `erasures` that could not be
 SIGHTINGS = _counter("sightings", "Sightings produced (processor) or written (sink)")
 
 # Sink
+REFUSED_ERASED = _counter("refused_erased", "Events that were not archived because they are erased")
+ERASED_ROWS = _counter("erased_rows", "Events that rules about others than their id erased, by cause", "cause")
 ARCHIVED = _counter("archived", "Events inserted as new rows")
 BATCHES = _counter("batches", "Batches committed to PostgreSQL")
 BATCH_RETRIES = _counter("batch_retries", "Batches tried again after a transient failure")

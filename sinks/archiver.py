@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
 
@@ -18,6 +18,8 @@ from sinks.bad_rows import is_row_error
 from sinks.batch import Batch, Content
 from sinks.connection import Connection, Pool
 from sinks.consumer import GroupReader
+from sinks.erased import ErasedError
+from sinks.erasing import Eraser
 from sinks.offsets import (
     OffsetsMovedError,
     StoredOffset,
@@ -57,9 +59,10 @@ class Archiver:
         reader: GroupReader,
         pool: Pool,
         rejections: RejectionSender,
+        eraser: Eraser,
         storm: StormDetector,
-        stopping: asyncio.Event,
         *,
+        stopping: asyncio.Event,
         group_id: str,
         contents: Mapping[str, Content],
         batch_events: int,
@@ -70,6 +73,7 @@ class Archiver:
         self._pool = pool
         self._writer = Writer(group_id)
         self._rejections = rejections
+        self._eraser = eraser
         self._storm = storm
         self._stopping = stopping
         self._group_id = group_id
@@ -119,7 +123,7 @@ class Archiver:
             await self._rejections.send(batch.rejected[sent:])
             sent = len(batch.rejected)
             try:
-                written = await self._with_database(partial(self._writer.write, batch=batch, refused=refused))
+                written = await self._write(batch, refused)
             except OffsetsMovedError as error:
                 _log.warning("%s; reading the stored offsets again", error)
                 self._reader.displace()
@@ -127,9 +131,7 @@ class Archiver:
             except AbandonedError as error:
                 _log.info("a batch of %d events was dropped, to be read again: %s", batch.events, error)
                 break
-            except Exception as error:
-                if not is_row_error(error) or not await self._set_bad_rows_apart(batch):
-                    raise
+            if written is None:
                 continue
             self._storm.take(batch)
             self._count(batch, written, began_s)
@@ -149,6 +151,19 @@ class Archiver:
                 _log.info("the assignment changed: a batch of %d events is read again", self._batch.events)
             self._batch = Batch(self._reader.generation)
         return self._batch
+
+    async def _write(self, batch: Batch, refused: Mapping[TopicPartition, list[int]]) -> Written | None:
+        """Write a batch; None where it is to be tried again, without what was taken out of it."""
+        try:
+            await self._patiently(self._eraser.leave_out(batch))
+            try:
+                return await self._with_database(partial(self._writer.write, batch=batch, refused=refused))
+            except Exception as error:
+                if not is_row_error(error) or not await self._set_bad_rows_apart(batch):
+                    raise
+        except ErasedError as error:
+            await self._patiently(self._eraser.erase(error.found))
+        return None
 
     async def _set_bad_rows_apart(self, batch: Batch) -> bool:
         bad = await self._with_database(lambda connection: self._writer.find_bad_rows(connection, batch))
@@ -182,11 +197,7 @@ class Archiver:
         return {tp: stored[tp] for tp in identities}
 
     async def _with_database(self, attempt: Callable[[Connection], Awaitable[T]]) -> T:
-        """Try until the database takes it; meanwhile consumption pauses, and the group goes on hearing of us.
-
-        Raises AbandonedError where the assignment changes before it does, UndrainedError where the process is to stop
-        and the time for a drain passes.
-        """
+        """Try until the database takes it, as `_patiently` waits."""
 
         async def once() -> T:
             try:
@@ -198,8 +209,16 @@ class Archiver:
                     metrics.BATCH_RETRIES.inc()
                 raise
 
+        return await self._patiently(until_it_works("PostgreSQL", once, postgres.is_transient))
+
+    async def _patiently(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for work that waits for servers; meanwhile consumption pauses, and the group goes on hearing of us.
+
+        Raises AbandonedError where the assignment changes before it is done, UndrainedError where the process is to
+        stop and the time for a drain passes.
+        """
         generation = self._reader.generation
-        task = asyncio.ensure_future(until_it_works("PostgreSQL", once, postgres.is_transient))
+        task = asyncio.ensure_future(work)
         held_s = 0.0
         try:
             while not (await asyncio.wait({task}, timeout=_IDLE_S))[0]:

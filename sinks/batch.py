@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, TypeAlias
@@ -112,6 +113,13 @@ class Batch:
     def age_s(self) -> float:
         """Seconds since the batch was opened."""
         return time.monotonic() - self.opened_s
+
+    def leave_out(self, ids: AbstractSet[bytes]) -> int:
+        """Drop events by their ids (32 bytes each); how many entries that were."""
+        kept = [entry for entry in self.entries if entry.event is None or entry.event.id not in ids]
+        left_out = len(self.entries) - len(kept)
+        self.entries = kept
+        return left_out
 
     def set_apart(self, bad: Mapping[int, str]) -> None:
         """Move entries, by their place, to `rejected` with the reason given for each."""

@@ -18,6 +18,8 @@ from sinks.archiver import Archiver
 from sinks.batch import Content
 from sinks.connection import Pool
 from sinks.consumer import GroupReader
+from sinks.erasing import open_eraser
+from sinks.erasure_task import ErasureTask
 from sinks.migrate import MONTHS_NEEDED, check_schema, months_ahead
 from sinks.rejections import RejectionSender
 from sinks.storm import StormDetector
@@ -46,13 +48,14 @@ class SinkService(Service):
         self._publisher: Publisher | None = None
         self._pool: Pool | None = None
         self._reader: GroupReader | None = None
+        self._erasures: ErasureTask | None = None
         self._archiver: Archiver | None = None
         self._observer: asyncio.Task[None] | None = None
         self._lag: int | None = None
         self._months_ahead = MONTHS_NEEDED
 
     async def start(self) -> None:
-        """Wait for PostgreSQL and Kafka, check the tables, and join the group.
+        """Wait for PostgreSQL and Kafka, check the tables, apply what must be erased, and join the group.
 
         Raises MigrationError where the database is not of this version.
         """
@@ -61,6 +64,9 @@ class SinkService(Service):
         async with self._pool.acquire() as connection:
             await check_schema(connection)
         self._publisher = await kafka.open_publisher(self.settings)
+        eraser = await open_eraser(self.settings, self._pool, self._publisher)
+        self._erasures = ErasureTask(self.settings, self._pool, eraser)
+        await self._erasures.start()
         self._reader = GroupReader(sink.group_id)
         self._consumer = await kafka.consumer(
             self.settings,
@@ -76,8 +82,9 @@ class SinkService(Service):
             self._reader,
             self._pool,
             RejectionSender(self._publisher, self._rejections_topic),
+            eraser,
             StormDetector(sink.storm_inputs, sink.storm_share),
-            self.stopping,
+            stopping=self.stopping,
             group_id=sink.group_id,
             contents=self._contents,
             batch_events=sink.batch_events,
@@ -103,6 +110,8 @@ class SinkService(Service):
         if self._observer is not None:
             self._observer.cancel()
             await asyncio.wait({self._observer})
+        if self._erasures is not None:
+            await self._erasures.close()
         if self._consumer is not None:
             await kafka.stop_client(self._consumer)
         if self._publisher is not None:
@@ -130,7 +139,9 @@ class SinkService(Service):
         }
 
     def tick(self) -> None:
-        """End the process where the observer broke: figures that stand still would be believed."""
+        """End the process where the observer broke, whose figures would be believed, or erasing did."""
+        if self._erasures is not None:
+            self._erasures.check()
         if self._observer is not None and self._observer.done() and not self._observer.cancelled():
             self._observer.result()
 

@@ -16,10 +16,11 @@ from typing import NamedTuple, TypeAlias
 from aiokafka import TopicPartition
 
 from schemas.sighting import Sighting
-from sinks import coverage
+from sinks import coverage, deletions
 from sinks.bad_rows import find_bad
 from sinks.batch import Batch, Entry
 from sinks.connection import Connection
+from sinks.erased import check_batch
 from sinks.offsets import move_offsets
 from sinks.relays import RelayIds
 from sinks.rows import EVENT_COLUMNS, EventRow
@@ -88,7 +89,8 @@ class Writer:
 
         Raises OffsetsMovedError where another instance went on from the same offsets, or where the archive was
         switched to other tables (`bigbrotr switch`: `forget` then), and whatever asyncpg raises:
-        `core.postgres.is_transient` and `bad_rows.is_row_error` tell what to do then. Nothing of the batch is kept.
+        `core.postgres.is_transient` and `bad_rows.is_row_error` tell what to do then. Raises ErasedError where an event
+        of the batch is erased. Nothing of the batch is kept.
         """
         relay_ids = await self._relays.find(connection, _urls(batch.entries))
         async with connection.transaction():
@@ -125,26 +127,27 @@ class Writer:
 
 async def _write_entries(connection: Connection, entries: Iterable[Entry], relay_ids: dict[str, int]) -> Written:
     entries = list(entries)
-    events = await _insert_events(connection, [entry.event for entry in entries if entry.event is not None])
+    events = [entry.event for entry in entries if entry.event is not None]
     groups = [group for entry in entries for group in entry.sightings]
-    sightings = await _merge_sightings(connection, sighting_rows(groups, relay_ids))
+    await _copy_events(connection, events)
+    await _copy_sightings(connection, sighting_rows(groups, relay_ids))
+    await deletions.write(connection, deletions.derive(deletions.speaking(events)))
+    await check_batch(connection)
+    inserted = _affected(await connection.execute(_INSERT_EVENTS)) if events else 0
+    merged = _affected(await connection.execute(_MERGE_SIGHTINGS)) if groups else 0
     await coverage.write(connection, [entry.coverage for entry in entries if entry.coverage], relay_ids)
-    return Written(events, sightings)
+    return Written(inserted, merged)
 
 
-async def _insert_events(connection: Connection, rows: list[EventRow]) -> int:
-    if not rows:
-        return 0
-    rows.sort(key=_KEY)  # In key order: neighbouring pages, and no deadlock between two instances.
-    await connection.copy_records_to_table("batch_events", records=rows, columns=EVENT_COLUMNS)
-    return _affected(await connection.execute(_INSERT_EVENTS))
+async def _copy_events(connection: Connection, rows: list[EventRow]) -> None:
+    if rows:
+        rows.sort(key=_KEY)  # In key order: neighbouring pages, and no deadlock between two instances.
+        await connection.copy_records_to_table("batch_events", records=rows, columns=EVENT_COLUMNS)
 
 
-async def _merge_sightings(connection: Connection, rows: list[SightingRow]) -> int:
-    if not rows:
-        return 0
-    await connection.copy_records_to_table("batch_sightings", records=rows, columns=_SIGHTING_COLUMNS)
-    return _affected(await connection.execute(_MERGE_SIGHTINGS))
+async def _copy_sightings(connection: Connection, rows: list[SightingRow]) -> None:
+    if rows:
+        await connection.copy_records_to_table("batch_sightings", records=rows, columns=_SIGHTING_COLUMNS)
 
 
 def sighting_rows(groups: Iterable[Sighting], relay_ids: dict[str, int]) -> list[SightingRow]:

@@ -66,7 +66,8 @@ def usual_event(number: int) -> Event:
 
 async def by_copy(connection: Connection, rows: list[EventRow]) -> object:
     """The way in use: binary COPY to a temporary table, then INSERT … SELECT."""
-    return await writer._insert_events(connection, rows)
+    await writer._copy_events(connection, rows)
+    return await connection.execute(writer._INSERT_EVENTS)
 
 
 async def by_unnest(connection: Connection, rows: list[EventRow]) -> object:

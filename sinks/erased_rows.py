@@ -1,0 +1,76 @@
+"""Deletes events with everything that was derived from them or is known of them, and remembers their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sinks.connection import Connection
+from sinks.erased import LOCK
+from sinks.rows import key_prefix
+
+_NEW_IDS = """
+SELECT id FROM unnest($1::bytea[]) AS rule (id)
+WHERE NOT EXISTS (SELECT FROM erased_ids AS applied WHERE applied.id = rule.id AND NOT applied.sightings_left)
+"""
+_DATES = "SELECT created_at, id FROM events WHERE id_prefix = ANY ($1::bigint[]) AND id = ANY ($2::bytea[])"
+_BY_KEY = (
+    "DELETE FROM {table} AS stored USING unnest($1::bigint[], $2::bytea[]) AS gone (created_at, id) "
+    "WHERE stored.created_at = gone.created_at AND stored.id = gone.id"
+)
+_BY_REQUEST = "DELETE FROM {table} WHERE request_id = ANY ($1::bytea[])"
+_TABLES_BY_KEY = ("events", "sightings", "expirations", "nul_tags")
+_TABLES_BY_REQUEST = ("deletions_by_id", "deletions_by_address", "vanish_requests")
+_STORE_IDS = """
+INSERT INTO erased_ids (id, sightings_left)
+SELECT id, dateless AND EXISTS (SELECT FROM sightings) FROM unnest($1::bytea[], $2::boolean[]) AS gone (id, dateless)
+ON CONFLICT (id) DO NOTHING
+"""
+
+_EXPIRED = "SELECT created_at, id FROM expirations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2"
+_SIGHTINGS_LEFT = "SELECT id FROM erased_ids WHERE sightings_left LIMIT $1"
+_SIGHTING_TABLES = "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'sightings'::regclass"
+_NONE_LEFT = "UPDATE erased_ids SET sightings_left = false WHERE id = ANY ($1::bytea[])"
+
+
+async def new_ids(connection: Connection, ids: Sequence[bytes]) -> set[bytes]:
+    """Which ids have not been erased here, or not completely."""
+    return {row["id"] for row in await connection.fetch(_NEW_IDS, ids)}
+
+
+async def erase_ids(connection: Connection, dates: Mapping[bytes, int | None]) -> None:
+    """Delete events and all that was derived from them or is known of them, and remember their ids as erased.
+
+    Args:
+        connection: to the archive.
+        dates: of each id its `created_at`, where it is known; sightings of others are left to `erase_sightings`.
+    """
+    ids = list(dates)
+    async with connection.transaction():
+        await connection.execute(LOCK)
+        known = {each: date for each, date in dates.items() if date is not None}
+        if unknown := [each for each in ids if each not in known]:
+            stored = await connection.fetch(_DATES, [key_prefix(each) for each in unknown], unknown)
+            known |= {row["id"]: row["created_at"] for row in stored}
+        for table in _TABLES_BY_KEY:
+            await connection.execute(_BY_KEY.format(table=table), list(known.values()), list(known))
+        for table in _TABLES_BY_REQUEST:
+            await connection.execute(_BY_REQUEST.format(table=table), ids)
+        await connection.execute(_STORE_IDS, ids, [each not in known for each in ids])
+
+
+async def expired(connection: Connection, now_s: int, limit: int) -> list[tuple[int, bytes]]:
+    """(`created_at`, id) of events in the archive that have expired, of at most so many."""
+    return [(row["created_at"], row["id"]) for row in await connection.fetch(_EXPIRED, now_s, limit)]
+
+
+async def erase_sightings(connection: Connection, limit: int) -> bool:
+    """Delete sightings of erased events whose date nobody knows, of at most so many; whether there may be more.
+
+    New ones cannot come, so no lock is needed. Each partition is read from end to end, in a statement of its own.
+    """
+    ids = [row["id"] for row in await connection.fetch(_SIGHTINGS_LEFT, limit)]
+    if ids:
+        for table in await connection.fetch(_SIGHTING_TABLES):
+            await connection.execute(f"DELETE FROM {table['name']} WHERE id = ANY ($1::bytea[])", ids)  # noqa: S608
+        await connection.execute(_NONE_LEFT, ids)
+    return len(ids) == limit

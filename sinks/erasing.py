@@ -1,0 +1,156 @@
+"""Applies rules of erasure to the archive, and makes of each event that it erases a rule about its id.
+
+A rule about an author or an address says nothing about a sighting, which names an id alone. So whoever meets an event
+that such a rule covers, in the archive or on its way into it, first publishes a tombstone for its record and its id as
+erased, and waits until both are durable. Then a replay refuses its sightings too, and compaction forgets the event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
+
+from core import kafka, metrics, postgres
+from core.kafka import Publisher
+from core.settings import Settings
+from core.waiting import until_it_works
+from schemas.erasure import Cause, Erasure
+from schemas.partition import event_partition
+from schemas.topics import physical
+from sinks.batch import Batch
+from sinks.connection import Connection, Pool
+from sinks.erased import Found, erased_among
+from sinks.erased_rows import erase_ids, erase_sightings, expired, new_ids
+from sinks.erasure_rules import Rules, find, new_rules, store_if_done
+
+T = TypeVar("T")
+
+# Of rules and of events at a time: their records stay below a megabyte, and batches wait for one transaction of them,
+# some tens of milliseconds.
+_AT_A_TIME = 500
+
+
+class ErasureSender:
+    """Publishes what is erased for good; each call returns when Kafka has all of it."""
+
+    def __init__(self, publisher: Publisher, events: tuple[str, int], erasures: tuple[str, int]) -> None:
+        """The topics `events` and `erasures`: full name, and how many partitions it has."""
+        self._publisher = publisher
+        self._events, self._event_partitions = events
+        self._erasures, self._erasure_partitions = erasures
+
+    async def send_tombstones(self, ids: Iterable[bytes]) -> None:
+        """Have `events` forget the records of ids (32 bytes each)."""
+        sent = [
+            await self._publisher.send(self._events, None, each, event_partition(each.hex(), self._event_partitions))
+            for each in ids
+        ]
+        await asyncio.gather(*sent)
+
+    async def announce(self, found: Iterable[Found]) -> None:
+        """Say of events that they are erased, whatever rule covered them; what is durable then may be deleted."""
+        found = list({each.id: each for each in found}.values())
+        # First: whoever reads the rule may take it that the tombstone is there.
+        await self.send_tombstones(each.id for each in found)
+        now_ms = time.time_ns() // 1_000_000
+        rules = [
+            Erasure(id=each.id.hex(), created_at=each.created_at, cause=each.cause, erased_at_ms=now_ms)
+            for each in found
+        ]
+        sent = [
+            await self._publisher.send(
+                self._erasures, rule.encode(), rule.key(), rule.partition(self._erasure_partitions)
+            )
+            for rule in rules
+        ]
+        await asyncio.gather(*sent)
+
+
+class Eraser:
+    """Applies rules to one archive. Any number of processes may do so at once: each step may be repeated."""
+
+    def __init__(self, pool: Pool, sender: ErasureSender) -> None:
+        self._pool = pool
+        self._sender = sender
+        self._has_rules = False
+
+    async def apply(self, rules: Sequence[Erasure]) -> None:
+        """Return when every row that rules cover is deleted and none can come back. Known rules cost a look-up."""
+        self._has_rules = True
+        dates = {bytes.fromhex(rule.id): rule.created_at for rule in rules if rule.id and rule.pubkey is None}
+        if dates:
+            new = await self._with_database(partial(new_ids, ids=list(dates)))
+            # A rule with a date was announced behind its tombstone.
+            await self._sender.send_tombstones(each for each in new if dates[each] is None)
+            for ids in _parts(list(new)):
+                await self._with_database(partial(erase_ids, dates={each: dates[each] for each in ids}))
+            while await self._with_database(partial(erase_sightings, limit=_AT_A_TIME)):
+                pass
+        for some in _parts(rules):
+            if others := await self._with_database(partial(new_rules, rules=Rules.of(some))):
+                await self._apply_rules(others)
+
+    async def erase(self, found: Sequence[Found]) -> None:
+        """Announce events and delete them."""
+        self._has_rules = True
+        await self._sender.announce(found)
+        await self._with_database(partial(erase_ids, dates={each.id: each.created_at for each in found}))
+        for each in found:
+            metrics.ERASED_ROWS.labels(each.cause.value).inc()
+
+    async def leave_out(self, batch: Batch) -> None:
+        """Take events whose ids are erased out of a batch, and have Kafka forget the records that were read."""
+        if not self._has_rules:
+            return
+        ids = {entry.event.id for entry in batch.entries if entry.event is not None}
+        if erased := await self._with_database(partial(erased_among, ids=ids)):
+            await self._sender.send_tombstones(erased)
+            metrics.REFUSED_ERASED.inc(batch.leave_out(erased))
+
+    async def erase_expired(self, now_s: int) -> None:
+        """Erase what has expired by a moment (Unix seconds)."""
+        while True:
+            keys = await self._with_database(partial(expired, now_s=now_s, limit=_AT_A_TIME))
+            if not keys:
+                return
+            await self.erase([Found(created_at, each, Cause.EXPIRATION) for created_at, each in keys])
+
+    async def _apply_rules(self, rules: Rules) -> None:
+        done = False
+        while not done:
+            # Looked for without the lock first: batches go on meanwhile.
+            if found := await self._with_database(partial(find, rules=rules, limit=_AT_A_TIME)):
+                await self.erase(found)
+            else:
+                done = await self._with_database(partial(store_if_done, rules=rules))
+
+    async def _with_database(self, attempt: Callable[[Connection], Awaitable[T]]) -> T:
+        async def once() -> T:
+            async with self._pool.acquire() as connection:
+                return await attempt(connection)
+
+        return await until_it_works("PostgreSQL", once, postgres.is_transient)
+
+
+async def open_eraser(settings: Settings, pool: Pool, publisher: Publisher) -> Eraser:
+    """An eraser for the archive that the pool leads to; waits until the topics are there."""
+
+    async def target(name: str) -> tuple[str, int]:
+        topic = physical(settings.kafka.topic_prefix, name)
+
+        async def count() -> int:
+            found = await publisher.producer.partitions_for(topic)
+            if not found:
+                raise TimeoutError(f"the topic {topic} does not exist; `bigbrotr topics create` makes it")
+            return len(found)
+
+        return topic, await until_it_works(f"the topic {topic}", count, kafka.is_transient)
+
+    return Eraser(pool, ErasureSender(publisher, await target("events"), await target("erasures")))
+
+
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[first : first + _AT_A_TIME] for first in range(0, len(items), _AT_A_TIME))

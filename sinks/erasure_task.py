@@ -1,0 +1,87 @@
+"""Keeps an archive free of what is erased while a process writes it: rules as they come, expiry as it is due."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from core import postgres
+from core.erasures import ErasureFollower
+from core.settings import Settings
+from core.waiting import until_it_works
+from sinks.connection import Connection, Pool
+from sinks.deletions import set_own_urls
+from sinks.erasing import Eraser
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+# How often expired events are looked for, and whether the archive is still the same one. Events expire by the second,
+# but nobody is promised that they are erased within less than some.
+_EVERY_S = 5.0
+
+
+class ErasureTask:
+    """Applies every rule of the topic before `start` returns, and from then on those that come."""
+
+    def __init__(self, settings: Settings, pool: Pool, eraser: Eraser) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._eraser = eraser
+        self._follower: ErasureFollower | None = None
+        self._archive: int | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Wait for Kafka and PostgreSQL, and apply what the topic has."""
+        await self._begin()
+        self._task = asyncio.create_task(self._run(), name="erasing")
+
+    def check(self) -> None:
+        """Raise what ended the applying, if anything did: without it, erased events would come back."""
+        if self._follower is not None:
+            self._follower.check()
+        if self._task is not None and self._task.done() and not self._task.cancelled():
+            self._task.result()
+
+    async def close(self) -> None:
+        """Stop applying."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        if self._follower is not None:
+            await self._follower.close()
+
+    async def _run(self) -> None:
+        while True:
+            if await self._with_database(_archive) != self._archive:
+                _log.info("the archive was switched to other tables: all erasures are applied to them")
+                await self._begin()
+            if self._settings.policy.expiration == "erase":
+                await self._eraser.erase_expired(int(time.time()))
+            await asyncio.sleep(_EVERY_S)
+
+    async def _begin(self) -> None:
+        """Apply every rule to the tables that there are now."""
+        if self._follower is not None:
+            await self._follower.close()
+        self._archive = await self._with_database(_archive)
+        await self._with_database(lambda connection: set_own_urls(connection, self._settings.policy.own_urls))
+        self._follower = ErasureFollower(self._settings, self._eraser.apply)
+        await self._follower.start()
+
+    async def _with_database(self, attempt: Callable[[Connection], Awaitable[T]]) -> T:
+        async def once() -> T:
+            async with self._pool.acquire() as connection:
+                return await attempt(connection)
+
+        return await until_it_works("PostgreSQL", once, postgres.is_transient)
+
+
+async def _archive(connection: Connection) -> int:
+    """A number that another archive under the same name does not have."""
+    number: int = await connection.fetchval("SELECT 'events'::regclass::oid::bigint")
+    return number
