@@ -24,6 +24,7 @@ from core import kafka
 from core.settings import Settings
 from core.waiting import until_it_works
 from schemas.bundle import encode_line
+from schemas.erasure import Erasure
 from schemas.event_record import decode as decode_event
 from schemas.partition import event_partition
 from schemas.rejection import Rejection
@@ -114,6 +115,18 @@ async def records(settings: Settings, topic: str) -> list[Found]:
                     Found(record.partition, record.key or b"", record.value or b"", record.headers) for record in batch
                 ]
         return [record for tp in every for record in found[tp]]
+
+
+async def erase(settings: Settings, rules: Iterable[Erasure]) -> None:
+    """Write rules to `erasures` and wait until they are durable."""
+    publisher = await kafka.open_publisher(settings)
+    name = physical(settings.kafka.topic_prefix, "erasures")
+    try:
+        for rule in rules:
+            await publisher.send(name, rule.encode(), rule.key(), rule.partition(settings.kafka.partitions))
+        await publisher.flush(DEADLINE_S)
+    finally:
+        await publisher.close()
 
 
 async def event_ids(settings: Settings) -> list[str]:
@@ -227,6 +240,9 @@ def processor(
         "BIGBROTR_PROCESSOR__GROUP_ID": settings.processor.group_id,
         "BIGBROTR_PROCESSOR__BUNDLES_IN_FLIGHT": str(settings.processor.bundles_in_flight),
         "BIGBROTR_PROCESSOR__DRAIN_S": str(settings.processor.drain_s),
+        "BIGBROTR_POLICY__DELETION": settings.policy.deletion,
+        "BIGBROTR_POLICY__EXPIRATION": settings.policy.expiration,
+        "BIGBROTR_POLICY__VANISH": settings.policy.vanish,
         "BIGBROTR_LOG__LEVEL": "info",
     }
     with log.open("wb") as output:

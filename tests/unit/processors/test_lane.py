@@ -241,3 +241,13 @@ async def test_a_first_bundle_may_not_skip_what_is_there(
     await settle()
     assert not bench.broker.sent
     assert isinstance(bench.failures[0], OffsetGapError)
+
+
+async def test_nothing_is_judged_while_it_is_not_known_what_is_erased(bench: Bench) -> None:
+    bench.current.clear()
+    await bench.lane.put(bench.event(0))
+    await settle()
+    assert bench.broker.sent == {}
+    bench.current.set()
+    await settle()
+    assert set(bench.broker.sent) == {0}
