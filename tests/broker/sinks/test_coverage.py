@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.broker
 RELAYS = {f"wss://{name}.example": number for number, name in enumerate("abc", 1)}
 EVERYTHING = Filter().filter_hash()
 KEY = "ab" * 32
+README = Path(__file__).parents[3] / "README.md"
 
 
 def some_coverage(rng: random.Random, relay: str, at_ms: int) -> Coverage:
@@ -143,8 +146,15 @@ async def test_offsets_of_a_database_without_coverage_stay_and_months_can_be_ask
         halves = [(may[0] - 5, 1_715_000_000, 1), (1_715_000_001, may[1], 2)]
         record = Coverage(relay="wss://a", sets=[FilterCoverage(filter=EVERYTHING, read=halves)], updated_at_ms=1)
         await coverage.write(connection, [Change("wss://a", record, 1)], {"wss://a": 1})
-        query = "SELECT relay FROM coverage WHERE read @> seconds_between('2024-05-01', $1)"
+        months, gaps = readme_queries()
         for ending, found in (("2024-06-01", ["wss://a"]), ("2024-06-01 00:00:01", [])):
-            asked = query.replace("$1", f"'{ending}'")
+            asked = months.replace("2024-06-01", ending)
             assert [row["relay"] for row in await connection.fetch(asked)] == found
+        assert await connection.fetch(gaps) == []
         await connection.close()
+
+
+def readme_queries() -> list[str]:
+    """What the README tells people to ask of coverage."""
+    (sql,) = re.findall(r"```sql\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    return [query for query in sql.split("\n\n") if "FROM coverage" in query]
