@@ -84,7 +84,7 @@ async def readable(settings: Settings, connections: int = 1) -> AsyncIterator[Po
     """Open a pool of so many connections to an archive that is as this version knows it.
 
     Raises:
-        CommandFailedError: there is no archive, or it is of another version.
+        CommandFailedError: there is no archive, it is of another version, or it went away during the block.
     """
     # Reading everything takes as long as it takes.
     pool = await postgres.pool(settings, min_size=1, max_size=connections, command_timeout=None)
@@ -94,6 +94,12 @@ async def readable(settings: Settings, connections: int = 1) -> AsyncIterator[Po
         yield pool
     except MigrationError as error:
         raise CommandFailedError(str(error)) from error
+    except BrokenPipeError:  # of what the caller writes: asyncpg has errors of its own
+        raise
+    except Exception as error:
+        if not postgres.is_transient(error):
+            raise
+        raise CommandFailedError(f"PostgreSQL went away: {error}; run it again when it is back") from error
     finally:
         pool.terminate()
 

@@ -15,7 +15,7 @@ import click
 from bigbrotr import archive
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
-from bigbrotr.output import Sink, opened_output
+from bigbrotr.output import Write, opened_output
 from bigbrotr.parameters import RELAY
 from bigbrotr.progress import StepProgress
 from bigbrotr.servers import quiet_log, say, servers
@@ -23,7 +23,7 @@ from core.settings import Settings
 from schemas.filter_wire import parse_filter
 from schemas.filters import Filter
 from sinks.export import export, lines
-from sinks.selection import Hide, Selection, UnknownRelayError
+from sinks.selection import DamagedRowError, Hide, Selection, UnknownRelayError
 
 _EPILOG = """\b
 Examples:
@@ -93,21 +93,17 @@ def export_(
     path = None if output is None or str(output) == "-" else output
     with servers(settings) as filled, _interrupted_at_once():
         try:
-            with opened_output(path) as sink:
-                count = asyncio.run(_export(filled, selection, sink))
+            with opened_output(path) as write:
+                count = asyncio.run(_export(filled, selection, write))
         except UnknownRelayError as error:
             raise click.BadParameter(str(error), param_hint="--relay") from None
-        except ValueError as error:
+        except DamagedRowError as error:
             raise CommandFailedError(f"{error}; `bigbrotr audit` finds all such rows") from None
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise CommandFailedError(f"{path or 'stdout'}: cannot be written: {error.strerror}") from None
     if path is not None:
         say(f"{count:,} events are in {path}")
 
 
-async def _export(settings: Settings, selection: Selection, sink: Sink) -> int:
+async def _export(settings: Settings, selection: Selection, write: Write) -> int:
     count = 0
     done, total = 0, 0
     began_s = time.monotonic()
@@ -121,7 +117,7 @@ async def _export(settings: Settings, selection: Selection, sink: Sink) -> int:
         with StepProgress() as progress:
             async with contextlib.aclosing(events):
                 async for exported in events:
-                    sink.write(lines(exported, sightings=selection.sightings))
+                    write(lines(exported, sightings=selection.sightings))
                     count += 1
                     if count % _TOLD_EVERY == 0:
                         rate = count / (time.monotonic() - began_s)

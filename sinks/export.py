@@ -52,7 +52,7 @@ async def export(
 
     Raises:
         UnknownRelayError: the relay is in no sighting.
-        ValueError: a row does not give back an event; `bigbrotr audit` finds all such.
+        DamagedRowError: a row does not give back an event; `bigbrotr audit` finds all such.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         urls = {row["id"]: row["url"] for row in await connection.fetch(_KNOWN_RELAYS)}

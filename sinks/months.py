@@ -18,7 +18,8 @@ _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 # A partition without a page holds no row that any open snapshot sees.
 _PARTITIONS = """
 SELECT child.relname AS name, pg_get_expr(child.relpartbound, child.oid) AS bounds,
-       greatest(child.reltuples, 0)::bigint AS estimate
+       greatest(child.reltuples, 0)::bigint AS estimate,
+       pg_relation_size(child.oid) / current_setting('block_size')::bigint AS pages
 FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
 WHERE inhparent = $1::text::regclass AND pg_relation_size(child.oid) > 0
 """
@@ -29,13 +30,17 @@ class Month(NamedTuple):
 
     Attributes:
         name: of the month, as `2026-11`; `past` and `future` for what lies before and after the months.
-        estimate: how many rows the statistics of the database see in it.
+        partition: the name of the table.
+        estimate: how many rows the statistics of the database see in it; 0 where there are none yet.
+        pages: how many pages of the database it takes.
     """
 
     from_s: int
     to_s: int
     name: str
+    partition: str
     estimate: int
+    pages: int
 
     def where(self, table: str) -> str:
         """The condition that the planner needs to read this partition alone."""
@@ -55,5 +60,5 @@ async def months(connection: Connection, table: str) -> list[Month]:
         from_s = _INT64_MIN if bounds[1] == "MINVALUE" else int(bounds[1])
         to_s = _INT64_MAX if bounds[2] == "MAXVALUE" else int(bounds[2])
         name = row["name"].removeprefix(f"{table}_").replace("_", "-")
-        found.append(Month(from_s, to_s, name, row["estimate"]))
+        found.append(Month(from_s, to_s, name, row["name"], row["estimate"], row["pages"]))
     return sorted(found)

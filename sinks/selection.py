@@ -27,6 +27,10 @@ class Hide(StrEnum):
     VANISH = "vanished_by IS NULL"
 
 
+class DamagedRowError(Exception):
+    """A row does not give back an event, or a sighting a relay."""
+
+
 class UnknownRelayError(ValueError):
     """No event was ever seen at the relay that an export is limited to."""
 
@@ -108,7 +112,7 @@ class SelectionQuery:
         try:
             event = event_from_row(stored)
         except ValueError as error:
-            raise ValueError(f"{stored.id.hex()}: the stored row is no event: {error}") from error
+            raise DamagedRowError(f"{stored.id.hex()}: the stored row is no event: {error}") from error
         filters = self._selection.filters
         # SQL could not look into the tags of these, only at their hashes.
         if stored.raw is not None and filters and not any(each.matches(event) for each in filters):
@@ -123,7 +127,9 @@ class SelectionQuery:
         try:
             seen = [Seen(self._urls[number], at_ms) for number, at_ms in pairs if self._relay_id in (None, number)]
         except KeyError as error:
-            raise ValueError(f"{row['id'].hex()}: a sighting names relay {error}, which is not in relays") from None
+            raise DamagedRowError(
+                f"{row['id'].hex()}: a sighting names relay {error}, which is not in relays"
+            ) from None
         return sorted(seen, key=lambda each: (each.at_ms, each.relay))
 
     async def _oldest(self, connection: Connection, wanted: Filter) -> Key | None:

@@ -70,9 +70,6 @@ async def test_filters_files_and_their_mistakes(filled: Settings, command: Comma
     assert (await command("export", *kinds, "-o", str(file))).returncode == 0
     assert gzip.decompress(file.read_bytes()).decode() == shown.stdout
 
-    refused = await command("export", "--filter", '{"search":"x"}')
-    assert refused.returncode == 2
-    assert "search: the archive has no full-text search" in refused.stderr
     unknown = await command("export", "--relay", "wss://nobody.example", "-o", str(tmp_path / "none"))
     assert unknown.returncode == 2
     assert "no event was ever seen there" in unknown.stderr

@@ -1,0 +1,76 @@
+"""What an audit is asked for, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sinks.audit_row import Wrong
+from sinks.sample import Sample
+
+# More damage than this is a broken archive, and a list of all its rows would help nobody.
+NAMED = 1000
+
+
+class Finding(NamedTuple):
+    """A row that was altered.
+
+    Attributes:
+        table: `events` or `sightings`.
+        month: the partition that it lies in, as `2026-11`.
+        id: 64 hex digits.
+        columns: the altered one; several: one of these at least, and no more can be told.
+        detail: what does not fit.
+    """
+
+    table: str
+    month: str
+    id: str
+    columns: tuple[str, ...]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to audit: times (Unix seconds, both included) and, if not all rows in them, which sample."""
+
+    since_s: int | None = None
+    until_s: int | None = None
+    sample: Sample | None = None
+
+
+@dataclass(slots=True)
+class AuditReport:
+    """What an audit found.
+
+    Attributes:
+        expected: about how many events are to be checked.
+        events: how many were.
+        sightings: rows of sightings that were checked.
+        orphans: of those, how many are of events that are not in the archive; None for a sample. No damage: sightings
+            travel apart from events, and an event may be refused, not have come yet, or be known by its id alone.
+        altered: rows with something wrong.
+        findings: the first `NAMED` things that are wrong.
+        seconds: how long it took.
+    """
+
+    expected: int = 0
+    events: int = 0
+    sightings: int = 0
+    orphans: int | None = 0
+    altered: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, table: str, month: str, event_id: bytes, wrongs: Sequence[Wrong]) -> None:
+        """Count an altered row and, while there are not too many, name what is wrong with it."""
+        self.altered += 1
+        for wrong in wrongs[: NAMED - len(self.findings)]:
+            self.findings.append(Finding(table, month, event_id.hex(), wrong.columns, wrong.detail))
+
+    def refine(self, event_id: str, wrong: Wrong) -> None:
+        """Say better which column was altered, where `created_at` was one of several that it could be."""
+        for place, finding in enumerate(self.findings):
+            if finding.id == event_id and "created_at" in finding.columns:
+                self.findings[place] = finding._replace(columns=wrong.columns, detail=wrong.detail)

@@ -1,0 +1,42 @@
+"""Wrong use of `export` and `audit` is told before any server is asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from bigbrotr.audit_cmd import audit_
+from bigbrotr.export_cmd import export_
+from bigbrotr.parameters import MOMENT, RELAY
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "message"),
+    [
+        (export_, ["--filter", '{"search":"x"}'], "search: the archive has no full-text search"),
+        (export_, ["--filter", "kinds=1"], "is not JSON"),
+        (export_, ["--relay", "http://relay.example"], "scheme: must be ws or wss"),
+        (audit_, ["--sample", "0"], "give a number of events such as 10000, or a share such as 5%"),
+        (audit_, ["--sample", "101%"], "give a number of events"),
+        (audit_, ["--sample", "nan%"], "give a number of events"),
+        (audit_, ["--since", "yesterday"], "a date such as 2026-11-18"),
+        (audit_, ["--jobs", "0"], "'--jobs'"),
+        (audit_, ["--seed", "1"], "give --sample too"),
+    ],
+)
+def test_wrong_use_is_a_sentence(command: click.Command, arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_a_moment_is_seconds_a_date_or_a_time() -> None:
+    midnight = int(dt.datetime(2026, 11, 18, tzinfo=dt.UTC).timestamp())
+    assert MOMENT.convert("1795000000", None, None) == 1_795_000_000
+    assert MOMENT.convert("2026-11-18", None, None) == midnight
+    assert MOMENT.convert("2026-11-18T12:00:00Z", None, None) == midnight + 12 * 3600
+    assert MOMENT.convert("2026-11-18T12:00:00+02:00", None, None) == midnight + 10 * 3600
+    assert RELAY.convert("WSS://Relay.example/", None, None) == "wss://relay.example"
