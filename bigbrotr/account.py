@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from aiokafka import TopicPartition
 
 from bigbrotr import archive
-from bigbrotr.between import read_between
 from bigbrotr.lags import Lags
 from bigbrotr.ledger import Ledger
 from bigbrotr.offsets import Offsets
+from core.kafka import read_between
 from core.settings import Settings
 from producers.importer import ImportReport
 from schemas.bundle import BundleLine, decode_lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.kafka_clients import admin, bootstrap_servers, consumer, is_transient, producer, stop_client
-from core.kafka_reading import end_offsets, read_to_end
+from core.kafka_reading import end_offsets, read_between, read_to_end
 from core.publisher import Publisher, PublishError, RecordTooLargeError, open_publisher
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "is_transient",
     "open_publisher",
     "producer",
+    "read_between",
     "read_to_end",
     "stop_client",
 ]

@@ -1,11 +1,11 @@
-"""Reading partitions without a consumer group: where they end, and all that a compacted one says now."""
+"""Reading partitions without a consumer group: where they end, what lies between, all that a compacted one says now."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.structs import TopicPartition
 
 from core.kafka_clients import consumer, is_transient, stop_client
@@ -28,6 +28,33 @@ async def end_offsets(settings: Settings, topics: Iterable[str]) -> dict[TopicPa
             for number in sorted(await client._client._wait_on_metadata(topic))  # noqa: SLF001 - waits, unlike the public call
         ]
         return dict(await client.end_offsets(partitions)) if partitions else {}
+    finally:
+        await stop_client(client)
+
+
+async def read_between(
+    settings: Settings, begins: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
+    """Give the records from `begins` up to but not including `ends`, of every partition that `ends` names.
+
+    Goes by the reader's position, so that records which compaction or retention has removed do not make it wait.
+    """
+    wanted = {tp: end for tp, end in ends.items() if end > begins.get(tp, 0)}
+    if not wanted:
+        return
+    client = await consumer(settings)
+    try:
+        client.assign(list(wanted))
+        for tp in wanted:
+            client.seek(tp, begins.get(tp, 0))
+        while wanted:
+            for tp, records in (await client.getmany(*wanted, timeout_ms=_POLL_MS)).items():
+                for record in records:
+                    if record.offset < wanted[tp]:
+                        yield record
+            for tp in list(wanted):
+                if await client.position(tp) >= wanted[tp]:
+                    del wanted[tp]
     finally:
         await stop_client(client)
 
