@@ -76,6 +76,10 @@ def is_transient(error: BaseException) -> bool:
         # takes a lost connection back while its user still holds it.
         text = str(error)
         return "connection is closed" in text or "connection has been released back to the pool" in text
+    if isinstance(error, asyncpg.InternalClientError):
+        # A server that says farewell to an idle connection leaves it in the state of an error that nobody asked for,
+        # until the end of the socket is noticed. Work that two tasks give it at once is refused with InterfaceError.
+        return "cannot switch to state" in str(error)
     # TLS, DNS and sockets raise OSError, which TimeoutError is too; asyncpg's own time limits raise TimeoutError.
     return isinstance(error, OSError | TimeoutError)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import ClassVar
 
 from aiokafka import AIOKafkaConsumer
@@ -12,7 +13,7 @@ from core import kafka, metrics, postgres
 from core.publisher import Publisher
 from core.service import Service
 from core.settings import Settings
-from core.waiting import brief
+from core.waiting import brief, until_it_works
 from schemas.topics import physical
 from sinks.archiver import Archiver
 from sinks.batch import Content
@@ -28,6 +29,9 @@ _log = logging.getLogger(__name__)
 
 # How often the ends of the topics are asked for, which is how old a shown lag may be.
 _LAG_S = 5.0
+# Between two answers there is `_LAG_S`, twice that where the database does not answer in between. A broker that is
+# silent for longer is reported as away.
+_SILENT_S = 3 * _LAG_S
 # A fetch waits for this much or this long, whichever comes first: one request then carries many bundles' outputs, and a
 # quiet topic is still seen at once on a human scale.
 _FETCH_MIN_BYTES = 64 * 1024
@@ -52,6 +56,7 @@ class SinkService(Service):
         self._archiver: Archiver | None = None
         self._observer: asyncio.Task[None] | None = None
         self._lag: int | None = None
+        self._answered_s = time.monotonic()
         self._months_ahead = MONTHS_NEEDED
 
     async def start(self) -> None:
@@ -60,9 +65,13 @@ class SinkService(Service):
         Raises MigrationError where the database is not of this version.
         """
         sink = self.settings.sink
-        self._pool = await postgres.pool(self.settings)
-        async with self._pool.acquire() as connection:
-            await check_schema(connection)
+        pool = self._pool = await postgres.pool(self.settings)
+
+        async def check() -> None:
+            async with pool.acquire() as connection:
+                await check_schema(connection)
+
+        await until_it_works("PostgreSQL", check, postgres.is_transient)
         self._publisher = await kafka.open_publisher(self.settings)
         eraser = await open_eraser(self.settings, self._pool, self._publisher)
         self._erasures = ErasureTask(self.settings, self._pool, eraser)
@@ -91,6 +100,7 @@ class SinkService(Service):
             batch_age_s=sink.batch_age_ms / 1000,
             drain_s=sink.drain_s,
         )
+        self._answered_s = time.monotonic()
         self._observer = asyncio.create_task(self._observe(self._consumer, self._pool), name="sink lag")
 
     async def run(self) -> None:
@@ -125,6 +135,9 @@ class SinkService(Service):
             return "waiting for partitions"
         if self._reader.unplaced():
             return "looking up where to read on"
+        silent_s = time.monotonic() - self._answered_s
+        if silent_s > _SILENT_S:
+            return f"waiting for Kafka, which has not answered for {silent_s:.0f} s"
         if self._months_ahead < MONTHS_NEEDED:
             return f"partitions reach only {self._months_ahead} months ahead: run `bigbrotr migrate`"
         return None
@@ -171,4 +184,4 @@ class SinkService(Service):
             lag = max(0, end - committed.get(tp, positions[tp]))
             metrics.LAG.labels(tp.topic, str(tp.partition)).set(lag)
             total += lag
-        self._lag = total
+        self._lag, self._answered_s = total, time.monotonic()
