@@ -16,6 +16,7 @@ from producers.event_lines import DamagedFileError
 from producers.importer import ImportReport, import_lines
 from producers.publish import parse_relays, publish_relays
 from producers.targets import full_name
+from schemas.bundle import encode_line
 from schemas.relay_record import RelayRecord
 from tests.broker.producers.harness import lines, records, rejections, stored_events, verbatim
 
@@ -49,6 +50,37 @@ async def test_a_file_is_imported_whatever_it_is_packed_with(quick: Settings, tm
     assert {value for _, value in refused} == set(bad)
     assert all(rejection.stage == "import" and "line " in (rejection.detail or "") for rejection, _ in refused)
     assert report.offsets == await _offsets(quick)
+
+
+async def test_a_line_that_names_where_it_was_seen_is_taken_at_its_word(quick: Settings, tmp_path: Path) -> None:
+    events = [verbatim(event) for event in stored_events(4)]
+    bad = [
+        b'{"relay":"http://a.example","seen_at":1,"event":' + events[0] + b"}",
+        b'{"relay":"wss://a.example","seen_at":-1,"event":' + events[0] + b"}",
+        b'{"relay":"wss://a.example","seen_at":1,"event":{"content":"' + b"x" * 1024 * 1024 + b'"}}',
+    ]
+    path = tmp_path / "copies"
+    path.write_bytes(
+        b"\n".join(
+            [
+                encode_line("wss://A.example/", 1_700_000_000_000, events[0])[:-1],
+                encode_line(None, 1_700_000_000_001, events[1])[:-1],
+                # A record of the topic `events`, whose members stand in another order.
+                b'{"event":%b,"relay":"wss://b.example","seen_at":1700000000002,"facts":{}}' % events[2],
+                # An event whose unknown members happen to have such names is an event still.
+                b'{"relay":"wss://a.example",' + events[3][1:],
+                *bad,
+            ]
+        )
+    )
+    report = await import_lines(quick, path, relay="wss://file.example")
+    assert dict(report.refused) == {"bad_field": 2, "too_large": 1}
+    found = {line.event: line for line in await lines(quick)}
+    assert len(found) == report.bundled == 4
+    assert (found[events[0]].relay, found[events[0]].seen_at_ms) == ("wss://a.example", 1_700_000_000_000)
+    assert (found[events[1]].relay, found[events[1]].seen_at_ms) == ("wss://file.example", 1_700_000_000_001)
+    assert (found[events[2]].relay, found[events[2]].seen_at_ms) == ("wss://b.example", 1_700_000_000_002)
+    assert found[b'{"relay":"wss://a.example",' + events[3][1:]].relay == "wss://file.example"
 
 
 async def _offsets(settings: Settings) -> dict[int, list[int]]:
