@@ -1,7 +1,8 @@
 """Brings a database to this version: the numbered SQL files in `migrations`, forward only, then the months ahead.
 
 Each file is applied once, in its own transaction, and recorded with its checksum: a file that was changed after it had
-been applied is refused, because databases would then differ by the day on which they were migrated.
+been applied is refused, because databases would then differ by the day on which they were migrated. What a file leaves
+to be searched in older rows follows it, in steps.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import asyncpg
 
 from sinks.connection import Connection
+from sinks.old_requests import search_old_events
 
 MONTHS_AHEAD = 24
 """Partitions that the owner makes in advance: two years without anyone running `migrate`."""
@@ -40,6 +42,9 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 _MISSING_SCHEMA = """
 SELECT format('CREATE SCHEMA %I', (parse_ident(current_setting('search_path')))[1]) WHERE current_schema() IS NULL
 """
+
+
+_TO_SEARCH = "SELECT to_regclass('unread_requests') IS NOT NULL"
 
 
 class MigrationError(Exception):
@@ -79,7 +84,7 @@ def migrations() -> list[Migration]:
 async def migrate(
     connection: Connection, known: Sequence[Migration] | None = None, as_of: datetime | None = None
 ) -> Migrated:
-    """Make the schema, apply what is missing and make the months ahead. Safe to repeat, and to run twice at once.
+    """Make the schema, apply what is missing, and make the months ahead. Safe to repeat, and to run twice at once.
 
     Args:
         connection: of the role that owns the tables.
@@ -96,6 +101,8 @@ async def migrate(
             await connection.execute(create_schema)
         await connection.execute(_LEDGER)
         applied = [await _apply(connection, migration) for migration in await _missing(connection, known)]
+        if await connection.fetchval(_TO_SEARCH):
+            await search_old_events(connection)
         months = 0
         if await connection.fetchval("SELECT to_regproc('add_months_ahead') IS NOT NULL"):
             months = await connection.fetchval(
@@ -115,6 +122,8 @@ async def check_schema(connection: Connection) -> None:
     if missing := await _missing(connection, migrations()):
         names = ", ".join(migration.name for migration in missing)
         raise MigrationError(f"the database lacks {names}: run `bigbrotr migrate`")
+    if await connection.fetchval("SELECT EXISTS (SELECT FROM unread_requests)"):
+        raise MigrationError("older events were not searched to the end for what they delete: run `bigbrotr migrate`")
 
 
 async def months_ahead(connection: Connection) -> int:

@@ -124,8 +124,10 @@ COMMENT ON VIEW event_flags IS 'Every event, the request that deletes it, the re
 CREATE VIEW visible_events AS
 SELECT created_at, id, id_prefix, pubkey_prefix, kind, id_form, pubkey, sig, tag_hashes, tags, content, raw
 FROM event_flags
-WHERE deleted_by IS NULL AND vanished_by IS NULL
-    AND (expires_at IS NULL OR expires_at > extract(epoch FROM now())::bigint);
+-- In one CASE: the planner takes that for half of the rows, and IS NULL of an expression for one in 200. Then it would
+-- sort all events to find a page of the newest.
+WHERE CASE WHEN deleted_by IS NULL AND vanished_by IS NULL
+    THEN expires_at IS NULL OR expires_at > extract(epoch FROM now())::bigint ELSE false END;
 COMMENT ON VIEW visible_events IS 'Events that are not deleted, not vanished and not expired now.';
 
 CREATE FUNCTION event_json(event visible_events) RETURNS json
