@@ -35,8 +35,9 @@ class ErasedError(Exception):
         self.found = found
 
 
-# One lock for each archive in the database; the first number is arbitrary and belongs to this module alone.
-_LOCK_KEY = "7110203, 'events'::regclass::oid::integer"
+ARCHIVE_LOCK = "7110203, %s::regclass::oid::integer"
+"""The lock of the archive that a table (its name, quoted) belongs to; the first number is arbitrary and ours alone."""
+_LOCK_KEY = ARCHIVE_LOCK % "'events'"
 _SHARE_LOCK = f"SELECT pg_advisory_xact_lock_shared({_LOCK_KEY})"
 # A process that is frozen while it holds the lock must not hold up every sink for ever.
 LOCK = f"SET LOCAL idle_in_transaction_session_timeout = '30s'; SELECT pg_advisory_xact_lock({_LOCK_KEY})"
