@@ -17,6 +17,7 @@ from schemas.filters import Filter
 from sinks.connection import Pool
 from sinks.export import export, lines
 from sinks.query import Parameters, condition
+from sinks.rows import key_prefix, tag_hash
 from sinks.selection import Hide, Selection, UnknownRelayError
 from tests.broker.sinks.archived import AUTHORS, RELAYS, SEEN_MS, START_S, archive, difficult, fill, some_events
 
@@ -156,6 +157,27 @@ async def test_what_is_hidden_is_left_out_and_counts_for_no_limit(pool: Pool) ->
         left = sorted(left, key=lambda event: (-event.created_at, event.id))[:5]
         assert found == sorted(left, key=lambda event: KEY[event.id]), hide
         assert await exported(pool, Selection((newest,))) == expected(Selection((newest,)))
+
+
+async def test_a_hash_or_a_prefix_alone_decides_nothing(pool: Pool) -> None:
+    """As if somebody had ground an id, a key or a tag until its first 8 bytes were those of another."""
+    changed = [event for event in EVENTS if event.kind == 1][:20]
+    assert {"\0" in str(event.tags) + event.content for event in changed} == {True, False}
+    author, event_id = "11" * 32, "22" * 32
+    async with pool.acquire() as connection:
+        before = await connection.fetch("SELECT * FROM events WHERE kind = 1")
+        await connection.execute(
+            "UPDATE events SET tag_hashes = tag_hashes || $1::bigint, pubkey_prefix = $2, id_prefix = $3 "
+            "WHERE kind = 1",
+            *(tag_hash("t", "absent"), key_prefix(bytes.fromhex(author)), key_prefix(bytes.fromhex(event_id))),
+        )
+        try:
+            for wanted in (Filter(tags={"t": ("absent",)}), Filter(authors=(author,)), Filter(ids=(event_id,))):
+                assert await exported(pool, Selection((wanted,))) == []
+        finally:
+            await connection.execute("DELETE FROM events WHERE kind = 1")
+            await connection.executemany("INSERT INTO events SELECT ($1::events).*", [(row,) for row in before])
+    assert await exported(pool, Selection()) == expected(Selection())
 
 
 async def test_the_indexes_of_the_table_serve_the_conditions(pool: Pool) -> None:
