@@ -12,6 +12,8 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import TypeVar
 
 from core.backoff import Backoff
@@ -26,14 +28,25 @@ MAX_S = 10.0
 # A wait is logged when it begins and then this often, not at each try.
 _REPEAT_LOG_S = 30.0
 
-_waits: dict[object, tuple[str, float]] = {}
+
+@dataclass(slots=True)
+class _Wait:
+    what: str
+    since: float
+    met: str = ""
+
+
+_waits: dict[object, _Wait] = {}
 _watched: dict[object, Callable[[], str | None]] = {}
 
 
 def reasons() -> list[str]:
-    """Say what is waited for, and for how many seconds, longest wait first."""
+    """Say what is waited for, for how many seconds, and what the last try met; longest wait first."""
     now = time.monotonic()
-    waits = [f"waiting for {what} for {now - since:.0f} s" for what, since in sorted(_waits.values(), key=_by_age)]
+    waits = [
+        f"waiting for {wait.what} for {now - wait.since:.0f} s" + (f": {wait.met}" if wait.met else "")
+        for wait in sorted(_waits.values(), key=attrgetter("since"))
+    ]
     return waits + [reason for reason in (ask() for ask in _watched.values()) if reason is not None]
 
 
@@ -44,17 +57,13 @@ def watch(ask: Callable[[], str | None]) -> Callable[[], None]:
     return lambda: _watched.pop(key, None) and None
 
 
-def _by_age(wait: tuple[str, float]) -> float:
-    return wait[1]
-
-
 @contextmanager
-def waiting_for(what: str) -> Iterator[None]:
-    """Have `reasons` name `what` while the block runs."""
+def waiting_for(what: str) -> Iterator[_Wait]:
+    """Have `reasons` name `what` while the block runs, and what is noted as `met`."""
     key = object()
-    _waits[key] = (what, time.monotonic())
+    wait = _waits[key] = _Wait(what, time.monotonic())
     try:
-        yield
+        yield wait
     finally:
         del _waits[key]
 
@@ -72,17 +81,17 @@ async def until_it_works(
     backoff = Backoff(INITIAL_S, MAX_S)
     began = time.monotonic()
     logged: float | None = None
-    with waiting_for(what):
+    with waiting_for(what) as wait:
         while True:
             try:
                 result = await attempt()
             except Exception as error:
                 if not is_transient(error):
                     raise
-                now = time.monotonic()
+                now, wait.met = time.monotonic(), brief(error)
                 if logged is None or now - logged >= _REPEAT_LOG_S:
                     logged = now
-                    logger.warning("waiting for %s for %.1f s: %s", what, now - began, brief(error))
+                    logger.warning("waiting for %s for %.1f s: %s", what, now - began, wait.met)
                 await asyncio.sleep(backoff.next_s())
             else:
                 if logged is not None:

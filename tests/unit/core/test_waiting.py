@@ -35,7 +35,8 @@ async def test_it_tries_until_it_works_and_says_so_meanwhile(caplog: pytest.LogC
         return "here"
 
     assert await waiting.until_it_works("the server", attempt, is_away) == "here"
-    assert all(reasons == ["waiting for the server for 0 s"] for reasons in seen)
+    assert seen[0] == ["waiting for the server for 0 s"]
+    assert all(reasons == ["waiting for the server for 0 s: AwayError: nobody answers"] for reasons in seen[1:])
     assert waiting.reasons() == []
     # Told when it begins and when it ends, not at each of twenty tries.
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
