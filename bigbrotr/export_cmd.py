@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager, nullcontext
 from pathlib import Path
 
 import click
@@ -89,12 +88,13 @@ def export_(
     """
     settings = options.settings()
     quiet_log(settings)
-    selection = Selection(filters, relay, frozenset() if include_hidden else _hidden(settings), sightings=sightings)
+    selection = Selection(filters, relay, frozenset() if include_hidden else hidden(settings), sightings=sightings)
     path = None if output is None or str(output) == "-" else output
     with servers(settings) as filled, _interrupted_at_once():
         try:
             with opened_output(path) as write:
-                count = asyncio.run(_export(filled, selection, write))
+                # A bar would be drawn between the lines that a person looks at.
+                count = asyncio.run(_export(filled, selection, write, show=path is not None))
         except UnknownRelayError as error:
             raise click.BadParameter(str(error), param_hint="--relay") from None
         except DamagedRowError as error:
@@ -103,7 +103,7 @@ def export_(
         say(f"{count:,} events are in {path}")
 
 
-async def _export(settings: Settings, selection: Selection, write: Write) -> int:
+async def _export(settings: Settings, selection: Selection, write: Write, *, show: bool) -> int:
     count = 0
     done, total = 0, 0
     began_s = time.monotonic()
@@ -114,12 +114,12 @@ async def _export(settings: Settings, selection: Selection, write: Write) -> int
 
     async with archive.readable(settings) as pool, pool.acquire() as connection:
         events = export(connection, selection, reached)
-        with StepProgress() as progress:
-            async with contextlib.aclosing(events):
+        with StepProgress() if show else nullcontext() as progress:
+            async with aclosing(events):
                 async for exported in events:
                     write(lines(exported, sightings=selection.sightings))
                     count += 1
-                    if count % _TOLD_EVERY == 0:
+                    if progress is not None and count % _TOLD_EVERY == 0:
                         rate = count / (time.monotonic() - began_s)
                         progress.show("exporting", done, total or None, f"{count:,} events, {rate:,.0f}/s")
     return count
@@ -139,6 +139,6 @@ def _interrupted_at_once() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _hidden(settings: Settings) -> frozenset[Hide]:
+def hidden(settings: Settings) -> frozenset[Hide]:
     """What the policy leaves out; what it erases may be there still for a while."""
     return frozenset(why for why in Hide if getattr(settings.policy, why.name.lower()) != "flag")

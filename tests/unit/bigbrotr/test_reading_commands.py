@@ -9,8 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from bigbrotr.audit_cmd import audit_
-from bigbrotr.export_cmd import export_
+from bigbrotr.export_cmd import export_, hidden
 from bigbrotr.parameters import MOMENT, RELAY
+from core.settings import Settings
+from core.settings_groups import PolicySettings
+from sinks.selection import Hide
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,13 @@ def test_wrong_use_is_a_sentence(command: click.Command, arguments: list[str], m
     result = CliRunner().invoke(command, arguments)
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_what_the_policy_hides_or_erases_is_left_out_cause_by_cause() -> None:
+    assert hidden(Settings()) == frozenset()
+    policy = PolicySettings(deletion="hide", vanish="erase")
+    assert hidden(Settings(policy=policy)) == {Hide.DELETION, Hide.VANISH}
+    assert hidden(Settings(policy=PolicySettings(expiration="hide"))) == {Hide.EXPIRATION}
 
 
 def test_a_moment_is_seconds_a_date_or_a_time() -> None:
