@@ -19,9 +19,9 @@ from sinks.erasing import Eraser
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
-# How often expired events are looked for, and whether the archive is still the same one. Events expire by the second,
-# but nobody is promised that they are erased within less than some.
-_EVERY_S = 5.0
+# How often expired events are looked for, and whether the archive is still the same one: events expire by the second,
+# and each look is one row of an index.
+_EVERY_S = 1.0
 
 
 class ErasureTask:

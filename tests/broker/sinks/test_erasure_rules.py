@@ -1,0 +1,95 @@
+"""The archive's tables and the processor's index say the same of every rule, before and after events arrive."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+
+from core import kafka
+from core.settings import Settings
+from schemas.erasure import Cause, Erasure, Erasures
+from schemas.event import Event
+from sinks.connection import Connection, Pool
+from sinks.erased import ErasedError
+from sinks.erasing import Eraser, open_eraser
+from tests.broker.sinks.forgetting import KEYS, PLACES, SPAN_S, Scribe, world
+from tests.broker.sinks.material import START_S
+
+pytestmark = pytest.mark.broker
+
+DERIVED = ("deletions_by_id", "deletions_by_address", "vanish_requests", "expirations", "nul_tags")
+RULES = ("erased_ids", "erased_author_ids", "erased_addresses", "erased_authors")
+
+
+@pytest.fixture
+async def eraser(settings: Settings, pool: Pool) -> AsyncIterator[Eraser]:
+    publisher = await kafka.open_publisher(settings)
+    yield await open_eraser(settings, pool, publisher)
+    await publisher.close()
+
+
+def rules_about(events: list[Event], rng: random.Random) -> list[Erasure]:
+    """Rules of every form, some about events that nobody has seen."""
+
+    def until() -> int:
+        return START_S + rng.randrange(SPAN_S)
+
+    some = [each.id for each in rng.sample(events, 12)] + [rng.randbytes(32).hex()]
+    rules = [Erasure(id=each, cause=Cause.OPERATOR, erased_at_ms=1) for each in some[:4]]
+    rules += [Erasure(id=each, pubkey=rng.choice(KEYS), cause=Cause.DELETION, erased_at_ms=1) for each in some[4:]]
+    rules += [
+        Erasure(address=f"30023:{key}:{place}", until_s=until(), cause=Cause.DELETION, erased_at_ms=1)
+        for key, place in ((rng.choice(KEYS), rng.choice(PLACES)) for _ in range(5))
+    ]
+    rules.append(Erasure(address=f"0:{KEYS[2]}:", until_s=until(), cause=Cause.DELETION, erased_at_ms=1))
+    for cause in (Cause.OPERATOR, Cause.LAW, Cause.VANISH, Cause.VANISH):
+        early = START_S + rng.randrange(SPAN_S // 3)
+        rules.append(Erasure(pubkey=rng.choice(KEYS), until_s=early, cause=cause, erased_at_ms=1))
+    return rules
+
+
+async def empty(connection: Connection, *tables: str) -> None:
+    """Quicker than TRUNCATE, which makes new files for each of the months."""
+    await connection.execute("".join(f"DELETE FROM {table};" for table in tables))
+
+
+async def test_rules_cover_the_same_before_and_after_their_events(eraser: Eraser, pool: Pool) -> None:
+    rng = random.Random(5)
+    causes: set[Cause | None] = set()
+    for seed in range(6):
+        events = world(seed, 120)
+        rules = rules_about(events, rng)
+        index = Erasures()
+        for rule in rules:
+            index.add(rule)
+        gone = {bytes.fromhex(each.id) for each in events if index.covers(each) is not None}
+        kept = {bytes.fromhex(each.id) for each in events} - gone
+        causes |= {index.covers(each) for each in events}
+        async with pool.acquire() as connection:
+            await empty(connection, "events", "sightings", *DERIVED, *RULES, "sink_offsets")
+            scribe = Scribe(connection)
+            await scribe.begin()
+            await scribe.write(events, "wss://relay.example")
+            rng.shuffle(rules)
+            for first in range(0, len(rules), 7):
+                await eraser.apply(rules[first : first + 7])
+            for table in ("events", "sightings"):
+                assert {row["id"] for row in await connection.fetch(f"SELECT id FROM {table}")} == kept
+            for table in DERIVED:
+                owner = "request_id" if "request" in table or "deletions" in table else "id"
+                left = await connection.fetch(f"SELECT DISTINCT {owner} FROM {table}")
+                assert {row[owner] for row in left} <= kept, table
+            assert gone <= {row["id"] for row in await connection.fetch("SELECT id FROM erased_ids")}
+
+            # The same rules before the same events. That ids are known by now must not be what keeps them out.
+            await empty(connection, "events", "sightings", "erased_ids", "sink_offsets")
+            await eraser.apply([rule for rule in rules if rule.id is not None and rule.pubkey is None])
+            late = Scribe(connection)
+            await late.begin()
+            with pytest.raises(ErasedError) as refused:
+                await late.write(events)
+            assert {*refused.value.ids, *(each.id for each in refused.value.found)} == gone
+            assert await connection.fetchval("SELECT count(*) FROM events") == 0
+    assert causes == {None, Cause.OPERATOR, Cause.LAW, Cause.VANISH, Cause.DELETION}
