@@ -30,6 +30,9 @@ _PRESENT = """
 SELECT wanted.id FROM unnest($1::bytea[]) AS wanted (id)
 WHERE EXISTS (SELECT FROM events WHERE id_prefix = key_prefix(wanted.id) AND events.id = wanted.id)
 """
+_SIGNED_UNTIL = """
+SELECT count(*) FROM events WHERE pubkey_prefix = key_prefix($1) AND pubkey = $1 AND created_at <= $2
+"""
 _PER_RELAY = "SELECT relay, count(*) AS events FROM event_sightings GROUP BY relay"
 
 
@@ -114,6 +117,12 @@ async def present(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Those of the ids (64 hex digits) that are archived."""
     rows = await connection.fetch(_PRESENT, [bytes.fromhex(event_id) for event_id in ids])
     return {row["id"].hex() for row in rows}
+
+
+async def signed_until(connection: Connection, pubkey: str, until_s: int) -> int:
+    """How many archived events a key (64 hex digits) signed with a `created_at` up to a time, included."""
+    count: int = await connection.fetchval(_SIGNED_UNTIL, bytes.fromhex(pubkey), until_s)
+    return count
 
 
 async def events_per_relay(connection: Connection) -> dict[str, int]:

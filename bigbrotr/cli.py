@@ -33,6 +33,7 @@ _COMMANDS = {
     "coverage": _Lazy("bigbrotr.coverage_cmd:coverage", "Show which times were read of each relay, and what is not."),
     "import": _Lazy("bigbrotr.import_cmd:import_", "Send the events of a JSONL file through the pipeline."),
     "export": _Lazy("bigbrotr.export_cmd:export_", "Write events of the archive as JSONL, by filter, in order."),
+    "erase": _Lazy("bigbrotr.erase_cmd:erase", "Erase events for good, by id or by author up to a time."),
     "verify": _Lazy("bigbrotr.verify_cmd:verify", "Judge the events of a JSONL file, without any server."),
     "audit": _Lazy("bigbrotr.audit_cmd:audit_", "Check that every archived row still is what was signed."),
     "digest": _Lazy("bigbrotr.digest_cmd:digest", "Compute a digest of the archive that no order of arrival changes."),

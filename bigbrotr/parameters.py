@@ -1,12 +1,16 @@
-"""Values at the command line that several commands take: relays, moments."""
+"""Values at the command line that several commands take: relays, moments, ids and keys."""
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import click
 
 from schemas.relay_url import RelayUrlError, normalize
+
+_KEY = re.compile(r"[0-9a-f]{64}")
+_BECH32 = re.compile(r"(note|nevent|npub|nprofile|naddr)1")
 
 
 class RelayType(click.ParamType):
@@ -47,5 +51,19 @@ class MomentType(click.ParamType):
         return int((moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp())
 
 
+class KeyType(click.ParamType):
+    """The id of an event, or a public key: 64 lower-case hex digits, as events have them."""
+
+    name = "HEX"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Give it back if it is one."""
+        if not _KEY.fullmatch(value):
+            hint = ": note1…, nevent1… and npub1… must be decoded first" if _BECH32.match(value) else ""
+            self.fail(f"{value[:80]}: must be 64 lower-case hex digits{hint}", param, ctx)
+        return value
+
+
 RELAY = RelayType()
 MOMENT = MomentType()
+KEY = KeyType()

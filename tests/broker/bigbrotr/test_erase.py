@@ -1,0 +1,43 @@
+"""`bigbrotr erase` as people type it: what it asks, what it writes, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.kafka import read_to_end
+from core.settings import Settings
+from schemas.erasure import Cause, Erasure
+from schemas.topics import physical
+from tests.broker.bigbrotr.conftest import Command
+
+pytestmark = pytest.mark.broker
+ID, OTHER_ID, AUTHOR = "1" * 64, "2" * 64, "a" * 64
+
+
+async def written(settings: Settings) -> list[Erasure]:
+    found = await read_to_end(settings, physical(settings.kafka.topic_prefix, "erasures"), range(4))
+    rules = [Erasure.decode(value) for value in found.values()]
+    assert {rule.key() for rule in rules} == found.keys()
+    return sorted(rules, key=Erasure.key)
+
+
+async def test_what_is_confirmed_is_recorded_and_what_is_not_is_not(command: Command, settings: Settings) -> None:
+    refused = await command("erase", ID, stdin=b"n\n")
+    assert refused.returncode == 1
+    assert f"to be erased: 1 event: {ID}" in refused.stderr
+    assert "nothing was erased" in refused.stderr
+    nobody = await command("erase", ID)
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+
+    erased = await command("erase", ID, OTHER_ID, ID, "--cause", "law", "--json", stdin=b"y\n")
+    assert erased.returncode == 0, erased.stderr
+    # There are no tables here: the erasure does not need them, and the count is left out.
+    assert erased.json() == {"erasures": [ID, OTHER_ID], "cause": "law", "archived_events": None}
+    assert "within 7 days" in erased.stderr
+
+    assert (await command("migrate")).returncode == 0
+    author = await command("erase", "--author", AUTHOR, "--until", "2026-11-18", "--yes", "--json")
+    assert author.json()["archived_events"] == 0
+    by_id, by_other, by_author = await written(settings)
+    assert [(rule.id, rule.cause) for rule in (by_id, by_other)] == [(ID, Cause.LAW), (OTHER_ID, Cause.LAW)]
+    assert (by_author.pubkey, by_author.until_s, by_author.cause) == (AUTHOR, 1_794_960_000, Cause.OPERATOR)

@@ -1,0 +1,32 @@
+"""What `bigbrotr erase` refuses before it touches anything."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from bigbrotr.cli import cli
+
+ID, AUTHOR = "1" * 64, "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "give ids of events, or --author with --until"),
+        ([ID, "--author", AUTHOR, "--until", "5"], "give ids of events, or --author with --until"),
+        (["--author", AUTHOR], "--author and --until belong together"),
+        ([ID, "--until", "5"], "--author and --until belong together"),
+        (["--author", AUTHOR, "--until", str(2**40)], "must be 0 to 1099511627775 seconds"),
+        (["--author", AUTHOR, "--until", "-1"], "must be 0 to"),
+        (["--author", AUTHOR, "--until", "soon"], "give Unix seconds"),
+        ([ID[:-1]], "must be 64 lower-case hex digits"),
+        (["A" * 64], "must be 64 lower-case hex digits"),
+        ([f"note1{'q' * 58}"], "must be decoded first"),
+        ([ID, "--cause", "vanish"], "'vanish' is not one of 'operator', 'law'"),
+    ],
+)
+def test_wrong_arguments_end_with_code_2_and_a_sentence(arguments: list[str], told: str) -> None:
+    result = CliRunner().invoke(cli, ["erase", *arguments], prog_name="bigbrotr")
+    assert result.exit_code == 2
+    assert told in result.stderr
