@@ -31,6 +31,7 @@ _COMMANDS = {
     "relays": _Lazy("bigbrotr.relays_cmd:relays", "Tell the connectors which relays to read."),
     "status": _Lazy("bigbrotr.status_cmd:status", "Show what runs, what waits and what is archived."),
     "coverage": _Lazy("bigbrotr.coverage_cmd:coverage", "Show which times were read of each relay, and what is not."),
+    "rejections": _Lazy("bigbrotr.rejections_cmd:rejections", "Look at what was refused, and judge it again."),
     "import": _Lazy("bigbrotr.import_cmd:import_", "Send the events of a JSONL file through the pipeline."),
     "export": _Lazy("bigbrotr.export_cmd:export_", "Write events of the archive as JSONL, by filter, in order."),
     "erase": _Lazy("bigbrotr.erase_cmd:erase", "Erase events for good, by id or by author up to a time."),

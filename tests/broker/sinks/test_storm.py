@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from core.settings import Settings
+from producers.rejected.reading import read, stretch
+from producers.rejected.records import Selection
+from producers.rejected.replay import replay
 from schemas.event import Event
 from schemas.partition import event_partition
 from sinks.connection import Pool
@@ -65,6 +68,11 @@ async def test_a_storm_stops_the_sink_and_after_the_mend_every_row_arrives(setti
     await pool.execute("ALTER TABLE events DROP CONSTRAINT no_sevens")
     async with running_sink(with_sink(settings)):
         await eventually(lambda: holds(pool, len(good) + len(bad) - refused))
+        wanted = Selection(stages=frozenset({"sink"}))
+        found = read(settings, wanted, await stretch(settings, wanted))
+        report = await replay(settings, found, progress=lambda _report: None)
+        assert report.sent == refused
+        await eventually(lambda: holds(pool, len(good) + len(bad)))
 
 
 async def test_a_share_of_one_lets_the_sink_go_on(settings: Settings, pool: Pool) -> None:
