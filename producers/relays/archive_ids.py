@@ -62,6 +62,9 @@ class ArchiveWindow:
     complete: bool
 
 
+NOTHING = ArchiveWindow([], frozenset(), complete=True)
+
+
 class ArchiveIds:
     """The archive, as far as a connector looks into it."""
 

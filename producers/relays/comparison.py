@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-from producers.relays.archive_ids import ArchiveIds
+from producers.relays.archive_ids import NOTHING, ArchiveIds
 from producers.relays.dialogue import Dialogue
-from producers.relays.reconcile import UNTIL_END_S, ReconcileRefused, Refusal, fetch, reconcile
+from producers.relays.reconcile import IDS_AT_ONCE, UNTIL_END_S, Reconciled, ReconcileRefused, Refusal, fetch, reconcile
 from producers.relays.refusals import HOUR_S, MINUTE_S
 from schemas.filters import Filter
 
@@ -82,6 +82,8 @@ class Comparing:
     ) -> Compared | Instead:
         """Read the seconds from `since` to `until`, both included, by difference.
 
+        What lacks is only fetched where that takes fewer questions than pages would; one second always is.
+
         Args:
             dialogue: an open one, being read.
             base: the filter; its own bounds are left out.
@@ -94,14 +96,17 @@ class Comparing:
         """
         if not self.possible or until is None or until >= UNTIL_END_S:
             return Instead.PAGE
-        archived = await self._archive.window(base, since, until, self._relay)
-        # With nothing to compare a page brings the events where a comparison brings their ids.
-        if archived is None or not archived.held:
+        archived = await self._archive.window(base, since, until, self._relay) or NOTHING
+        # With nothing to compare a page brings the events where a comparison brings their ids. But of one second there
+        # may be more than any page brings.
+        if not archived.held and since != until:
             return Instead.PAGE
         if not archived.complete:
             return Instead.SPLIT
         try:
             found = await reconcile(dialogue, base, since, until, archived.held, idle_s=self._idle_s)
+            if since != until and _pages_are_fewer(found, limit):
+                return Instead.PAGE
             await dialogue.note_held([item for item in found.shared if item[1] not in archived.sighted])
             withheld = await fetch(dialogue, base, found.need, limit=limit, idle_s=self._idle_s)
         except ReconcileRefused as refused:
@@ -120,3 +125,8 @@ class Comparing:
         self._not_before_s = time.monotonic() + _LEFT_ALONE_S[refused.reason]
         logger.info("%s: is not compared with the archive: %s", self._relay, refused)
         return Instead.SPLIT if refused.reason is Refusal.TOO_MANY else Instead.PAGE
+
+
+def _pages_are_fewer(found: Reconciled, limit: int) -> bool:
+    """Whether everything that the relay has comes in fewer pages than there are slices of what lacks."""
+    return len(found.need) * limit > (len(found.need) + len(found.shared)) * min(limit, IDS_AT_ONCE)

@@ -1,0 +1,153 @@
+"""What a connector reads of the archive is what the filter matches there; without an archive it goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from core.settings import Settings
+from producers.relays import archive_ids
+from producers.relays.archive_ids import ArchiveIds, ArchiveWindow
+from schemas.filters import Filter
+from sinks.connection import Pool
+from tests.broker.sinks.archived import AUTHORS, RELAYS, START_S, archive, fill, some_events
+
+if TYPE_CHECKING:
+    from deploy.embedded.stack import Servers
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(60), pytest.mark.asyncio(loop_scope="module")]
+
+DAY_S = 86_400
+EVENTS = some_events(600)
+SIGHTED = {event.id: {RELAYS[number % 3]: 1} for number, event in enumerate(EVENTS) if number % 4}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pool(servers: Servers) -> AsyncIterator[Pool]:
+    """One archive for the module: nothing here writes events."""
+    async with archive(servers, "archive_ids") as made:
+        async with made.acquire() as connection:
+            await fill(connection, EVENTS, SIGHTED)
+        yield made
+
+
+def settings_for(dsn: str | None) -> Settings:
+    return Settings(data_dir=Path("unused"), postgres={"dsn": SecretStr(dsn) if dsn is not None else None})
+
+
+def dsn_of(servers: Servers, database: str) -> str:
+    assert servers.dsn is not None
+    return urlunsplit(urlsplit(servers.dsn.get_secret_value())._replace(path=f"/{database}"))
+
+
+@asynccontextmanager
+async def reading(dsn: str | None, most_held: int = 10_000) -> AsyncIterator[ArchiveIds]:
+    ids = ArchiveIds(settings_for(dsn), most_held=most_held)
+    try:
+        yield ids
+    finally:
+        await ids.close()
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        Filter(),
+        Filter(kinds=(1, 5)),
+        Filter(authors=(AUTHORS[0], AUTHORS[3])),
+        Filter(ids=(EVENTS[3].id, EVENTS[4].id, "0" * 64)),
+        Filter(tags={"t": ("nostr", "ä")}),
+        Filter(tags={"t": ("a",), "p": ("b", AUTHORS[0])}),
+        Filter(kinds=(0, 1), authors=(AUTHORS[1],), tags={"e": ("a", "b")}),
+        Filter(since=1, until=2, limit=3),
+    ],
+)
+@pytest.mark.parametrize(
+    ("since", "until"), [(None, None), (START_S + 30 * DAY_S, START_S + 60 * DAY_S), (START_S, START_S), (None, 2**63)]
+)
+async def test_a_window_is_what_the_filter_matches_in_it(
+    servers: Servers, pool: Pool, base: Filter, since: int | None, until: int | None
+) -> None:
+    whole = Filter(base.ids, base.authors, base.kinds, base.tags, since, until)
+    expected = [event for event in EVENTS if whole.matches(event)]
+    async with reading(dsn_of(servers, "archive_ids")) as ids:
+        found = await ids.window(base, since, until, RELAYS[1])
+    assert found is not None
+    # The tables index the first value of a tag, and a filter of NIP-01 means that one.
+    assert sorted(found.held) == sorted((event.created_at, event.id) for event in expected)
+    assert found.sighted == {event.id for event in expected if RELAYS[1] in SIGHTED.get(event.id, {})}
+    assert found.complete
+
+
+async def test_more_than_can_be_compared_is_not_given_as_all(servers: Servers, pool: Pool) -> None:
+    async with reading(dsn_of(servers, "archive_ids"), most_held=100) as ids:
+        whole, part = [await ids.window(Filter(), None, until, "wss://unheard.of") for until in (None, START_S + DAY_S)]
+    assert whole is not None
+    assert not whole.complete
+    assert part is not None
+    assert part.complete
+    assert part.held
+    assert not whole.sighted | part.sighted
+
+
+async def test_only_the_months_of_the_window_are_looked_at(pool: Pool) -> None:
+    statement, values = archive_ids._statement(Filter(kinds=(1,)), START_S, START_S + DAY_S, RELAYS[0], 100)
+    plan = "\n".join(row[0] for row in await pool.fetch(f"EXPLAIN {statement}", *values))
+    assert plan.count(" on events_") == 1, plan
+    assert plan.count(" on sightings_") == 1, plan
+
+
+async def test_connectors_cannot_write(servers: Servers, pool: Pool) -> None:
+    async with reading(dsn_of(servers, "archive_ids")) as ids:
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await (await ids._opened()).execute("DELETE FROM events")
+
+
+async def ask(ids: ArchiveIds) -> ArchiveWindow | None:
+    return await ids.window(Filter(), START_S, START_S + DAY_S, RELAYS[0])
+
+
+async def test_without_a_database_there_is_no_answer() -> None:
+    async with reading(None) as ids:
+        assert not ids.configured
+        assert await ask(ids) is None
+
+
+async def test_a_database_that_is_not_there_is_not_asked_again_at_once(unused_tcp_port: int) -> None:
+    async with reading(f"postgresql://nobody@127.0.0.1:{unused_tcp_port}/nothing") as ids:
+        assert await ask(ids) is None
+        began = time.monotonic()
+        for _ in range(100):
+            assert await ask(ids) is None
+        assert time.monotonic() - began < 1
+        assert ids._pool is not None
+
+
+async def test_a_database_without_the_tables_is_no_archive(servers: Servers) -> None:
+    assert servers.dsn is not None
+    async with reading(servers.dsn.get_secret_value()) as ids:
+        assert await ask(ids) is None
+
+
+async def test_whoever_asks_waits_for_seconds_at_most_and_is_answered_again_later(
+    servers: Servers, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_ids, "_PATIENCE_S", 0.3)
+    monkeypatch.setattr(archive_ids, "_LEFT_ALONE_S", 0.0)
+    async with reading(dsn_of(servers, "archive_ids")) as ids, pool.acquire() as other:
+        assert await ask(ids) is not None
+        async with other.transaction():
+            await other.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+            began = time.monotonic()
+            assert await ask(ids) is None
+            assert time.monotonic() - began < 10
+        assert await ask(ids) is not None
