@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sinks.audit_report import AuditReport, Scope
 from sinks.audit_row import audit_rows, audit_sighting, refine_created_at
 from sinks.connection import Connection, Pool
-from sinks.months import Month, months
+from sinks.months import Month, hold_archive, months
 from sinks.rows import EVENT_COLUMNS, EventRow
 
 # Rows in memory at once for each job: an event is at most about a megabyte, so these are at most as many megabytes.
@@ -50,6 +50,7 @@ async def audit(pool: Pool, scope: Scope, *, jobs: int, progress: Progress | Non
         progress: called with the growing report.
     """
     async with pool.acquire() as lead, lead.transaction(isolation="repeatable_read", readonly=True):
+        await hold_archive(lead)
         snapshot = await lead.fetchval("SELECT pg_export_snapshot()")
         run = _Audit(scope, progress)
         await run.plan(lead)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from schemas.bundle import encode_line
 from schemas.event import Event, encode_event
 from sinks.connection import Connection
-from sinks.months import months
+from sinks.months import hold_archive, months
 from sinks.selection import Seen, Selection, SelectionQuery
 
 # Rows in memory at once: an event is at most about a megabyte, so these are at most as many megabytes.
@@ -55,6 +55,7 @@ async def export(
         DamagedRowError: a row does not give back an event; `bigbrotr audit` finds all such.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
+        await hold_archive(connection)
         urls = {row["id"]: row["url"] for row in await connection.fetch(_KNOWN_RELAYS)}
         query = await SelectionQuery.prepare(connection, selection, urls)
         if query is None:

@@ -25,6 +25,9 @@ WHERE inhparent = $1::text::regclass AND pg_relation_size(child.oid) > 0
 """
 
 
+_HOLD = "SELECT FROM sink_offsets LIMIT 0"
+
+
 class Month(NamedTuple):
     """A partition that holds rows: `created_at` from `from_s` to before `to_s`, in Unix seconds.
 
@@ -49,6 +52,15 @@ class Month(NamedTuple):
     def meets(self, since_s: int | None, until_s: int | None) -> bool:
         """Whether a row can lie in it and from `since_s` to `until_s`, both included."""
         return (since_s is None or since_s < self.to_s) and (until_s is None or until_s >= self.from_s)
+
+
+async def hold_archive(connection: Connection) -> None:
+    """Keep a switch to other tables (`sinks.switch`) out to the end of the transaction.
+
+    Without, statements after a switch would read another archive than those before, with other numbers of relays. The
+    lock is one that only a switch waits for; it gives up after half a minute and says why.
+    """
+    await connection.execute(_HOLD)
 
 
 async def months(connection: Connection, table: str) -> list[Month]:

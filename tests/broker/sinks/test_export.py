@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -178,6 +179,20 @@ async def test_a_hash_or_a_prefix_alone_decides_nothing(pool: Pool) -> None:
             await connection.execute("DELETE FROM events WHERE kind = 1")
             await connection.executemany("INSERT INTO events SELECT ($1::events).*", [(row,) for row in before])
     assert await exported(pool, Selection()) == expected(Selection())
+
+
+async def test_a_switch_to_other_tables_waits_for_an_export(pool: Pool) -> None:
+    async with pool.acquire() as connection, pool.acquire() as other:
+        async with aclosing(export(connection, Selection())) as events:
+            await anext(events)
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await other.execute("BEGIN; LOCK TABLE sink_offsets IN ACCESS EXCLUSIVE MODE NOWAIT")
+            await other.execute("ROLLBACK")
+            # Nobody else waits: batches and rules of erasure go on.
+            async with other.transaction():
+                await other.execute("LOCK TABLE sink_offsets, events, sightings IN ROW EXCLUSIVE MODE NOWAIT")
+        async with other.transaction():
+            await other.execute("LOCK TABLE sink_offsets IN ACCESS EXCLUSIVE MODE NOWAIT")
 
 
 async def test_the_indexes_of_the_table_serve_the_conditions(pool: Pool) -> None:
