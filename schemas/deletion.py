@@ -1,19 +1,20 @@
-"""What a request asks to be forgotten: targets of deletions (NIP-09), relays of requests to vanish (NIP-62)."""
+"""Who may ask for what to be forgotten: targets of deletions (NIP-09), relays of requests to vanish (NIP-62)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from hashlib import sha256
 from typing import NamedTuple
 
 from schemas.event import Event
-from schemas.kinds import EventClass, classify
+from schemas.kinds import GIFT_WRAP_KIND, EventClass, classify
 from schemas.relay_url import RelayUrlError, normalize
 
 ALL_RELAYS = "ALL_RELAYS"
 """Stands for every relay in a request to vanish (NIP-62)."""
 
-_ID = re.compile(r"[0-9a-f]{64}")
+_HEX_ID = re.compile(r"[0-9a-f]{64}")
 _ADDRESS = re.compile(r"([0-9]{1,5}):([0-9a-f]{64}):(.*)", re.DOTALL)
 
 
@@ -36,13 +37,29 @@ def deletion_targets(event: Event) -> Targets:
         if len(tag) < 2:  # noqa: PLR2004 (name, value)
             continue
         name, value = tag[0], tag[1]
-        if name == "e" and _ID.fullmatch(value):
+        if name == "e" and _HEX_ID.fullmatch(value):
             ids[value] = None
         elif name == "a" and (found := _ADDRESS.fullmatch(value)) and found[2] == event.pubkey:
             kind = int(found[1])
             if classify(kind) in (EventClass.REPLACEABLE, EventClass.ADDRESSABLE):
                 addresses[f"{kind}:{found[2]}:{found[3]}"] = None
     return Targets(list(ids), list(addresses))
+
+
+def recipients(event: Event) -> list[bytes]:
+    """The keys (32 bytes each) that a gift wrap is for, who may delete it like its author (NIP-59); none otherwise."""
+    if event.kind != GIFT_WRAP_KIND:
+        return []
+    keys = [tag[1] for tag in event.tags if len(tag) > 1 and tag[0] == "p"]
+    return [bytes.fromhex(key) for key in keys if _HEX_ID.fullmatch(key)]
+
+
+def address_sha256(address: str) -> bytes:
+    """The hash by which an address (kind:pubkey:d) is kept: 32 bytes, where `d` may be as long as an event.
+
+    An event in quarantine may hold half a surrogate pair.
+    """
+    return sha256(address.encode("utf-8", "surrogatepass")).digest()
 
 
 def vanish_relays(event: Event) -> list[str]:

@@ -11,24 +11,22 @@ A record's key is its whole target, so that under compaction no rule overwrites 
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
-from hashlib import sha256
 from typing import Self
 
 from pydantic import Field, model_validator
 
+from schemas.deletion import address_sha256, recipients
 from schemas.document import Document
 from schemas.event import Event
 from schemas.facts import address_of
-from schemas.kinds import DELETION_KIND, GIFT_WRAP_KIND, VANISH_KIND
+from schemas.kinds import DELETION_KIND, VANISH_KIND
 from schemas.partition import event_partition
 
 UNTIL_END = 2**40
 """As for `created_at`: the archive holds no later dates (`schemas.judge.CREATED_AT_END`)."""
 
 _HEX_ID = r"\A[0-9a-f]{64}\z"
-_KEY = re.compile(r"[0-9a-f]{64}")
 _ADDRESS = r"(?s)\A(0|[1-9][0-9]{0,4}):[0-9a-f]{64}:.*\z"
 
 
@@ -164,7 +162,7 @@ class Erasures:
             return Cause.LAW
         if event.kind == VANISH_KIND:
             return None
-        owners = _owners(event, author)
+        owners = [author, *recipients(event)]
         for owner in owners:
             if _reaches(self._vanished, owner, at):
                 return Cause.VANISH
@@ -174,7 +172,7 @@ class Erasures:
             if event_id + owner in self._ids:
                 return Cause.DELETION
         address = address_of(event)
-        return Cause.DELETION if address and _reaches(self._addresses, _address_hash(address), at) else None
+        return Cause.DELETION if address and _reaches(self._addresses, address_sha256(address), at) else None
 
 
 def _reaches(until: dict[bytes, int], target: bytes, created_at: int) -> bool:
@@ -184,17 +182,5 @@ def _reaches(until: dict[bytes, int], target: bytes, created_at: int) -> bool:
 
 def _target(rule: Erasure) -> bytes:
     if rule.address is not None:
-        return _address_hash(rule.address)
+        return address_sha256(rule.address)
     return bytes.fromhex((rule.id or "") + (rule.pubkey or ""))
-
-
-def _owners(event: Event, author: bytes) -> list[bytes]:
-    """The keys that may have an event deleted: its author, and those that a gift wrap is for."""
-    tags = event.tags if event.kind == GIFT_WRAP_KIND else []
-    keys = (tag[1] for tag in tags if len(tag) > 1 and tag[0] == "p")
-    return [author, *(bytes.fromhex(key) for key in keys if _KEY.fullmatch(key))]
-
-
-def _address_hash(address: str) -> bytes:
-    """Short, where `d` may be as long as an event; an event in quarantine may hold half a surrogate pair."""
-    return sha256(address.encode("utf-8", "surrogatepass")).digest()

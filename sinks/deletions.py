@@ -7,13 +7,12 @@ event is deleted, vanished or expired is decided where it is read: the view `eve
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
 from typing import Any, NamedTuple
 
-from schemas.deletion import deletion_targets, vanish_relays
+from schemas.deletion import address_sha256, deletion_targets, recipients, vanish_relays
 from schemas.event import Event
 from schemas.facts import address_of, expiration
-from schemas.kinds import DELETION_KIND, GIFT_WRAP_KIND, VANISH_KIND
+from schemas.kinds import DELETION_KIND, VANISH_KIND
 from sinks.connection import Connection
 from sinks.rows import EventRow, event_from_row
 
@@ -81,18 +80,6 @@ async def set_own_urls(connection: Connection, urls: Iterable[str]) -> None:
     await connection.execute(_SET_OWN_URLS, list(urls))
 
 
-def address_sha256(address: str) -> bytes:
-    """The hash under which an address (kind:pubkey:d) is stored: 32 bytes, where `d` may be as long as an event."""
-    return sha256(address.encode()).digest()
-
-
-def recipients(event: Event) -> list[bytes]:
-    """The keys that a gift wrap is for (NIP-59), 32 bytes each."""
-    if event.kind != GIFT_WRAP_KIND:
-        return []
-    return [bytes.fromhex(tag[1]) for tag in event.tags if len(tag) > 1 and tag[0] == "p" and _is_key(tag[1])]
-
-
 def _add(derived: Derived, row: EventRow, event: Event) -> None:
     if event.kind == DELETION_KIND:
         ids, addresses = deletion_targets(event)
@@ -108,10 +95,3 @@ def _add(derived: Derived, row: EventRow, event: Event) -> None:
         address = address_of(event)
         hashed = None if address is None else address_sha256(address)
         derived.nul_tags.append((row.created_at, row.id, hashed, recipients(event)))
-
-
-def _is_key(value: str) -> bool:
-    try:
-        return len(value) == 64 and bytes.fromhex(value).hex() == value  # noqa: PLR2004 - 32 bytes in hex
-    except ValueError:
-        return False
