@@ -50,7 +50,7 @@ async def test_what_is_exported_and_imported_again_is_the_same_archive(
     assert text.count(b"\n") == sum(max(1, len(seen)) for seen in SEEN.values())
 
     connection = await asyncpg.connect(postgres.dsn(filled))
-    await connection.execute("TRUNCATE events, sightings")
+    await connection.execute("TRUNCATE events, sightings, expirations, nul_tags, deletions_by_id")
     await connection.close()
     imported = await command("import", str(file), "--wait", "--json")
     assert imported.returncode == 0, imported.stderr

@@ -13,6 +13,7 @@ import asyncpg
 from schemas.event import Event, encode_event
 from schemas.event_id import IdForm, id_form, serialize
 from schemas.signature import public_key, sign
+from sinks import deletions
 from sinks.connection import Connection, Pool
 from sinks.migrate import migrate
 from sinks.rows import EVENT_COLUMNS, event_row
@@ -83,6 +84,7 @@ async def fill(
         assert form is not None
         rows.append(event_row(event, encode_event(event), form))
     await connection.copy_records_to_table("events", records=sorted(rows), columns=EVENT_COLUMNS)
+    await deletions.write(connection, deletions.derive(deletions.speaking(rows)))
     await connection.execute("INSERT INTO relays (url) SELECT unnest($1::text[])", RELAYS)
     numbers = {row["url"]: row["id"] for row in await connection.fetch("SELECT id, url FROM relays")}
     times = {event.id: event.created_at for event in events}
