@@ -37,6 +37,9 @@ _COMMANDS = {
     "erase": _Lazy("bigbrotr.erase_cmd:erase", "Erase events for good, by id or by author up to a time."),
     "verify": _Lazy("bigbrotr.verify_cmd:verify", "Judge the events of a JSONL file, without any server."),
     "audit": _Lazy("bigbrotr.audit_cmd:audit_", "Check that every archived row still is what was signed."),
+    "rebuild": _Lazy("bigbrotr.rebuild_cmd:rebuild_", "Fill another schema or database from the topics."),
+    "switch": _Lazy("bigbrotr.switch_cmd:switch_", "Make a rebuilt schema the live archive, under running services."),
+    "reprocess": _Lazy("bigbrotr.reprocess_cmd:reprocess_", "Judge bundles of a time again, by the present rules."),
     "digest": _Lazy("bigbrotr.digest_cmd:digest", "Compute a digest of the archive that no order of arrival changes."),
 }
 

@@ -165,14 +165,14 @@ async def _outcome(
     """Compare the archive with what was offered; `problems` is empty only if they are the same."""
     offer = completion.offer
     assert offer is not None
-    digest = await computed(settings)
-    held = Held(digest, await archive.counted_per_relay(settings))
+    digests = await computed(settings)
+    held = Held(digests.archive.digest(), await archive.counted_per_relay(settings))
     differences = mismatches(offer, held, completion.rejected)
     first_row_s = None if completion.first_row_at_s is None else round(completion.first_row_at_s - began_s, 1)
     return {
         "complete": not differences,
         "offered": {"relays": len(offer.urls), "events": offer.events, "copies": offer.pairs},
-        "archived": as_json(digest),
+        "archived": as_json(digests),
         "rejected": completion.rejected,
         "first_row_s": first_row_s,
         "seconds": round(time.monotonic() - began_s, 1),

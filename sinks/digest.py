@@ -1,32 +1,34 @@
-"""The digest of the archive, from what is stored: every id is computed again from its row.
+"""The digest of an archive, from what is stored: every id is computed again from its row.
 
-Two archives with equal digests hold the same events and the same pairs of event and relay, whatever the order and
-number of deliveries that filled them. Rows are streamed, so memory does not grow with the archive.
+Two archives with equal digests hold the same events, the same pairs of event and relay, and the same of all that is
+derived, whatever the order and number of deliveries that filled them. Rows are streamed, so memory does not grow with
+the archive. Months may be read by several processes at once, all of them as of one moment (an exported snapshot).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from hashlib import sha256
+import asyncio
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from typing import Any, NamedTuple
 
-from schemas.digest import Digest
-from schemas.event import Event
-from schemas.event_id import IdForm, serialize
+import asyncpg
+import uvloop
+
+from core import postgres
+from core.settings import Settings
+from schemas.digest import ArchiveDigest, Digest
 from sinks.connection import Connection, Pool
-from sinks.rows import EVENT_COLUMNS, event_from_row
+from sinks.digest_tables import ARCHIVE, STATE, DamagedRowError, DigestTable, month_of
+from sinks.months import months
 
 # Rows in memory at once: an event is at most about a megabyte, so these are at most as many megabytes.
 _PREFETCH = 64
 # Rows named in an error: enough to look at, and still a readable message.
 _NAMED = 10
 
-_EVENTS = f"SELECT {', '.join(EVENT_COLUMNS)} FROM events"  # noqa: S608 - the names are ours
-_SIGHTINGS = """
-SELECT sightings.id, relays.url
-FROM sightings CROSS JOIN LATERAL unnest(relay_ids) AS pair (relay_id)
-LEFT JOIN relays ON relays.id = pair.relay_id
-"""
+_TABLES = {table.name: table for table in (*ARCHIVE, *STATE)}
 
 
 class Mismatch(NamedTuple):
@@ -46,56 +48,141 @@ class DigestError(Exception):
         self.total = total
 
 
+class ArchiveReplacedError(Exception):
+    """The schema's name went to other tables while they were read: the digest must be computed again."""
+
+
+class Digests(NamedTuple):
+    """That of the archive, and that of the coverage, which is state."""
+
+    archive: ArchiveDigest
+    state: ArchiveDigest
+
+
+class _Part(NamedTuple):
+    """A table, or a month of one: `condition` is SQL, empty for all of it."""
+
+    table: str
+    condition: str
+
+
+@dataclass(slots=True)
+class _Result:
+    digest: ArchiveDigest = field(default_factory=ArchiveDigest)
+    mismatches: list[Mismatch] = field(default_factory=list)
+    damaged: int = 0
+
+    def merge(self, other: _Result) -> None:
+        self.digest.merge(other.digest)
+        self.mismatches = [*self.mismatches, *other.mismatches][:_NAMED]
+        self.damaged += other.damaged
+
+
 async def archive_digest(pool: Pool) -> Digest:
-    """Compute the digest of everything in the archive, as of one moment.
+    """Compute the digest of the events and sightings in an archive, as of one moment.
 
     Raises DigestError, naming the first rows, where an id does not fit its row or a sighting names no known relay.
     """
-    digest = Digest()
-    mismatches: list[Mismatch] = []
-    total = 0
+    result = _Result()
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        async for row in _stream(connection, _EVENTS):
-            mismatch = _check_event(row)
-            if mismatch is None:
-                digest.add_event(row["id"].hex())
-                continue
-            total += 1
-            mismatches = [*mismatches, mismatch][:_NAMED]
-        async for row in _stream(connection, _SIGHTINGS):
-            if row["url"] is not None:
-                digest.add_pair(row["id"].hex(), row["url"])
-                continue
-            total += 1
-            mismatches = [*mismatches, Mismatch(row["id"].hex(), "a sighting by a relay that is not in relays")][
-                :_NAMED
-            ]
-    if total:
-        raise DigestError(mismatches, total)
-    return digest
+        for name in ("events", "sightings"):
+            await _read(connection, _Part(name, ""), result)
+    return _checked(result).digest()
 
 
-def recomputed_id(event: Event, form: int) -> str:
-    """The id (64 hex digits) of an event in the serialization that its row names."""
-    preimage = serialize(event)
-    if form == IdForm.DEL:
-        preimage = preimage.replace(b"\x7f", rb"\u007f")
-    return sha256(preimage).hexdigest()
+async def digests(settings: Settings, jobs: int) -> Digests:
+    """Compute the digest of every table of an archive, as of one moment, with so many processes.
 
-
-def _check_event(row: Any) -> Mismatch | None:
-    stored_id = row["id"].hex()
+    Raises DigestError as `archive_digest` does, ArchiveReplacedError where the schema is switched meanwhile.
+    """
+    pool = await postgres.pool(settings, min_size=1, max_size=1, command_timeout=None)
     try:
-        event = event_from_row(tuple(row))
-    except ValueError as error:
-        return Mismatch(stored_id, f"the stored bytes are no event: {error}")
-    if event.created_at != row["created_at"] or event.id != stored_id:
-        return Mismatch(stored_id, "the stored bytes are another event")
-    if recomputed_id(event, row["id_form"]) != stored_id:
-        return Mismatch(stored_id, "the id does not fit the stored fields")
-    return None
+        async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            parts = await _parts(connection)
+            if jobs == 1:
+                result = _Result()
+                for part in parts:
+                    await _read(connection, part, result)
+            else:
+                result = await _side_by_side(connection, settings, parts, jobs)
+    finally:
+        pool.terminate()
+    whole = _checked(result)
+    names = {table.name for table in STATE}
+    return Digests(
+        ArchiveDigest({name: tallies for name, tallies in whole.tallies.items() if name not in names}),
+        ArchiveDigest({name: tallies for name, tallies in whole.tallies.items() if name in names}),
+    )
 
 
-async def _stream(connection: Connection, query: str) -> AsyncIterator[Any]:
+async def _parts(connection: Connection) -> list[_Part]:
+    """Every table once, those with partitions by month; the largest come first, so that no process ends long after."""
+    sized: list[tuple[int, _Part]] = []
+    for table in _TABLES.values():
+        if table.is_partitioned:
+            found = await months(connection, table.name)
+            sized += [(month.estimate, _Part(table.name, month.where(table.name))) for month in found]
+        else:
+            sized.append((0, _Part(table.name, "")))
+    return [part for _, part in sorted(sized, key=lambda each: each[0], reverse=True)]
+
+
+async def _side_by_side(connection: Connection, settings: Settings, parts: list[_Part], jobs: int) -> _Result:
+    """Read parts in processes of their own: making ids again takes more time than PostgreSQL does."""
+    snapshot = await connection.fetchval("SELECT pg_export_snapshot()")
+    archive = await connection.fetchval("SELECT 'events'::regclass::oid")
+    options = postgres.connection_options(settings)
+    loop = asyncio.get_running_loop()
+    result = _Result()
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as processes:
+        tasks = [loop.run_in_executor(processes, _work, options, snapshot, archive, part) for part in parts]
+        try:
+            for task in asyncio.as_completed(tasks):
+                result.merge(await task)
+        except BaseException:
+            processes.shutdown(wait=False, cancel_futures=True)
+            raise
+    return result
+
+
+def _work(options: dict[str, Any], snapshot: str, archive: int, part: _Part) -> _Result:
+    """Be one process, for one part."""
+
+    async def read() -> _Result:
+        connection = await asyncpg.connect(**options)
+        try:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                await connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+                if await connection.fetchval("SELECT 'events'::regclass::oid") != archive:
+                    raise ArchiveReplacedError("the archive was switched to other tables: compute the digest again")
+                result = _Result()
+                await _read(connection, part, result)
+                return result
+        finally:
+            await connection.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(read())
+
+
+async def _read(connection: Connection, part: _Part, result: _Result) -> None:
+    table = _TABLES[part.table]
+    query = f"{table.query} WHERE {part.condition}" if part.condition else table.query
+    add = result.digest.tally
     async for row in connection.cursor(query, prefetch=_PREFETCH):
-        yield row
+        try:
+            item = table.item(row)
+        except DamagedRowError as error:
+            result.merge(_Result(mismatches=[Mismatch(row["id"].hex(), str(error))], damaged=1))
+            continue
+        add(table.name, _month(table, row)).add(item)
+
+
+def _month(table: DigestTable, row: Any) -> str:
+    return "" if table.dated_by is None else month_of(row[table.dated_by])
+
+
+def _checked(result: _Result) -> ArchiveDigest:
+    if result.damaged:
+        raise DigestError(result.mismatches, result.damaged)
+    return result.digest

@@ -40,7 +40,12 @@ ARCHIVE_LOCK = "7110203, %s::regclass::oid::integer"
 _LOCK_KEY = ARCHIVE_LOCK % "'events'"
 _SHARE_LOCK = f"SELECT pg_advisory_xact_lock_shared({_LOCK_KEY})"
 # A process that is frozen while it holds the lock must not hold up every sink for ever.
-LOCK = f"SET LOCAL idle_in_transaction_session_timeout = '30s'; SELECT pg_advisory_xact_lock({_LOCK_KEY})"
+# Twice: a switch of schemas holds the lock while it renames, and behind it the name is that of other tables.
+LOCK = f"""
+SET LOCAL idle_in_transaction_session_timeout = '30s';
+SELECT pg_advisory_xact_lock({_LOCK_KEY});
+SELECT pg_advisory_xact_lock({_LOCK_KEY});
+"""
 """For a transaction that applies rules."""
 
 _HAS_RULES = """

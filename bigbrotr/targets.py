@@ -1,0 +1,49 @@
+"""Another archive than the configured one: a schema of its database, or another database."""
+
+from __future__ import annotations
+
+import click
+from pydantic import SecretStr, TypeAdapter, ValidationError
+
+from core.settings import Settings
+from core.settings_types import PostgresDsn, schema_name
+
+
+class TargetType(click.ParamType):
+    """The address of a database, or the name of a schema of the configured one."""
+
+    name = "DSN|SCHEMA"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Give it back if it is one of the two. A DSN may hold a password: it is never repeated."""
+        if "://" in value:
+            try:
+                TypeAdapter(PostgresDsn).validate_python(value)
+            except ValidationError as error:
+                message = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
+                self.fail(f"the address {message}", param, ctx)
+            return value
+        try:
+            return schema_name(value)
+        except ValueError as error:
+            self.fail(
+                f"{value} {error}; another database is named as postgresql://user:password@host:port/database",
+                param,
+                ctx,
+            )
+
+
+TARGET = TargetType()
+
+
+def at(settings: Settings, target: str) -> Settings:
+    """The settings of an archive: those of the configured one but for where it is."""
+    change: dict[str, object] = {"dsn": SecretStr(target)} if "://" in target else {"schema": target}
+    return settings.model_copy(update={"postgres": settings.postgres.model_copy(update=change)})
+
+
+def named(settings: Settings, target: str | None) -> str:
+    """How a person knows an archive, without its password."""
+    if target is None:
+        return f"schema {settings.postgres.schema}"
+    return f"schema {target}" if "://" not in target else "the other database"

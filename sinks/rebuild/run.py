@@ -1,0 +1,182 @@
+"""The whole of a rebuild: the tables, the rules of erasure, then the records, read by processes side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection as Channel
+from multiprocessing.process import BaseProcess
+from typing import NamedTuple, Protocol
+
+from aiokafka import TopicPartition
+
+from core import postgres
+from core.settings import Settings
+from sinks.connection import Connection
+from sinks.migrate import migrate
+from sinks.rebuild import target
+from sinks.rebuild.source import BEGINNING, Start, first_offsets, floors, identities, shares
+from sinks.rebuild.target import RebuildError
+from sinks.rebuild.worker import Report, work
+
+# How often the workers are listened to.
+_LISTEN_S = 0.1
+# A worker that is told to end holds nothing that needs an ordered end: its batch is rolled back.
+_END_S = 5.0
+
+
+class Plan(NamedTuple):
+    """What is to be filled, and how.
+
+    Attributes:
+        settings: those of the live archive but for the database or the schema to fill.
+        start: from where a new target is read; None: from the beginning, an old one from where it is.
+        again: read from `start` although the target was read into before.
+        jobs: processes that share the partitions.
+    """
+
+    settings: Settings
+    start: Start | None
+    again: bool
+    jobs: int
+
+
+def default_jobs() -> int:
+    """One process more than there are cores: each waits for the database while that writes its batch."""
+    return (os.cpu_count() or 1) + 1
+
+
+class Watcher(Protocol):
+    """Who is told how a rebuild goes."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Hear, some times a second, how many of the records are committed."""
+
+    def note(self, text: str) -> None:
+        """Hear what a person should know."""
+
+
+class Rebuilt(NamedTuple):
+    """What a rebuild did.
+
+    Attributes:
+        records: how many it read.
+        seconds: how long that took, the start of its processes not counted.
+        floors: what it could not bring back, a sentence each.
+    """
+
+    records: int
+    seconds: float
+    floors: list[str]
+
+
+async def rebuild(live: Settings, plan: Plan, watcher: Watcher) -> Rebuilt:
+    """Fill a schema or database up to where the topics end now; from where an earlier run of it was ended.
+
+    Args:
+        live: the settings of the running archive, which is left alone.
+        plan: what to fill.
+        watcher: told of the progress.
+
+    Raises:
+        RebuildError: it cannot be done as asked; the message says why. LiveError: the target is the live archive.
+        MigrationError: the target is of a newer version, or its tables cannot be made.
+        PositionError: what the target holds does not fit these topics.
+    """
+    pool = await postgres.pool(plan.settings, min_size=1, max_size=1, command_timeout=None)
+    try:
+        async with pool.acquire() as connection:
+            await target.refuse_live(connection, live)
+            await migrate(connection)
+            async with target.reserved(connection):
+                return await _fill(connection, plan, watcher)
+    finally:
+        pool.terminate()
+
+
+async def _fill(connection: Connection, plan: Plan, watcher: Watcher) -> Rebuilt:
+    group_id = plan.settings.sink.group_id
+    found = await identities(plan.settings)
+    missing = floors(found)
+    for each in missing:
+        watcher.note(each)
+    try:
+        first = await first_offsets(plan.settings, found, plan.start or BEGINNING)
+    except ValueError as error:
+        raise RebuildError(f"--from: {error}") from error
+    stored = await target.begin(connection, group_id, found, first, plan.start, again=plan.again)
+    begun = {tp: offset.next_offset for tp, offset in stored.items()}
+    ends = {tp: identity.end for tp, identity in found.items() if begun[tp] < identity.end}
+    total = sum(end - begun[tp] for tp, end in ends.items())
+    workers = [_Worker(plan.settings, {tp: ends[tp] for tp in share}) for share in shares(ends, plan.jobs)]
+    try:
+        seconds = await _listen(workers, begun, total, watcher)
+    finally:
+        for worker in workers:
+            worker.end()
+    await target.finish(connection, group_id)
+    return Rebuilt(total, seconds, missing)
+
+
+class _Worker:
+    """A process and the end of the pipe from which it is heard."""
+
+    def __init__(self, settings: Settings, ends: dict[TopicPartition, int]) -> None:
+        # A fresh interpreter: a fork would take over this process's loop and connections.
+        context = get_context("spawn")
+        self._channel: Channel
+        self._channel, theirs = context.Pipe(duplex=False)
+        self._process: BaseProcess = context.Process(target=work, args=(settings, ends, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.began = False
+        self.done = False
+
+    def hear(self) -> dict[TopicPartition, int]:
+        """The newest offsets that it has told of.
+
+        Raises RebuildError where it failed or ended unasked.
+        """
+        offsets: dict[TopicPartition, int] = {}
+        with suppress(EOFError):
+            while not self.done and self._channel.poll():
+                report: Report = self._channel.recv()
+                self.began = True
+                if report.failure is not None:
+                    raise RebuildError(f"{report.failure}; the same command goes on from what is committed")
+                offsets |= report.offsets
+                self.done = report.done
+        if not self.done and not self._process.is_alive():
+            raise RebuildError(
+                f"a process of the rebuild ended with code {self._process.exitcode}; the same command goes on from "
+                "what is committed"
+            )
+        return offsets
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self._process.terminate()
+        self._process.join(_END_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+async def _listen(workers: list[_Worker], begun: Mapping[TopicPartition, int], total: int, watcher: Watcher) -> float:
+    """Return when all are done, with the seconds since the first of them began."""
+    reached = dict(begun)
+    first_s: float | None = None
+    while not all(worker.done for worker in workers):
+        for worker in workers:
+            reached |= worker.hear()
+        if first_s is None and any(worker.began for worker in workers):
+            first_s = time.monotonic()
+        # Beyond its end a partition counts no more: what came after the start is read along, but was not promised.
+        watcher.progress(min(total, sum(reached.values()) - sum(begun.values())), total)
+        await asyncio.sleep(_LISTEN_S)
+    watcher.progress(total, total)
+    return 0.0 if first_s is None else time.monotonic() - first_s

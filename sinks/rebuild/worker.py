@@ -1,0 +1,127 @@
+"""One process of a rebuild: the sink's own loop over a share of the partitions, without a group, up to their ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from multiprocessing.connection import Connection as Channel
+from typing import NamedTuple
+
+import uvloop
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from core import garbage, kafka, log, postgres
+from core.parent import watch_parent
+from core.settings import Settings
+from core.waiting import brief
+from schemas.topics import physical
+from sinks.archiver import Archiver
+from sinks.consumer import GroupReader
+from sinks.erasing import open_eraser
+from sinks.erasure_task import ErasureTask
+from sinks.rebuild.source import contents
+from sinks.rejections import RejectionSender
+from sinks.storm import StormDetector
+
+_log = logging.getLogger(__name__)
+
+# How often a worker tells how far it is, and looks whether it has come to the ends.
+_REPORT_S = 0.25
+# Unlike the sink, nobody waits to see a row: batches close when they are full. This only ends the last ones.
+_BATCH_AGE_S = 2.0
+# For batches, and beside them for rules of erasure that come meanwhile.
+_CONNECTIONS = 2
+# Fetches large enough that a request carries thousands of records; a full batch of decoded rows is larger.
+_FETCH_MIN_BYTES = 256 * 1024
+_FETCH_MAX_WAIT_MS = 100
+
+
+class Report(NamedTuple):
+    """What a worker tells: when it begins, which offsets it has committed, that it is done, why it failed."""
+
+    offsets: dict[TopicPartition, int]
+    done: bool = False
+    failure: str | None = None
+
+
+class _Reader(GroupReader):
+    """Reads partitions that nobody else can take; Kafka takes no offsets from a consumer without a group."""
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Do nothing."""
+
+
+def work(settings: Settings, ends: dict[TopicPartition, int], channel: Channel) -> None:
+    """Be the process. `settings` name the target; it ends when the partitions of `ends` were read up to there."""
+    # An interrupt at the terminal is the parent's to handle; an end of the parent is ours.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    watch_parent(os.getppid(), lambda: os._exit(1))
+    log.configure(settings)
+    logging.getLogger().setLevel(max(logging.WARNING, logging.getLogger().level))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_fill(settings, ends, channel.send))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent says it
+        _log.debug("the rebuild fails", exc_info=True)
+        channel.send(Report({}, failure=brief(error)))
+
+
+async def _fill(settings: Settings, ends: Mapping[TopicPartition, int], tell: Callable[[Report], None]) -> None:
+    async with AsyncExitStack() as closing:
+        pool = await postgres.pool(settings, min_size=1, max_size=_CONNECTIONS)
+        closing.callback(pool.terminate)
+        publisher = await kafka.open_publisher(settings)
+        closing.push_async_callback(publisher.close)
+        client = await kafka.consumer(
+            settings,
+            auto_offset_reset="none",
+            fetch_min_bytes=_FETCH_MIN_BYTES,
+            fetch_max_wait_ms=_FETCH_MAX_WAIT_MS,
+        )
+        closing.push_async_callback(kafka.stop_client, client)
+        eraser = await open_eraser(settings, pool, publisher)
+        erasing = ErasureTask(settings, pool, eraser)
+        closing.push_async_callback(erasing.close)
+        await erasing.start()
+        client.assign(list(ends))
+        reader = _Reader(settings.sink.group_id)
+        reader.attach(client)
+        archiver = Archiver(
+            reader,
+            pool,
+            RejectionSender(publisher, physical(settings.kafka.topic_prefix, "rejections")),
+            eraser,
+            StormDetector(settings.sink.storm_inputs, settings.sink.storm_share),
+            stopping=asyncio.Event(),
+            group_id=settings.sink.group_id,
+            contents=contents(settings),
+            batch_events=settings.sink.batch_events,
+            batch_age_s=_BATCH_AGE_S,
+            drain_s=settings.sink.drain_s,
+        )
+        garbage.settle()
+        tell(Report({}))
+        loop = asyncio.get_running_loop()
+        looked_at = loop.time()
+        while True:
+            await archiver.step()
+            if loop.time() - looked_at < _REPORT_S:
+                continue
+            looked_at = loop.time()
+            erasing.check()
+            if await _all_read(client, reader, ends):
+                break
+            tell(Report(archiver.committed))
+        await archiver.flush()
+        tell(Report(archiver.committed, done=True))
+
+
+async def _all_read(client: AIOKafkaConsumer, reader: GroupReader, ends: Mapping[TopicPartition, int]) -> bool:
+    """Whether every partition was read to its end: by the consumer's position, as the last records may be compacted."""
+    if reader.unplaced():
+        return False
+    return all([await client.position(tp) >= end for tp, end in ends.items()])

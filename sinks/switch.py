@@ -1,0 +1,125 @@
+"""Gives the live archive's name to another schema of the same database, in one transaction, under running services.
+
+What must not be mixed is kept apart by two locks. Every batch holds rows of `sink_offsets`, and whoever applies a rule
+of erasure holds the advisory lock of `sinks.erased`; both then use one archive's tables to the end of their
+transaction, because a switch waits for them. Whoever comes after finds the other tables under the names: PostgreSQL
+plans prepared statements anew when a schema is renamed, and `sinks.relays` compares the table its numbers come from.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import asyncpg
+
+from sinks.connection import Connection
+from sinks.erased import ARCHIVE_LOCK
+from sinks.migrate import MigrationError, check_schema
+from sinks.rebuild.source import BEGINNING
+from sinks.rebuild.target import RESERVED
+
+MAX_BEHIND = 10_000
+"""Records that the running sink reads again within about a second: nobody who looks misses them for longer."""
+
+# Batches end within seconds; a lock that is held for longer is no batch's.
+_LOCK_TIMEOUT_S = 30
+# The longest name that PostgreSQL keeps whole is 63 bytes; `_20261124_134501` is 16.
+_NAME = 63 - 16
+
+_BEHIND = """
+SELECT coalesce(sum(greatest(0, live.next_offset - coalesce(other.next_offset, 0))), 0)::bigint
+FROM {live}.sink_offsets AS live LEFT JOIN {other}.sink_offsets AS other USING (group_id, topic, partition)
+WHERE group_id = $1
+"""
+_GRANTS = """
+SELECT format('GRANT %s ON %s %I.%I TO %s', privilege_type, CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+        $2::text, relname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
+FROM pg_class CROSS JOIN LATERAL aclexplode(relacl)
+WHERE relnamespace = quote_ident($1)::regnamespace AND grantee <> relowner
+    AND to_regclass(format('%I.%I', $2::text, relname)) IS NOT NULL
+UNION ALL
+SELECT format('GRANT %s ON SCHEMA %I TO %s', privilege_type, $2::text,
+        CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
+FROM pg_namespace CROSS JOIN LATERAL aclexplode(nspacl)
+WHERE nspname = $1 AND grantee <> nspowner
+"""
+
+
+class SwitchError(Exception):
+    """The schema cannot become the live one; the message says why and what to do."""
+
+
+class Switched(NamedTuple):
+    """The name under which the archive that was live is kept, and how many records the new one is behind it."""
+
+    kept: str
+    behind: int
+
+
+async def switch(connection: Connection, live: str, schema: str, group_id: str, *, force: bool) -> Switched:
+    """Make `schema` the archive that everybody finds under the name `live`.
+
+    Args:
+        connection: of the owner of both, whose search_path is `live`.
+        live: the schema of the running archive.
+        schema: the one to take its place.
+        group_id: of the sink, whose offsets are compared.
+        force: although it is behind, was not rebuilt to the end, or not from the beginning.
+
+    Raises SwitchError where it cannot be done, and then nothing is.
+    """
+    try:
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_S}s'")
+            await _check(connection, live, schema)
+            for name in (live, schema):
+                await connection.execute(f'LOCK TABLE "{name}".sink_offsets IN ACCESS EXCLUSIVE MODE')
+                table = f"""'"{name}".events'"""
+                await connection.execute(f"SELECT pg_advisory_xact_lock({ARCHIVE_LOCK % table})")
+            behind = await _behind(connection, live, schema, group_id, force=force)
+            for grant in await connection.fetch(_GRANTS, live, schema):
+                await connection.execute(grant[0])
+            kept = f"{live[:_NAME]}_{datetime.now(UTC):%Y%m%d_%H%M%S}"
+            await connection.execute(f'ALTER SCHEMA "{live}" RENAME TO "{kept}"')
+            await connection.execute(f'ALTER SCHEMA "{schema}" RENAME TO "{live}"')
+    except asyncpg.LockNotAvailableError:
+        raise SwitchError(
+            f"a transaction has used the archive for {_LOCK_TIMEOUT_S} s, and a switch waits for it: try again when it "
+            "has ended (pg_stat_activity shows it)"
+        ) from None
+    return Switched(kept, behind)
+
+
+async def _check(connection: Connection, live: str, schema: str) -> None:
+    """Raise SwitchError unless both are archives of this version."""
+    for name in (live, schema):
+        if await connection.fetchval("SELECT to_regnamespace($1)", name) is None:
+            raise SwitchError(f"there is no schema {name}: `bigbrotr rebuild --into {schema}` makes one")
+        await connection.execute(f'SET LOCAL search_path TO "{name}"')
+        try:
+            await check_schema(connection)
+        except MigrationError as error:
+            raise SwitchError(f"schema {name}: {error}") from error
+    await connection.execute(f'SET LOCAL search_path TO "{live}"')
+
+
+async def _behind(connection: Connection, live: str, schema: str, group_id: str, *, force: bool) -> int:
+    """How far it is behind, with the offsets of both held still. Raises SwitchError where that is too far."""
+    if not await connection.fetchval(f"SELECT pg_try_advisory_xact_lock({RESERVED % '$1'})", schema):
+        raise SwitchError(f"a rebuild into schema {schema} is going on: let it end first")
+    behind: int = await connection.fetchval(_BEHIND.format(live=f'"{live}"', other=f'"{schema}"'), group_id)
+    if force:
+        return behind
+    rebuilt = await connection.fetchrow(f'SELECT * FROM "{schema}".rebuilds WHERE group_id = $1', group_id)  # noqa: S608 - checked
+    again = f"`bigbrotr rebuild --into {schema}` goes on, and --force switches nevertheless"
+    if behind > MAX_BEHIND:
+        raise SwitchError(f"schema {schema} is {behind:,} records behind the live archive: {again}")
+    if rebuilt is not None and rebuilt["finished_at"] is None:
+        raise SwitchError(f"the rebuild into schema {schema} did not come to its end: {again}")
+    if rebuilt is not None and rebuilt["began_from"] != BEGINNING.text:
+        raise SwitchError(
+            f"schema {schema} was read from {rebuilt['began_from']} on, and lacks what was before: "
+            f"`bigbrotr rebuild --into {schema} --from beginning --again` reads it, and --force switches nevertheless"
+        )
+    return behind
