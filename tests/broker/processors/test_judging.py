@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from core.settings import Settings
+from schemas.bundle import HeldLine, encode_held_line
 from schemas.event_record import decode
 from schemas.reasons import Reason
 from tests.broker.processors.harness import (
@@ -74,6 +75,7 @@ async def test_a_forged_copy_first_keeps_nobody_out_and_every_refusal_says_why(o
         line(auth.id, wire(auth), "wss://honest.example", 8),
         (genuine.id, b'no "bundle line"\n'),
         (genuine.id, b"\xff\x00\n"),
+        (genuine.id, encode_held_line(HeldLine("wss://compared.example", 9, genuine.id, genuine.created_at))),
     ]
     made = bundles(steps, ours.kafka.partitions, size=1)
     await produce(ours, made)
@@ -81,7 +83,9 @@ async def test_a_forged_copy_first_keeps_nobody_out_and_every_refusal_says_why(o
         await all_committed(ours, made)
         assert await process.stop() == 0, process.log()
     assert await event_bytes(ours) == {genuine.id: wire(genuine)}
-    assert await sighted(ours) == {(genuine.id, f"wss://{name}.example") for name in ("honest", "other", "third")}
+    assert await sighted(ours) == {
+        (genuine.id, f"wss://{name}.example") for name in ("honest", "other", "third", "compared")
+    }
     refused = await rejected(ours)
     assert sorted((item.reason, value) for item, value in refused) == sorted(
         [
