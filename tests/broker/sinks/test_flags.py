@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from deploy.embedded.stack import Servers
 
 pytestmark = pytest.mark.broker
+
+README = Path(__file__).parents[3] / "README.md"
 
 
 @pytest.fixture
@@ -161,6 +165,22 @@ async def test_a_page_of_visible_events_reads_little_more_than_the_page(archive:
     (plan,) = json.loads(await archive.fetchval(f"EXPLAIN (ANALYZE, FORMAT json) {page}"))
     read = sum(node["Actual Rows"] * node["Actual Loops"] for node in _nodes(plan["Plan"]) if _reads_events(node))
     assert 500 <= read < 1000, plan
+
+
+async def test_the_questions_of_the_readme_are_answered(archive: Connection) -> None:
+    (sql,) = re.findall(r"```sql\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    visible, why = (query for query in sql.split("\n\n") if "visible_events" in query or "event_flags" in query)
+    (named,) = set(re.findall(r"[0-9a-f]{64}", why))
+    note, other = event(1), event(2)
+    request = made(random.Random(1), 5, [["e", note.id], ["expiration", "86400"]], pubkey=note.pubkey)
+    scribe = Scribe(archive)
+    await scribe.begin()
+    await scribe.write([note, other, request])
+    assert [json.loads(row[0])["id"] for row in await archive.fetch(visible)] == [other.id]
+    assert await archive.fetch(why) == []
+    assert tuple(await archive.fetchrow(why.replace(named, note.id)) or ()) == (request.id, None, None)
+    expires = await archive.fetchrow(why.replace(named, request.id))
+    assert tuple(expires or ()) == (None, None, datetime(1970, 1, 2, tzinfo=UTC))
 
 
 def _newest_first(pair: tuple[int, Event]) -> tuple[int, str]:
