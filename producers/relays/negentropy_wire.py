@@ -16,6 +16,9 @@ SKIP, FINGERPRINT, ID_LIST = 0, 1, 2
 """How a range is told: it is settled; its fingerprint; all of its ids."""
 END_OF_TIME = 2**64 - 1
 """The timestamp of the infinite bound; no item may have it."""
+MOST_RANGES = 32_768
+"""In a message: more than fit into the 500,000 bytes that strfry sends, with a fingerprint each. They take 0.1 s, in
+which no other relay is read."""
 _LONGEST_VARINT = 10
 """Bytes: 64 bits in digits of 7."""
 
@@ -138,6 +141,7 @@ class MessageReader:
             raise NegentropyError(f"protocol version {value[0]:#04x}; only {PROTOCOL_VERSION:#04x} is spoken here")
         self._value = value
         self._at = 1
+        self._ranges = 0
         self._before = Bound(0, b"")
 
     @property
@@ -149,6 +153,9 @@ class MessageReader:
         """The upper bound of the next range, and its mode."""
         if self._before.timestamp == END_OF_TIME:
             raise NegentropyError("a range begins at the end of time")
+        self._ranges += 1
+        if self._ranges > MOST_RANGES:
+            raise NegentropyError(f"more than {MOST_RANGES} ranges in a message")
         step = self._varint()
         timestamp = min(self._before.timestamp + step - 1, END_OF_TIME) if step else END_OF_TIME
         length = self._varint()

@@ -18,6 +18,7 @@ from producers.relays.negentropy_wire import (
     FINGERPRINT,
     ID_LIST,
     INFINITE,
+    MOST_RANGES,
     SKIP,
     Bound,
     Item,
@@ -240,6 +241,13 @@ def test_what_lacks_at_the_end_of_a_full_message_is_not_taken_for_shared() -> No
     while answer is not None:
         answer = client.answer(server.answer(answer))
     assert client.have == {event_id for _, event_id in held[120:]}
+
+
+def test_a_message_of_countless_ranges_is_not_read_to_its_end() -> None:
+    empty_range = varint(1) + varint(0) + varint(SKIP)
+    assert Reconciliation([]).answer(message(empty_range * MOST_RANGES)) is None
+    with pytest.raises(NegentropyError, match="ranges in a message"):
+        Reconciliation([]).answer(message(empty_range * (MOST_RANGES + 1)))
 
 
 def test_a_frame_limit_that_holds_no_split_is_refused() -> None:
