@@ -1,4 +1,4 @@
-"""The account of an import: what was archived, a duplicate, refused or quarantined, by reason, and what is missing."""
+"""The account of an import: what was archived, a duplicate, refused, quarantined or erased, and what is missing."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from bigbrotr import archive
 from bigbrotr.lags import Lags
 from bigbrotr.ledger import Ledger
 from bigbrotr.offsets import Offsets
+from core.erasures import ErasureFollower, into
 from core.kafka import read_between
 from core.settings import Settings
+from processors.validate.erasing import Erasing
 from producers.importer import ImportReport
 from schemas.bundle import BundleLine, decode_lines
+from schemas.judge import Policy, examine
 from schemas.reasons import Verdict
 from schemas.rejection import Rejection
 from schemas.topics import physical
 from schemas.wire import find_id
 
 _NAMED = 20  # enough to look into the cause; the count says how many there are
+_ERASED = "erased"
 REFUSALS = (("rejections", Verdict.REFUSED), ("quarantine", Verdict.QUARANTINED))
 
 
@@ -34,6 +38,7 @@ class Account:
         archived: distinct events that are in the archive now.
         duplicates: further copies of those.
         refused, quarantined: lines by reason.
+        erased: lines by cause: dropped or deleted, because an erasure covers them or the policy says so.
         missing: lines of which nothing can be found: they are neither archived nor refused.
         missing_ids: the first of their ids.
     """
@@ -43,13 +48,14 @@ class Account:
     duplicates: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
+    erased: Counter[str] = field(default_factory=Counter)
     missing: int = 0
     missing_ids: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
         """Whether every line is accounted for."""
-        settled = self.refused.total() + self.quarantined.total()
+        settled = self.refused.total() + self.quarantined.total() + self.erased.total()
         return not self.missing and self.archived + self.duplicates + settled == self.lines
 
 
@@ -70,8 +76,12 @@ async def account(
         await _add_lines(settings, report, ledger)
         await _settle(settings, lags, before, ledger)
         for settled in ledger.settled():
-            by_reason = result.refused if settled.verdict == Verdict.REFUSED else result.quarantined
-            by_reason[settled.reason] += settled.lines
+            by_verdict = {
+                Verdict.REFUSED: result.refused,
+                Verdict.QUARANTINED: result.quarantined,
+                _ERASED: result.erased,
+            }
+            by_verdict[settled.verdict][settled.reason] += settled.lines
         for accepted in ledger.accepted():
             async with lags.pool.acquire() as connection:
                 found = await archive.present(connection, list(accepted))
@@ -89,6 +99,7 @@ async def account(
 
 async def _add_lines(settings: Settings, report: ImportReport, ledger: Ledger) -> None:
     """Read what the import wrote, from Kafka: also standard input, which cannot be read twice."""
+    erasing = await _erasing(settings)
     topic = physical(settings.kafka.topic_prefix, "raw.bundles")
     ours = {partition: set(offsets) for partition, offsets in report.offsets.items() if offsets}
     begins = {TopicPartition(topic, partition): min(offsets) for partition, offsets in ours.items()}
@@ -96,9 +107,25 @@ async def _add_lines(settings: Settings, report: ImportReport, ledger: Ledger) -
     async for record in read_between(settings, begins, ends):
         if record.offset not in ours[record.partition]:
             continue
-        events = [line.event for line in decode_lines(record.value or b"") if isinstance(line, BundleLine)]
-        pairs = [(raw, find_id(raw)) for raw in events if raw is not None]
+        lines = [line for line in decode_lines(record.value or b"") if isinstance(line, BundleLine)]
+        pairs = [(line.event, find_id(line.event)) for line in lines]
         ledger.add(record.partition, record.offset, [(raw, event_id) for raw, event_id in pairs if event_id])
+        if erasing.active:
+            for line in lines:
+                cause = erasing.cause(examine(line.event, Policy()), line.seen_at_ms)
+                if cause is not None:
+                    ledger.settle(record.partition, record.offset, line.event, _ERASED, cause)
+
+
+async def _erasing(settings: Settings) -> Erasing:
+    """Read what is erased by now."""
+    found = Erasing.of(settings.policy)
+    follower = ErasureFollower(settings, into(found.index))
+    try:
+        await follower.start()
+    finally:
+        await follower.close()
+    return found
 
 
 async def _settle(settings: Settings, lags: Lags, before: Mapping[TopicPartition, int], ledger: Ledger) -> None:

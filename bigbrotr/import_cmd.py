@@ -46,8 +46,8 @@ def import_(options: Options, file: str, *, wait: bool, as_document: bool, relay
     """Send the events of a JSONL file (plain, gzip or zstd; - is standard input) through the pipeline.
 
     Every line is judged like an event from a relay. With --wait, a processor and a sink are started if none runs for
-    the data directory, and the exit code is 0 only if every line is accounted for: archived, a duplicate, refused or
-    quarantined.
+    the data directory, and the exit code is 0 only if every line is accounted for: archived, a duplicate, refused,
+    quarantined or erased.
     """
     settings = options.settings()
     quiet_log(settings)
@@ -118,6 +118,7 @@ def _as_json(result: Account) -> dict[str, Any]:
         "duplicates": result.duplicates,
         "refused": dict(result.refused),
         "quarantined": dict(result.quarantined),
+        "erased": dict(result.erased),
         "missing": result.missing,
         "missing_ids": result.missing_ids,
         "complete": result.complete,
@@ -128,7 +129,9 @@ def _as_text(result: dict[str, Any]) -> str:
     lines = [f"lines        {result['lines']:>10,}  in {result['seconds']} s"]
     counts = ("sent", "archived", "duplicates", "missing")
     lines += [f"{name:<12} {result[name]:>10,}" for name in counts if name in result]
-    for name in ("refused", "quarantined"):
+    for name in ("refused", "quarantined", "erased"):
         reasons = result.get(name, {})
+        if name == "erased" and not reasons:
+            continue
         lines.append(f"{name:<12} {sum(reasons.values()):>10,}  {by_reason(reasons)}".rstrip())
     return "\n".join(lines)

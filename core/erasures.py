@@ -19,7 +19,7 @@ from core import kafka, metrics
 from core.backoff import Backoff
 from core.settings_model import Settings
 from core.waiting import INITIAL_S, MAX_S, brief, waiting_for
-from schemas.erasure import Erasure
+from schemas.erasure import Erasure, Erasures
 from schemas.topics import physical
 
 _log = logging.getLogger(__name__)
@@ -31,6 +31,16 @@ _SILENT_S = 30.0
 _POLL_MS = 500
 # Decoding takes about 5 µs a record: the event loop must turn in between.
 _POLL_RECORDS = 2_000
+
+
+def into(index: Erasures) -> Callable[[Sequence[Erasure]], Awaitable[None]]:
+    """Make what a follower hands rules to, where they only go into an index."""
+
+    async def take(rules: Sequence[Erasure]) -> None:
+        for rule in rules:
+            index.add(rule)
+
+    return take
 
 
 class ErasureFollower:

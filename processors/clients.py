@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -12,14 +11,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from core import kafka
-from core.erasures import ErasureFollower
+from core.erasures import ErasureFollower, into
 from core.settings import Settings
 from core.topic_admin import topic_partitions
 from core.waiting import waiting_for
 from processors.offsets import BundleOffsets
-from processors.validate.erasing import Erasing, erasing
+from processors.validate.erasing import Erasing
 from processors.validate.outputs import TOPICS
-from schemas.erasure import Erasure
 from schemas.partition import is_partition_count
 from schemas.topics import physical
 
@@ -54,13 +52,8 @@ async def open_clients(settings: Settings, stack: AsyncExitStack) -> Clients:
     partitions = await _partitions(settings.kafka.topic_prefix, admin)
     source = physical(settings.kafka.topic_prefix, "raw.bundles")
     offsets = BundleOffsets(admin, reader, source, settings.processor.group_id, partitions)
-    rules = erasing(settings.policy)
-
-    async def take(arrived: Sequence[Erasure]) -> None:
-        for rule in arrived:
-            rules.index.add(rule)
-
-    follower = ErasureFollower(settings, take)
+    rules = Erasing.of(settings.policy)
+    follower = ErasureFollower(settings, into(rules.index))
     stack.push_async_callback(follower.close)
     await follower.start()
     return Clients(producer, offsets, partitions, rules, follower)

@@ -14,7 +14,6 @@ from processors.validate.examination import Candidate, Examination
 from processors.validate.outcome import Groups, NewEvent, Outcome, Refused, Source
 from processors.validate.seen import FINGERPRINT_BYTES, SeenSet, fingerprint, id_of, pack, signature_of, unpack
 from schemas.bundle import BadLine, BundleLine, HeldLine, decode_lines
-from schemas.erasure import Cause
 from schemas.event import Event
 from schemas.event_record import encode
 from schemas.facts import facts
@@ -55,7 +54,7 @@ def examine_bundle(value: bytes, seen: SeenSet, policy: Policy, erasing: Erasing
         judgement = _examine(raw, policy)
         event = judgement.event
         # Before it can be refused: the bytes of an erased event must not live on in `rejections`.
-        cause = _cause(judgement, seen_at_ms, erasing)
+        cause = erasing.cause(judgement, seen_at_ms)
         asked = erasing.rules(event, seen_at_ms) if event and judgement.verdict is Verdict.ACCEPTED else []
         if cause is not None and not asked:
             found.erased[cause] += 1
@@ -137,12 +136,6 @@ def _note(line: HeldLine | BadLine, found: Examination, erasing: Erasing) -> Non
         found.erased[cause] += 1
     else:
         found.held.append(line)
-
-
-def _cause(judgement: Judgement, seen_at_ms: int, erasing: Erasing) -> Cause | None:
-    """Tell why an event is dropped, or None: also where its id is not its own, and so says nothing about it."""
-    event = judgement.event
-    return None if event is None or judgement.reason is Reason.ID_MISMATCH else erasing.cause(event, seen_at_ms)
 
 
 def _sight(sightings: Groups, relay: str, seen_at_ms: int, record: bytes) -> None:

@@ -131,6 +131,7 @@ async def test_a_waiting_import_accounts_for_every_line(command: Command, tmp_pa
             "too_large": 1,
         },
         "quarantined": {},
+        "erased": {},
         "missing": 0,
         "complete": True,
     }

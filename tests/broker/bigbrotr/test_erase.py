@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from core.kafka import read_to_end
@@ -9,6 +11,7 @@ from core.settings import Settings
 from schemas.erasure import Cause, Erasure
 from schemas.topics import physical
 from tests.broker.bigbrotr.conftest import Command
+from tests.unit.processors.material import event, forged_content, wire
 
 pytestmark = pytest.mark.broker
 ID, OTHER_ID, AUTHOR = "1" * 64, "2" * 64, "a" * 64
@@ -41,3 +44,18 @@ async def test_what_is_confirmed_is_recorded_and_what_is_not_is_not(command: Com
     by_id, by_other, by_author = await written(settings)
     assert [(rule.id, rule.cause) for rule in (by_id, by_other)] == [(ID, Cause.LAW), (OTHER_ID, Cause.LAW)]
     assert (by_author.pubkey, by_author.until_s, by_author.cause) == (AUTHOR, 1_794_960_000, Cause.OPERATOR)
+
+
+async def test_a_waiting_import_accounts_for_what_is_erased(command: Command, tmp_path: Path) -> None:
+    kept, erased, deleted = event("kept"), event("erased"), event("deleted")
+    deletion = event("", kind=5, tags=[["e", deleted.id]])
+    expired = event("expired", tags=[["expiration", "1700000001"]])
+    lines = [wire(each) for each in (kept, erased, erased, deletion, deleted, expired, forged_content(kept))]
+    (tmp_path / "events.jsonl").write_bytes(b"\n".join(lines))
+    assert (await command("erase", erased.id, "--yes")).returncode == 0
+    policy = {"BIGBROTR_POLICY__DELETION": "erase", "BIGBROTR_POLICY__EXPIRATION": "erase"}
+    done = await command("import", str(tmp_path / "events.jsonl"), "--wait", "--json", **policy)
+    assert done.returncode == 0, done.stderr
+    told = done.json()
+    assert (told["archived"], told["refused"], told["missing"]) == (2, {"id_mismatch": 1}, 0)
+    assert told["erased"] == {"operator": 2, "deletion": 1, "expiration": 1}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.settings import PolicySettings
-from processors.validate.erasing import Erasing, erasing
+from processors.validate.erasing import Erasing
 from processors.validate.outcome import Outcome, Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
@@ -46,7 +46,7 @@ RULES = {
 
 
 def with_rules(*rules: Erasure, policy: PolicySettings | None = None) -> Erasing:
-    made = erasing(policy or PolicySettings())
+    made = Erasing.of(policy or PolicySettings())
     for rule in rules:
         made.index.add(rule)
     return made
