@@ -125,6 +125,12 @@ class ConnectorSettings(Group):
         64 * _MIB, description="Refused bytes of one relay in an hour, after which its socket pauses"
     )
     refused_events_per_hour: PositiveInt = Field(10_000, description="The same for refused events")
+    lookback_days: int = Field(
+        3, ge=1, le=365, description="Days below its end that each visit reads again, and each day of a longer one"
+    )
+    late_days: int = Field(
+        30, ge=0, le=3650, description="Days that are read again each week, for events that arrived late; 0: none"
+    )
     filters: DecodedList[dict[str, Any]] = Field(
         default_factory=_everything, min_length=1, description="NIP-01 filters to read, a list; `{}` is everything"
     )

@@ -1,231 +1,198 @@
 """Which stored events to ask a relay for next: a pure state machine over pages, without clock or I/O.
 
-Newest first: a page is asked with `until` at the oldest second seen, that second included, because a page may end in
-the middle of it (NIP-01 allows any number of events in a second). Nothing is concluded from a short page: relays cap
-pages silently and count events that they then withhold (nostr-facts section 11, rules 1 to 4 and 9). Only an empty page
-or the hint `finish` (NIP-67) ends a range.
-
-A second that fills a whole page cannot be paged through: it is stepped over and reported as a gap. Splitting it by kind
-would begin where `_step_over` reports that.
+What is to be read is cut into windows (`windows`), each of which is paged through (`paging`); a second with more events
+than a page is taken apart (`dense`). Where the relay can compare sets (NIP-77), a window is compared with the archive
+instead, and a second as a last resort.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
 
+from producers.relays.dense import DenseSecond
 from producers.relays.habits import Habits
+from producers.relays.pages import Difference, Gap, Page, Progress, Seen, Step
+from producers.relays.paging import WindowReader
+from producers.relays.vocabulary import Vocabulary
+from producers.relays.windows import Windows
+from schemas.coverage import GapReason
+from schemas.filters import Filter
 from schemas.ranges import Range
 
-BEGINNING = 0
-"""Stands for the beginning of time: a REQ without `since`. Events before 1970 are asked for with it too."""
-FOREVER = 2**63 - 1
-"""Stands for the end of time: a REQ without `until`. Also the largest integer that relays' databases know."""
-
-DENSE_SECOND = "dense_second"
-FILTER_IGNORED = "filter_ignored"
-NO_EOSE = "no_eose"
-WITHHELD = "withheld"
-
-
-class Query(NamedTuple):
-    """What to ask: bounds in seconds, both included, None for none; never more than `limit` events."""
-
-    since: int | None
-    until: int | None
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What came for one query.
-
-    Attributes:
-        events: (created_at, id) of each event that fits the query, in order of arrival, no id twice.
-        complete: whether the relay said EOSE; else it fell silent.
-        hints: what came with the EOSE (NIP-67).
-        misfits: how many events came that do not fit the query.
-    """
-
-    events: list[tuple[int, str]]
-    complete: bool = True
-    hints: frozenset[str] = frozenset()
-    misfits: int = 0
-
-
-class Gap(NamedTuple):
-    """Seconds, both bounds included, that could not be read, and why."""
-
-    since: int
-    until: int
-    reason: str
-
-
-@dataclass(slots=True)
-class Progress:
-    """What a page settled: ranges read completely, and gaps."""
-
-    read: list[Range] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Piece:
-    """A range still to be read, the ids already known of one of its seconds, and how `until` is being asked for."""
-
-    since: int
-    until: int
-    known_at: int | None = None
-    known: frozenset[str] = frozenset()
-    probe: bool = False
-    plain: bool = False
+MOST_SPLITTING = 4000
+"""Queries in one crawl that take dense seconds apart: half an hour of them. Later ones are gaps at once."""
+MOST_DENSE = 1000
+"""Gaps of that kind in one crawl. A relay that has more is not read further down: it answers every question with a
+full page of one second, and there are more seconds than anybody can ask for."""
 
 
 class Planner:
-    """Reads ranges of one relay with one filter, newest first: ask `query`, fetch the page, `feed` it, until None."""
+    """Reads ranges of one relay with one filter, newest first: take `step`, do it, tell what came, until None."""
 
-    def __init__(self, ranges: Iterable[Range], habits: Habits) -> None:
-        """Begin with ranges of seconds (see `BEGINNING` and `FOREVER`); `habits` is learnt from and into."""
-        self._pieces = [_Piece(since, until) for since, until in sorted(ranges)]
+    def __init__(
+        self,
+        ranges: Iterable[Range],
+        habits: Habits,
+        base: Filter | None = None,
+        vocabulary: Vocabulary | None = None,
+        *,
+        compares: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Begin a crawl.
+
+        Args:
+            ranges: of seconds (see `BEGINNING` and `FOREVER`).
+            habits: of the relay, learnt from and into.
+            base: the filter that is crawled; None: everything.
+            vocabulary: kinds and authors to narrow questions by, learnt from and into.
+            compares: whether the relay may be asked for a difference now (NIP-77).
+        """
         self._habits = habits
+        self._base = base or Filter()
+        self._vocabulary = vocabulary or Vocabulary()
+        self._windows = Windows(ranges, habits)
+        self._compares = compares
+        self._reader: WindowReader | None = None
+        self._dense: DenseSecond | None = None
+        self._difference: Difference | None = None
+        self._splitting = 0
+        self._unsplit = 0
 
     @property
     def position(self) -> int | None:
-        """The second below which the present range is unread; None when all is read."""
-        return self._pieces[-1].until if self._pieces else None
+        """The second below which all is unread; None when all is read."""
+        if self._difference is not None:
+            return self._difference.until
+        if self._reader is not None and self._reader.left:
+            return self._reader.left[0][1]
+        return self._dense.second if self._dense is not None else self._windows.end
 
-    def query(self) -> Query | None:
-        """What to ask next; None when nothing is left. The same until `feed` is called."""
-        if not self._pieces:
-            return None
-        piece = self._pieces[-1]
-        until = self._asked_until(piece)
-        return Query(
-            since=piece.since if piece.since > BEGINNING else None,
-            until=until if until < FOREVER else None,
-            limit=self._habits.limit,
-        )
-
-    def abandon(self, reason: str) -> Progress:
-        """Leave everything that is unread as gaps."""
-        gaps = [Gap(piece.since, piece.until, reason) for piece in reversed(self._pieces)]
-        self._pieces.clear()
-        return Progress(gaps=gaps)
-
-    def skip(self, seconds: int, reason: str) -> Progress:
-        """Leave so many seconds, from the present position down, as a gap."""
-        piece = self._pieces.pop()
-        low = max(piece.since, piece.until - seconds + 1)
-        if piece.since < low:
-            self._pieces.append(_Piece(piece.since, low - 1))
-        return Progress(gaps=[Gap(low, piece.until, reason)])
+    def step(self) -> Step | None:
+        """What to do next; None when nothing is left. The same until its outcome is told."""
+        if self._difference is not None:
+            return self._difference
+        if self._dense is not None:
+            return self._dense.query()
+        if self._reader is None:
+            window = self._windows.take()
+            if window is None:
+                return None
+            self._reader = WindowReader(window, self._base, self._vocabulary, self._habits)
+            if self._compares():
+                self._difference = Difference(*window)
+                return self._difference
+        return self._reader.query()
 
     def feed(self, page: Page) -> Progress:
-        """Take in the page that answers `query`."""
-        piece = self._pieces[-1]
-        asked = self._asked_until(piece)
-        if page.complete:
-            self._habits.cap = max(self._habits.cap, len(page.events))
-        events = [(min(max(at, BEGINNING), FOREVER), event_id) for at, event_id in page.events]
-        if asked < FOREVER and any(at == asked for at, _ in events):
-            self._habits.exclusive_until = False
-        inside = [(at, event_id) for at, event_id in events if piece.since <= at <= piece.until]
-        if self._asks_again(piece, inside, any_event=bool(events)):
+        """Take in the page that answers the query of `step`."""
+        self._vocabulary.learn(page.events)
+        if self._dense is not None:
+            self._dense.feed(page)
+            return self._after_split()
+        reader = self._open()
+        progress = reader.feed(page)
+        if reader.full_second is not None:
+            second, shown = reader.full_second
+            reader.full_second = None
+            return self._take_apart(progress, second, shown)
+        return self._after_page(progress)
+
+    def compared(self, *, whole: bool, too_many: bool = False) -> Progress:
+        """Take in the outcome of a comparison.
+
+        Args:
+            whole: everything that the relay has in it and gives was received.
+            too_many: it was refused for its size; fewer seconds may do.
+        """
+        asked, self._difference = self._difference, None
+        if asked is None:
+            raise RuntimeError("nothing was to be compared")
+        if self._dense is not None:
+            self._dense = None
+            if whole:
+                return self._after_page(Progress(read=[(asked.since, asked.until)]))
+            return self._after_page(self._unreadable(asked.since))
+        if not whole:
+            if too_many and self._windows.divide((asked.since, asked.until)):
+                self._reader = None
             return Progress()
-        if not inside:
-            return self._end(piece, page)
-        return self._advance(piece, inside, page)
+        self._reader = None
+        self._windows.report(1)
+        return Progress(read=[(asked.since, asked.until)])
 
-    def _asked_until(self, piece: _Piece) -> int:
-        """One second more where `until` is, or may be, taken as exclusive."""
-        exclusive = self._habits.exclusive_until
-        unsure = exclusive is None and (piece.probe or piece.known_at != piece.until) and not piece.plain
-        return min(piece.until + 1, FOREVER) if exclusive or unsure else piece.until
+    def refused(self, reason: GapReason) -> Progress:
+        """The relay refuses the query of `step`: what depends on it is a gap, which may be all that is left."""
+        if reason is not GapReason.RATE_LIMITED:
+            if self._dense is not None:
+                self._dense.refused()
+                return self._after_split()
+            progress = self._open().refused(reason)
+            if progress is not None:
+                return self._after_page(progress)
+        return self.abandon(reason)
 
-    def _asks_again(self, piece: _Piece, inside: list[tuple[int, str]], *, any_event: bool) -> bool:
-        """Whether the page only taught how to ask, so that the same range must be asked for once more."""
-        at_top = any(at == piece.until for at, _ in inside)
-        if piece.probe:
-            # Present with one second more, absent without: exclusive. Absent with both: the events are gone.
-            if at_top and self._habits.exclusive_until is None:
-                self._habits.exclusive_until = True
-        elif piece.known_at == piece.until and self._habits.exclusive_until is None and not at_top:
-            # Events of this second are known to be there, and newest first they come first.
-            piece.probe = True
-            return True
-        if not inside and any_event and not piece.plain:
-            # The page was filled by the one second more.
-            piece.plain = True
-            return True
-        return False
+    def abandon(self, reason: GapReason) -> Progress:
+        """Leave everything that is unread as gaps."""
+        left = self._windows.clear()
+        left += self._reader.left if self._reader is not None else []
+        left += [(self._dense.second, self._dense.second)] if self._dense is not None else []
+        self._reader = self._dense = self._difference = None
+        return Progress(gaps=[Gap(since, until, reason) for since, until in left])
 
-    def _end(self, piece: _Piece, page: Page) -> Progress:
-        """Settle a range of which the relay gives nothing more."""
-        self._pieces.pop()
-        reason = None
-        if page.misfits:
-            reason = FILTER_IGNORED
-        elif not page.complete:
-            reason = NO_EOSE
-        elif "more" in page.hints:
-            reason = WITHHELD
-        if reason is not None:
-            return Progress(gaps=[Gap(piece.since, piece.until, reason)])
-        return Progress(read=[(piece.since, piece.until)])
+    def skip(self, seconds: int, reason: GapReason) -> Progress:
+        """Leave so many seconds, from the present position down, as a gap."""
+        if self._dense is not None:
+            second, self._dense, self._difference = self._dense.second, None, None
+            return self._after_page(Progress(gaps=[Gap(second, second, reason)]))
+        self._difference = None
+        if self._reader is None:
+            self.step()
+            self._difference = None
+        return self._after_page(self._open().skip(seconds, reason))
 
-    def _advance(self, piece: _Piece, inside: list[tuple[int, str]], page: Page) -> Progress:
-        seconds = [at for at, _ in inside]
-        low, high = min(seconds), max(seconds)
-        if "finish" in page.hints and page.complete:
-            self._pieces.pop()
-            return Progress(read=[(piece.since, piece.until)])
-        self._learn_order(seconds, low, high)
-        if not any(event_id not in piece.known for _, event_id in inside) or low == piece.until:
-            # Asking the same again would bring the same: everything above `low` is settled, `low` as far as it goes.
-            return self._step_over(piece, low, len(inside), page)
-        self._pieces.pop()
-        if self._habits.trusted():
-            self._pieces.append(_continued(piece.since, low, low, inside))
-            return Progress(read=[(low + 1, piece.until)])
-        if not page.complete:
-            # What part of the range an unfinished page in no known order covers, nobody knows.
-            return Progress(gaps=[Gap(piece.since, piece.until, NO_EOSE)])
-        # Maybe the oldest events came instead of the newest: what is above the page must be asked for as well.
-        self._pieces.append(_continued(piece.since, low, low, inside))
-        if low < high:
-            self._pieces.append(_continued(high, piece.until, high, inside))
-            return Progress(read=[(low + 1, high - 1)] if high - low > 1 else [])
-        # A page of one second is asked for from the next on, so that each such part is smaller than the one before.
-        self._pieces.append(_Piece(high + 1, piece.until))
-        return Progress()
+    def connection_lost(self) -> None:
+        """The connection ended while `step` was being done."""
+        if self._dense is not None:
+            self._dense.connection_lost()
 
-    def _learn_order(self, seconds: list[int], low: int, high: int) -> None:
-        if any(later > earlier for earlier, later in itertools.pairwise(seconds)):
-            self._habits.unsorted = True
-        elif low < high:
-            self._habits.newest_first = True
+    def _open(self) -> WindowReader:
+        if self._reader is None:
+            raise RuntimeError("there was no query to answer")
+        return self._reader
 
-    def _step_over(self, piece: _Piece, low: int, events: int, page: Page) -> Progress:
-        """Go on below a second of which the page shows all that can be read."""
-        self._pieces.pop()
-        progress = Progress()
-        reason = None
-        if not page.complete:
-            reason = NO_EOSE
-        elif self._habits.fills_a_page(events):
-            reason = DENSE_SECOND
-        if reason is not None:
-            progress.gaps.append(Gap(low, low, reason))
-        settled = low if reason is None else low + 1
-        if settled <= piece.until:
-            progress.read.append((settled, piece.until))
-        if piece.since < low:
-            self._pieces.append(_Piece(piece.since, low - 1))
+    def _after_page(self, progress: Progress) -> Progress:
+        reader = self._reader
+        if reader is not None and reader.query() is None:
+            self._windows.report(reader.queries)
+            self._reader = None
         return progress
 
+    def _take_apart(self, progress: Progress, second: int, shown: list[Seen]) -> Progress:
+        if self._splitting >= MOST_SPLITTING:
+            gap = self._unreadable(second)
+            return self._after_page(Progress(progress.read, [*progress.gaps, *gap.gaps]))
+        self._dense = DenseSecond(second, shown, self._base, self._vocabulary, self._habits)
+        return progress
 
-def _continued(since: int, until: int, at: int, inside: list[tuple[int, str]]) -> _Piece:
-    """A range that shares the second `at` with the page just read."""
-    return _Piece(since, until, at, frozenset(event_id for second, event_id in inside if second == at))
+    def _after_split(self) -> Progress:
+        """Settle a dense second once every question about it was asked."""
+        dense = self._dense
+        if dense is None or dense.query() is not None:
+            return Progress()
+        self._splitting += dense.queries
+        if dense.complete:
+            self._dense = None
+            return self._after_page(Progress(read=[(dense.second, dense.second)]))
+        if self._compares():
+            self._difference = Difference(dense.second, dense.second)
+            return Progress()
+        self._dense = None
+        return self._after_page(self._unreadable(dense.second))
+
+    def _unreadable(self, second: int) -> Progress:
+        self._unsplit += 1
+        gap = Gap(second, second, GapReason.DENSE_SECOND)
+        if self._unsplit < MOST_DENSE:
+            return Progress(gaps=[gap])
+        rest = self.abandon(GapReason.DENSE_SECOND)
+        return Progress(gaps=[gap, *rest.gaps])

@@ -18,6 +18,7 @@ from producers.relays.intake import Intake, read_frame
 from producers.relays.messages import Auth, Closed, Eose, Message, NegErr, NegMsg, Notice, Ok, close, req
 from producers.relays.subscriptions import PageSubscription, Subscription
 from schemas.filters import Filter
+from schemas.signature import public_key
 
 AUTH_TIMEOUT_S = 15.0
 """For the relay's OK. One that checks a key in its database takes a second."""
@@ -56,6 +57,8 @@ class Dialogue:
         self._authenticating = asyncio.Lock()
         self._authenticated = False
         self._auths = 0
+        self.identity: str | None = None
+        """The public key that the relay has taken an AUTH from on this connection."""
         self.notice: Notice | None = None
         """The newest since `notice` was last set to None."""
 
@@ -144,7 +147,9 @@ class Dialogue:
             self._authenticated = False
         finally:
             del self._answers[event_id]
-        if not self._authenticated:
+        if self._authenticated:
+            self.identity = public_key(secret)
+        else:
             self._refused_challenge = challenge
         return self._authenticated
 
@@ -154,6 +159,7 @@ class Dialogue:
     async def _request(self, subscription: Subscription) -> Subscription:
         self._open[subscription.subid] = subscription
         subscription.authenticated = self._authenticated
+        subscription.identity = self.identity
         await self.connection.send(req(subscription.subid, subscription.asked.to_wire()))
         return subscription
 

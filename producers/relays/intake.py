@@ -79,7 +79,7 @@ class Intake:
             self._refuse(error.reason, event, error.field, error.detail)
             return True
         self.received += 1
-        subscription.take(created_at, event_id)
+        subscription.take(created_at, event_id, fields)
         if subscription.flooded:
             self._check_flood(subscription)
         return True

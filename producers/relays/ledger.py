@@ -1,72 +1,109 @@
-"""What has been read from one relay, in memory: filled by live feed and crawl, written to `coverage` when durable."""
+"""What has been read from one relay, in memory: filled by live feed and crawl, written to `coverage` when durable.
+
+One set for each configured filter and for each identity under which it was read. Sets that are not in use now are kept
+for a while: other filters or another key open ranges of their own, and whoever changes back finds the old.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
-from producers.relays.crawl import BEGINNING, FOREVER, Gap, Progress
-from schemas.coverage import Coverage, FilterCoverage, GapReason
-from schemas.coverage import Gap as GapRecord
-from schemas.ranges import Range, complement, merge, subtract
+import orjson
 
-DAY_S = 86_400
-REVISIT_S = 3 * DAY_S
-"""Each visit reads so far below the end of the last again: events arrive late, gift wraps are dated back up to two days
-(NIP-59)."""
+from producers.relays.filter_ledger import DAY_S, FilterLedger, LatePass
+from producers.relays.pages import FOREVER, Progress
+from schemas.coverage import Coverage, FilterCoverage
+from schemas.filters import Filter
+from schemas.ranges import Range
+
+LOOKBACK_DAYS = 3
+"""Events arrive late; gift wraps are dated back up to two days (NIP-59)."""
+LATE_DAYS = 30
+"""A month of a relay is read in minutes; what was imported later than that only shows in a crawl from the start."""
+LATE_EVERY_DAYS = 7
 SAME_VISIT_S = 3600
 """A relay that was away for longer begins a new visit."""
 RECONNECT_OVERLAP_S = 600
 """A reconnect within a visit reads so far back again: clocks differ by minutes and relays store late."""
-MAX_GAPS = 1000
-"""The oldest are joined beyond it, so that a hostile relay cannot outgrow the memory or Kafka's limit for a record."""
-MAX_RANGES = 2000
-"""Likewise: 40 bytes each in a record. The oldest are forgotten, which costs reading them again."""
-JOINED = "joined"
+MOST_OLD_SETS = 8
+"""That are not in use, the most recently used. More would make each record larger for ever."""
+LONGEST_WIRE_BYTES = 2048
+"""Of a filter that is shown in the record; one with thousands of authors is known by its hash."""
+
+_Key = tuple[str, str | None]
 
 
 class Ledger:
-    """One relay's coverage. With several filters a second counts as read when every one of them has read it."""
+    """One relay's coverage."""
 
-    def __init__(self, relay: str, filter_hashes: Sequence[str], stored: Coverage | None) -> None:
-        """Begin with what was stored, if it was for the same filters."""
+    def __init__(
+        self,
+        relay: str,
+        filters: Mapping[str, Filter],
+        stored: Coverage | None,
+        *,
+        lookback_days: int = LOOKBACK_DAYS,
+        late_days: int = LATE_DAYS,
+    ) -> None:
+        """Begin with what was stored.
+
+        Args:
+            relay: normalised URL.
+            filters: the configured ones, by their hashes.
+            stored: what was read before, with whatever filters.
+            lookback_days: so far below its end the last visit is read again by each, and once a day.
+            late_days: so far back everything is read again once a week; 0: never.
+        """
         self.relay = relay
-        sets = {each.filter: each for each in stored.sets} if stored is not None else {}
-        usable = sets.get(filter_hashes[0]) if all(name in sets for name in filter_hashes) else None
-        self._read_at = list(usable.read) if usable else []
-        stored_ranges = merge((since, until) for since, until, _ in self._read_at)
-        self._read = {name: list(stored_ranges) for name in filter_hashes}
-        self._gaps = [Gap(gap.since, gap.until, gap.reason) for gap in usable.gaps] if usable else []
-        self._met: list[Range] = []
-        self.cursor_s = stored.cursor_s if usable and stored else None
-        if usable is not None:
-            self._begin_visit()
+        self.cursor_s = stored.cursor_s if stored is not None else None
+        self.identity: str | None = None
+        self._filters = filters
+        self._lookback_s = lookback_days * DAY_S
+        self._passes = [
+            LatePass(days * DAY_S, every * DAY_S)
+            for days, every in ((lookback_days, 1), (late_days, LATE_EVERY_DAYS))
+            if days
+        ]
+        sets = [FilterLedger(each) for each in (stored.sets if stored is not None else [])]
+        self._sets: dict[_Key, FilterLedger] = {(each.filter, each.identity): each for each in sets}
+        self._visited: dict[_Key, int | None] = {}
+        """The end of what had been read when each was last begun to be visited."""
         self.changes = 0
         """Counts changes, so that a writer knows whether there is something new."""
         self.crawled = 0
         """Counts those that are more than a moved cursor."""
+        self.assume(None)
 
     @property
     def gaps(self) -> int:
         """How many gaps are known."""
-        return len(self._gaps)
+        return sum(each.gaps for each in self._active())
+
+    def assume(self, identity: str | None) -> None:
+        """From now on everything is read as this public key; None: as nobody."""
+        self.identity = identity
+        for name, wanted in self._filters.items():
+            key = (name, identity)
+            if key not in self._sets:
+                self._sets[key] = FilterLedger(FilterCoverage(filter=name, wire=_shown(wanted), identity=identity))
+            elif key not in self._visited:
+                self._begin_visit(self._sets[key])
+            self._visited.setdefault(key, None)
 
     def backlog(self, filter_hash: str, now_s: int) -> list[Range]:
-        """What is to be crawled: everything until now that was not read, and what a reconnect reads again.
+        """What is to be crawled: what was not read until now, what a reconnect and late passes read again, gaps due.
 
         The range from now on is always part of it: events may be dated into the future, and no reading settles those.
-        Gaps met since the last call of `retry_gaps` are left out.
         """
         self._visit(now_s)
-        read = self._read[filter_hash]
-        last_s = min(self._last_s(default=now_s), now_s)
-        unread = complement(subtract(read, [(last_s - RECONNECT_OVERLAP_S, FOREVER)]), BEGINNING, now_s)
-        left = subtract(unread, self._met)
-        return [*left, (now_s, FOREVER)]
+        overlap_s = min(self._last_s(default=now_s), now_s) - RECONNECT_OVERLAP_S
+        return [*self._set(filter_hash).backlog(overlap_s, now_s, self._passes), (now_s, FOREVER)]
 
-    def retry_gaps(self) -> None:
-        """Let the next crawl try the gaps again."""
-        self._met.clear()
+    def next_due_s(self, now_s: int) -> int | None:
+        """When a gap or a late pass is due next."""
+        due = [each.next_due_s(self._passes, now_s) for each in self._active()]
+        return min((second for second in due if second is not None), default=None)
 
     def add(self, filter_hash: str, progress: Progress, asked_s: int) -> None:
         """Take in what a page settled.
@@ -76,95 +113,56 @@ class Ledger:
             progress: of the crawl.
             asked_s: when it was asked; neither a reading nor a gap says anything about what is dated later.
         """
-        read = [(since, min(until, asked_s)) for since, until in progress.read if since <= asked_s]
-        gaps = [gap._replace(until=min(gap.until, asked_s)) for gap in progress.gaps if gap.since <= asked_s]
-        if read:
-            self._read[filter_hash] = merge([*self._read[filter_hash], *read])[-MAX_RANGES:]
-            self._settle(asked_s)
-        if gaps:
-            self._met = merge([*self._met, *[(gap.since, gap.until) for gap in gaps]])[-MAX_GAPS:]
-            self._gaps = _bounded([*self._gaps, *gaps])
-        if read or gaps:
+        if self._set(filter_hash).add(progress, asked_s):
             self.changes += 1
             self.crawled += 1
 
     def heard(self, live_since_s: int, cursor_s: int) -> None:
-        """The live feed was complete from `live_since_s` until `cursor_s`."""
+        """The live feed of every filter was complete from `live_since_s` until `cursor_s`."""
         if self.cursor_s is not None and cursor_s <= self.cursor_s:
             return
         self._visit(cursor_s)
         self.cursor_s = cursor_s
         if live_since_s < cursor_s:
-            for name, read in self._read.items():
-                self._read[name] = merge([*read, (live_since_s, cursor_s - 1)])
-            self._settle(cursor_s)
+            for each in self._active():
+                each.mark_read([(live_since_s, cursor_s - 1)], cursor_s)
         self.changes += 1
 
     def record(self, now_ms: int) -> Coverage:
         """The record for `coverage`. It may be published once everything received until now is durable."""
-        gaps = [
-            GapRecord(since=gap.since, until=gap.until, reason=GapReason(gap.reason)) for gap in _bounded(self._gaps)
-        ]
-        sets = [FilterCoverage(filter=name, read=list(self._read_at), gaps=gaps) for name in self._read]
+        active = {(name, self.identity): self._set(name) for name in self._filters}
+        old = {key: each for key, each in self._sets.items() if key not in active and each.end_s is not None}
+        self._sets = {**active, **dict(list(old.items())[:MOST_OLD_SETS])}
+        sets = [each.record(len(self._sets)) for each in self._sets.values()]
         return Coverage(relay=self.relay, cursor_s=self.cursor_s, sets=sets, updated_at_ms=now_ms)
+
+    def _set(self, filter_hash: str) -> FilterLedger:
+        return self._sets[filter_hash, self.identity]
+
+    def _active(self) -> list[FilterLedger]:
+        return [self._set(name) for name in self._filters]
 
     def _last_s(self, default: int) -> int:
         """When the relay was last followed or, if it never was, read."""
         if self.cursor_s is not None:
             return self.cursor_s
-        return max((read[-1][1] for read in self._read.values() if read), default=default)
+        return max((each.end_s - 1 for each in self._active() if each.end_s is not None), default=default)
 
     def _visit(self, now_s: int) -> None:
         if now_s - self._last_s(default=now_s) > SAME_VISIT_S:
-            self._begin_visit()
+            for each in self._active():
+                self._begin_visit(each)
 
-    def _begin_visit(self) -> None:
+    def _begin_visit(self, coverage: FilterLedger) -> None:
         """Take back what each visit reads again: it is unread until that was done, however often the relay is lost."""
-        since = self._last_s(default=FOREVER) - REVISIT_S
-        self._read = {name: subtract(read, [(since, FOREVER)]) for name, read in self._read.items()}
-        self._read_at = [(low, min(high, since - 1), at_s) for low, high, at_s in self._read_at if low < since]
-
-    def _settle(self, read_at_s: int) -> None:
-        """Bring `_read_at` and the gaps up to what every filter has read."""
-        common = self._common()
-        known = [(since, until) for since, until, _ in self._read_at]
-        fresh = [(since, until, read_at_s) for since, until in subtract(common, known)]
-        self._read_at = _joined(sorted([*self._read_at, *fresh]))[-MAX_RANGES:]
-        self._gaps = [left for gap in self._gaps for left in _outside(gap, common)]
-
-    def _common(self) -> list[Range]:
-        first, *others = self._read.values()
-        for read in others:
-            first = subtract(first, complement(read, BEGINNING, FOREVER))
-        return first
+        if coverage.end_s is None:
+            return
+        key = (coverage.filter, coverage.identity)
+        # One that was begun and did not get further is begun at the same second again.
+        end_s = self._visited[key] = max(coverage.end_s, self._visited.get(key) or 0)
+        coverage.forget([(end_s - self._lookback_s, FOREVER)])
 
 
-def _outside(gap: Gap, ranges: list[Range]) -> list[Gap]:
-    """What of a gap is in none of the ranges, which are sorted and apart from each other."""
-    first = bisect_left(ranges, gap.since, key=lambda each: each[1])
-    last = bisect_right(ranges, gap.until, key=lambda each: each[0])
-    if first >= last:
-        return [gap]
-    left = subtract([(gap.since, gap.until)], ranges[first:last])
-    return [Gap(since, until, gap.reason) for since, until in left]
-
-
-def _bounded(gaps: list[Gap]) -> list[Gap]:
-    gaps = sorted(set(gaps))
-    if len(gaps) <= MAX_GAPS:
-        return gaps
-    surplus = gaps[: len(gaps) - MAX_GAPS + 1]
-    joined = Gap(surplus[0].since, max(gap.until for gap in surplus), JOINED)
-    return [joined, *gaps[len(surplus) :]]
-
-
-def _joined(ranges: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """Neighbouring ranges as one, with the earlier of the two times: what it says must hold for all of it."""
-    joined: list[tuple[int, int, int]] = []
-    for since, until, read_at_s in ranges:
-        if joined and since <= joined[-1][1] + 1:
-            first, last, earlier = joined[-1]
-            joined[-1] = (first, max(last, until), min(earlier, read_at_s))
-        else:
-            joined.append((since, until, read_at_s))
-    return joined
+def _shown(wanted: Filter) -> dict[str, Any]:
+    wire = wanted.to_wire()
+    return wire if len(orjson.dumps(wire)) <= LONGEST_WIRE_BYTES else {}

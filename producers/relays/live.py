@@ -27,6 +27,8 @@ class LiveFeed:
         self._eose_timeout_s = eose_timeout_s
         self.since_s = 0
         """From this second on nothing is missing while the feed is `open`."""
+        self.identity: str | None = None
+        """As which public key it was opened."""
         self.open = asyncio.Event()
         self.answered = asyncio.Event()
         """Set once the relay has answered for the first time, also by closing the feed."""
@@ -51,6 +53,7 @@ class LiveFeed:
             if subscription.closed is None:
                 # Asked before, open since: the crawl reads what was stored until the feed was open.
                 self.since_s = int(time.time())
+                self.identity = subscription.identity
                 self.open.set()
                 self.answered.set()
                 subscription.ended.clear()

@@ -178,8 +178,7 @@ async def _ask(dialogue: Dialogue, base: Filter, ids: list[str], at_once: int, i
         await dialogue.release(page)
         if not page.answered:
             raise _refused(page.closed)
-        given = {event_id for _, event_id in page.page(complete=True).events}
-        missing += [event_id for event_id in slice_ if event_id not in given]
+        missing += [event_id for event_id in slice_ if event_id not in page.ids]
     return missing
 
 

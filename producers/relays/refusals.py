@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import email.utils
+import re
 from collections.abc import Mapping
 
 MINUTE_S = 60.0
 HOUR_S = 3600.0
 LONGEST_RETRY_AFTER_S = 24 * HOUR_S
 """A relay that asks for more is looked at once a day all the same: it may have been a mistake."""
+
+_COMPLAINT = re.compile(
+    r"error|invalid|could not|cannot|can't|too (many|large|big|long)|unsupported|not supported|failed|bad (req|msg)",
+    re.IGNORECASE,
+)
 
 
 class RelayError(Exception):
@@ -68,3 +74,8 @@ def retry_after_s(value: str, now_s: float) -> float | None:
     except (ValueError, OverflowError, TypeError):
         return None
     return min(max(0.0, at_s - now_s), LONGEST_RETRY_AFTER_S)
+
+
+def is_complaint(notice: str) -> bool:
+    """Whether a notice says that something went wrong. Many only greet or advertise."""
+    return _COMPLAINT.search(notice) is not None

@@ -13,6 +13,7 @@ from core.settings import Settings, SettingsError
 from producers.bundler import Bundler
 from producers.outbox import Outbox
 from producers.rejecting import Rejections
+from producers.relays.archive_ids import ArchiveIds
 from producers.relays.budget import Budget
 from producers.relays.checkpoint import Checkpoints
 from producers.relays.connection import Dialling
@@ -105,6 +106,8 @@ class ConnectorService(Service):
         """Leave the group and Kafka."""
         await _cancelled(*self._work)
         await self._fleet.close()
+        if self._parts is not None:
+            await self._parts.archive.close()
         if self._publisher is not None:
             await self._publisher.close()
 
@@ -152,7 +155,13 @@ class ConnectorService(Service):
             url,
             parts.shared,
             budget=Budget(settings.refused_bytes_per_hour, settings.refused_events_per_hour),
-            ledger=Ledger(record.url, list(self._filters), coverage),
+            ledger=Ledger(
+                record.url,
+                self._filters,
+                coverage,
+                lookback_days=settings.lookback_days,
+                late_days=settings.late_days,
+            ),
             habits=Habits(limit=settings.page_limit),
         )
 
@@ -191,6 +200,7 @@ class _Parts:
             partitions["coverage"],
             lambda: list(fleet.sessions.values()),
         )
+        self.archive = ArchiveIds(settings)
         self.shared = Shared(
             outbox=self.outbox,
             bundler=self.bundler,
@@ -210,6 +220,7 @@ class _Parts:
             live_limit=connector.live_limit,
             eose_timeout_s=connector.eose_timeout_s,
             auth_key=connector.auth_key,
+            archive=self.archive,
         )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
@@ -16,7 +16,9 @@ from core.waiting import brief
 from producers.bundler import Bundler
 from producers.outbox import Outbox
 from producers.rejecting import Rejections
+from producers.relays.archive_ids import ArchiveIds
 from producers.relays.budget import Budget
+from producers.relays.comparison import Comparing
 from producers.relays.connection import Dialling, FrameTooLargeError, RelayConnection, open_connection
 from producers.relays.crawler import Crawler
 from producers.relays.dialogue import Dialogue
@@ -27,6 +29,7 @@ from producers.relays.live import LiveFeed
 from producers.relays.refusals import HOUR_S, RelayError
 from producers.relays.slots import Slots
 from producers.relays.together import run_together
+from producers.relays.vocabulary import Vocabulary
 from schemas.filters import Filter
 from schemas.relay_record import RelayRecord
 from schemas.relay_url import RelayUrl
@@ -57,6 +60,8 @@ class Shared:
     live_limit: int
     eose_timeout_s: float
     auth_key: SecretStr | None
+    archive: ArchiveIds | None = None
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
 
 
 class Session:
@@ -75,7 +80,15 @@ class Session:
         self._url = url
         self._shared = shared
         self._budget = budget
-        self._crawler = Crawler(shared.filters, ledger, habits, shared.eose_timeout_s)
+        comparing = Comparing(record.url, shared.archive, shared.eose_timeout_s) if shared.archive is not None else None
+        self._crawler = Crawler(
+            shared.filters,
+            ledger,
+            habits,
+            shared.eose_timeout_s,
+            vocabulary=shared.vocabulary,
+            comparing=comparing,
+        )
         self._feeds: list[LiveFeed] = []
         self._connection: RelayConnection | None = None
         self._backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
@@ -121,6 +134,9 @@ class Session:
         connection = self._connection
         if connection is None or not self._feeds or not all(feed.open.is_set() for feed in self._feeds):
             return
+        if any(feed.identity != self.ledger.identity for feed in self._feeds):
+            # Opened before AUTH was answered: what it brings is not what the present key may see.
+            return
         cursor_s = connection.complete_until_s
         since_s = max(feed.since_s for feed in self._feeds)
         if cursor_s >= since_s:
@@ -140,6 +156,8 @@ class Session:
                 "position_s": self._crawler.position(),
                 "problem": self._crawler.problem,
                 "gaps": self.ledger.gaps,
+                "compared": self._crawler.compared,
+                "withheld": self._crawler.withheld,
             },
             "cursor_s": self.ledger.cursor_s,
         }

@@ -1,4 +1,4 @@
-"""A relay in memory, for the crawl planner: it answers queries with a cap and an order of its own."""
+"""A relay in memory, for the crawl planner: it answers queries with a cap, an order and faults of its own."""
 
 from __future__ import annotations
 
@@ -6,77 +6,143 @@ import random
 from dataclasses import dataclass, field
 from typing import Literal
 
-from producers.relays.crawl import Gap, Page, Planner, Query
+from producers.relays.crawl import Planner
 from producers.relays.habits import Habits
-from schemas.ranges import Range, merge
+from producers.relays.pages import Difference, Gap, Page, Query, Seen
+from producers.relays.vocabulary import WITHHELD_KINDS, Vocabulary
+from schemas.coverage import GapReason
+from schemas.filters import Filter
+from schemas.ranges import Range, merge, subtract
 
-Order = Literal["newest_first", "newest_ascending", "newest_shuffled", "oldest_first"]
+Order = Literal[
+    "newest_first", "newest_ascending", "newest_shuffled", "oldest_first", "oldest_descending", "any_sorted", "any"
+]
 Ties = Literal["by_id", "by_arrival", "random"]
+AUTHOR = "a" * 64
+
+
+def events_at(*seconds: int, kind: int = 1, author: str = AUTHOR) -> list[Seen]:
+    return [Seen(second, f"{number:032x}{kind:032x}", kind, author) for number, second in enumerate(seconds)]
 
 
 @dataclass
 class SimulatedRelay:
-    """Stored events as (second, id), and how the relay picks and sorts a page of them."""
+    """Stored events, and how the relay picks and sorts a page of them.
 
-    events: list[tuple[int, str]]
+    Attributes:
+        withholds: it counts kinds 4 and 1059 against the limit and leaves them out, as strfry does.
+        ignores_since: it sends what lies before `since` too.
+        most_kinds: a filter with more of them gets no events, without a word.
+        eose: whether its pages end with EOSE.
+        forgets: ids that it shows once and never again.
+    """
+
+    events: list[Seen]
     cap: int = 500
     order: Order = "newest_first"
     ties: Ties = "by_id"
     exclusive_until: bool = False
     hints: bool = False
+    withholds: bool = False
+    ignores_since: bool = False
+    most_kinds: int = 100_000
+    eose: bool = True
+    forgets: frozenset[str] = frozenset()
     seed: int = 0
     queries: list[Query] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
+        self._shown: set[str] = set()
+
+    @property
+    def visible(self) -> set[str]:
+        """Ids that it gives to somebody who asks well."""
+        return {seen.id for seen in self.events if not (self.withholds and seen.kind in WITHHELD_KINDS)}
 
     def answer(self, query: Query) -> Page:
         self.queries.append(query)
-        fitting = [event for event in self.events if self._fits(event[0], query)]
+        kinds = frozenset(query.kinds) if query.kinds is not None else None
+        fitting = [seen for seen in self.events if self._fits(seen, query, kinds)]
+        page = self._chosen(fitting, min(self.cap, query.limit))
+        whole = len(page) == len(fitting)
+        if self.withholds:
+            page = [seen for seen in page if seen.kind not in WITHHELD_KINDS]
+        page = [seen for seen in page if seen.id not in self.forgets or seen.id not in self._shown]
+        self._shown |= {seen.id for seen in page}
+        inside = [seen for seen in page if query.since is None or seen.at >= query.since]
+        older = len(page) - len(inside)
+        hints = frozenset({"finish" if whole else "more"}) if self.hints else frozenset[str]()
+        return Page(inside, None if self.eose else GapReason.NO_EOSE, hints, misfits=older, older=older)
+
+    def _chosen(self, fitting: list[Seen], most: int) -> list[Seen]:
+        if self.order in ("any", "any_sorted"):
+            page = self._random.sample(fitting, min(most, len(fitting)))
+            return sorted(page, key=lambda seen: -seen.at) if self.order == "any_sorted" else page
         if self.ties == "by_id":
-            fitting.sort(key=lambda event: event[1])
+            fitting.sort(key=lambda seen: seen.id)
         elif self.ties == "random":
             self._random.shuffle(fitting)
-        fitting.sort(key=lambda event: event[0], reverse=self.order != "oldest_first")
-        page = fitting[: min(self.cap, query.limit)]
-        if self.order == "newest_ascending":
+        fitting.sort(key=lambda seen: seen.at, reverse=not self.order.startswith("oldest"))
+        page = fitting[:most]
+        if self.order in ("newest_ascending", "oldest_descending"):
             page.reverse()
         elif self.order == "newest_shuffled":
             self._random.shuffle(page)
-        hints = frozenset[str]()
-        if self.hints:
-            hints = frozenset({"finish" if len(page) == len(fitting) else "more"})
-        return Page(page, hints=hints)
+        return page
 
-    def _fits(self, second: int, query: Query) -> bool:
-        if query.since is not None and second < query.since:
+    def _fits(self, seen: Seen, query: Query, kinds: frozenset[int] | None) -> bool:
+        if query.since is not None and seen.at < query.since and not self.ignores_since:
             return False
-        return query.until is None or (second < query.until if self.exclusive_until else second <= query.until)
+        if kinds is not None and (seen.kind not in kinds or len(kinds) > self.most_kinds):
+            return False
+        if query.authors is not None and seen.author not in query.authors:
+            return False
+        return query.until is None or (seen.at < query.until if self.exclusive_until else seen.at <= query.until)
 
 
 @dataclass
 class Crawled:
-    """What a whole crawl brought."""
+    """What a whole crawl brought: the last word about each second counts."""
 
-    ids: set[str]
-    read: list[Range]
-    gaps: list[Gap]
+    ids: set[str] = field(default_factory=set)
+    read: list[Range] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+
+    @property
+    def open(self) -> list[Range]:
+        """Seconds in gaps."""
+        return merge((gap.since, gap.until) for gap in self.gaps)
 
 
 def crawl(
-    relay: SimulatedRelay, ranges: list[Range], habits: Habits | None = None, most_queries: int = 10_000
+    relay: SimulatedRelay,
+    ranges: list[Range],
+    habits: Habits | None = None,
+    base: Filter | None = None,
+    *,
+    vocabulary: Vocabulary | None = None,
+    most_queries: int = 20_000,
 ) -> Crawled:
     """Crawl until the planner has nothing more to ask."""
-    planner = Planner(ranges, habits or Habits(limit=500))
-    result = Crawled(set(), [], [])
+    planner = Planner(ranges, habits or Habits(limit=500), base, vocabulary)
+    result = Crawled()
     for _ in range(most_queries):
-        query = planner.query()
-        if query is None:
-            result.read = merge(result.read)
+        step = planner.step()
+        if step is None:
+            assert planner.position is None
             return result
-        page = relay.answer(query)
-        result.ids |= {event_id for _, event_id in page.events}
-        progress = planner.feed(page)
-        result.read += progress.read
-        result.gaps += progress.gaps
+        if isinstance(step, Difference):
+            progress = planner.compared(whole=False)
+        else:
+            page = relay.answer(step)
+            result.ids |= {seen.id for seen in page.events}
+            progress = planner.feed(page)
+        new_gaps = [(gap.since, gap.until) for gap in progress.gaps]
+        result.read = merge([*subtract(result.read, new_gaps), *progress.read])
+        result.gaps = [
+            Gap(since, until, gap.reason)
+            for gap in [*result.gaps, *progress.gaps]
+            for since, until in subtract([(gap.since, gap.until)], progress.read)
+        ]
     raise AssertionError(f"the crawl did not end within {most_queries} queries")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -19,8 +18,9 @@ from producers.rejecting import Rejections
 from producers.relays import crawler as crawler_module
 from producers.relays.budget import Budget
 from producers.relays.connection import Dialling, open_connection
-from producers.relays.crawler import CRAWL_RETRY_S, Crawler
+from producers.relays.crawler import Crawler
 from producers.relays.dialogue import Dialogue
+from producers.relays.filter_ledger import FIRST_RETRY_S
 from producers.relays.habits import Habits
 from producers.relays.intake import Intake
 from producers.relays.ledger import Ledger
@@ -99,9 +99,9 @@ async def test_a_gap_is_tried_again_when_it_is_due_also_over_another_connection(
     async def restricted(relay: Hostile, websocket: ServerConnection, subid: str, asked: dict[str, Any]) -> None:
         await say(websocket, "CLOSED", subid, "restricted: not now")
 
-    clock_s = 1000.0
-    monkeypatch.setattr(crawler_module, "time", SimpleNamespace(time=time.time, monotonic=lambda: clock_s))
-    ledger = Ledger("ws://relay.example", ["f"], None)
+    clock_s = 1_700_000_000.0
+    monkeypatch.setattr(crawler_module, "time", SimpleNamespace(time=lambda: clock_s))
+    ledger = Ledger("ws://relay.example", {"f": Filter()}, None)
     crawler = Crawler({"f": Filter()}, ledger, Habits(limit=500), EOSE_TIMEOUT_S)
 
     async def visit(relay: Hostile) -> None:
@@ -118,7 +118,7 @@ async def test_a_gap_is_tried_again_when_it_is_due_also_over_another_connection(
         relay.answer = None
         await visit(relay)
         assert ledger.gaps > 0
-        clock_s += CRAWL_RETRY_S
+        clock_s += 2 * FIRST_RETRY_S
         await visit(relay)
         assert ledger.gaps == 0
 

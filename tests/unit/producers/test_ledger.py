@@ -9,18 +9,30 @@ from typing import Any, cast
 from producers.bundler import Bundler
 from producers.outbox import Outbox
 from producers.relays.checkpoint import Checkpoints
-from producers.relays.crawl import BEGINNING, FOREVER, Gap, Progress
-from producers.relays.ledger import MAX_GAPS, RECONNECT_OVERLAP_S, REVISIT_S, SAME_VISIT_S, Ledger
+from producers.relays.filter_ledger import (
+    DAY_S,
+    FIRST_RETRY_S,
+    LONGEST_RETRY_S,
+    MAX_GAPS,
+    MAX_RANGES,
+)
+from producers.relays.ledger import LOOKBACK_DAYS, MOST_OLD_SETS, RECONNECT_OVERLAP_S, SAME_VISIT_S, Ledger
+from producers.relays.pages import BEGINNING, FOREVER, Gap, Progress
 from producers.relays.session import Session
-from schemas.coverage import Coverage
+from schemas.coverage import Coverage, GapReason
+from schemas.filters import Filter
+from schemas.ranges import contains
+from schemas.topics import topic
 from tests.unit.producers.sender import Sender, turns
 
 NOW = 1_700_000_000
 RELAY = "wss://relay.example"
+REVISIT_S = LOOKBACK_DAYS * DAY_S
+KEY = "c" * 64
 
 
 def ledger(*hashes: str, stored: Coverage | None = None) -> Ledger:
-    return Ledger(RELAY, hashes or ("f",), stored)
+    return Ledger(RELAY, {name: Filter() for name in hashes or ("f",)}, stored, late_days=0)
 
 
 def test_a_new_relay_is_read_from_the_beginning_and_into_the_future() -> None:
@@ -44,7 +56,7 @@ def test_a_restart_reads_what_is_unread_and_the_last_days_again() -> None:
     assert first == [(BEGINNING, NOW - 10_000_001), (NOW + 500 - REVISIT_S, later), (later, FOREVER)]
     again.add("f", Progress(read=[first[1]]), later)
     assert again.backlog("f", later)[1] == (NOW + 500 - RECONNECT_OVERLAP_S, later)
-    assert again.backlog("f", NOW + 501 + SAME_VISIT_S)[1][0] == NOW + 500 - REVISIT_S
+    assert again.backlog("f", NOW + 501 + SAME_VISIT_S)[1][0] == later + 1 - REVISIT_S
 
 
 def test_the_last_days_stay_unread_until_they_were_read_again_however_often_the_relay_is_lost() -> None:
@@ -77,23 +89,95 @@ def test_other_filters_begin_anew() -> None:
     assert ledger("g", stored=book.record(0)).backlog("g", NOW) == [(BEGINNING, NOW), (NOW, FOREVER)]
 
 
-def test_with_several_filters_a_second_is_read_when_all_have_read_it() -> None:
+def test_each_filter_has_ranges_of_its_own() -> None:
     book = ledger("f", "g")
     book.add("f", Progress(read=[(100, 200)]), NOW)
-    assert book.record(0).sets[0].read == []
-    book.add("g", Progress(read=[(150, 300)]), NOW)
-    assert book.record(0).sets[0].read == [(150, 200, NOW)]
+    book.add("g", Progress(read=[(150, 300)], gaps=[Gap(301, 302, GapReason.CLOSED)]), NOW)
+    assert [(each.filter, each.read, len(each.gaps)) for each in book.record(0).sets] == [
+        ("f", [(100, 200, NOW)], 0),
+        ("g", [(150, 300, NOW)], 1),
+    ]
+
+
+def test_whoever_changes_back_finds_what_was_read_with_the_old_filters() -> None:
+    book = ledger("f")
+    book.add("f", Progress(read=[(0, NOW)]), NOW)
+    book.heard(NOW, NOW + 1)
+    other = ledger("g", stored=book.record(0))
+    other.add("g", Progress(read=[(NOW, NOW)]), NOW)
+    for number in range(2 * MOST_OLD_SETS):
+        again = ledger(f"h{number}", stored=other.record(0))
+        assert len(again.record(0).sets) <= MOST_OLD_SETS + 1
+    back = ledger("f", "g", stored=other.record(0))
+    # What a visit reads again is counted from the end of that filter's last, not from the relay's cursor.
+    assert back.backlog("f", NOW + 10 * DAY_S)[0] == (NOW + 1 - REVISIT_S, NOW + 10 * DAY_S)
+
+
+def test_what_nobody_may_see_is_unread_for_a_key() -> None:
+    book = ledger()
+    book.add("f", Progress(read=[(0, NOW)]), NOW)
+    book.assume(KEY)
+    assert book.backlog("f", NOW)[0] == (BEGINNING, NOW)
+    book.add("f", Progress(read=[(0, 99)]), NOW)
+    assert [(each.identity, each.read) for each in book.record(0).sets] == [
+        (KEY, [(0, 99, NOW)]),
+        (None, [(0, NOW, NOW)]),
+    ]
 
 
 def test_a_gap_is_left_alone_until_it_is_due_and_gone_when_it_was_read() -> None:
     book = ledger()
-    book.add("f", Progress(read=[(0, 49), (51, NOW)], gaps=[Gap(50, 50, "dense_second")]), NOW)
-    assert [(gap.since, gap.until) for gap in book.record(0).sets[0].gaps] == [(50, 50)]
-    assert (50, 50) not in book.backlog("f", NOW)
-    book.retry_gaps()
-    assert (50, 50) in book.backlog("f", NOW)
+    book.add("f", Progress(read=[(0, 49), (51, NOW)], gaps=[Gap(50, 50, GapReason.DENSE_SECOND)]), NOW)
+    (gap,) = book.record(0).sets[0].gaps
+    assert (gap.since, gap.until, gap.tries) == (50, 50, 1)
+    assert gap.retry_at_s is not None
+    assert not contains(book.backlog("f", gap.retry_at_s - 1)[:-1], 50)
+    assert contains(book.backlog("f", gap.retry_at_s), 50)
     book.add("f", Progress(read=[(50, 50)]), NOW)
     assert book.record(0).sets[0].gaps == []
+
+
+def test_gaps_are_tried_again_less_and_less_often_and_not_all_at_once() -> None:
+    book = ledger()
+    waits = []
+    for _ in range(12):
+        book.add("f", Progress(gaps=[Gap(50, 50, GapReason.CLOSED)]), NOW)
+        (gap,) = book.record(0).sets[0].gaps
+        assert gap.retry_at_s is not None
+        waits.append(gap.retry_at_s - NOW)
+    assert waits == sorted(waits)
+    assert FIRST_RETRY_S <= waits[0] < 2 * FIRST_RETRY_S
+    assert LONGEST_RETRY_S <= waits[-1] == waits[-2] < 2 * LONGEST_RETRY_S
+    assert gap.tries == 12
+    book.add("f", Progress(gaps=[Gap(second, second, GapReason.CLOSED) for second in range(100, 200, 2)]), NOW)
+    assert len({gap.retry_at_s for gap in book.record(0).sets[0].gaps}) > 10
+    assert book.next_due_s(NOW) == min(gap.retry_at_s or 0 for gap in book.record(0).sets[0].gaps)
+
+
+def test_a_failed_reading_does_not_undo_an_earlier_one_and_a_contradiction_does() -> None:
+    book = ledger()
+    book.add("f", Progress(read=[(0, 100)]), NOW)
+    book.add("f", Progress(gaps=[Gap(90, 120, GapReason.NO_EOSE)]), NOW)
+    assert [(gap.since, gap.until) for gap in book.record(0).sets[0].gaps] == [(101, 120)]
+    book.add("f", Progress(gaps=[Gap(50, 60, GapReason.DISAGREEMENT)]), NOW)
+    assert [(since, until) for since, until, _ in book.record(0).sets[0].read] == [(0, 49), (61, 100)]
+
+
+def test_late_passes_read_again_what_was_read_long_ago() -> None:
+    book = Ledger(RELAY, {"f": Filter()}, None, lookback_days=3, late_days=30)
+    book.add("f", Progress(read=[(0, NOW)]), NOW)
+    day = NOW + DAY_S
+    for hour in range(1, 25):
+        book.heard(NOW, NOW + hour * 3600 - 1)
+    assert book.backlog("f", day - 3600)[:-1] == [(day - 3600 - RECONNECT_OVERLAP_S, day - 3600)]
+    assert book.backlog("f", day)[0] == (day - 3 * DAY_S, day)
+    book.add("f", Progress(read=[(day - 3 * DAY_S, day)]), day)
+    # Not again at once, and the older ones in a week.
+    assert book.backlog("f", day)[0][0] > day - 3600
+    assert book.next_due_s(day) == day + DAY_S
+    later = NOW + 7 * DAY_S
+    book.add("f", Progress(read=[(day - 3 * DAY_S, later - 3600)]), later - 3600)
+    assert book.backlog("f", later)[0] == (later - 30 * DAY_S, later)
 
 
 def test_the_cursor_only_moves_forward() -> None:
@@ -104,12 +188,25 @@ def test_the_cursor_only_moves_forward() -> None:
 
 
 def test_gaps_are_bounded_and_none_is_forgotten() -> None:
-    book = ledger()
-    gaps = [Gap(2 * number, 2 * number, "dense_second") for number in range(MAX_GAPS + 500)]
+    book = ledger("f", "g")
+    gaps = [Gap(2 * number, 2 * number, GapReason.DENSE_SECOND) for number in range(MAX_GAPS + 500)]
+    book.add("f", Progress(read=[(0, 5 * MAX_GAPS)]), NOW)
     book.add("f", Progress(gaps=gaps), NOW)
-    kept = book.record(0).sets[0].gaps
-    assert len(kept) == book.gaps == MAX_GAPS
-    assert all(any(each.since <= gap.since <= each.until for each in kept) for gap in gaps)
+    kept = book.record(0).sets[0]
+    assert len(kept.gaps) == book.gaps == MAX_GAPS // 2
+    assert all(any(each.since <= gap.since <= each.until for each in kept.gaps) for gap in gaps)
+    # What lies between those that were joined is to be read again, and is not called read.
+    assert not any(contains([(since, until) for since, until, _ in kept.read], gap.since) for gap in kept.gaps)
+
+
+def test_a_record_fits_its_topic_whatever_a_relay_does() -> None:
+    names = [f"{number:016x}" for number in range(6)]
+    book = ledger(*names)
+    for name in names:
+        read = [(NOW - 3 * number, NOW - 3 * number) for number in range(MAX_RANGES + 500)]
+        book.add(name, Progress(read=read, gaps=[Gap(low - 1, low - 1, GapReason.NO_EOSE) for low, _ in read]), NOW)
+    record = book.record(0).encode()
+    assert len(record) < topic("coverage").max_message_bytes / 2
 
 
 async def test_coverage_is_written_only_after_everything_it_covers_is_acknowledged() -> None:

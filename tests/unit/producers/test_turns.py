@@ -47,7 +47,7 @@ def shared(slots: Slots) -> Shared:
 def session(relay: Hostile, common: Shared) -> Session:
     url = normalize(relay.url, allow_private=True)
     record = RelayRecord(url=url.url, network=url.network, source="test", allow_private=True, updated_at_ms=0)
-    ledger = Ledger(url.url, ["f"], None)
+    ledger = Ledger(url.url, {"f": Filter()}, None)
     return Session(record, url, common, budget=Budget(1 << 20, 100), ledger=ledger, habits=Habits(limit=10))
 
 

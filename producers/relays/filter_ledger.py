@@ -1,0 +1,205 @@
+"""What has been read from one relay with one filter as one identity: ranges with when, gaps with why and when again."""
+
+from __future__ import annotations
+
+import zlib
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from producers.relays.pages import BEGINNING, FOREVER, Progress
+from producers.relays.refusals import HOUR_S
+from schemas.coverage import FilterCoverage, GapReason, ReadRange
+from schemas.coverage import Gap as GapRecord
+from schemas.ranges import Range, complement, merge, subtract
+
+DAY_S = 86_400
+MAX_GAPS = 1000
+"""Of all sets of a relay together, 110 bytes each in a record. The oldest are joined beyond it, so that a hostile relay
+cannot outgrow memory or Kafka's limit for a record."""
+MAX_RANGES = 2000
+"""Likewise: 40 bytes each. What was read at other times is joined, and the oldest are forgotten: read again."""
+FIRST_RETRY_S = HOUR_S
+LONGEST_RETRY_S = 7 * DAY_S
+"""A gap is asked for after an hour, two, four, up to a week: what a relay did not give ten times it may give after a
+change of its software."""
+_SAME_TIME_S = 600
+_LONG_AGO_S = 31 * DAY_S
+"""Neighbours read within ten minutes are one range; within a day, where no later pass goes by their times any more."""
+_CORRECTS = frozenset({GapReason.DISAGREEMENT, GapReason.DENSE_SECOND})
+"""Reasons that tell that an earlier reading was not complete, and not only that this one failed."""
+
+
+class OpenGap(NamedTuple):
+    """As in the record."""
+
+    since: int
+    until: int
+    reason: GapReason
+    tries: int
+    retry_at_s: int
+
+
+class LatePass(NamedTuple):
+    """What is dated within `span_s` before now is read again every `every_s`, for events that arrived late."""
+
+    span_s: int
+    every_s: int
+
+
+class FilterLedger:
+    """One set of `coverage`. No second is in `read` and in a gap."""
+
+    def __init__(self, stored: FilterCoverage) -> None:
+        """Begin with a stored set, or an empty one."""
+        self.filter = stored.filter
+        self.identity = stored.identity
+        self._wire = stored.wire
+        self._read: list[ReadRange] = list(stored.read)
+        self._gaps = [OpenGap(gap.since, gap.until, gap.reason, gap.tries, gap.retry_at_s or 0) for gap in stored.gaps]
+
+    @property
+    def end_s(self) -> int | None:
+        """The second after the newest one that was read."""
+        return self._read[-1][1] + 1 if self._read else None
+
+    @property
+    def gaps(self) -> int:
+        """How many gaps are known."""
+        return len(self._gaps)
+
+    def backlog(self, since_s: int, now_s: int, passes: Iterable[LatePass]) -> list[Range]:
+        """What is to be asked until now: all that was not read, all from `since_s`, and what a late pass reads again.
+
+        Gaps are left out until they are due.
+        """
+        again = [(max(since_s, BEGINNING), FOREVER)]
+        for late in passes:
+            begins_s = now_s - late.span_s
+            if any(read_at <= now_s - late.every_s for _, until, read_at in self._read if until >= begins_s):
+                again.append((max(begins_s, BEGINNING), FOREVER))
+        later = [(gap.since, gap.until) for gap in self._gaps if gap.retry_at_s > now_s]
+        return subtract(complement(subtract(self._ranges(), again), BEGINNING, now_s), later)
+
+    def next_due_s(self, passes: Iterable[LatePass], now_s: int) -> int | None:
+        """When a gap or a late pass is due next."""
+        due = [gap.retry_at_s for gap in self._gaps]
+        for late in passes:
+            begins_s = now_s - late.span_s
+            due += [read_at + late.every_s for _, until, read_at in self._read if until >= begins_s]
+        return min(due, default=None)
+
+    def add(self, progress: Progress, asked_s: int) -> bool:
+        """Take in what a page settled; what is dated after it was asked is not settled by it.
+
+        Returns:
+            Whether anything changed.
+        """
+        gaps = [gap._replace(until=min(gap.until, asked_s)) for gap in progress.gaps if gap.since <= asked_s]
+        read = [(since, min(until, asked_s)) for since, until in progress.read if since <= asked_s]
+        for gap in gaps:
+            parts = [(gap.since, gap.until)]
+            if gap.reason in _CORRECTS:
+                self.forget(parts)
+            else:
+                first, last = _touched(self._read, gap.since, gap.until)
+                parts = subtract(parts, [(since, until) for since, until, _ in self._read[first:last]])
+            for since, until in parts:
+                self._open_gap(since, until, gap.reason, asked_s)
+        self._gaps = self._bounded(MAX_GAPS)
+        if read:
+            self.mark_read(read, asked_s)
+        return bool(read or gaps)
+
+    def mark_read(self, read: Sequence[Range], at_s: int) -> None:
+        """These were read completely."""
+        self.forget(read)
+        self._read = _joined(sorted([*self._read, *[(since, until, at_s) for since, until in merge(read)]]), at_s)
+        if len(self._read) > MAX_RANGES:
+            self._read = _joined(self._read, at_s, within_s=FOREVER)[-MAX_RANGES:]
+        for since, until in read:
+            self._close_gaps(since, until)
+
+    def forget(self, ranges: Iterable[Range]) -> None:
+        """These do not count as read any more."""
+        for low, high in ranges:
+            first, last = _touched(self._read, low, high)
+            self._read[first:last] = [
+                (since, until, read_at)
+                for begin, end, read_at in self._read[first:last]
+                for since, until in subtract([(begin, end)], [(low, high)])
+            ]
+
+    def record(self, sets: int) -> FilterCoverage:
+        """The set as one of so many in a record."""
+        self._gaps = self._bounded(MAX_GAPS // sets)
+        return FilterCoverage(
+            filter=self.filter,
+            wire=self._wire,
+            identity=self.identity,
+            read=self._read[-(MAX_RANGES // sets) :],
+            gaps=[
+                GapRecord(
+                    since=gap.since, until=gap.until, reason=gap.reason, tries=gap.tries, retry_at_s=gap.retry_at_s
+                )
+                for gap in self._gaps
+            ],
+        )
+
+    def _ranges(self) -> list[Range]:
+        return [(since, until) for since, until, _ in self._read]
+
+    def _open_gap(self, since: int, until: int, reason: GapReason, asked_s: int) -> None:
+        same = self._close_gaps(since, until)
+        tries = 1 + max((gap.tries for gap in same), default=0)
+        # The spread keeps gaps that were opened together from being asked for together for ever.
+        spread = 1 + (zlib.crc32(f"{self.filter}{since}".encode()) % 25) / 100
+        wait_s = min(FIRST_RETRY_S * 2.0 ** min(tries - 1, 20), LONGEST_RETRY_S) * spread
+        gap = OpenGap(since, until, reason, tries, asked_s + int(wait_s))
+        self._gaps.insert(bisect_left(self._gaps, gap), gap)
+
+    def _close_gaps(self, since: int, until: int) -> list[OpenGap]:
+        """Take these seconds out of all gaps; those that had some of them."""
+        first, last = _touched(self._gaps, since, until)
+        touched = self._gaps[first:last]
+        self._gaps[first:last] = [
+            gap._replace(since=low, until=high)
+            for gap in touched
+            for low, high in subtract([(gap.since, gap.until)], [(since, until)])
+        ]
+        return touched
+
+    def _bounded(self, most: int) -> list[OpenGap]:
+        """The gaps, the oldest of them joined if there are too many. What lies between those is to be read again."""
+        if len(self._gaps) <= most:
+            return self._gaps
+        surplus, rest = self._gaps[: len(self._gaps) - most + 1], self._gaps[len(self._gaps) - most + 1 :]
+        joined = OpenGap(
+            surplus[0].since,
+            surplus[-1].until,
+            GapReason.JOINED,
+            max(gap.tries for gap in surplus),
+            max(gap.retry_at_s for gap in surplus),
+        )
+        self.forget([(joined.since, joined.until)])
+        return [joined, *rest]
+
+
+def _touched(spans: Sequence[ReadRange | OpenGap], since: int, until: int) -> tuple[int, int]:
+    """Where in sorted, disjoint spans those stand that have one of these seconds: first and behind the last."""
+    first = bisect_left(spans, since, key=lambda each: each[1])
+    return first, max(first, bisect_right(spans, until, key=lambda each: each[0]))
+
+
+def _joined(ranges: Iterable[ReadRange], now_s: int, within_s: int = _SAME_TIME_S) -> list[ReadRange]:
+    """Neighbours read at about the same time as one, with the earlier time: what it says must hold for all of it."""
+    joined: list[ReadRange] = []
+    for since, until, read_at in ranges:
+        if joined and since <= joined[-1][1] + 1:
+            first, last, earlier = joined[-1]
+            tolerance_s = max(within_s, DAY_S if until < now_s - _LONG_AGO_S else 0)
+            if abs(read_at - earlier) <= tolerance_s:
+                joined[-1] = (first, max(last, until), min(earlier, read_at))
+                continue
+        joined.append((since, until, read_at))
+    return joined

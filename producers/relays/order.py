@@ -1,0 +1,69 @@
+"""Whether a relay sends the newest events first: seen from pages, and tried once before it is relied upon."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from producers.relays.habits import Habits
+from producers.relays.pages import Page, Seen
+from producers.relays.piece import Piece
+
+
+class Order:
+    """What is relied upon while one window is read.
+
+    A page that is sorted newest first may still hold the oldest events, or any. So the relay is asked once for what is
+    newer than a page: if it has nothing, the page is taken as the newest.
+    """
+
+    def __init__(self, habits: Habits) -> None:
+        """Rely on what is known of the relay so far."""
+        self.on_trial: Page | None = None
+        """A page that is not taken in yet."""
+        self.distrusted = False
+        """The relay has contradicted itself in this window."""
+        self._habits = habits
+        self._vouched = False
+
+    @property
+    def trusted(self) -> bool:
+        """Whether pages are taken as beginning with the newest."""
+        return not self.distrusted and self._habits.trusted(vouched=self._vouched)
+
+    def learn(self, events: Sequence[Seen]) -> None:
+        """Look at the order in which a page came."""
+        seconds = [seen.at for seen in events]
+        if any(later > earlier for earlier, later in itertools.pairwise(seconds)):
+            self._habits.unsorted = True
+        elif len(seconds) >= self._habits.order_evidence and seconds[0] > seconds[-1]:
+            self._habits.newest_first = True
+
+    def wants_trial(self, piece: Piece, page: Page) -> bool:
+        """Whether the relay is to be asked for what is newer than this page. A short page is not worth it."""
+        return (
+            not self.distrusted
+            and not self._habits.is_short(len(page.events))
+            and self._habits.trusted(vouched=True)
+            and self.newest(page) < piece.until
+        )
+
+    def newest(self, page: Page) -> int:
+        """The newest second of a page."""
+        return max(seen.at for seen in page.events)
+
+    def judge(self, piece: Piece, events: Sequence[Seen]) -> Page | None:
+        """Take in what the relay has that is newer than the page on trial; that page, if there was one."""
+        page, self.on_trial = self.on_trial, None
+        if page is None:
+            return None
+        ids = {seen.id for seen in page.events}
+        if any(self.newest(page) <= seen.at <= piece.until and seen.id not in ids for seen in events):
+            self._habits.unsorted = True
+        else:
+            self._vouched = True
+        return page
+
+    def proven(self) -> None:
+        """More came below a page that had nothing above: the relay cuts pages at their old end."""
+        self._habits.order_proven = True

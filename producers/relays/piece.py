@@ -1,0 +1,101 @@
+"""A range that is still to be read, and how it is asked for."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from producers.relays.habits import Habits
+from producers.relays.pages import BEGINNING, FOREVER, Gap, Progress, Query, Seen
+from schemas.coverage import GapReason
+
+
+class Mode(Enum):
+    """Which question is asked about a range."""
+
+    OPEN = auto()
+    """The filter as it is."""
+    CHECK = auto()
+    """With known kinds, after the open question showed nothing more."""
+    EXPLICIT = auto()
+    """With known kinds to the end of the window, because the open question was seen to hide events."""
+
+
+@dataclass(slots=True)
+class Piece:
+    """A range still to be read.
+
+    Attributes:
+        known: events in it that a page has shown already, and another must show again.
+        probe: `until` is asked for with one second more, to see whether the relay takes it as exclusive.
+        found: a check has shown what the open question had not.
+        cut: an answer about it broke off, so that it will not count as read.
+    """
+
+    since: int
+    until: int
+    known: dict[str, Seen] = field(default_factory=dict)
+    mode: Mode = Mode.OPEN
+    probe: bool = False
+    found: bool = False
+    cut: GapReason | None = None
+
+    def knows_top(self) -> bool:
+        """Whether events of its newest second are known."""
+        return any(seen.at == self.until for seen in self.known.values())
+
+    def fresh(self, events: Iterable[Seen]) -> list[Seen]:
+        """Those that no page has shown before."""
+        return [seen for seen in events if seen.id not in self.known]
+
+    def settled(self) -> Progress:
+        """All of it was seen."""
+        if self.cut is not None:
+            return self.unread(self.cut)
+        return Progress(read=[(self.since, self.until)])
+
+    def unread(self, reason: GapReason) -> Progress:
+        """Nothing is concluded about any of it."""
+        return Progress(gaps=[Gap(self.since, self.until, reason)])
+
+    def asked_until(self, habits: Habits, *, trusted: bool) -> int:
+        """The bound to send: one second more where the relay takes it as exclusive, or may do so."""
+        exclusive = habits.exclusive_until
+        # Where the newest come first, a known event at the bound answers the question by itself.
+        telling = trusted and self.mode is not Mode.CHECK and not self.probe and self.knows_top()
+        return self.until if exclusive is False or (exclusive is None and telling) else min(self.until + 1, FOREVER)
+
+    def query(self, habits: Habits, kinds: tuple[int, ...] | None, *, trusted: bool) -> Query:
+        """What to ask, naming kinds or none; `trusted`: the relay sends the newest first."""
+        until = self.asked_until(habits, trusted=trusted)
+        return Query(
+            since=None if self.since <= BEGINNING or habits.ignores_since else self.since,
+            until=until if until < FOREVER else None,
+            limit=habits.limit,
+            kinds=kinds,
+        )
+
+
+def parts(piece: Piece, inside: list[Seen]) -> list[Piece]:
+    """A range that does not fit a page, in parts with about as many of the shown events each; the newest last.
+
+    A page of one second only makes that second a part of its own.
+    """
+    seconds = sorted(seen.at for seen in inside)
+    if seconds[0] == seconds[-1]:
+        cuts = [seconds[0] - 1, seconds[0]]
+    else:
+        cuts = [min(seconds[len(seconds) // 2], piece.until - 1)]
+    known = {**piece.known, **{seen.id: seen for seen in inside}}
+    bounds = [piece.since, *[cut + 1 for cut in cuts if piece.since <= cut < piece.until], piece.until + 1]
+    return [
+        Piece(
+            low,
+            high - 1,
+            {each.id: each for each in known.values() if low <= each.at < high},
+            cut=piece.cut,
+        )
+        for low, high in itertools.pairwise(bounds)
+    ]
