@@ -81,8 +81,12 @@ def scene_events(number: int, *, seed: int, expires_s: int, clock: Clock) -> Ite
     profile = profile_set(rng, scene)
     # Spread over the scene, so that any prefix of it has regular events too.
     places = dict(zip(sorted(rng.sample(range(SCENE_EVENTS), len(profile))), profile, strict=True))
+    made: set[str] = set()
     for place in range(SCENE_EVENTS):
         event = sign(places.get(place) or any_draft(rng, scene))
+        while event.id in made:  # the same author said the same within one second: that is one event
+            event = sign(any_draft(rng, scene))
+        made.add(event.id)
         recent.append(event)
         yield event
 

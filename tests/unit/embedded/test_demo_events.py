@@ -8,7 +8,15 @@ from random import Random
 
 import pytest
 
-from deploy.embedded.demo_events import DEFAULT_SPAN_S, SCENE_EVENTS, generate, live
+from deploy.embedded.demo_events import (
+    DEFAULT_SPAN_S,
+    EXPIRY_S,
+    LIVE_SCENES,
+    SCENE_EVENTS,
+    generate,
+    live,
+    scene_events,
+)
 from deploy.embedded.demo_offer import Offer, spread
 from deploy.embedded.demo_scene import Signed
 from schemas.event import Event, parse_event
@@ -82,6 +90,12 @@ def test_live_events_carry_the_time_they_are_asked_for() -> None:
     now_s += 10
     second = parse_event(next(stream).wire)
     assert (first.created_at, second.created_at) == (BASE_S, BASE_S + 10)
+
+
+def test_what_an_author_says_twice_within_a_second_is_one_event() -> None:
+    # A scene in which an author reposts the same event twice, 28 events apart.
+    scene = scene_events(LIVE_SCENES + 6, seed=1289114269, expires_s=BASE_S + EXPIRY_S, clock=lambda _: BASE_S)
+    assert len({event.id for event in scene}) == SCENE_EVENTS
 
 
 @pytest.mark.parametrize(("relays", "copies"), [(1, 1.0), (3, 2.4), (4, 2.4), (3, 3.0)])
