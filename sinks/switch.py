@@ -24,8 +24,8 @@ MAX_BEHIND = 10_000
 
 # Batches end within seconds; a lock that is held for longer is no batch's.
 _LOCK_TIMEOUT_S = 30
-# The longest name that PostgreSQL keeps whole is 63 bytes; `_20261124_134501` is 16.
-_NAME = 63 - 16
+# The longest name that PostgreSQL keeps whole is 63 bytes; `_20261124_134501_2` is 18.
+_NAME = 63 - 18
 
 _BEHIND = """
 SELECT coalesce(sum(greatest(0, live.next_offset - coalesce(other.next_offset, 0))), 0)::bigint
@@ -80,7 +80,7 @@ async def switch(connection: Connection, live: str, schema: str, group_id: str, 
             behind = await _behind(connection, live, schema, group_id, force=force)
             for grant in await connection.fetch(_GRANTS, live, schema):
                 await connection.execute(grant[0])
-            kept = f"{live[:_NAME]}_{datetime.now(UTC):%Y%m%d_%H%M%S}"
+            kept = await _free_name(connection, f"{live[:_NAME]}_{datetime.now(UTC):%Y%m%d_%H%M%S}")
             await connection.execute(f'ALTER SCHEMA "{live}" RENAME TO "{kept}"')
             await connection.execute(f'ALTER SCHEMA "{schema}" RENAME TO "{live}"')
     except asyncpg.LockNotAvailableError:
@@ -102,6 +102,15 @@ async def _check(connection: Connection, live: str, schema: str) -> None:
         except MigrationError as error:
             raise SwitchError(f"schema {name}: {error}") from error
     await connection.execute(f'SET LOCAL search_path TO "{live}"')
+
+
+async def _free_name(connection: Connection, name: str) -> str:
+    """The name, or one like it if there was a switch within this second."""
+    free, number = name, 1
+    while await connection.fetchval("SELECT to_regnamespace($1)", free) is not None:
+        number += 1
+        free = f"{name}_{number}"
+    return free
 
 
 async def _behind(connection: Connection, live: str, schema: str, group_id: str, *, force: bool) -> int:

@@ -1,0 +1,58 @@
+"""The commands that rebuild, compare, switch and judge again, as a person calls them."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from core.settings import Settings
+from core.topics import create_topics
+from tests.broker.bigbrotr.conftest import Command
+from tests.broker.sinks.material import event, feed
+
+pytestmark = pytest.mark.broker
+
+
+async def test_rebuild_compare_and_switch(settings: Settings, command: Command) -> None:
+    await create_topics(settings)
+    assert (await command("migrate")).returncode == 0
+    made = [event(number) for number in range(30)]
+    async with feed(settings) as fed:
+        await fed.events(made)
+        await fed.sightings(made, "wss://relay.example", 1)
+        expected = fed.digest()
+
+    live = await command("rebuild", "--into", "public")
+    assert (live.returncode, "--into: schema public" in live.stderr) == (2, True), live.stderr
+    wrong = await command("rebuild", "--into", "Re-built")
+    assert (wrong.returncode, "a to z, 0 to 9 and _" in wrong.stderr) == (2, True), wrong.stderr
+
+    done = await command("rebuild", "--into", "one", "--jobs", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.json()["records"] > 30
+    assert (await command("rebuild", "--into", "other", "--jobs", "1")).returncode == 0
+    found = (await command("digest", "--at", "one", "--by-month", "--json")).json()
+    assert found["digest"] == expected.hexdigest()
+    assert [month["rows"] for month in found["months"]["events"].values()] == [30]
+    equal = await command("digest", "--at", "one", "--compare", "other")
+    assert equal.returncode == 0, equal.stdout
+    assert "DIFFERENT" not in equal.stdout
+
+    assert settings.postgres.dsn is not None
+    connection = await asyncpg.connect(settings.postgres.dsn.get_secret_value())
+    await connection.execute("DELETE FROM other.sightings WHERE id = $1", bytes.fromhex(made[0].id))
+    await connection.close()
+    different = await command("digest", "--at", "one", "--compare", "other", "--json")
+    assert different.returncode == 1
+    assert different.json()["differences"] == [{"table": "sightings", "month": "2026-09"}]
+
+    assert (await command("switch", "public")).returncode == 2
+    switched = await command("switch", "one")
+    assert switched.returncode == 0, switched.stderr
+    assert "bigbrotr switch public_2" in switched.stderr
+    assert (await command("digest", "--json")).json()["digest"] == expected.hexdigest()
+
+
+async def test_reprocess_needs_a_time_that_is_one(command: Command) -> None:
+    wrong = await command("reprocess", "--since", "2026-11-20", "--until", "2026-11-19")
+    assert (wrong.returncode, "must be 1970 or later and before --until" in wrong.stderr) == (2, True)

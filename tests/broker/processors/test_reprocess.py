@@ -1,0 +1,83 @@
+"""Bundles judged again: what a policy refused comes when the policy has changed, and the rest changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from core.settings import Settings
+from processors.reprocess import Report, reprocess
+from schemas.erasure import Cause, Erasure
+from schemas.event import Event
+from tests.broker.processors.harness import Line, bundles, erase, event_ids, line, produce, rejected, sighted
+from tests.unit.processors.material import event, wire
+
+pytestmark = pytest.mark.broker
+
+FAR_MS = 2**42
+EPHEMERAL = 20_001
+
+
+class Watched:
+    """A watcher that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, int]] = []
+        self.notes: list[str] = []
+
+    def progress(self, done: int, total: int) -> None:
+        self.steps.append((done, total))
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def copies(*events: Event) -> list[Line]:
+    return [line(each.id, wire(each), relay) for each in events for relay in ("wss://a.example", "wss://b.example")]
+
+
+async def judged(settings: Settings, since_ms: int = 0, until_ms: int = FAR_MS) -> Report:
+    watched = Watched()
+    report = await reprocess(settings, since_ms, until_ms, watched)
+    assert watched.steps[-1] == (report.bundles, report.bundles)
+    return report
+
+
+async def test_what_was_refused_comes_when_the_policy_allows_it(ours: Settings) -> None:
+    usual, ephemeral, erased = event("usual"), event("ephemeral", kind=EPHEMERAL), event("erased")
+    made = bundles([*copies(usual, ephemeral, erased), line("00" * 32, b"{}")], ours.kafka.partitions, size=1)
+    await produce(ours, made)
+    await erase(ours, [Erasure(id=erased.id, cause=Cause.OPERATOR, erased_at_ms=1)])
+
+    first = await judged(ours)
+    assert (first.bundles, first.copies, first.accepted, first.sightings) == (7, 7, 1, 2)
+    assert first.refused == {"kind_not_archived": 2, "bad_field": 1}
+    assert first.erased == {"operator": 2}
+    assert await event_ids(ours) == [usual.id]
+
+    processor = ours.processor.model_copy(update={"archive_ephemeral": True})
+    later = await judged(ours.model_copy(update={"processor": processor}))
+    assert (later.accepted, later.sightings, dict(later.refused)) == (2, 4, {"bad_field": 1})
+    assert set(await event_ids(ours)) == {usual.id, ephemeral.id}
+    assert await sighted(ours) == {
+        (each.id, relay) for each in (usual, ephemeral) for relay in ("wss://a.example", "wss://b.example")
+    }
+    assert len(await rejected(ours)) == 4, "what is refused again is said again"
+
+
+async def test_only_bundles_of_the_time_are_judged(ours: Settings) -> None:
+    early, late = event("early"), event("late")
+    await produce(ours, bundles(copies(early), ours.kafka.partitions))
+    moment_ms = time.time_ns() // 1_000_000 + 1
+    while time.time_ns() // 1_000_000 <= moment_ms:  # noqa: ASYNC110 - the clock has no event
+        await asyncio.sleep(0.001)
+    await produce(ours, bundles(copies(late), ours.kafka.partitions))
+    assert (await judged(ours, since_ms=moment_ms)).bundles == 1
+    assert await event_ids(ours) == [late.id]
+    assert (await judged(ours, until_ms=moment_ms)).bundles == 1
+    assert set(await event_ids(ours)) == {early.id, late.id}
+    nothing = Watched()
+    assert (await reprocess(ours, FAR_MS, FAR_MS + 1, nothing)).bundles == 0
+    assert nothing.notes == []

@@ -1,0 +1,93 @@
+"""What tests of rebuilds share: other archives beside the live one, and a watcher that remembers."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from core import postgres
+from core.kafka import end_offsets
+from core.settings import Settings
+from schemas.coverage import Coverage, FilterCoverage, Gap, GapReason
+from schemas.digest import ArchiveDigest
+from schemas.erasure import Cause, Erasure
+from schemas.event import Event
+from sinks.digest import digests
+from sinks.offsets import stored_offsets
+from sinks.rebuild.run import Plan, Rebuilt, rebuild
+from sinks.rebuild.source import Start, contents
+from tests.broker.sinks.forgetting import world
+from tests.broker.sinks.material import Feed, event
+
+RELAYS = [f"wss://relay{number}.example" for number in range(4)]
+
+
+@dataclass
+class Watched:
+    """A watcher that keeps what it was told."""
+
+    steps: list[tuple[int, int]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def progress(self, done: int, total: int) -> None:
+        self.steps.append((done, total))
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def in_schema(settings: Settings, schema: str) -> Settings:
+    """The same settings but for the schema."""
+    return settings.model_copy(update={"postgres": settings.postgres.model_copy(update={"schema": schema})})
+
+
+async def rebuilt(
+    settings: Settings, schema: str, *, start: Start | None = None, again: bool = False, jobs: int = 1
+) -> Rebuilt:
+    """Rebuild into a schema beside the live one."""
+    return await rebuild(settings, Plan(in_schema(settings, schema), start, again=again, jobs=jobs), Watched())
+
+
+async def archive(settings: Settings, schema: str = "public") -> ArchiveDigest:
+    """The digest of every table of a schema."""
+    return (await digests(in_schema(settings, schema), 1)).archive
+
+
+async def fetchval(settings: Settings, query: str, *arguments: object) -> object:
+    """One value from the live schema, over a connection of its own."""
+    async with await postgres.pool(settings, min_size=1, max_size=1) as pool:
+        return await pool.fetchval(query, *arguments)
+
+
+async def caught_up(settings: Settings) -> bool:
+    """Whether the live archive has taken all that its topics hold."""
+    ends = await end_offsets(settings, contents(settings))
+    async with await postgres.pool(settings, min_size=1, max_size=1) as pool, pool.acquire() as connection:
+        stored = await stored_offsets(connection, settings.sink.group_id)
+    return all(tp in stored and stored[tp].next_offset >= end for tp, end in ends.items())
+
+
+async def live_through(fed: Feed, seed: int, usual: int = 60) -> list[Event]:
+    """Feed events of every sort, sightings of all of them by some relays, coverage, erasures and a bad record."""
+    rng = random.Random(seed)
+    events = [event(seed * 10_000 + number) for number in range(usual)] + world(seed, 60)
+    rng.shuffle(events)
+    await fed.events(events)
+    for relay in rng.sample(RELAYS, 3):
+        await fed.sightings(rng.sample(events, len(events) * 2 // 3), relay, rng.randrange(2**40))
+    await fed.raw("sightings", 1, b"no sighting")
+    gap = Gap(since=seed, until=seed, reason=GapReason.CLOSED)
+    covered = Coverage(
+        relay=RELAYS[0],
+        cursor_s=seed,
+        sets=[FilterCoverage(filter="f", read=[(0, seed, 1)], gaps=[gap])],
+        updated_at_ms=seed,
+    )
+    await fed.raw("coverage", 0, covered.encode(), RELAYS[0].encode())
+    rules = [
+        Erasure(id=events[0].id, cause=Cause.OPERATOR, erased_at_ms=1),
+        Erasure(pubkey=events[1].pubkey, until_s=events[1].created_at, cause=Cause.LAW, erased_at_ms=1),
+    ]
+    for rule in rules:
+        await fed.raw("erasures", rule.partition(4), rule.encode(), rule.key())
+    return events

@@ -1,0 +1,270 @@
+"""A rebuilt archive equals the original, in whatever order its topics are read, and can take its place."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+from aiokafka import ConsumerRecord, TopicPartition
+
+from bigbrotr.targets import at
+from core import postgres
+from core.settings import Settings
+from schemas import sighting
+from schemas.sighting import Sighting
+from sinks.batch import Batch, Content, Record
+from sinks.digest import archive_digest, digests
+from sinks.digest_tables import ARCHIVE
+from sinks.migrate import migrate
+from sinks.offsets import OffsetsMovedError, TopicIdentity, begin_offsets
+from sinks.rebuild.run import Plan, rebuild
+from sinks.rebuild.source import BEGINNING, Start, identities
+from sinks.rebuild.target import LiveError, RebuildError
+from sinks.rebuild.worker import Report, _fill
+from sinks.switch import SwitchError, switch
+from sinks.writer import Writer
+from tests.broker.bigbrotr.conftest import variables
+from tests.broker.sinks.conftest import fresh_database
+from tests.broker.sinks.material import Feed, event, eventually, feed, running_sink
+from tests.broker.sinks.rebuilding import (
+    RELAYS,
+    Watched,
+    archive,
+    caught_up,
+    fetchval,
+    in_schema,
+    live_through,
+    rebuilt,
+)
+
+if TYPE_CHECKING:
+    from deploy.embedded.stack import Servers
+
+pytestmark = pytest.mark.broker
+
+
+async def _live(settings: Settings, *seeds: int) -> None:
+    """Let the live sink archive what was fed for some seeds."""
+    async with feed(settings) as fed:
+        for seed in seeds:
+            await live_through(fed, seed)
+    async with running_sink(settings):
+        await eventually(lambda: caught_up(settings))
+
+
+async def test_a_rebuilt_schema_and_a_rebuilt_database_equal_the_original(settings: Settings, servers: Servers) -> None:
+    await _live(settings, 1)
+    original = await digests(settings, 1)
+    rows = {table.name: original.archive.table(table.name).count for table in ARCHIVE}
+    assert all(rows[name] for name in rows.keys() - {"erased_author_ids", "erased_addresses"}), rows
+    with pytest.raises(LiveError, match="bigbrotr switch"):
+        await rebuilt(settings, "public")
+
+    done = await rebuilt(settings, "rebuilt", jobs=2)
+    assert done.records > sum(rows[name] for name in ("events", "deletions_by_id"))
+    assert await digests(in_schema(settings, "rebuilt"), 1) == original
+    # It goes on from where it was: to the tombstones that the rules of erasure had it send.
+    assert (await rebuilt(settings, "rebuilt")).records < done.records // 4
+
+    async with fresh_database(servers, "rebuilt_elsewhere") as dsn:
+        other = at(settings, dsn.get_secret_value())
+        watched = Watched()
+        await rebuild(settings, Plan(other, None, again=False, jobs=2), watched)
+        assert watched.steps[-1][0] == watched.steps[-1][1] > 0
+        assert await digests(other, 2) == original
+
+
+async def test_a_killed_rebuild_goes_on_from_what_is_committed(settings: Settings) -> None:
+    made = [event(number) for number in range(4_000)]
+    async with feed(settings) as fed:
+        await fed.events(made)
+        await fed.sightings(made, RELAYS[0], 1)
+        expected = fed.digest()
+    command = (sys.executable, "-m", "bigbrotr", "rebuild", "--into", "rebuilt", "--jobs", "2")
+    env = variables(settings) | {"BIGBROTR_SINK__BATCH_EVENTS": "50"}
+    first = await asyncio.create_subprocess_exec(*command, env=env, start_new_session=True)
+    taken = "SELECT coalesce(sum(next_offset), 0) FROM rebuilt.sink_offsets"
+
+    async def under_way() -> bool:
+        exists = await fetchval(settings, "SELECT to_regclass('rebuilt.sink_offsets') IS NOT NULL")
+        return bool(exists) and bool(await fetchval(settings, taken))
+
+    await eventually(under_way)
+    first.kill()
+    assert await first.wait() == -signal.SIGKILL
+
+    async def workers_are_gone() -> bool:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        return await fetchval(settings, query) == 0
+
+    await eventually(workers_are_gone)
+    missing = 4_000 - int(str(await fetchval(settings, "SELECT count(*) FROM rebuilt.events")))
+    assert 0 < missing < 4_000
+    done = await rebuilt(settings, "rebuilt")
+    assert missing <= done.records < 8_000
+    assert (await archive(settings, "rebuilt")).digest() == expected
+
+
+async def test_two_rebuilds_beside_live_traffic_and_one_in_another_order_are_equal(settings: Settings) -> None:
+    await _live(settings, 2)
+    async with feed(settings) as fed, running_sink(settings):
+        await asyncio.gather(
+            rebuilt(settings, "one", jobs=2),
+            rebuilt(settings, "other", jobs=1),
+            live_through(fed, 3),
+            live_through(fed, 4),
+        )
+        await eventually(lambda: caught_up(settings))
+    # Partition after partition, the last one first: sightings before events, and no two partitions mixed.
+    backwards = in_schema(settings, "backwards")
+    async with await postgres.pool(backwards, max_size=1) as pool, pool.acquire() as connection:
+        await migrate(connection)
+    for tp, identity in sorted((await identities(settings)).items(), reverse=True):
+        reports: list[Report] = []
+        await _fill(backwards, {tp: identity.end}, reports.append)
+        assert reports[-1].done
+    for schema in ("one", "other"):
+        await rebuilt(settings, schema)
+    original = await archive(settings)
+    for schema in ("one", "other", "backwards"):
+        assert original.differences(await archive(settings, schema)) == [], schema
+
+
+async def test_reading_from_a_time_or_an_offset_takes_what_is_later(settings: Settings) -> None:
+    early, late = [event(number) for number in range(40)], [event(number) for number in range(40, 80)]
+    async with feed(settings) as fed:
+        await fed.events(early)
+        moment_ms = time.time_ns() // 1_000_000 + 1
+        await eventually(lambda: _is_later(moment_ms))
+        await fed.events(late)
+        whole = fed.digest()
+    since = Start("then", time_ms=moment_ms)
+    await rebuilt(settings, "rebuilt", start=since)
+    ids = {each.id for each in late}
+    async with await postgres.pool(in_schema(settings, "rebuilt"), max_size=1) as pool:
+        assert {row["id"].hex() for row in await pool.fetch("SELECT id FROM events")} == ids
+        assert (await rebuilt(settings, "rebuilt", start=since)).records == 0, "the same start goes on"
+        with pytest.raises(RebuildError, match=r"from then: leave --from out .* or add --again"):
+            await rebuilt(settings, "rebuilt", start=BEGINNING)
+        async with await postgres.pool(settings, max_size=1) as live, live.acquire() as connection:
+            with pytest.raises(SwitchError, match="was read from then on, and lacks what was before"):
+                await switch(connection, "public", "rebuilt", settings.sink.group_id, force=False)
+        await rebuilt(settings, "rebuilt", start=BEGINNING, again=True)
+        assert await archive_digest(pool) == whole
+    found = await identities(settings)
+    end = next(
+        identity.end for tp, identity in found.items() if (tp.topic.endswith("events"), tp.partition) == (True, 0)
+    )
+    with pytest.raises(RebuildError, match=f"events/0 has offsets 0 to {end}, but {end + 1} is asked for"):
+        await rebuilt(settings, "offsets", start=Start("o", offsets={("events", 0): end + 1}))
+    await rebuilt(settings, "offsets", start=Start("o", offsets={("events", 0): end}))
+    assert (await archive(settings, "offsets")).digest().events == 80 - end
+
+
+async def _is_later(moment_ms: int) -> bool:
+    return time.time_ns() // 1_000_000 > moment_ms
+
+
+async def test_a_switch_under_live_traffic_mixes_nothing_and_can_be_taken_back(settings: Settings) -> None:
+    """Relays have other numbers in the other archive: one row with a number of the wrong one breaks the digest."""
+    stop = asyncio.Event()
+
+    async def traffic(fed: Feed) -> None:
+        number = 0
+        while not stop.is_set():
+            number += 20
+            made = [event(100_000 + number + each) for each in range(20)]
+            await fed.events(made)
+            for relay in RELAYS:
+                await fed.sightings(made, relay, number)
+
+    async with feed(settings) as fed, running_sink(settings):
+        await fed.events([event(1)])
+        await fed.sightings([event(1)], RELAYS[0], 1)
+        flowing = asyncio.create_task(traffic(fed))
+        await eventually(lambda: fetchval(settings, "SELECT count(*) > 100 FROM events"))
+        rebuilt_one = in_schema(settings, "rebuilt")
+        async with await postgres.pool(rebuilt_one, max_size=1) as pool, pool.acquire() as connection:
+            await migrate(connection)
+            await connection.executemany("INSERT INTO relays (url) VALUES ($1)", [(url,) for url in reversed(RELAYS)])
+        await rebuilt(settings, "rebuilt")
+        async with await postgres.pool(settings, max_size=1) as pool, pool.acquire() as connection:
+            group_id = settings.sink.group_id
+            switched = await switch(connection, "public", "rebuilt", group_id, force=False)
+            first = await connection.fetchval("SELECT url FROM relays ORDER BY id LIMIT 1")
+            assert first == RELAYS[-1], "a prepared statement would find the old tables"
+            seen = await connection.fetchval("SELECT count(*) FROM events")
+            await eventually(lambda: fetchval(settings, "SELECT count(*) > $1 FROM events", seen + 100))
+            with pytest.raises(SwitchError, match="no schema rebuilt"):
+                await switch(connection, "public", "rebuilt", group_id, force=False)
+            back = await switch(connection, "public", switched.kept, group_id, force=True)
+            assert await connection.fetchval("SELECT url FROM relays ORDER BY id LIMIT 1") == RELAYS[0]
+            await eventually(lambda: fetchval(settings, "SELECT count(*) > $1 FROM events", seen + 200))
+            await switch(connection, "public", back.kept, group_id, force=True)
+            stop.set()
+            await flowing
+            await eventually(lambda: caught_up(settings))
+        assert (await archive(settings)).digest() == fed.digest()
+
+
+async def test_a_batch_whose_relays_were_looked_up_in_other_tables_is_not_written(settings: Settings) -> None:
+    """Also where the offsets are the same in both archives, as after a rebuild of what stood still."""
+    tp = TopicPartition("sightings", 0)
+    identity = {tp: TopicIdentity("cluster", None, 0, 9)}
+    other = in_schema(settings, "rebuilt")
+    async with await postgres.pool(other, max_size=1) as pool, pool.acquire() as connection:
+        await migrate(connection)
+        await connection.execute("INSERT INTO relays (url) SELECT unnest($1::text[])", [RELAYS[1], RELAYS[0]])
+        await begin_offsets(connection, "group", identity)
+    async with await postgres.pool(settings, max_size=1) as pool, pool.acquire() as connection:
+        await begin_offsets(connection, "group", identity)
+        writer = Writer("group")
+        await writer.write(connection, _batch(tp, 0, RELAYS[:2]))
+        await connection.execute("UPDATE rebuilt.sink_offsets SET next_offset = 1")
+        await switch(connection, "public", "rebuilt", "group", force=False)
+        with pytest.raises(OffsetsMovedError, match="other tables"):
+            await writer.write(connection, _batch(tp, 1, RELAYS[:1]))
+        writer.forget()
+        await writer.write(connection, _batch(tp, 1, RELAYS[:1]))
+        assert await connection.fetchval("SELECT relay FROM event_sightings") == RELAYS[0]
+
+
+def _batch(tp: TopicPartition, offset: int, relays: list[str]) -> Batch:
+    """One record, which says that relays have an event."""
+    value = sighting.encode([Sighting(relay, 1, [("ab" * 32, 1)]) for relay in relays])
+    record: Record = ConsumerRecord(tp.topic, tp.partition, offset, 1, 0, None, value, None, 0, len(value), ())
+    batch = Batch(0)
+    batch.add(tp, offset, [record], Content.SIGHTINGS)
+    return batch
+
+
+async def test_a_switch_needs_a_whole_archive_and_keeps_grants(settings: Settings) -> None:
+    await _live(settings, 5)
+    role = f"reader_{os.getpid()}"
+    async with await postgres.pool(settings, max_size=1) as pool, pool.acquire() as connection:
+        group_id = settings.sink.group_id
+        await connection.execute(f"CREATE ROLE {role}")
+        await connection.execute(f"GRANT SELECT ON events TO {role}; GRANT USAGE ON SCHEMA public TO {role}")
+        try:
+            await connection.execute("CREATE SCHEMA empty")
+            with pytest.raises(SwitchError, match=r"schema empty: .* run `bigbrotr migrate`"):
+                await switch(connection, "public", "empty", group_id, force=False)
+            async with await postgres.pool(in_schema(settings, "empty"), max_size=1) as one, one.acquire() as there:
+                await migrate(there)
+                await there.execute("INSERT INTO rebuilds (group_id, began_from) VALUES ($1, 'beginning')", group_id)
+            with pytest.raises(SwitchError, match="did not come to its end"):
+                await switch(connection, "public", "empty", group_id, force=False)
+            await rebuilt(settings, "empty")
+            assert (await switch(connection, "public", "empty", group_id, force=False)).behind == 0
+            await connection.execute(f"SET ROLE {role}")
+            assert await connection.fetchval("SELECT count(*) FROM events")
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.fetchval("SELECT count(*) FROM relays")
+        finally:
+            await connection.execute(f"RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")
