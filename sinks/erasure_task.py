@@ -57,12 +57,19 @@ class ErasureTask:
 
     async def _run(self) -> None:
         while True:
-            if await self._with_database(_archive) != self._archive:
+            await asyncio.sleep(_EVERY_S)
+            try:
+                async with self._pool.acquire() as connection:
+                    archive = await _archive(connection)
+            except Exception as error:
+                if not postgres.is_transient(error):
+                    raise
+                continue  # Whoever has something to write waits for the database, and says so.
+            if archive != self._archive:
                 _log.info("the archive was switched to other tables: all erasures are applied to them")
                 await self._begin()
             if self._settings.policy.expiration == "erase":
                 await self._eraser.erase_expired(int(time.time()))
-            await asyncio.sleep(_EVERY_S)
 
     async def _begin(self) -> None:
         """Apply every rule to the tables that there are now."""

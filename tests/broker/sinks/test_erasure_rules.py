@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 
@@ -14,8 +15,9 @@ from schemas.event import Event
 from sinks.connection import Connection, Pool
 from sinks.erased import ErasedError
 from sinks.erasing import Eraser, open_eraser
-from tests.broker.sinks.forgetting import KEYS, PLACES, SPAN_S, Scribe, world
-from tests.broker.sinks.material import START_S
+from sinks.erasure_rules import Rules, store_if_done
+from tests.broker.sinks.forgetting import KEYS, PLACES, SPAN_S, Scribe, made, world
+from tests.broker.sinks.material import START_S, eventually
 
 pytestmark = pytest.mark.broker
 
@@ -58,7 +60,7 @@ async def empty(connection: Connection, *tables: str) -> None:
 async def test_rules_cover_the_same_before_and_after_their_events(eraser: Eraser, pool: Pool) -> None:
     rng = random.Random(5)
     causes: set[Cause | None] = set()
-    for seed in range(6):
+    for seed in range(5):
         events = world(seed, 120)
         rules = rules_about(events, rng)
         index = Erasures()
@@ -93,3 +95,47 @@ async def test_rules_cover_the_same_before_and_after_their_events(eraser: Eraser
             assert {*refused.value.ids, *(each.id for each in refused.value.found)} == gone
             assert await connection.fetchval("SELECT count(*) FROM events") == 0
     assert causes == {None, Cause.OPERATOR, Cause.LAW, Cause.VANISH, Cause.DELETION}
+
+
+AUTHOR_RULE = Erasure(pubkey=KEYS[0], until_s=START_S + SPAN_S, cause=Cause.OPERATOR, erased_at_ms=1)
+
+
+async def somebody_waits_for_a_lock(connection: Connection) -> None:
+    async def waits() -> object:
+        return await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+        )
+
+    await eventually(waits)
+
+
+async def test_a_rule_waits_for_the_batches_under_way_and_takes_what_they_wrote(eraser: Eraser, pool: Pool) -> None:
+    note = made(random.Random(1), 1, [], pubkey=KEYS[0], at=START_S)
+    async with pool.acquire() as connection, pool.acquire() as watcher:
+        scribe = Scribe(connection)
+        await scribe.begin()
+        async with connection.transaction():
+            await scribe.write([note], "wss://relay.example")
+            applying = asyncio.create_task(eraser.apply([AUTHOR_RULE]))
+            await somebody_waits_for_a_lock(watcher)
+            # It has looked for events of the author by now, and found none.
+            assert await watcher.fetchval("SELECT count(*) FROM erased_authors") == 0
+        await applying
+        for table in ("events", "sightings"):
+            assert await watcher.fetchval(f"SELECT count(*) FROM {table}") == 0
+        assert await watcher.fetchval("SELECT count(*) FROM erased_authors") == 1
+
+
+async def test_a_batch_waits_for_the_rule_that_is_being_applied_and_obeys_it(eraser: Eraser, pool: Pool) -> None:
+    note = made(random.Random(1), 1, [], pubkey=KEYS[0], at=START_S)
+    async with pool.acquire() as connection, pool.acquire() as other, pool.acquire() as watcher:
+        scribe = Scribe(connection)
+        await scribe.begin()
+        async with other.transaction():
+            assert await store_if_done(other, Rules.of([AUTHOR_RULE]))
+            writing = asyncio.create_task(scribe.write([note]))
+            await somebody_waits_for_a_lock(watcher)
+        with pytest.raises(ErasedError):
+            await writing
+        assert await watcher.fetchval("SELECT count(*) FROM events") == 0
