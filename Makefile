@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --requir
 
 .PHONY: help
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  Each hands ARGS="…" on to its command, for example: make demo ARGS="--once --events 2000"'
 
 $(BIN)/python:
@@ -49,6 +49,10 @@ run: $(RUN) ## Archive real relays: RELAYS="wss://… wss://…", or those of CO
 .PHONY: test
 test: $(DEV) ## Run every test: unit, contract, broker, e2e and faults
 	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-faults
+test-faults: $(DEV) ## Kill every part 50 times while 50,000 events flow; 30 s outages of each server
+	$(BIN)/python -m pytest -m long -o log_cli=true --log-cli-level=WARNING $(ARGS)
 
 .PHONY: check
 check: $(DEV) ## Lint, format and type checks: ruff and mypy --strict

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 
+from core.postgres import is_transient
 from core.settings_model import Settings
 from deploy.embedded.demo_scene import Signed
 from schemas.digest import Digest
@@ -71,13 +72,25 @@ class Archive:
     async def until(
         self, what: str, condition: Callable[[], Awaitable[bool]], limit_s: float = 120.0, poll_s: float = POLL_S
     ) -> None:
-        """Wait for a condition. The limit is far above what is normal: it only ends a test that would hang."""
+        """Wait for a condition; a database that is away has not fulfilled it.
+
+        The limit is far above what is normal: it only ends a test that would hang.
+        """
         deadline = time.monotonic() + limit_s
-        while not await condition():
+        while not await self._holds(condition):
             self._services.check()
             if time.monotonic() > deadline:
                 raise AssertionError(f"not within {limit_s:.0f} s: {what}; the archive holds {await self.counts()}")
             await asyncio.sleep(poll_s)
+
+    @staticmethod
+    async def _holds(condition: Callable[[], Awaitable[bool]]) -> bool:
+        try:
+            return await condition()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return False
 
     async def until_counts(self, events: int, pairs: int, limit_s: float = 120.0) -> None:
         """Wait until at least so many events and pairs are archived."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -60,9 +61,16 @@ class Services:
 
     def details(self, name: str) -> dict[str, Any]:
         """Return what a service says of its work; nothing while it does not answer."""
+        return dict(self._status(name).get("details", {}))
+
+    def reasons(self, name: str) -> list[str]:
+        """Return why a service is not ready, as `/readyz` says it; nothing while it does not answer."""
+        return list(self._status(name).get("reasons", []))
+
+    def _status(self, name: str) -> dict[str, Any]:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._port(name)}/status", timeout=5) as answer:
-                return dict(json.load(answer)["details"])
+                return dict(json.load(answer))
         except (OSError, ValueError):
             return {}
 
@@ -75,6 +83,10 @@ class Services:
         assert process.poll() is None, f"{name} had ended before it was killed:\n{self.tail(name)}"
         process.kill()
         process.wait()
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send a service a signal."""
+        self._running[name].send_signal(number)
 
     def stop(self) -> dict[str, int]:
         """Ask every service to stop, in the order of the flow; return their exit codes (-9: it had to be killed)."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosedError
 
 
 class ScriptedRelay:
@@ -27,6 +29,11 @@ class ScriptedRelay:
 
     async def handle(self, socket: ServerConnection) -> None:
         """Speak NIP-01 with one client."""
+        with contextlib.suppress(ConnectionClosedError):
+            await self._converse(socket)
+        self._subscriptions = [open_ for open_ in self._subscriptions if open_[0] is not socket]
+
+    async def _converse(self, socket: ServerConnection) -> None:
         async for frame in socket:
             verb, *rest = orjson.loads(frame)
             if verb == "REQ":
@@ -39,7 +46,6 @@ class ScriptedRelay:
             elif verb == "CLOSE":
                 closed = orjson.dumps(rest[0])
                 self._subscriptions = [open_ for open_ in self._subscriptions if open_ != (socket, closed)]
-        self._subscriptions = [open_ for open_ in self._subscriptions if open_[0] is not socket]
 
     def _matching(self, wanted: dict[str, Any]) -> list[bytes]:
         """Return what lies between `since` and `until`, newest first, in the given order where times are equal."""
