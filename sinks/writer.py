@@ -31,6 +31,8 @@ SightingRow: TypeAlias = "tuple[int, bytes, list[int], list[int]]"
 _SIGHTING_COLUMNS = ("created_at", "id", "relay_ids", "seen_ats_ms")
 _EVENT_NAMES = ", ".join(EVENT_COLUMNS)
 _KEY = itemgetter(0, 1)
+# Rows of attempts that failed are dead, but every statement of the next attempts reads them, until a commit.
+_TRIED_TOGETHER = 250
 _NOTHING: Mapping[TopicPartition, list[int]] = MappingProxyType({})
 
 # A process that is frozen in the middle of a batch must not hold the offsets' locks against its successor for ever.
@@ -103,18 +105,25 @@ class Writer:
 
     async def find_bad_rows(self, connection: Connection, batch: Batch) -> dict[int, str]:
         """The places of the entries that the database refuses, with its reason; nothing is written."""
+        bad: dict[int, str] = {}
+        for first in range(0, len(batch.entries), _TRIED_TOGETHER):
+            bad |= await self._find_bad(connection, batch.entries[first : first + _TRIED_TOGETHER], first)
+        return bad
 
-        async def attempt(entries: Sequence[Entry]) -> None:
+    async def _find_bad(self, connection: Connection, entries: Sequence[Entry], first: int) -> dict[int, str]:
+        async def attempt(some: Sequence[Entry]) -> None:
             self.forget()  # What an attempt that failed has added has no number any more.
-            await _write_entries(connection, entries, await self._relays.find(connection, _urls(entries)))
+            await _write_entries(connection, some, await self._relays.find(connection, _urls(some)))
             # Tried rows must not be tried again with the next half: the temporary tables are emptied by hand.
             await connection.execute("DELETE FROM batch_events; DELETE FROM batch_sightings")
 
+        async with connection.transaction():  # At its end the temporary tables are empty files again.
+            await connection.execute(_PREPARE)
         transaction = connection.transaction()
         await transaction.start()
         try:
             await connection.execute(_PREPARE)
-            return await find_bad(connection, batch.entries, attempt)
+            return await find_bad(connection, entries, attempt, first)
         finally:
             self.forget()
             if not connection.is_closed():
