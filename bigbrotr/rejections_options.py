@@ -37,7 +37,14 @@ def selecting(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--topic", "topics", type=click.Choice(TOPICS), multiple=True, help="Only in this topic."),
         click.option("--relay", type=RELAY, help="Only what this relay sent."),
         click.option("--stage", "stages", type=click.Choice(_STAGES), multiple=True, help="Only by this stage."),
-        click.option("--reason", "reasons", type=click.Choice(_REASONS), multiple=True, help="Only for this reason."),
+        click.option(
+            "--reason",
+            "reasons",
+            type=click.Choice(_REASONS),
+            metavar="REASON",
+            multiple=True,
+            help="Only for this reason, such as bad_signature; a wrong word is answered with all of them.",
+        ),
     ):
         command = option(command)
     return command

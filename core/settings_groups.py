@@ -154,7 +154,9 @@ class ProcessorSettings(Group):
 class SinkSettings(Group):
     """How verified events become rows."""
 
-    group_id: str = Field("bigbrotr-sink", min_length=1, description="Consumer group that shares events and sightings")
+    group_id: str = Field(
+        "bigbrotr-sink", min_length=1, description="Consumer group that shares events, sightings and coverage"
+    )
     batch_events: PositiveInt = Field(5000, description="Records after which a batch is written")
     batch_age_ms: int = Field(500, ge=1, le=60_000, description="Age in ms after which a batch is written")
     drain_s: PositiveFloat = Field(8.0, description="Time, in seconds, for the open batch when partitions are revoked")
