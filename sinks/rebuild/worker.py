@@ -35,9 +35,6 @@ _REPORT_S = 0.25
 _BATCH_AGE_S = 2.0
 # For batches, and beside them for rules of erasure that come meanwhile.
 _CONNECTIONS = 2
-# Fetches large enough that a request carries thousands of records; a full batch of decoded rows is larger.
-_FETCH_MIN_BYTES = 256 * 1024
-_FETCH_MAX_WAIT_MS = 100
 
 
 class Report(NamedTuple):
@@ -53,6 +50,11 @@ class _Reader(GroupReader):
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Do nothing."""
+
+    def has_read(self, ends: Mapping[TopicPartition, int]) -> bool:
+        """Whether records up to these ends were read: not known so where compaction has removed the last ones."""
+        positions = self.positions()
+        return all(positions.get(tp, 0) >= end for tp, end in ends.items())
 
 
 def work(settings: Settings, ends: dict[TopicPartition, int], channel: Channel) -> None:
@@ -79,8 +81,6 @@ async def _fill(settings: Settings, ends: Mapping[TopicPartition, int], tell: Ca
         client = await kafka.consumer(
             settings,
             auto_offset_reset="none",
-            fetch_min_bytes=_FETCH_MIN_BYTES,
-            fetch_max_wait_ms=_FETCH_MAX_WAIT_MS,
         )
         closing.push_async_callback(kafka.stop_client, client)
         eraser = await open_eraser(settings, pool, publisher)
@@ -107,7 +107,7 @@ async def _fill(settings: Settings, ends: Mapping[TopicPartition, int], tell: Ca
         tell(Report({}))
         loop = asyncio.get_running_loop()
         looked_at = loop.time()
-        while True:
+        while not reader.has_read(ends):
             await archiver.step()
             if loop.time() - looked_at < _REPORT_S:
                 continue
