@@ -22,6 +22,7 @@ from schemas.event import Event
 from schemas.topics import physical
 from sinks.connection import Pool
 from sinks.digest import archive_digest
+from sinks.erased import ARCHIVE_LOCK
 from sinks.migrate import migrate
 from tests.broker.sinks.conftest import fresh_database
 from tests.broker.sinks.forgetting import KEYS, made
@@ -142,8 +143,10 @@ async def test_erased_stays_erased(erasing: Settings, pool: Pool, servers: Serve
     half = len(made_up.events) // 2
     early, late = made_up.events[:half], made_up.events[half:]
     async with feed(erasing) as fed, AsyncExitStack() as sinks:
-        for _ in range(2):
-            await sinks.enter_async_context(running_sink(erasing))
+        # Two that both read everything, so that each meets what the other has erased.
+        second = erasing.model_copy(update={"sink": erasing.sink.model_copy(update={"group_id": "second"})})
+        for each in (erasing, second):
+            await sinks.enter_async_context(running_sink(each))
         # Sightings of all, events of half: the others are erased before they were ever seen.
         await fed.sightings(made_up.events, RELAY, 1)
         await fed.events(early)
@@ -151,12 +154,14 @@ async def test_erased_stays_erased(erasing: Settings, pool: Pool, servers: Serve
         await publish(erasing, made_up.rules)
         await fed.events(late)
         await all_read(erasing, pool)
+        await all_read(second, pool)
         await holds(pool, made_up.digest())
         assert await records_left(erasing) == {each.id for each in made_up.kept()}
         # A relay sends everything again, and the sinks take it although no processor would have let it through.
         await fed.events(made_up.events)
         await fed.sightings(made_up.events, RELAY, 2)
         await all_read(erasing, pool)
+        await all_read(second, pool)
         await holds(pool, made_up.digest())
     # The last word on each erased event is a tombstone again.
     assert await records_left(erasing) == {each.id for each in made_up.kept()}
@@ -172,9 +177,9 @@ async def test_a_sink_that_is_killed_while_it_erases_leaves_nothing_half_erased(
     settings: Settings, pool: Pool, tmp_path: Path
 ) -> None:
     rng = random.Random(9)
-    notes = [made(rng, 1, [], pubkey=KEYS[0], at=START_S + n) for n in range(1200)]
+    notes = [made(rng, 1, [], pubkey=KEYS[0], at=START_S + n) for n in range(800)]
     others = [made(rng, 1, [], pubkey=KEYS[1], at=START_S + n) for n in range(50)]
-    rule = Erasure(pubkey=KEYS[0], until_s=START_S + 999, cause=Cause.OPERATOR, erased_at_ms=1)
+    rule = Erasure(pubkey=KEYS[0], until_s=START_S + 699, cause=Cause.OPERATOR, erased_at_ms=1)
     made_up = World(notes + others, [rule], set())
     topic = physical(settings.kafka.topic_prefix, "erasures")
     async with feed(settings) as fed:
@@ -182,14 +187,17 @@ async def test_a_sink_that_is_killed_while_it_erases_leaves_nothing_half_erased(
         await fed.sightings(made_up.events, RELAY, 1)
         async with member(settings, tmp_path / "first") as first:
             await all_read(settings, pool)
-            await publish(settings, [rule])
+            # A batch that is under way holds the deleting up, not the publishing.
+            async with pool.acquire() as connection, connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock_shared(" + ARCHIVE_LOCK % "'events'" + ")")
+                await publish(settings, [rule])
 
-            async def announcing() -> bool:
-                return sum((await end_offsets(settings, [topic])).values()) > 1
+                async def announced() -> bool:
+                    return sum((await end_offsets(settings, [topic])).values()) > 1
 
-            await eventually(announcing)
-            os.kill(first.pid, signal.SIGKILL)
-        assert await pool.fetchval("SELECT count(*) FROM events") > len(made_up.kept()), "killed before it was done"
+                await eventually(announced)
+                os.kill(first.pid, signal.SIGKILL)
+                assert await pool.fetchval("SELECT count(*) FROM events") == len(made_up.events)
         # As another group, which need not wait until the dead member is missed.
         again = settings.model_copy(update={"sink": settings.sink.model_copy(update={"group_id": "again"})})
         async with running_sink(again):

@@ -46,9 +46,13 @@ def rules_about(events: list[Event], rng: random.Random) -> list[Erasure]:
         for key, place in ((rng.choice(KEYS), rng.choice(PLACES)) for _ in range(5))
     ]
     rules.append(Erasure(address=f"0:{KEYS[2]}:", until_s=until(), cause=Cause.DELETION, erased_at_ms=1))
-    for cause in (Cause.OPERATOR, Cause.LAW, Cause.VANISH, Cause.VANISH):
-        early = START_S + rng.randrange(SPAN_S // 3)
-        rules.append(Erasure(pubkey=rng.choice(KEYS), until_s=early, cause=cause, erased_at_ms=1))
+    # Few of the authors' events, and to the second: a bound that is off by one must show.
+    oldest = sorted(events, key=lambda each: each.created_at)[: len(events) // 3]
+    wraps = [each for each in oldest if each.kind == 1059 and each.tags]
+    for cause, some_events in ((Cause.OPERATOR, oldest), (Cause.LAW, oldest), (Cause.VANISH, wraps)):
+        bound = rng.choice(some_events)
+        for_whom = [tag[1] for tag in bound.tags if tag[:1] == ["p"] and tag[1] in KEYS] or [bound.pubkey]
+        rules.append(Erasure(pubkey=for_whom[0], until_s=bound.created_at, cause=cause, erased_at_ms=1))
     return rules
 
 
