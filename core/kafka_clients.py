@@ -34,8 +34,9 @@ _REBALANCE_TIMEOUT_MS = 60_000
 # A bundle topic's largest batch is 1 MiB; a larger single batch (up to 4 MiB) is still delivered whole (KIP-74), so
 # this bounds memory at about this times the partitions without ever blocking a partition.
 _PARTITION_FETCH_BYTES = 1024 * 1024
-# Closing sends what is left of a leave-group request; it must not wait for a broker that is away.
-STOP_S = 5.0
+# Closing sends what is left of a leave-group request. It must not wait for a broker that is away, and must be over
+# before the lifecycle's deadline for closing (CLOSE_S, 5 s), which would call a drained service undrained.
+STOP_S = 4.0
 # A client that never started has nothing to deliver. aiokafka waits for the answer to its request to join, which the
 # group holds back while a member that died is waited for; a service that is told to stop cannot wait for that.
 _ABANDON_S = 0.5

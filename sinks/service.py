@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from aiokafka import AIOKafkaConsumer
@@ -29,9 +30,8 @@ _log = logging.getLogger(__name__)
 
 # How often the ends of the topics are asked for, which is how old a shown lag may be.
 _LAG_S = 5.0
-# Between two answers there is `_LAG_S`, twice that where the database does not answer in between. A broker that is
-# silent for longer is reported as away.
-_SILENT_S = 3 * _LAG_S
+# Between two answers there is `_LAG_S`; a broker that is silent for this long is reported as away.
+_SILENT_S = 2 * _LAG_S
 # A fetch waits for this much or this long, whichever comes first: one request then carries many bundles' outputs, and a
 # quiet topic is still seen at once on a human scale.
 _FETCH_MIN_BYTES = 64 * 1024
@@ -54,7 +54,7 @@ class SinkService(Service):
         self._reader: GroupReader | None = None
         self._erasures: ErasureTask | None = None
         self._archiver: Archiver | None = None
-        self._observer: asyncio.Task[None] | None = None
+        self._observers: list[asyncio.Task[None]] = []
         self._lag: int | None = None
         self._answered_s = time.monotonic()
         self._months_ahead = MONTHS_NEEDED
@@ -101,7 +101,12 @@ class SinkService(Service):
             drain_s=sink.drain_s,
         )
         self._answered_s = time.monotonic()
-        self._observer = asyncio.create_task(self._observe(self._consumer, self._pool), name="sink lag")
+        consumer = self._consumer
+        # Apart: a database that hangs must not make Kafka look silent.
+        self._observers = [
+            asyncio.create_task(self._observe(lambda: self._measure_lag(consumer)), name="sink lag"),
+            asyncio.create_task(self._observe(lambda: self._count_months(pool)), name="sink months"),
+        ]
 
     async def run(self) -> None:
         """Archive until the process is to stop."""
@@ -117,15 +122,18 @@ class SinkService(Service):
 
     async def close(self) -> None:
         """Leave the group and close every connection."""
-        if self._observer is not None:
-            self._observer.cancel()
-            await asyncio.wait({self._observer})
+        for observer in self._observers:
+            observer.cancel()
+        await asyncio.gather(*self._observers, return_exceptions=True)
+        # At once: each may use up its time while Kafka is away, and together they must not use up more than one's.
+        closing: list[Awaitable[object]] = []
         if self._erasures is not None:
-            await self._erasures.close()
+            closing.append(self._erasures.close())
         if self._consumer is not None:
-            await kafka.stop_client(self._consumer)
+            closing.append(kafka.stop_client(self._consumer))
         if self._publisher is not None:
-            await self._publisher.close()
+            closing.append(self._publisher.close())
+        await asyncio.gather(*closing)
         if self._pool is not None:
             self._pool.terminate()
 
@@ -155,25 +163,28 @@ class SinkService(Service):
         """End the process where the observer broke, whose figures would be believed, or erasing did."""
         if self._erasures is not None:
             self._erasures.check()
-        if self._observer is not None and self._observer.done() and not self._observer.cancelled():
-            self._observer.result()
+        for observer in self._observers:
+            if observer.done() and not observer.cancelled():
+                observer.result()
 
     def _started(self) -> Archiver:
         assert self._archiver is not None, "start comes before run and drain"
         return self._archiver
 
-    async def _observe(self, consumer: AIOKafkaConsumer, pool: Pool) -> None:
-        """Look up lag and months ahead from time to time. Failures show elsewhere: these are figures for people."""
+    async def _observe(self, measure: Callable[[], Awaitable[None]]) -> None:
+        """Refresh a figure from time to time. Failures show elsewhere: these are figures for people."""
         while True:
             try:
-                await self._measure_lag(consumer)
-                async with asyncio.timeout(_LAG_S), pool.acquire() as connection:
-                    self._months_ahead = await months_ahead(connection)
+                await measure()
             except Exception as error:
                 if not kafka.is_transient(error) and not postgres.is_transient(error):
                     raise
                 _log.debug("figures could not be refreshed: %s", brief(error))
             await asyncio.sleep(_LAG_S)
+
+    async def _count_months(self, pool: Pool) -> None:
+        async with asyncio.timeout(_LAG_S), pool.acquire() as connection:
+            self._months_ahead = await months_ahead(connection)
 
     async def _measure_lag(self, consumer: AIOKafkaConsumer) -> None:
         positions = self._reader.positions() if self._reader is not None else {}

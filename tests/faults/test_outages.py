@@ -77,6 +77,16 @@ async def test_a_server_is_away(run: Pipeline, stack: OwnStack, away: Away) -> N
     await weathers(run, away.how(stack, away.name), away.waits, away.least_s)
 
 
+@long
+async def test_a_sink_that_has_written_all_is_drained_though_the_broker_is_away(run: Pipeline, stack: OwnStack) -> None:
+    with demo_relays(relays=1, events=EVENTS, copies=1) as relays:
+        await announce(run.settings, *relays.urls)
+        await run.archive.until_counts(EVENTS, EVENTS, LIMIT_S)
+        async with frozen(stack, "kafka"):
+            await watch(run.services, SHORT_S, {"sink": "Kafka"})
+            assert await asyncio.to_thread(run.services.stop_one, "sink") == 0
+
+
 class Remote(NamedTuple):
     """Services that reach the servers by lines; a line leads from the one port to the other."""
 

@@ -90,16 +90,17 @@ class Services:
 
     def stop(self) -> dict[str, int]:
         """Ask every service to stop, in the order of the flow; return their exit codes (-9: it had to be killed)."""
-        codes = {}
-        for name in [name for name in NAMES if name in self._running]:
-            process = self._running.pop(name)
-            process.terminate()
-            try:
-                codes[name] = process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                codes[name] = process.wait()
-        return codes
+        return {name: self.stop_one(name) for name in NAMES if name in self._running}
+
+    def stop_one(self, name: str) -> int:
+        """Ask a service to stop; return its exit code."""
+        process = self._running.pop(name)
+        process.terminate()
+        try:
+            return process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
 
     def check(self) -> None:
         """Fail when a service has ended by itself."""
