@@ -75,16 +75,6 @@ async def test_a_storm_stops_the_sink_and_after_the_mend_every_row_arrives(setti
         await eventually(lambda: holds(pool, len(good) + len(bad)))
 
 
-async def test_a_share_of_one_lets_the_sink_go_on(settings: Settings, pool: Pool) -> None:
-    await pool.execute("ALTER TABLE events ADD CONSTRAINT no_sevens CHECK (kind <> 7)")
-    bad = list(in_one_partition(1000, 3 * MOST, settings.kafka.partitions))
-    async with feed(settings) as fed:
-        await fed.events([*bad, event(1)])
-        async with running_sink(with_sink(settings, storm_share=1.0)):
-            await eventually(lambda: holds(pool, 1))
-    assert len(await read_rejections(settings)) == len(bad)
-
-
 async def holds(pool: Pool, events: int) -> object:
     """Whether the archive has so many events."""
     return await pool.fetchval("SELECT count(*) = $1 FROM events", events)
