@@ -1,6 +1,6 @@
-"""`make bench`: what a copy costs the pure functions, then the whole pipeline, whose options are those of this command.
+"""`make bench`: the pure functions, a rebuild against bare writing, then the whole pipeline, which takes the options.
 
-The first part goes to standard error, so that `--json` leaves one object on standard output.
+All but the last goes to standard error, so that `--json` leaves one object on standard output.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import sys
 
 from tests.bench.bench_pipeline import main
 
-HOT_PATH = ("tests.bench.bench_parse", "tests.bench.bench_signature")
+FIRST = ("tests.bench.bench_parse", "tests.bench.bench_signature", "tests.bench.bench_rebuild")
 
 if __name__ == "__main__":
     if "--help" not in sys.argv:
-        for module in HOT_PATH:
+        for module in FIRST:
             subprocess.run([sys.executable, "-m", module], stdout=sys.stderr, check=True)
     main(prog_name="python -m tests.bench")

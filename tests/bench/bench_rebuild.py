@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
@@ -20,7 +22,7 @@ import psutil
 import uvloop
 from pydantic import SecretStr
 
-from core import postgres
+from core import kafka, postgres
 from core.settings import Settings, load_settings
 from core.topics import create_topics
 from deploy.embedded.stack import ensure_servers
@@ -201,33 +203,42 @@ async def measure(settings: Settings, pids: dict[str, int], events: int, jobs: i
 
 
 async def main() -> None:
-    """Measure in topics and a database of its own, which are removed."""
+    """Measure, on the servers of the settings or on embedded ones that are started for it."""
     events = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
     jobs = int(sys.argv[2]) if len(sys.argv) > 2 else default_jobs()
     name = f"bench_rebuild_{os.getpid()}"
-    with ensure_servers(load_settings()) as given:
-        assert given.postgres.dsn is not None
-        url = urlsplit(given.postgres.dsn.get_secret_value())
-        owner = await asyncpg.connect(urlunsplit(url))
-        await owner.execute(f"CREATE DATABASE {name}")
-        try:
-            settings = given.model_copy(
-                update={
-                    "kafka": given.kafka.model_copy(update={"topic_prefix": f"{name}."}),
-                    "postgres": given.postgres.model_copy(
-                        update={"dsn": SecretStr(urlunsplit(url._replace(path=f"/{name}")))}
-                    ),
-                    "sink": given.sink.model_copy(update={"group_id": name}),
-                }
-            )
-            await create_topics(settings)
-            backend = psutil.Process(await owner.fetchval("SELECT pg_backend_pid()"))
-            postmaster, guard = backend.parents()[:2]
-            kafka = next(each for each in guard.children() if each != postmaster)
-            await measure(settings, {"postgres": postmaster.pid, "kafka": kafka.pid}, events, jobs)
-        finally:
-            await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
-            await owner.close()
+    with TemporaryDirectory(prefix="bigbrotr-bench-") as directory:
+        given = load_settings(data_dir=Path(directory))  # of embedded servers: they and all that they hold go with it
+        with ensure_servers(given) as settings:
+            await _in_its_own(settings, name, events, jobs)
+
+
+async def _in_its_own(settings: Settings, name: str, events: int, jobs: int) -> None:
+    """Measure in a database and topics that are made for it and removed after it."""
+    assert settings.postgres.dsn is not None
+    url = urlsplit(settings.postgres.dsn.get_secret_value())
+    dsn = SecretStr(urlunsplit(url._replace(path=f"/{name}")))
+    mine = settings.model_copy(
+        update={
+            "kafka": settings.kafka.model_copy(update={"topic_prefix": f"{name}."}),
+            "postgres": settings.postgres.model_copy(update={"dsn": dsn}),
+            "sink": settings.sink.model_copy(update={"group_id": name}),
+        }
+    )
+    owner = await asyncpg.connect(urlunsplit(url))
+    admin = await kafka.admin(settings)
+    await owner.execute(f"CREATE DATABASE {name}")
+    try:
+        await create_topics(mine)
+        backend = psutil.Process(await owner.fetchval("SELECT pg_backend_pid()"))
+        postmaster, guard = backend.parents()[:2]
+        broker = next(each for each in guard.children() if each != postmaster)
+        await measure(mine, {"postgres": postmaster.pid, "kafka": broker.pid}, events, jobs)
+    finally:
+        await admin.delete_topics([topic for topic in await admin.list_topics() if topic.startswith(f"{name}.")])
+        await kafka.stop_client(admin)
+        await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await owner.close()
 
 
 if __name__ == "__main__":
