@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import asyncpg
 import pytest
 
-from core import kafka
+from core import kafka, metrics
 from core.kafka_reading import end_offsets, read_to_end
 from core.settings import PolicySettings, PostgresSettings, Settings
 from schemas.digest import Digest
@@ -157,12 +157,17 @@ async def test_erased_stays_erased(erasing: Settings, pool: Pool, servers: Serve
         await all_read(second, pool)
         await holds(pool, made_up.digest())
         assert await records_left(erasing) == {each.id for each in made_up.kept()}
-        # A relay sends everything again, and the sinks take it although no processor would have let it through.
+        # A relay sends everything again, and the sinks read it although no processor would have let it through.
+        before = metrics.values()
         await fed.events(made_up.events)
         await fed.sightings(made_up.events, RELAY, 2)
         await all_read(erasing, pool)
         await all_read(second, pool)
         await holds(pool, made_up.digest())
+        after = metrics.values()
+        refused = after["bigbrotr_refused_erased_total"] - before["bigbrotr_refused_erased_total"]
+        assert refused >= 2 * (len(made_up.events) - len(made_up.kept())), "by each sink"
+        assert after.get("bigbrotr_rejected_total") == before.get("bigbrotr_rejected_total")
     # The last word on each erased event is a tombstone again.
     assert await records_left(erasing) == {each.id for each in made_up.kept()}
     async with another_archive(servers, erasing, "erased_replay") as (again, replayed), running_sink(again):
