@@ -117,7 +117,7 @@ class Planner:
                 self._reader = None
             return Progress()
         self._reader = None
-        self._windows.report(1)
+        self._windows.report(1, 0)
         return Progress(read=[(asked.since, asked.until)])
 
     def refused(self, reason: GapReason) -> Progress:
@@ -163,7 +163,7 @@ class Planner:
     def _after_page(self, progress: Progress) -> Progress:
         reader = self._reader
         if reader is not None and reader.query() is None:
-            self._windows.report(reader.queries)
+            self._windows.report(reader.queries, reader.largest_page)
             self._reader = None
         return progress
 

@@ -164,7 +164,11 @@ class Crawler:
                 planner.connection_lost()
                 raise
             complaint = dialogue.notice is not None and is_complaint(dialogue.notice.text)
-            if page.answered or (page.events and not _is_refusal(page)):
+            silent = page.closed is None and page.eose is None and dialogue.notice is None
+            if page.answered or silent or (page.events and not _is_refusal(page)):
+                if silent:
+                    # It may still answer other questions: some relays say nothing where they have nothing.
+                    self.problem = str(GapReason.NO_EOSE)
                 self._ledger.add(name, planner.feed(page.page(complaint=complaint)), asked_s)
                 self._skip_s = 0
                 return
@@ -190,8 +194,6 @@ class Crawler:
             return GapReason.RESTRICTED
         if "limit" in said.lower() and prefix != "rate-limited" and self._lower_limit(said):
             return None
-        if closed is None and not said:
-            return GapReason.NO_EOSE
         await asyncio.sleep(backoff.next_s())
         return GapReason.RATE_LIMITED if prefix == "rate-limited" else None
 

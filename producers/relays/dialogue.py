@@ -88,17 +88,15 @@ class Dialogue:
     async def wait_for(self, page: PageSubscription, idle_s: float) -> None:
         """Wait for EOSE, CLOSED, or so many seconds without an event while we were reading."""
         began = time.monotonic()
-        seen = -1
         while not page.ended.is_set():
-            came = page.events + page.misfits
-            if (came == seen and not self.connection.paused) or time.monotonic() - began > LONGEST_PAGE_S:
-                return
-            seen = came
+            seen = page.events + page.misfits
             try:
                 async with asyncio.timeout(idle_s):
                     await page.ended.wait()
             except TimeoutError:
-                continue
+                silent = page.events + page.misfits == seen and not self.connection.paused
+                if silent or time.monotonic() - began > LONGEST_PAGE_S:
+                    return
 
     async def release(self, subscription: Subscription) -> None:
         """Close a subscription; what is still on its way is taken for a little while."""

@@ -27,6 +27,7 @@ class WindowReader:
     def __init__(self, window: Range, base: Filter, vocabulary: Vocabulary, habits: Habits) -> None:
         """Read a window with the filter `base`, learning into `habits` how the relay answers."""
         self.queries = 0
+        self.largest_page = 0
         self.full_second: tuple[int, list[Seen]] | None = None
         """A second with more events than a page, and those shown of it. Whoever takes it apart sets this to None."""
         self._window = window
@@ -77,6 +78,7 @@ class WindowReader:
     def feed(self, page: Page) -> Progress:
         """Take in the page that answers `query`."""
         self.queries += 1
+        self.largest_page = max(self.largest_page, len(page.events))
         piece = self._pieces[-1]
         if page.older and not self._habits.ignores_since:
             self._habits.ignores_since = True

@@ -21,8 +21,11 @@ LARGEST_S = 1 << 25
 """A year and three weeks: a relay with nothing in it is asked about all of Nostr's time in a dozen windows."""
 _FIRST_LENGTH_S = 1 << 17
 """A day and a half: less than a page on most relays."""
-_QUIET, _FEW, _MANY, _FLOOD = 2, 4, 16, 64
-"""Queries in a window: from an empty page with its confirmation to more than anybody wants to repeat."""
+_QUIET = 20
+"""Events that fit a page of any relay. Larger windows cost it fewer questions, and larger pages show sooner how many
+events fit one and in which order they come."""
+_FEW, _MANY, _FLOOD = 4, 16, 64
+"""Queries in a window: from a page with its confirmation to more than anybody wants to repeat."""
 
 
 class Windows:
@@ -49,12 +52,12 @@ class Windows:
             self._left.append((since, low - 1))
         return low, until
 
-    def report(self, queries: int) -> None:
-        """Tell how many queries the last window took, for the length of the next."""
+    def report(self, queries: int, largest_page: int) -> None:
+        """Tell how many queries the last window took, and its largest page, for the length of the next."""
         if not self._measured:
             return
         length_s = self._habits.window_s or _FIRST_LENGTH_S
-        if queries <= _QUIET:
+        if largest_page <= _QUIET:
             length_s *= 4
         elif queries <= _FEW:
             length_s *= 2
