@@ -56,6 +56,7 @@ class FilterLedger:
         self.identity = stored.identity
         self._wire = stored.wire
         self._read: list[ReadRange] = list(stored.read)
+        self._passed_s: dict[LatePass, int] = {}
         self._gaps = [OpenGap(gap.since, gap.until, gap.reason, gap.tries, gap.retry_at_s or 0) for gap in stored.gaps]
 
     @property
@@ -75,18 +76,17 @@ class FilterLedger:
         """
         again = [(max(since_s, BEGINNING), FOREVER)]
         for late in passes:
-            begins_s = now_s - late.span_s
-            if any(read_at <= now_s - late.every_s for _, until, read_at in self._read if until >= begins_s):
-                again.append((max(begins_s, BEGINNING), FOREVER))
+            due_s = self._pass_due_s(late, now_s)
+            if due_s is not None and due_s <= now_s:
+                self._passed_s[late] = now_s
+                again.append((max(now_s - late.span_s, BEGINNING), FOREVER))
         later = [(gap.since, gap.until) for gap in self._gaps if gap.retry_at_s > now_s]
         return subtract(complement(subtract(self._ranges(), again), BEGINNING, now_s), later)
 
     def next_due_s(self, passes: Iterable[LatePass], now_s: int) -> int | None:
         """When a gap or a late pass is due next."""
         due = [gap.retry_at_s for gap in self._gaps]
-        for late in passes:
-            begins_s = now_s - late.span_s
-            due += [read_at + late.every_s for _, until, read_at in self._read if until >= begins_s]
+        due += [due_s for late in passes if (due_s := self._pass_due_s(late, now_s)) is not None]
         return min(due, default=None)
 
     def add(self, progress: Progress, asked_s: int) -> bool:
@@ -145,6 +145,13 @@ class FilterLedger:
                 for gap in self._gaps
             ],
         )
+
+    def _pass_due_s(self, late: LatePass, now_s: int) -> int | None:
+        """When a late pass is due; one that was begun and not finished is not begun again at once."""
+        read = [read_at for _, until, read_at in self._read if until >= now_s - late.span_s]
+        if not read:
+            return None
+        return max(min(read) + late.every_s, self._passed_s.get(late, 0) + int(FIRST_RETRY_S))
 
     def _ranges(self) -> list[Range]:
         return [(since, until) for since, until, _ in self._read]

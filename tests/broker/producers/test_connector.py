@@ -200,6 +200,11 @@ async def test_auth_is_answered_once_with_the_configured_key(quick: Settings) ->
     assert id_form(event) is not None
     assert verify(event.pubkey, event.id, event.sig)
     assert {line.event for line in await lines(quick)} == {verbatim(each) for each in events}
+    # What was read so says as whom.
+    as_key, *others = (await coverage(quick))[relay.url].sets
+    assert as_key.identity == answer["pubkey"]
+    assert as_key.read
+    assert not any(other.read for other in others)
 
 
 async def test_auth_without_end_is_not_answered_without_end(quick: Settings) -> None:

@@ -171,6 +171,10 @@ def test_late_passes_read_again_what_was_read_long_ago() -> None:
         book.heard(NOW, NOW + hour * 3600 - 1)
     assert book.backlog("f", day - 3600)[:-1] == [(day - 3600 - RECONNECT_OVERLAP_S, day - 3600)]
     assert book.backlog("f", day)[0] == (day - 3 * DAY_S, day)
+    # A relay that gives nothing then is not asked again at once.
+    assert book.backlog("f", day + 60)[0][0] > day - 3600
+    book.heard(day, day + 3500)
+    assert book.backlog("f", day + 3600)[0] == (day + 3600 - 3 * DAY_S, day + 3600)
     book.add("f", Progress(read=[(day - 3 * DAY_S, day)]), day)
     # Not again at once, and the older ones in a week.
     assert book.backlog("f", day)[0][0] > day - 3600
