@@ -73,8 +73,10 @@ class ErasureTask:
 
     async def _begin(self) -> None:
         """Apply every rule to the tables that there are now."""
-        if self._follower is not None:
-            await self._follower.close()
+        # Let go of first: a follower that was told to end is no failure, and `check` may look while it ends.
+        follower, self._follower = self._follower, None
+        if follower is not None:
+            await follower.close()
         self._archive = await self._with_database(_archive)
         await self._with_database(lambda connection: set_own_urls(connection, self._settings.policy.own_urls))
         self._follower = ErasureFollower(self._settings, self._eraser.apply)
