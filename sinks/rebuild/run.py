@@ -126,14 +126,16 @@ class _Worker:
     """A process and the end of the pipe from which it is heard."""
 
     def __init__(self, settings: Settings, ends: dict[TopicPartition, int]) -> None:
-        # A fresh interpreter: a fork would take over this process's loop and connections.
-        context = get_context("spawn")
+        # Forks of a fresh process that has imported what they need: a fork of this one would take over its loop and
+        # connections, and fresh interpreters would each take most of a second.
+        context = get_context("forkserver")
+        context.set_forkserver_preload([work.__module__])
         self._channel: Channel
-        self._channel, theirs = context.Pipe(duplex=False)
+        self._channel, theirs = context.Pipe()
         self._process: BaseProcess = context.Process(target=work, args=(settings, ends, theirs), daemon=True)
         self._process.start()
         theirs.close()
-        self.began = False
+        self.is_ready = False
         self.done = False
 
     def hear(self) -> dict[TopicPartition, int]:
@@ -145,7 +147,7 @@ class _Worker:
         with suppress(EOFError):
             while not self.done and self._channel.poll():
                 report: Report = self._channel.recv()
-                self.began = True
+                self.is_ready = True
                 if report.failure is not None:
                     raise RebuildError(f"{report.failure}; the same command goes on from what is committed")
                 offsets |= report.offsets
@@ -157,6 +159,10 @@ class _Worker:
             )
         return offsets
 
+    def begin(self) -> None:
+        """Let it read."""
+        self._channel.send(None)
+
     def end(self) -> None:
         """End the process, whatever it does."""
         self._process.terminate()
@@ -167,16 +173,20 @@ class _Worker:
 
 
 async def _listen(workers: list[_Worker], begun: Mapping[TopicPartition, int], total: int, watcher: Watcher) -> float:
-    """Return when all are done, with the seconds since the first of them began."""
+    """Return when all are done, with the seconds since they began, which they do together."""
     reached = dict(begun)
-    first_s: float | None = None
+    while not all(worker.is_ready for worker in workers):
+        for worker in workers:
+            worker.hear()
+        await asyncio.sleep(_LISTEN_S)
+    began_s = time.monotonic()
+    for worker in workers:
+        worker.begin()
     while not all(worker.done for worker in workers):
         for worker in workers:
             reached |= worker.hear()
-        if first_s is None and any(worker.began for worker in workers):
-            first_s = time.monotonic()
         # Beyond its end a partition counts no more: what came after the start is read along, but was not promised.
         watcher.progress(min(total, sum(reached.values()) - sum(begun.values())), total)
         await asyncio.sleep(_LISTEN_S)
     watcher.progress(total, total)
-    return 0.0 if first_s is None else time.monotonic() - first_s
+    return time.monotonic() - began_s

@@ -66,13 +66,25 @@ def work(settings: Settings, ends: dict[TopicPartition, int], channel: Channel) 
     logging.getLogger().setLevel(max(logging.WARNING, logging.getLogger().level))
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_fill(settings, ends, channel.send))
+            runner.run(fill(settings, ends, lambda: _ready(channel), channel.send))
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent says it
         _log.debug("the rebuild fails", exc_info=True)
         channel.send(Report({}, failure=brief(error)))
 
 
-async def _fill(settings: Settings, ends: Mapping[TopicPartition, int], tell: Callable[[Report], None]) -> None:
+def _ready(channel: Channel) -> None:
+    """Say that everything is there, and wait until the others are ready too: nothing else runs here meanwhile."""
+    channel.send(Report({}))
+    channel.recv()
+
+
+async def fill(
+    settings: Settings,
+    ends: Mapping[TopicPartition, int],
+    ready: Callable[[], None],
+    tell: Callable[[Report], None],
+) -> None:
+    """Read partitions to their ends; `ready` is called, and may block, before the first record."""
     async with AsyncExitStack() as closing:
         pool = await postgres.pool(settings, min_size=1, max_size=_CONNECTIONS)
         closing.callback(pool.terminate)
@@ -104,7 +116,7 @@ async def _fill(settings: Settings, ends: Mapping[TopicPartition, int], tell: Ca
             drain_s=settings.sink.drain_s,
         )
         garbage.settle()
-        tell(Report({}))
+        ready()
         loop = asyncio.get_running_loop()
         looked_at = loop.time()
         while not reader.has_read(ends):

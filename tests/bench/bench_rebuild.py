@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -120,6 +121,17 @@ async def write_bare(connection: Connection, rows: list[EventRow], sightings: li
                 await connection.execute(statement)
 
 
+def cpu_seconds(pids: list[int]) -> float:
+    """What processes have used, with their children: those that ended, and those that live."""
+    used = 0.0
+    for root in map(psutil.Process, pids):
+        for process in [root, *root.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                used += times.user + times.system + times.children_user + times.children_system
+    return used
+
+
 def in_schema(settings: Settings, schema: str) -> Settings:
     """The same settings but for the schema."""
     return settings.model_copy(update={"postgres": settings.postgres.model_copy(update={"schema": schema})})
@@ -134,7 +146,7 @@ async def drop(settings: Settings, schema: str) -> None:
 
 
 async def measure_bare(
-    settings: Settings, servers: Meter, rows: list[EventRow], sightings: list[SightingRow], *, with_digest: bool
+    settings: Settings, servers: list[int], rows: list[EventRow], sightings: list[SightingRow], *, with_digest: bool
 ) -> tuple[Cost, str]:
     """Write into a schema of its own; also the digest of what is there then, if wanted."""
     pool = await postgres.pool(in_schema(settings, "bare"), min_size=1, max_size=1, command_timeout=None)
@@ -144,18 +156,17 @@ async def measure_bare(
             "INSERT INTO relays OVERRIDING SYSTEM VALUE VALUES ($1, $2)",
             [(relay, f"wss://relay{relay}.example") for relay in range(RELAYS)],
         )
-        cpu_s, wall_s = time.process_time(), time.perf_counter()
-        servers.start()
+        server_s, cpu_s, wall_s = cpu_seconds(servers), time.process_time(), time.perf_counter()
         await write_bare(connection, rows, sightings, settings.sink.batch_events)
         wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
-        cost = Cost(wall_s, cpu_s, sum(each.cpu_s for each in servers.stop().values()), 0)
+        cost = Cost(wall_s, cpu_s, cpu_seconds(servers) - server_s, 0)
     digest = (await archive_digest(pool)).hexdigest() if with_digest else ""
     pool.terminate()
     await drop(settings, "bare")
     return cost, digest
 
 
-async def measure_rebuild(settings: Settings, servers: Meter, jobs: int, *, with_digest: bool) -> tuple[Cost, str]:
+async def measure_rebuild(settings: Settings, servers: list[int], jobs: int, *, with_digest: bool) -> tuple[Cost, str]:
     """Rebuild into a schema of its own; also the digest of what is there then, if wanted."""
     filled = in_schema(settings, "rebuilt")
     pool = await postgres.pool(filled, min_size=1, max_size=1, command_timeout=None)
@@ -164,17 +175,17 @@ async def measure_rebuild(settings: Settings, servers: Meter, jobs: int, *, with
     ours = Meter({"rebuild": os.getpid()})
     own = psutil.Process().memory_full_info().pss
     ours.start()
-    servers.start()
+    server_s, client_s = cpu_seconds(servers), cpu_seconds([os.getpid()])
     done = await rebuild(settings, Plan(filled, None, again=False, jobs=jobs), Silent())
-    used = ours.stop()["rebuild"]
-    server_s = sum(each.cpu_s for each in servers.stop().values())
+    server_s, client_s = cpu_seconds(servers) - server_s, cpu_seconds([os.getpid()]) - client_s
+    peak_bytes = ours.stop()["rebuild"].peak_bytes - own
     digest = (await archive_digest(pool)).hexdigest() if with_digest else ""
     pool.terminate()
     await drop(settings, "rebuilt")
-    return Cost(done.seconds, used.cpu_s, server_s, used.peak_bytes - own), digest
+    return Cost(done.seconds, client_s, server_s, peak_bytes), digest
 
 
-async def measure(settings: Settings, pids: dict[str, int], events: int, jobs: int) -> float:
+async def measure(settings: Settings, pids: list[int], events: int, jobs: int) -> float:
     """Print what both cost and the ratio of their rates; return that."""
     made = [usual_event(number) for number in range(events)]
     await fill_topics(settings, made, settings.sink.batch_events)
@@ -184,9 +195,9 @@ async def measure(settings: Settings, pids: dict[str, int], events: int, jobs: i
     rebuilt: list[Cost] = []
     for number in range(ROUNDS):
         # Equal rows are shown once: reading all of them takes longer than writing them.
-        cost, expected = await measure_bare(settings, Meter(pids), rows, sightings, with_digest=not number)
+        cost, expected = await measure_bare(settings, pids, rows, sightings, with_digest=not number)
         bare.append(cost)
-        cost, digest = await measure_rebuild(settings, Meter(pids), jobs, with_digest=not number)
+        cost, digest = await measure_rebuild(settings, pids, jobs, with_digest=not number)
         rebuilt.append(cost)
         assert digest == expected, "the rebuilt archive is not the one that was written bare"
     print(f"{events:,} events with 2.4 sightings each, best of {ROUNDS}, {os.cpu_count()} cores, {jobs} jobs")
@@ -233,7 +244,7 @@ async def _in_its_own(settings: Settings, name: str, events: int, jobs: int) -> 
         backend = psutil.Process(await owner.fetchval("SELECT pg_backend_pid()"))
         postmaster, guard = backend.parents()[:2]
         broker = next(each for each in guard.children() if each != postmaster)
-        await measure(mine, {"postgres": postmaster.pid, "kafka": broker.pid}, events, jobs)
+        await measure(mine, [postmaster.pid, broker.pid], events, jobs)
     finally:
         await admin.delete_topics([topic for topic in await admin.list_topics() if topic.startswith(f"{name}.")])
         await kafka.stop_client(admin)

@@ -26,7 +26,7 @@ from sinks.offsets import OffsetsMovedError, TopicIdentity, begin_offsets
 from sinks.rebuild.run import Plan, rebuild
 from sinks.rebuild.source import BEGINNING, Start, identities
 from sinks.rebuild.target import LiveError, RebuildError
-from sinks.rebuild.worker import Report, _fill
+from sinks.rebuild.worker import Report, fill
 from sinks.switch import SwitchError, switch
 from sinks.writer import Writer
 from tests.broker.bigbrotr.conftest import variables
@@ -127,7 +127,7 @@ async def test_two_rebuilds_beside_live_traffic_and_one_in_another_order_are_equ
         await migrate(connection)
     for tp, identity in sorted((await identities(settings)).items(), reverse=True):
         reports: list[Report] = []
-        await _fill(backwards, {tp: identity.end}, reports.append)
+        await fill(backwards, {tp: identity.end}, lambda: None, reports.append)
         assert reports[-1].done
     for schema in ("one", "other"):
         await rebuilt(settings, schema)
