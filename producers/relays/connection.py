@@ -153,11 +153,13 @@ class RelayConnection:
 
     async def close(self) -> None:
         """Close, with the handshake if the relay is quick about it. Never raises."""
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self._websocket.close()
-        # A close with a full queue can hang (websockets issue 1555).
-        self._websocket.transport.abort()
+        try:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                    await self._websocket.close()
+        finally:
+            # A close with a full queue can hang (websockets issue 1555), and a stop may cut it short.
+            self._websocket.transport.abort()
 
     def _ended(self, error: ConnectionClosed) -> RelayError:
         if error.sent is not None and error.sent.code == _MESSAGE_TOO_BIG:
