@@ -136,6 +136,10 @@ class PushConnection(ClientConnection):
                     continue
                 super().data_received(data[at:])
                 return
+            # Before the rest of a long header is waited for: the library refuses what is malformed by its first bytes.
+            if data[at] not in _WHOLE_FRAMES or length > _LENGTH_64:
+                super().data_received(data[at:])
+                return
             if length == _LENGTH_16:
                 start += 2
                 length = int.from_bytes(data[at + 2 : start])
@@ -145,7 +149,7 @@ class PushConnection(ClientConnection):
             if size < start:
                 self._wanted = start - at
                 break
-            if data[at] not in _WHOLE_FRAMES or data[at + 1] > _LENGTH_64 or (limit is not None and length > limit):
+            if limit is not None and length > limit:
                 super().data_received(data[at:])
                 return
             end = start + length

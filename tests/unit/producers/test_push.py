@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
@@ -274,6 +274,7 @@ def answers(written: bytes) -> list[tuple[int, bytes]]:
     cuts=st.lists(st.integers(1, 5) | st.integers(1, 200), min_size=1, max_size=30),
     with_handshake=st.booleans(),
 )
+@example(pieces=[b"\x03~"], cuts=[1], with_handshake=False)
 def test_any_stream_is_taken_as_the_library_takes_it(
     pieces: list[bytes], cuts: list[int], with_handshake: bool
 ) -> None:
