@@ -145,13 +145,26 @@ async def stop_client(
         elif isinstance(client, AIOKafkaConsumer):
             await _cut_off_consumer(client)
         return False
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if not isinstance(client, AIOKafkaConsumer) or (task is not None and task.cancelling()):
+            raise
+        # Nobody has cancelled us: aiokafka lets out that it has cancelled a fetch which was waiting to try again.
+        await _cut_off_consumer(client)
     return True
 
 
 async def _cut_off_consumer(client: AIOKafkaConsumer) -> None:
     """End what stop() had no time for: it waits for the group's coordinator before it ends the fetching."""
-    if client._fetcher is not None:  # noqa: SLF001
-        await client._fetcher.close()  # noqa: SLF001
+    fetcher = client._fetcher  # noqa: SLF001
+    if fetcher is not None:
+        fetcher._closed = True  # noqa: SLF001
+        fetches = {fetcher._fetch_task, *fetcher._pending_tasks}  # noqa: SLF001
+        for fetch in fetches:
+            fetch.cancel()
+        await asyncio.wait(fetches)
+        for waiter in list(fetcher._fetch_waiters):  # noqa: SLF001
+            fetcher._notify(waiter)  # noqa: SLF001
     await client._client.close()  # noqa: SLF001
 
 
