@@ -162,7 +162,7 @@ async def _cut_off_consumer(client: AIOKafkaConsumer) -> None:
         fetches = {fetcher._fetch_task, *fetcher._pending_tasks}  # noqa: SLF001
         for fetch in fetches:
             fetch.cancel()
-        await asyncio.wait(fetches)
+        await asyncio.wait(fetches, timeout=STOP_S)
         for waiter in list(fetcher._fetch_waiters):  # noqa: SLF001
             fetcher._notify(waiter)  # noqa: SLF001
     await client._client.close()  # noqa: SLF001

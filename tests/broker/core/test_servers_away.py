@@ -75,14 +75,6 @@ async def test_a_wait_for_the_broker_can_be_cancelled(later: tuple[Settings, int
     assert waiting.reasons() == []
 
 
-async def test_a_consumer_is_stopped_while_a_fetch_of_it_waits_to_try_again(settings: Settings) -> None:
-    client = await kafka.consumer(settings)
-    assert client._fetcher is not None
-    # As a fetch that has failed does; aiokafka lets out the end of that wait as if it were ours.
-    client._fetcher._pending_tasks.add(asyncio.create_task(asyncio.sleep(3_600)))
-    assert await kafka.stop_client(client)
-
-
 def with_dsn(settings: Settings, **changes: object) -> Settings:
     assert settings.postgres.dsn is not None
     address = urlsplit(settings.postgres.dsn.get_secret_value())._replace(**changes)  # type: ignore[arg-type]  # names and text
