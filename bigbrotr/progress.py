@@ -54,6 +54,30 @@ class StepProgress:
             self._bar.console.print(f"{step}{share}: {text}", markup=False, highlight=False)
 
 
+class CountProgress(StepProgress):
+    """Shows how many of how many are done, at which rate, and the time left.
+
+    Args:
+        what: is being done.
+        unit: what is counted.
+    """
+
+    def __init__(self, what: str, unit: str) -> None:
+        super().__init__()
+        self._what = what
+        self._unit = unit
+        self._began_s = time.monotonic()
+
+    def count(self, done: int, total: int) -> None:
+        """Show that so many of all are done."""
+        now_s = time.monotonic()
+        if not done:
+            self._began_s = now_s
+        rate = done / max(0.001, now_s - self._began_s)  # a first moment of no time is no division by zero
+        left = f", {(total - done) / rate:,.0f} s left" if rate and done < total else ""
+        self.show(self._what, done, total, f"{done:,} of {total:,} {self._unit}, {rate:,.0f}/s{left}")
+
+
 class ImportProgress(StepProgress):
     """Shows the steps of an import: reading, judging, archiving.
 

@@ -11,7 +11,7 @@ import click
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
 from bigbrotr.parameters import MOMENT
-from bigbrotr.rebuild_progress import RebuildProgress
+from bigbrotr.progress import CountProgress
 from bigbrotr.servers import quiet_log, say, servers
 from bigbrotr.targets import TARGET, at, named
 from sinks.migrate import MigrationError
@@ -82,7 +82,7 @@ def rebuild_(
         filled = at(live, target)
         plan = Plan(filled, start, again=again, jobs=jobs or default_jobs())
         try:
-            with RebuildProgress() as progress:
+            with CountProgress("rebuilding", "records") as progress:
                 done = asyncio.run(rebuild(live, plan, progress))
         except LiveError as error:
             raise click.UsageError(f"--into: {error}") from error

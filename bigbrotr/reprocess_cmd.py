@@ -12,7 +12,7 @@ import click
 
 from bigbrotr.options import Options, pass_options
 from bigbrotr.parameters import MOMENT
-from bigbrotr.rebuild_progress import RebuildProgress
+from bigbrotr.progress import CountProgress
 from bigbrotr.servers import quiet_log, servers
 from processors.reprocess import Report, reprocess
 
@@ -39,7 +39,7 @@ def reprocess_(options: Options, *, since: int, until: int | None, as_document: 
         raise click.UsageError(f"--since {since} must be 1970 or later and before --until {until}")
     settings = options.settings()
     quiet_log(settings)
-    with servers(settings) as filled, RebuildProgress("reprocessing", "bundles") as progress:
+    with servers(settings) as filled, CountProgress("reprocessing", "bundles") as progress:
         report = asyncio.run(reprocess(filled, since * 1000, until * 1000, progress))
     if as_document:
         click.echo(json.dumps(asdict(report)))
