@@ -68,7 +68,7 @@ class CountProgress(StepProgress):
         self._unit = unit
         self._began_s = time.monotonic()
 
-    def count(self, done: int, total: int) -> None:
+    def progress(self, done: int, total: int) -> None:
         """Show that so many of all are done."""
         now_s = time.monotonic()
         if not done:
