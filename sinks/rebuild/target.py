@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from ssl import SSLError
 from typing import NamedTuple
 
 import asyncpg
@@ -12,6 +13,7 @@ from aiokafka import TopicPartition
 
 from core import postgres
 from core.settings import Settings
+from core.waiting import brief
 from sinks.connection import Connection
 from sinks.offsets import StoredOffset, TopicIdentity, begin_offsets, check_position, stored_offsets
 from sinks.rebuild.source import BEGINNING, Start
@@ -57,24 +59,42 @@ async def place(connection: Connection) -> Place:
 
 
 async def refuse_live(connection: Connection, settings: Settings) -> None:
-    """Raise LiveError where the target is the archive of the settings, which the sink writes."""
+    """Raise LiveError where the target is the archive of the settings, which the sink writes.
+
+    Raises RebuildError where that cannot be told: it is there, and does not let us look.
+    """
     here = await place(connection)
     if here.schema is None or settings.postgres.dsn is None:
         return
     try:
-        live = await asyncpg.connect(**postgres.connection_options(settings) | {"timeout": _LIVE_S})
-    except (OSError, TimeoutError, asyncpg.PostgresError):
-        return
-    try:
-        async with asyncio.timeout(_LIVE_S):
-            there = await place(live)
-    finally:
-        live.terminate()
+        there = await _live_place(settings)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise RebuildError(
+            f"the live archive (postgres.dsn) cannot be asked whether it is the target: {brief(error)}; try again when "
+            "it answers"
+        ) from error
     if here == there:
         raise LiveError(
             f"schema {here.schema} of database {here.database} is the live archive, which the sink fills from the "
             "topics: name another schema or database, and `bigbrotr switch` when it is filled"
         )
+
+
+async def _live_place(settings: Settings) -> Place | None:
+    """Where the live archive is; None where it is away, and so not what we are connected to."""
+    try:
+        live = await asyncpg.connect(**postgres.connection_options(settings) | {"timeout": _LIVE_S})
+    except (asyncpg.InvalidCatalogNameError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError):
+        return None
+    except OSError as error:
+        if isinstance(error, SSLError):
+            raise
+        return None
+    try:
+        async with asyncio.timeout(_LIVE_S):
+            return await place(live)
+    finally:
+        live.terminate()
 
 
 @asynccontextmanager

@@ -119,16 +119,20 @@ async def fill(
         ready()
         loop = asyncio.get_running_loop()
         looked_at = loop.time()
-        while not reader.has_read(ends):
-            await archiver.step()
-            if loop.time() - looked_at < _REPORT_S:
-                continue
-            looked_at = loop.time()
-            erasing.check()
-            if await _all_read(client, reader, ends):
-                break
-            tell(Report(archiver.committed))
-        await archiver.flush()
+        committed = False
+        while not committed:
+            while not reader.has_read(ends):
+                await archiver.step()
+                if loop.time() - looked_at < _REPORT_S:
+                    continue
+                looked_at = loop.time()
+                erasing.check()
+                if await _all_read(client, reader, ends):
+                    break
+                tell(Report(archiver.committed))
+            await archiver.flush()
+            # A batch that was dropped is read again: then no position is trusted any more.
+            committed = not reader.unplaced()
         tell(Report(archiver.committed, done=True))
 
 

@@ -111,6 +111,38 @@ async def test_a_killed_rebuild_goes_on_from_what_is_committed(settings: Setting
     assert (await archive(settings, "rebuilt")).digest() == expected
 
 
+async def test_a_last_batch_that_is_dropped_is_read_again(settings: Settings) -> None:
+    """As where the server lost its last moments in a crash: the offsets are not where the batch began."""
+    made = [event(number) for number in range(40)]
+    async with feed(settings) as fed:
+        await fed.events(made)
+    other = in_schema(settings, "rebuilt")
+    async with await postgres.pool(other, max_size=1) as pool, pool.acquire() as connection:
+        await migrate(connection)
+        await connection.execute(
+            "CREATE SEQUENCE moves; CREATE FUNCTION refuse_first() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RETURN CASE WHEN nextval('rebuilt.moves') > 1 THEN NEW END; END $$; "
+            "CREATE TRIGGER once BEFORE UPDATE ON sink_offsets FOR EACH ROW EXECUTE FUNCTION refuse_first()"
+        )
+        await rebuilt(settings, "rebuilt")
+        assert await connection.fetchval("SELECT count(*) FROM events") == len(made)
+
+
+async def test_a_live_archive_that_lets_nobody_look_stops_a_rebuild_and_one_that_is_gone_does_not(
+    settings: Settings, servers: Servers
+) -> None:
+    assert servers.dsn is not None
+    name = f"closed_{os.getpid()}"
+    async with fresh_database(servers, name) as dsn:
+        live = at(settings, dsn.get_secret_value())
+        owner = await asyncpg.connect(servers.dsn.get_secret_value())
+        await owner.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await owner.close()
+        with pytest.raises(RebuildError, match=f"cannot be asked whether it is the target: .*{name}"):
+            await rebuild(live, Plan(settings, None, again=False, jobs=1), Watched())
+    await rebuild(live, Plan(settings, None, again=False, jobs=1), Watched())
+
+
 async def test_two_rebuilds_beside_live_traffic_and_one_in_another_order_are_equal(settings: Settings) -> None:
     await _live(settings, 2)
     async with feed(settings) as fed, running_sink(settings):
