@@ -42,15 +42,15 @@ async def erase_ids(connection: Connection, dates: Mapping[bytes, int | None]) -
 
     Args:
         connection: to the archive.
-        dates: of each id its `created_at`, where it is known; sightings of others are left to `erase_sightings`.
+        dates: of each id its `created_at`, where that is told; the row of an event says it better. Sightings of ids
+            without either are left to `erase_sightings`.
     """
     ids = list(dates)
     async with connection.transaction():
         await connection.execute(LOCK)
+        stored = await connection.fetch(_DATES, [key_prefix(each) for each in ids], ids)
         known = {each: date for each, date in dates.items() if date is not None}
-        if unknown := [each for each in ids if each not in known]:
-            stored = await connection.fetch(_DATES, [key_prefix(each) for each in unknown], unknown)
-            known |= {row["id"]: row["created_at"] for row in stored}
+        known |= {row["id"]: row["created_at"] for row in stored}
         for table in _TABLES_BY_KEY:
             await connection.execute(_BY_KEY.format(table=table), list(known.values()), list(known))
         for table in _TABLES_BY_REQUEST:

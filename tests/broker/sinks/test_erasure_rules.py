@@ -101,6 +101,18 @@ async def test_rules_cover_the_same_before_and_after_their_events(eraser: Eraser
     assert causes == {None, Cause.OPERATOR, Cause.LAW, Cause.VANISH, Cause.DELETION}
 
 
+async def test_a_rule_that_tells_a_wrong_date_erases_all_the_same(eraser: Eraser, pool: Pool) -> None:
+    note = made(random.Random(1), 1, [], pubkey=KEYS[0], at=START_S)
+    async with pool.acquire() as connection:
+        scribe = Scribe(connection)
+        await scribe.begin()
+        await scribe.write([note], "wss://relay.example")
+        rule = Erasure(id=note.id, created_at=START_S + 1, cause=Cause.OPERATOR, erased_at_ms=1)
+        await eraser.apply([rule])
+        for table in ("events", "sightings"):
+            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
 AUTHOR_RULE = Erasure(pubkey=KEYS[0], until_s=START_S + SPAN_S, cause=Cause.OPERATOR, erased_at_ms=1)
 
 
