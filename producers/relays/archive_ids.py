@@ -75,6 +75,7 @@ class ArchiveIds:
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
         self._not_before_s = 0.0
+        self._trouble: str | None = None
 
     @property
     def configured(self) -> bool:
@@ -105,10 +106,9 @@ class ArchiveIds:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
             # TimeoutError is an OSError. Whatever it is, what the archive holds is not known.
             self._not_before_s = time.monotonic() + _LEFT_ALONE_S
-            logger.warning(
-                "relays are paged through for %.0f s: the archive gives no ids: %s", _LEFT_ALONE_S, brief(error)
-            )
+            self._say(brief(error))
             return None
+        self._say(None)
         held = [(created_at, event_id.hex()) for created_at, event_id, _ in rows]
         sighted = frozenset(event_id.hex() for _, event_id, is_sighted in rows if is_sighted)
         return ArchiveWindow(held, sighted, complete=len(rows) <= self._most)
@@ -118,6 +118,16 @@ class ArchiveIds:
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.terminate()
+
+    def _say(self, trouble: str | None) -> None:
+        """Log what is wrong with the archive, None for nothing: once, and again when it becomes something else."""
+        if trouble == self._trouble:
+            return
+        self._trouble = trouble
+        if trouble is None:
+            logger.info("the archive gives ids again: relays are compared with it")
+        else:
+            logger.warning("relays are paged through: the archive gives no ids: %s", trouble)
 
     async def _opened(self) -> asyncpg.Pool:
         async with self._opening:

@@ -132,10 +132,15 @@ async def test_a_database_that_is_not_there_is_not_asked_again_at_once(unused_tc
         assert ids._pool is not None
 
 
-async def test_a_database_without_the_tables_is_no_archive(servers: Servers) -> None:
+async def test_a_database_without_the_tables_is_no_archive_and_that_is_said_once(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(archive_ids, "_LEFT_ALONE_S", 0.0)
     assert servers.dsn is not None
     async with reading(servers.dsn.get_secret_value()) as ids:
-        assert await ask(ids) is None
+        for _ in range(3):
+            assert await ask(ids) is None
+    assert [record.levelname for record in caplog.records if "gives no ids" in record.message] == ["WARNING"]
 
 
 async def test_whoever_asks_waits_for_seconds_at_most_and_is_answered_again_later(
