@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
-from core import kafka, metrics, postgres
+from core import kafka, metrics
 from core.kafka import Publisher
 from core.settings import Settings
 from core.waiting import until_it_works
@@ -21,7 +21,7 @@ from schemas.erasure import Cause, Erasure
 from schemas.partition import event_partition
 from schemas.topics import physical
 from sinks.batch import Batch
-from sinks.connection import Connection, Pool
+from sinks.connection import Pool, with_connection
 from sinks.erased import Found, erased_among
 from sinks.erased_rows import erase_ids, erase_sightings, expired, new_ids
 from sinks.erasure_rules import Rules, find, new_rules, store_if_done
@@ -82,22 +82,22 @@ class Eraser:
         self._has_rules = True
         dates = {bytes.fromhex(rule.id): rule.created_at for rule in rules if rule.id and rule.pubkey is None}
         if dates:
-            new = await self._with_database(partial(new_ids, ids=list(dates)))
+            new = await with_connection(self._pool, partial(new_ids, ids=list(dates)))
             # A rule with a date was announced behind its tombstone.
             await self._sender.send_tombstones(each for each in new if dates[each] is None)
             for ids in _parts(list(new)):
-                await self._with_database(partial(erase_ids, dates={each: dates[each] for each in ids}))
-            while await self._with_database(partial(erase_sightings, limit=_AT_A_TIME)):
+                await with_connection(self._pool, partial(erase_ids, dates={each: dates[each] for each in ids}))
+            while await with_connection(self._pool, partial(erase_sightings, limit=_AT_A_TIME)):
                 pass
         for some in _parts(rules):
-            if others := await self._with_database(partial(new_rules, rules=Rules.of(some))):
+            if others := await with_connection(self._pool, partial(new_rules, rules=Rules.of(some))):
                 await self._apply_rules(others)
 
     async def erase(self, found: Sequence[Found]) -> None:
         """Announce events and delete them."""
         self._has_rules = True
         await self._sender.announce(found)
-        await self._with_database(partial(erase_ids, dates={each.id: each.created_at for each in found}))
+        await with_connection(self._pool, partial(erase_ids, dates={each.id: each.created_at for each in found}))
         for each in found:
             metrics.ERASED_ROWS.labels(each.cause.value).inc()
 
@@ -106,14 +106,14 @@ class Eraser:
         if not self._has_rules:
             return
         ids = {entry.event.id for entry in batch.entries if entry.event is not None}
-        if erased := await self._with_database(partial(erased_among, ids=ids)):
+        if erased := await with_connection(self._pool, partial(erased_among, ids=ids)):
             await self._sender.send_tombstones(erased)
             metrics.REFUSED_ERASED.inc(batch.leave_out(erased))
 
     async def erase_expired(self, now_s: int) -> None:
         """Erase what has expired by a moment (Unix seconds)."""
         while True:
-            keys = await self._with_database(partial(expired, now_s=now_s, limit=_AT_A_TIME))
+            keys = await with_connection(self._pool, partial(expired, now_s=now_s, limit=_AT_A_TIME))
             if not keys:
                 return
             await self.erase([Found(created_at, each, Cause.EXPIRATION) for created_at, each in keys])
@@ -122,17 +122,10 @@ class Eraser:
         done = False
         while not done:
             # Looked for without the lock first: batches go on meanwhile.
-            if found := await self._with_database(partial(find, rules=rules, limit=_AT_A_TIME)):
+            if found := await with_connection(self._pool, partial(find, rules=rules, limit=_AT_A_TIME)):
                 await self.erase(found)
             else:
-                done = await self._with_database(partial(store_if_done, rules=rules))
-
-    async def _with_database(self, attempt: Callable[[Connection], Awaitable[T]]) -> T:
-        async def once() -> T:
-            async with self._pool.acquire() as connection:
-                return await attempt(connection)
-
-        return await until_it_works("PostgreSQL", once, postgres.is_transient)
+                done = await with_connection(self._pool, partial(store_if_done, rules=rules))
 
 
 async def open_eraser(settings: Settings, pool: Pool, publisher: Publisher) -> Eraser:

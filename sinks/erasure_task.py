@@ -5,18 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 from core import postgres
 from core.erasures import ErasureFollower
 from core.settings import Settings
-from core.waiting import until_it_works
-from sinks.connection import Connection, Pool
+from sinks.connection import Connection, Pool, with_connection
 from sinks.deletions import set_own_urls
 from sinks.erasing import Eraser
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 # How often expired events are looked for, and whether the archive is still the same one: events expire by the second,
@@ -77,17 +73,10 @@ class ErasureTask:
         follower, self._follower = self._follower, None
         if follower is not None:
             await follower.close()
-        self._archive = await self._with_database(_archive)
-        await self._with_database(lambda connection: set_own_urls(connection, self._settings.policy.own_urls))
+        self._archive = await with_connection(self._pool, _archive)
+        await with_connection(self._pool, lambda connection: set_own_urls(connection, self._settings.policy.own_urls))
         self._follower = ErasureFollower(self._settings, self._eraser.apply)
         await self._follower.start()
-
-    async def _with_database(self, attempt: Callable[[Connection], Awaitable[T]]) -> T:
-        async def once() -> T:
-            async with self._pool.acquire() as connection:
-                return await attempt(connection)
-
-        return await until_it_works("PostgreSQL", once, postgres.is_transient)
 
 
 async def _archive(connection: Connection) -> int:

@@ -14,11 +14,11 @@ from core import kafka, metrics, postgres
 from core.publisher import Publisher
 from core.service import Service
 from core.settings import Settings
-from core.waiting import brief, until_it_works
+from core.waiting import brief
 from schemas.topics import physical
 from sinks.archiver import Archiver
 from sinks.batch import Content
-from sinks.connection import Pool
+from sinks.connection import Pool, with_connection
 from sinks.consumer import GroupReader
 from sinks.erasing import open_eraser
 from sinks.erasure_task import ErasureTask
@@ -66,12 +66,7 @@ class SinkService(Service):
         """
         sink = self.settings.sink
         pool = self._pool = await postgres.pool(self.settings)
-
-        async def check() -> None:
-            async with pool.acquire() as connection:
-                await check_schema(connection)
-
-        await until_it_works("PostgreSQL", check, postgres.is_transient)
+        await with_connection(pool, check_schema)
         self._publisher = await kafka.open_publisher(self.settings)
         eraser = await open_eraser(self.settings, self._pool, self._publisher)
         self._erasures = ErasureTask(self.settings, self._pool, eraser)
