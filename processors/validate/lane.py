@@ -23,6 +23,9 @@ from processors.validate.seen import SeenSet
 
 log = logging.getLogger(__name__)
 
+# Nothing wakes a lane when Faust begins to drain; a drain has many seconds.
+_LOOK_EVERY_S = 0.25
+
 
 class Published(NamedTuple):
     """A bundle whose outputs are with the producer."""
@@ -87,8 +90,7 @@ class Lane:
         context = self._context
         while True:
             event = await self._waiting.get()
-            await context.until_current()
-            if not context.is_flowing():
+            if not await self._may_begin():
                 self._give_back(event)
                 continue
             began = time.monotonic()
@@ -101,6 +103,18 @@ class Lane:
             self._seen.hold(outcome.learned)
             sent = await context.outputs.publish(outcome, source)
             self._published.put_nowait(Published(event, outcome, sent, began))
+
+    async def _may_begin(self) -> bool:
+        """Wait until it is known what has been erased; False where Faust drains, which must not wait for that too."""
+        context = self._context
+        while context.is_flowing():
+            try:
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await context.until_current()
+            except TimeoutError:
+                continue
+            return context.is_flowing()
+        return False
 
     async def _acknowledge(self) -> None:
         while True:

@@ -56,6 +56,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.current = asyncio.Event()
         self.current.set()
+        self.given_back = asyncio.Event()
         self.verifier = Verifier(1)
         self.context = Context(
             policy=Policy(),
@@ -93,6 +94,7 @@ class Bench:
 
     def _discard(self, message: Any) -> None:
         self.unacked.discard(message.offset)
+        self.given_back.set()
 
 
 async def settle() -> None:
@@ -251,3 +253,12 @@ async def test_nothing_is_judged_while_it_is_not_known_what_is_erased(bench: Ben
     bench.current.set()
     await settle()
     assert set(bench.broker.sent) == {0}
+
+
+async def test_a_drain_gets_bundles_back_although_it_is_not_known_what_was_erased(bench: Bench) -> None:
+    bench.current.clear()
+    await bench.lane.put(bench.event(0))
+    await settle()
+    bench.flowing = False
+    await asyncio.wait_for(bench.given_back.wait(), 5)
+    assert (bench.unacked, bench.acknowledged, bench.failures) == (set(), [], [])
