@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import time
 from collections.abc import Sequence
@@ -118,13 +119,21 @@ async def _matching(settings: Settings, rules: Sequence[Erasure]) -> int | None:
 def _question(rules: Sequence[Erasure], matching: int | None) -> str:
     first = rules[0]
     if first.id is None:
-        what = f"everything that {first.pubkey} signed up to {first.until_s}"
+        what = f"everything that {first.pubkey} signed up to {_moment(first.until_s or 0)}"
     else:
         shown = ", ".join(rule.id or "" for rule in rules[:_SHOWN])
         rest = f" and {len(rules) - _SHOWN:,} more" if len(rules) > _SHOWN else ""
         what = f"{len(rules):,} event{'s' if len(rules) > 1 else ''}: {shown}{rest}"
     known = "" if matching is None else f"\n{matching:,} archived event{'s are' if matching != 1 else ' is'} among it"
     return f"to be erased: {what}{known}"
+
+
+def _moment(time_s: int) -> str:
+    """Unix seconds and, where Python's calendar reaches so far, what they are in UTC: a date means its first second."""
+    try:
+        return f"{time_s} ({dt.datetime.fromtimestamp(time_s, dt.UTC):%Y-%m-%d %H:%M:%S} UTC), included"
+    except (ValueError, OverflowError):
+        return f"{time_s}, included"
 
 
 def _consequences() -> str:

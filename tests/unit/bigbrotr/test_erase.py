@@ -6,6 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from bigbrotr.cli import cli
+from bigbrotr.erase_cmd import _question, rules_for
+from schemas.erasure import UNTIL_END, Cause
 
 ID, AUTHOR = "1" * 64, "a" * 64
 
@@ -30,3 +32,14 @@ def test_wrong_arguments_end_with_code_2_and_a_sentence(arguments: list[str], to
     result = CliRunner().invoke(cli, ["erase", *arguments], prog_name="bigbrotr")
     assert result.exit_code == 2
     assert told in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("until_s", "told"),
+    [
+        (1_794_960_000, "up to 1794960000 (2026-11-18 00:00:00 UTC), included"),
+        (UNTIL_END - 1, "1099511627775, included"),
+    ],
+)
+def test_whoever_is_asked_reads_which_second_a_date_means(until_s: int, told: str) -> None:
+    assert told in _question(rules_for([], AUTHOR, until_s, Cause.OPERATOR), None)
