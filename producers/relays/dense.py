@@ -93,7 +93,7 @@ class DenseSecond:
             # It does not heed kinds or authors: no question can separate these events.
             self._stop()
             return
-        below = any(seen.at < self.second for seen in page.events)
+        below = self._habits.trusted() and any(seen.at < self.second for seen in page.events)
         full = not page.finished and not below and self._habits.fills_a_page(len(page.events))
         if page.cut is not None or "more" in page.hints or (page.complaint and not events):
             self._unread = True

@@ -64,7 +64,7 @@ class Habits:
         """
         return (
             self.newest_first
-            and (self.order_proven or vouched or self.ignores_since)
+            and (self.order_proven or vouched)
             and not self.unsorted
             and self.contradictions < MOST_CONTRADICTIONS
         )

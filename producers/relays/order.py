@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from producers.relays.habits import Habits
-from producers.relays.pages import Page, Seen
+from producers.relays.pages import Page, Query, Seen
 from producers.relays.piece import Piece
 
 
@@ -14,7 +14,7 @@ class Order:
     """What is relied upon while one window is read.
 
     A page that is sorted newest first may still hold the oldest events, or any. So the relay is asked once for what is
-    newer than a page: if it has nothing, the page is taken as the newest.
+    newer than the middle of a page: if that is what the page has, the page is taken as the newest.
     """
 
     def __init__(self, habits: Habits) -> None:
@@ -45,21 +45,28 @@ class Order:
             not self.distrusted
             and not self._habits.is_short(len(page.events))
             and self._habits.trusted(vouched=True)
-            and self.newest(page) < piece.until
+            and _newest(page) < piece.until
         )
 
-    def newest(self, page: Page) -> int:
-        """The newest second of a page."""
-        return max(seen.at for seen in page.events)
+    def trial(self, page: Page, asked: Query) -> Query:
+        """What to ask for its newer half: a page that was picked at random would have to hold all of that by chance."""
+        if self._habits.ignores_since:
+            return asked._replace(limit=max(1, len(page.events) // 2))
+        return asked._replace(since=_middle(page))
 
-    def judge(self, piece: Piece, events: Sequence[Seen]) -> Page | None:
-        """Take in what the relay has that is newer than the page on trial; that page, if there was one."""
+    def judge(self, piece: Piece, answer: Page) -> Page | None:
+        """Take in the answer for the page on trial; that page, if there was one."""
         page, self.on_trial = self.on_trial, None
         if page is None:
             return None
         ids = {seen.id for seen in page.events}
-        if any(self.newest(page) <= seen.at <= piece.until and seen.id not in ids for seen in events):
-            self._habits.unsorted = True
+        newer = [seen for seen in answer.events if _middle(page) <= seen.at <= piece.until]
+        if any(seen.id not in ids for seen in newer):
+            # Not for good: an event may just have come.
+            self._habits.contradictions += 1
+            self.distrusted = True
+        elif answer.cut is not None or not any(seen.at == _newest(page) for seen in newer):
+            self.distrusted = True
         else:
             self._vouched = True
         return page
@@ -67,3 +74,13 @@ class Order:
     def proven(self) -> None:
         """More came below a page that had nothing above: the relay cuts pages at their old end."""
         self._habits.order_proven = True
+
+
+def _newest(page: Page) -> int:
+    return max(seen.at for seen in page.events)
+
+
+def _middle(page: Page) -> int:
+    """A second above the oldest, if there is one: then more events than those of the page fit the answer."""
+    seconds = sorted(seen.at for seen in page.events)
+    return next((second for second in seconds[len(seconds) // 2 :] if second > seconds[0]), seconds[-1])

@@ -48,9 +48,8 @@ class WindowReader:
             return None
         piece = self._pieces[-1]
         asked = piece.query(self._habits, self._kinds(piece), trusted=self._order.trusted)
-        if self._order.on_trial is not None and not self._habits.ignores_since:
-            return asked._replace(since=self._order.newest(self._order.on_trial))
-        return asked
+        page = self._order.on_trial
+        return asked if page is None else self._order.trial(page, asked)
 
     def skip(self, seconds: int, reason: GapReason) -> Progress:
         """Leave so many seconds, from the newest unread one down, as a gap."""
@@ -84,7 +83,7 @@ class WindowReader:
             self._habits.ignores_since = True
             return Progress()
         self._learn_bounds(piece, page)
-        page = self._order.judge(piece, page.events) or page
+        page = self._order.judge(piece, page) or page
         inside = [seen for seen in page.events if piece.since <= seen.at <= piece.until]
         if any(seen.at > piece.until for seen in page.events) and not (
             inside and self._habits.is_short(len(page.events))
@@ -104,7 +103,9 @@ class WindowReader:
     def _taken(self, piece: Piece, inside: list[Seen], page: Page) -> Progress:
         self._order.learn(page.events)
         trusted = self._order.trusted
-        if trusted and page.cut is None and (judged := self._boundary(piece, inside)) is not None:
+        # The newest come first, also of an answer that broke off later.
+        conclusive = page.cut is None or bool(inside)
+        if trusted and conclusive and (judged := self._boundary(piece, inside)) is not None:
             return judged
         if page.finished:
             self._pieces.pop()
@@ -148,7 +149,7 @@ class WindowReader:
     def _ended(self, piece: Piece, page: Page) -> Progress:
         """Take in a page that shows nothing of the range."""
         self._pieces.pop()
-        reason = page.proves_nothing
+        reason = page.proves_nothing or self._crowded(piece, page)
         if reason is not None:
             return piece.unread(reason)
         passed = self._order.trusted and any(seen.at < piece.since for seen in page.events)
@@ -174,23 +175,24 @@ class WindowReader:
         if fresh and low < piece.until:
             if piece.known:
                 self._order.proven()
-            ends = piece.mode is Mode.OPEN and page.cut is None and self._habits.is_short(len(page.events))
-            self._pieces.append(Piece(piece.since, low, known, Mode.CHECK if ends else piece.mode))
+            # A short page too: the next one may be longer, and what is left may be of kinds that nobody names.
+            self._pieces.append(Piece(piece.since, low, known, piece.mode))
             return Progress(read=[(low + 1, piece.until)])
         # Asking the same again would bring the same.
+        above = [(low + 1, piece.until)] if low < piece.until else []
         below = [Piece(piece.since, low - 1, mode=piece.mode)] if piece.since < low else []
         if page.cut is not None:
             self._pieces += below
-            return Progress(gaps=[Gap(low, low, page.cut)])
+            return Progress(above, [Gap(low, low, page.cut)])
         if self._habits.fills_a_page(len(page.events)):
             self._pieces += below
             self.full_second = low, list(known.values())
-            return Progress()
+            return Progress(above)
         if piece.mode is Mode.EXPLICIT or says_kinds(self._base):
             self._pieces += below
-            return Progress(read=[(low, low)])
+            return Progress([(low, low), *above])
         self._pieces.append(Piece(piece.since, low, known, Mode.CHECK))
-        return Progress()
+        return Progress(above)
 
     def _checked(self, piece: Piece, inside: list[Seen], page: Page) -> Progress:
         """Take in the answer to the question with kinds, asked where the open one showed nothing more."""
@@ -219,7 +221,7 @@ class WindowReader:
         if (unheard or page.complaint) and self._habits.lower_kinds():
             return Progress()
         self._pieces.pop()
-        reason = page.proves_nothing or (GapReason.DISAGREEMENT if unheard else None)
+        reason = page.proves_nothing or self._crowded(piece, page) or (GapReason.DISAGREEMENT if unheard else None)
         if page.complaint and not inside:
             reason = reason or GapReason.CLOSED
         return piece.settled() if reason is None else piece.unread(reason)
@@ -242,6 +244,11 @@ class WindowReader:
         piece.mode = Mode.CHECK
         self._pieces.append(piece)
         return Progress()
+
+    def _crowded(self, piece: Piece, page: Page) -> GapReason | None:
+        """Why nothing follows from what is not on a page that may be full of what was not asked for."""
+        crowded = self._habits.ignores_since and not self._order.trusted and self._may_hide(piece, page)
+        return GapReason.FILTER_IGNORED if crowded else None
 
     def _may_hide(self, piece: Piece, page: Page) -> bool:
         """Whether the page may lack events.

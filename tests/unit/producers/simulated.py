@@ -35,6 +35,8 @@ class SimulatedRelay:
         most_kinds: a filter with more of them gets no events, without a word.
         eose: whether its pages end with EOSE.
         forgets: ids that it shows once and never again.
+        smallest_page: pages hold so many events up to `cap`, as a relay that counts bytes does; None: always `cap`.
+        breaks: so large a share of its pages break off without EOSE.
     """
 
     events: list[Seen]
@@ -48,6 +50,8 @@ class SimulatedRelay:
     most_kinds: int = 100_000
     eose: bool = True
     forgets: frozenset[str] = frozenset()
+    smallest_page: int | None = None
+    breaks: float = 0
     seed: int = 0
     queries: list[Query] = field(default_factory=list)
 
@@ -64,16 +68,20 @@ class SimulatedRelay:
         self.queries.append(query)
         kinds = frozenset(query.kinds) if query.kinds is not None else None
         fitting = [seen for seen in self.events if self._fits(seen, query, kinds)]
-        page = self._chosen(fitting, min(self.cap, query.limit))
+        cap = self.cap if self.smallest_page is None else self._random.randint(self.smallest_page, self.cap)
+        page = self._chosen(fitting, min(cap, query.limit))
         whole = len(page) == len(fitting)
         if self.withholds:
             page = [seen for seen in page if seen.kind not in WITHHELD_KINDS]
         page = [seen for seen in page if seen.id not in self.forgets or seen.id not in self._shown]
         self._shown |= {seen.id for seen in page}
+        eose = self.eose and self._random.random() >= self.breaks
+        if self.eose and not eose:
+            page = page[: self._random.randint(0, len(page))]
         inside = [seen for seen in page if query.since is None or seen.at >= query.since]
         older = len(page) - len(inside)
-        hints = frozenset({"finish" if whole else "more"}) if self.hints else frozenset[str]()
-        return Page(inside, None if self.eose else GapReason.NO_EOSE, hints, misfits=older, older=older)
+        hints = frozenset({"finish" if whole else "more"}) if self.hints and eose else frozenset[str]()
+        return Page(inside, None if eose else GapReason.NO_EOSE, hints, misfits=older, older=older)
 
     def _chosen(self, fitting: list[Seen], most: int) -> list[Seen]:
         if self.order in ("any", "any_sorted"):
