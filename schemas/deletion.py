@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -13,6 +13,9 @@ from schemas.relay_url import RelayUrlError, normalize
 
 ALL_RELAYS = "ALL_RELAYS"
 """Stands for every relay in a request to vanish (NIP-62)."""
+MAX_VANISH_RELAYS = 100
+"""Several times what people's lists of relays hold; a request meant for more says ALL_RELAYS, which has no such limit.
+An event has room for 40,000 URLs, and bringing one to its spelling takes 5 µs."""
 
 _HEX_ID = re.compile(r"[0-9a-f]{64}")
 _ADDRESS = re.compile(r"([0-9]{1,5}):([0-9a-f]{64}):(.*)", re.DOTALL)
@@ -63,18 +66,36 @@ def address_sha256(address: str) -> bytes:
 
 
 def vanish_relays(event: Event) -> list[str]:
-    """The relays that an event of kind 62 names: ALL_RELAYS, normalised URLs, and as they stand what are none."""
-    return list(dict.fromkeys(_relay(tag[1]) for tag in event.tags if len(tag) > 1 and tag[0] == "relay"))
+    """The relays that an event of kind 62 names: ALL_RELAYS, normalised URLs, and as they stand what are none.
+
+    Of values other than ALL_RELAYS the first `MAX_VANISH_RELAYS` different ones.
+    """
+    return list(dict.fromkeys(_relays_named(event)))
 
 
-def binds(relays: Collection[str], own_urls: Collection[str]) -> bool:
-    """Whether a request to vanish that names these relays (`vanish_relays`) is meant for an archive with these URLs."""
-    return ALL_RELAYS in relays or any(url in relays for url in own_urls)
+def binds(event: Event, own_urls: Collection[str]) -> bool:
+    """Whether an event of kind 62 is meant for an archive with these URLs (normalised).
+
+    It is if `vanish_relays` has ALL_RELAYS or one of them, which is what the view `binding_vanish_requests` asks.
+    """
+    return any(relay == ALL_RELAYS or relay in own_urls for relay in _relays_named(event))
+
+
+def _relays_named(event: Event) -> Iterator[str]:
+    """One after another, so that nothing is normalised behind the one that decides."""
+    values: set[str] = set()
+    for tag in event.tags:
+        if len(tag) < 2 or tag[0] != "relay":  # noqa: PLR2004 (name, value)
+            continue
+        value = tag[1]
+        if value == ALL_RELAYS:
+            yield value
+        elif len(values) < MAX_VANISH_RELAYS and value not in values:
+            values.add(value)
+            yield _relay(value)
 
 
 def _relay(value: str) -> str:
-    if value == ALL_RELAYS:
-        return value
     try:
         return normalize(value, allow_private=True).url
     except RelayUrlError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from schemas.deletion import binds, deletion_targets, vanish_relays
+from schemas.deletion import binds, deletion_targets
 from schemas.erasure import Cause, Erasure
 from schemas.event import Event
 from schemas.kinds import DELETION_KIND, VANISH_KIND
@@ -24,7 +24,7 @@ def requested(event: Event, own_urls: Collection[str], asked_at_ms: int) -> list
     """
     if event.kind == DELETION_KIND:
         return _deletions(event, asked_at_ms)
-    if event.kind == VANISH_KIND and binds(vanish_relays(event), own_urls):
+    if event.kind == VANISH_KIND and binds(event, own_urls):
         return [
             Erasure(
                 pubkey=event.pubkey,

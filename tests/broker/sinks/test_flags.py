@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
+from schemas.deletion import MAX_VANISH_RELAYS
+from schemas.erasure_requests import requested
 from schemas.event import Event, encode_event, event_from_object, parse_event
 from sinks import old_requests
 from sinks.connection import Connection
@@ -86,6 +88,26 @@ async def test_every_event_has_the_flags_of_the_protocol_in_any_order_of_arrival
     await set_own_urls(archive, [])
     binding = await archive.fetchval("SELECT count(*) FROM binding_vanish_requests")
     assert 0 < binding < await archive.fetchval("SELECT count(*) FROM vanish_requests")
+
+
+async def test_the_view_and_the_processor_agree_on_which_requests_to_vanish_bind(archive: Connection) -> None:
+    rng = random.Random(8)
+    others = [f"wss://{number}.example" for number in range(MAX_VANISH_RELAYS)]
+    named = [
+        [*others[:-1], "WSS://Own.Example:443/"],
+        [*others, OWN_URL],
+        [*others, "x\0y", "ALL_RELAYS"],
+        ["\0", others[0], others[0], "no url", OWN_URL],
+        ["all_relays", "\0" + OWN_URL],
+        [],
+    ]
+    asking = [made(rng, 62, [["relay", each] for each in relays]) for relays in named]
+    scribe = Scribe(archive)
+    await scribe.begin()
+    await scribe.write(asking)
+    rows = await archive.fetch("SELECT request_id FROM binding_vanish_requests")
+    bound = {each.id for each in asking if requested(each, {OWN_URL}, 1)}
+    assert {row["request_id"].hex() for row in rows} == bound == {asking[place].id for place in (0, 2, 3)}
 
 
 async def test_the_shared_cases_of_deletion_and_vanishing(archive: Connection, shared_data: Path) -> None:

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas import deletion, relay_url
+from schemas.deletion import MAX_VANISH_RELAYS
 from schemas.erasure import Cause, Erasure, Erasures
 from schemas.erasure_requests import requested
 from schemas.event import Event, event_from_object
 from schemas.partition import event_partition
+from schemas.relay_url import RelayUrl
 
 ME, OTHER, THIRD = ("a" * 64, "b" * 64, "c" * 64)
 OWN_URLS = frozenset({"wss://archive.example"})
@@ -130,6 +133,42 @@ def test_vanishing_spares_its_requests_and_takes_gift_wraps_to_the_author() -> N
 def test_a_request_to_vanish_binds_whom_it_names(relays: list[str], bound: bool) -> None:
     rules = requested(event(62, tags=[["relay", url] for url in relays]), OWN_URLS, 5)
     assert [rule.key() for rule in rules] == ([f"vanish:{ME}:100".encode()] if bound else [])
+
+
+def vanish(*relays: str) -> Event:
+    return event(62, tags=[["relay", each] for each in relays])
+
+
+def test_of_a_request_to_vanish_a_bounded_number_of_relays_is_normalised_each_once_up_to_the_one_that_binds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[str] = []
+
+    def normalize(url: str, *, allow_private: bool) -> RelayUrl:
+        tried.append(url)
+        return relay_url.normalize(url, allow_private=allow_private)
+
+    monkeypatch.setattr(deletion, "normalize", normalize)
+    others = [f"wss://{number}.example" for number in range(3 * MAX_VANISH_RELAYS)]
+    own = "WSS://Archive.Example/"
+    for named, bound, expected in (
+        (others, False, MAX_VANISH_RELAYS),
+        ([*others[:5], own, *others], True, 6),
+        ([others[0]] * 1000 + [own], True, 2),
+        (["ALL_RELAYS", *others], True, 0),
+        ([*others, "ALL_RELAYS"], True, MAX_VANISH_RELAYS),
+        ([*others[: MAX_VANISH_RELAYS - 1], own], True, MAX_VANISH_RELAYS),
+        ([*others[:MAX_VANISH_RELAYS], own], False, MAX_VANISH_RELAYS),
+    ):
+        tried.clear()
+        assert deletion.binds(vanish(*named), OWN_URLS) == bound
+        assert len(tried) == expected
+        # What the sink stores, and the view asks, leads to the same.
+        tried.clear()
+        relays = deletion.vanish_relays(vanish(*named))
+        assert bool({"ALL_RELAYS", *OWN_URLS}.intersection(relays)) == bound
+        assert len(relays) <= MAX_VANISH_RELAYS + 1
+        assert len(tried) <= MAX_VANISH_RELAYS
 
 
 def test_a_deletion_takes_the_askers_own_events_only() -> None:
