@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from processors.validate.erasing import Erasing
 from processors.validate.outcome import Groups, Refused
 from schemas.bundle import HeldLine
-from schemas.erasure import Cause, Erasure
+from schemas.erasure import Cause
 from schemas.judge import Judgement
 
 
@@ -20,8 +21,9 @@ class Candidate:
         judgement: what `schemas.judge.examine` said; it holds if the signature does.
         copies: (relay, seen_at in ms), in order of arrival.
         check: index into the signatures to verify, or -1 if this signature of this id is known to be right.
-        erased: why it is dropped, if it is, and only what it asks for is heard.
-        asked: rules that it asks for and that are not known yet; they hold if the signature does.
+        erased: why a rule drops it, if one does, and only what it asks for is heard.
+        expires_ms: copies of this `seen_at` or later had expired when they were received and are dropped; None: none.
+        asking: whether it asks for rules that are obeyed if the signature is right.
     """
 
     raw: bytes
@@ -30,13 +32,20 @@ class Candidate:
     copies: list[tuple[str | None, int]]
     check: int = -1
     erased: Cause | None = None
-    asked: list[Erasure] = field(default_factory=list)
+    expires_ms: int | None = None
+    asking: bool = False
+
+    def in_time(self) -> list[tuple[str | None, int]]:
+        """The copies that were received before the event expired, each judged by its own time."""
+        expires_ms = self.expires_ms
+        return self.copies if expires_ms is None else [copy for copy in self.copies if copy[1] < expires_ms]
 
 
 @dataclass(slots=True, eq=False)
 class Examination:
-    """What is known of a bundle before its signatures are checked."""
+    """What is known of a bundle before its signatures are checked; `erasing` is what it was examined with."""
 
+    erasing: Erasing
     lines: int = 0
     duplicates: int = 0
     sightings: Groups = field(default_factory=dict)

@@ -14,6 +14,7 @@ from processors.validate.examination import Candidate, Examination
 from processors.validate.outcome import Groups, NewEvent, Outcome, Refused, Source
 from processors.validate.seen import FINGERPRINT_BYTES, SeenSet, fingerprint, id_of, pack, signature_of, unpack
 from schemas.bundle import BadLine, BundleLine, HeldLine, decode_lines
+from schemas.erasure import Cause
 from schemas.event import Event
 from schemas.event_record import encode
 from schemas.facts import facts
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 def examine_bundle(value: bytes, seen: SeenSet, policy: Policy, erasing: Erasing) -> Examination:
     """Judge every line of a bundle but for signatures. Never raises, whatever the bundle holds."""
-    found = Examination()
+    found = Examination(erasing)
     here: dict[bytes, Candidate] = {}
     checks: dict[tuple[str, str, str], int] = {}
     known = seen.get
@@ -54,15 +55,17 @@ def examine_bundle(value: bytes, seen: SeenSet, policy: Policy, erasing: Erasing
         judgement = _examine(raw, policy)
         event = judgement.event
         # Before it can be refused: the bytes of an erased event must not live on in `rejections`.
-        cause = erasing.cause(judgement, seen_at_ms)
-        asked = erasing.rules(event, seen_at_ms) if event and judgement.verdict is Verdict.ACCEPTED else []
-        if cause is not None and not asked:
-            found.erased[cause] += 1
+        rule, expires_ms, asking = erasing.rule(judgement), erasing.expires_ms(judgement), erasing.listens(judgement)
+        expired = expires_ms is not None and expires_ms <= seen_at_ms
+        if (rule is not None or expired) and not asking:
+            found.erased[rule or Cause.EXPIRATION] += 1
             continue
         if event is None or judgement.verdict is Verdict.REFUSED:
             found.refused.append(Refused.of(raw, judgement, relay, seen_at_ms))
             continue
-        candidate = here[key] = Candidate(raw, key, judgement, [(relay, seen_at_ms)], erased=cause, asked=asked)
+        candidate = here[key] = Candidate(
+            raw, key, judgement, [(relay, seen_at_ms)], erased=rule, expires_ms=expires_ms, asking=asking
+        )
         found.candidates.append(candidate)
         record = known(bytes.fromhex(event.id))
         if record is None or signature_of(record) != fingerprint(event.sig.encode()):
@@ -93,17 +96,17 @@ def conclude_bundle(
         judgement = conclude(candidate.judgement, signature_valid=valid)
         event = judgement.event
         accepted = judgement.verdict is Verdict.ACCEPTED
-        if accepted:
-            outcome.erasures += candidate.asked
-        if candidate.erased is not None:
-            outcome.erased[candidate.erased] += len(candidate.copies)
+        if event is not None and accepted and candidate.asking:
+            outcome.erasures += found.erasing.rules(event, candidate.copies[0][1])
+        copies = _kept(candidate, outcome)
+        if not copies:
             continue
         if event is None or judgement.verdict is Verdict.REFUSED:
-            outcome.refused += [Refused.of(candidate.raw, judgement, *copy) for copy in candidate.copies]
+            outcome.refused += [Refused.of(candidate.raw, judgement, *copy) for copy in copies]
             continue
-        outcome.duplicates += len(candidate.copies) - 1
+        outcome.duplicates += len(copies) - 1
         event_id = bytes.fromhex(event.id)
-        relay, seen_at_ms = candidate.copies[0]
+        relay, seen_at_ms = copies[0]
         new = event_id not in here and seen.get(event_id) is None
         if not accepted:
             if new:
@@ -115,7 +118,7 @@ def conclude_bundle(
                 stated = facts(event, judgement.id_form, seen_at_ms)  # type: ignore[arg-type] # accepted: never None
                 value = encode(candidate.raw, relay, seen_at_ms, stated)
                 records.events.append(NewEvent(event_id, value, candidate.raw, relay, seen_at_ms))
-            _sight_copies(records.sightings, event, candidate.copies)
+            _sight_copies(records.sightings, event, copies)
             # A copy that its connector put into another partition's bundle does not teach this partition's seen-set.
             if records is not home:
                 here.add(event_id)
@@ -126,6 +129,14 @@ def conclude_bundle(
             here.add(event_id)
             outcome.learned.append((event_id, record))
     return outcome
+
+
+def _kept(candidate: Candidate, outcome: Outcome) -> list[tuple[str | None, int]]:
+    """The copies of a text that are not dropped because it is erased or had expired; those that are, are counted."""
+    copies = [] if candidate.erased is not None else candidate.in_time()
+    if dropped := len(candidate.copies) - len(copies):
+        outcome.erased[candidate.erased or Cause.EXPIRATION] += dropped
+    return copies
 
 
 def _note(line: HeldLine | BadLine, found: Examination, erasing: Erasing) -> None:

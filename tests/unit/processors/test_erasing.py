@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.settings import PolicySettings
+from processors.validate import erasing
 from processors.validate.erasing import Erasing
 from processors.validate.outcome import Outcome, Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
+from schemas import erasure_requests
 from schemas.bundle import HeldLine, encode_held_line, encode_line
 from schemas.erasure import Cause, Erasure
 from schemas.event import Event
@@ -146,6 +150,22 @@ def test_what_is_not_rightly_signed_asks_for_nothing(asking: Event) -> None:
     assert (outcome.erasures, len(outcome.refused)) == ([], 1)
 
 
+@pytest.mark.parametrize("asking", [DELETION, VANISH])
+def test_what_is_asked_for_is_found_out_only_once_the_signature_was_checked(
+    asking: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+
+    def requested(made: Event, own_urls: frozenset[str], at_ms: int) -> list[Erasure]:
+        heard.append(made.sig)
+        return erasure_requests.requested(made, own_urls, at_ms)
+
+    monkeypatch.setattr(erasing, "requested", requested)
+    for known in ([], [RULES["author"]]):
+        run([line(forged_signature(asking)), line(asking), line(asking)], with_rules(*known, policy=ERASE))
+    assert heard == [asking.sig] * 2
+
+
 def test_a_request_that_the_archive_cannot_date_is_quarantined_and_asks_for_nothing() -> None:
     undated = event("", kind=62, tags=[["relay", "ALL_RELAYS"]], created_at=2**41)
     outcome = run([line(undated)], with_rules(policy=ERASE))
@@ -174,6 +194,24 @@ def test_what_had_expired_when_it_was_received_is_dropped_and_not_known_afterwar
     early = run([line(EXPIRING, at_ms=NOW_MS - 1)], rules, seen)
     assert [new.raw for new in early.records(0).events] == [wire(EXPIRING)]
     assert len(run([line(EXPIRING)], with_rules(policy=PolicySettings(expiration="hide"))).records(0).events) == 1
+
+
+def test_each_copy_of_a_bundle_has_expired_or_not_by_its_own_time() -> None:
+    asking = event("", kind=62, tags=[*VANISH.tags, *EXPIRING.tags])
+    for made in (EXPIRING, asking):
+        forged = forged_signature(made)
+        copies = [(NOW_MS - 1, made), (NOW_MS, made), (NOW_MS - 2, made), (NOW_MS, forged), (NOW_MS - 1, forged)]
+        for order in permutations(copies):
+            outcome = run([line(each, f"wss://{at}.example", at) for at, each in order], with_rules(policy=ERASE))
+            assert [new.raw for new in outcome.records(0).events] == [wire(made)]
+            assert outcome.records(0).sightings == {
+                (f"wss://{at}.example", at): [(made.id, AT_S)] for at in (NOW_MS - 1, NOW_MS - 2)
+            }
+            assert [(each.raw, each.seen_at_ms) for each in outcome.refused] == [(wire(forged), NOW_MS - 1)]
+            assert (outcome.duplicates, dict(outcome.erased)) == (1, {Cause.EXPIRATION: 2})
+            assert len(outcome.erasures) == (made is asking)
+        late = run([line(made), line(made)], with_rules(policy=ERASE))
+        assert (kept(late), dict(late.erased)) == (late.erasures, {Cause.EXPIRATION: 2})
 
 
 @settings(max_examples=40, deadline=None)
