@@ -10,6 +10,8 @@ import click
 from schemas.relay_url import RelayUrlError, normalize
 
 _KEY = re.compile(r"[0-9a-f]{64}")
+_BASIC_DATE = re.compile(r"(?:19|20|21)[0-9]{6}")
+"""ISO 8601's basic form of a date (YYYYMMDD). As seconds it would be a day of 1970."""
 _BECH32 = re.compile(r"(note|nevent|npub|nprofile|naddr)1")
 
 
@@ -35,6 +37,14 @@ class MomentType(click.ParamType):
         """Give Unix seconds."""
         if isinstance(value, int):
             return value
+        if (day := _basic_date(value)) is not None:
+            seconds = dt.datetime.fromtimestamp(int(value), dt.UTC)
+            self.fail(
+                f"{value}: may be the day {day} or Unix seconds of {seconds.date()}; write {day} for the day, or "
+                f"{seconds:%Y-%m-%dT%H:%M:%SZ} for the seconds",
+                param,
+                ctx,
+            )
         try:
             return int(value)
         except ValueError:
@@ -49,6 +59,16 @@ class MomentType(click.ParamType):
                 ctx,
             )
         return int((moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp())
+
+
+def _basic_date(value: str) -> dt.date | None:
+    """The date that eight digits are in ISO 8601's basic form, or None where they are none."""
+    if not _BASIC_DATE.fullmatch(value.strip()):
+        return None
+    try:
+        return dt.date.fromisoformat(value.strip())
+    except ValueError:
+        return None
 
 
 class KeyType(click.ParamType):

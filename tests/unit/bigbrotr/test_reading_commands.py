@@ -26,6 +26,8 @@ from sinks.selection import Hide
         (audit_, ["--sample", "101%"], "give a number of events"),
         (audit_, ["--sample", "nan%"], "give a number of events"),
         (audit_, ["--since", "yesterday"], "a date such as 2026-11-18"),
+        (audit_, ["--since", "20261118"], "write 2026-11-18 for the day, or 1970-08-23T12:05:18Z for the seconds"),
+        (audit_, ["--until", " 19700101"], "may be the day 1970-01-01 or Unix seconds of 1970-08-17"),
         (audit_, ["--jobs", "0"], "'--jobs'"),
         (audit_, ["--seed", "1"], "give --sample too"),
     ],
@@ -47,6 +49,8 @@ def test_a_moment_is_seconds_a_date_or_a_time() -> None:
     midnight = int(dt.datetime(2026, 11, 18, tzinfo=dt.UTC).timestamp())
     assert MOMENT.convert("1795000000", None, None) == 1_795_000_000
     assert MOMENT.convert("2026-11-18", None, None) == midnight
+    assert MOMENT.convert("1970-08-23T12:05:18Z", None, None) == 20_261_118
+    assert [MOMENT.convert(each, None, None) for each in ("0", "20261340", "17950000")] == [0, 20_261_340, 17_950_000]
     assert MOMENT.convert("2026-11-18T12:00:00Z", None, None) == midnight + 12 * 3600
     assert MOMENT.convert("2026-11-18T12:00:00+02:00", None, None) == midnight + 10 * 3600
     assert RELAY.convert("WSS://Relay.example/", None, None) == "wss://relay.example"
