@@ -46,6 +46,8 @@ class ScriptedRelay:
             elif verb == "CLOSE":
                 closed = orjson.dumps(rest[0])
                 self._subscriptions = [open_ for open_ in self._subscriptions if open_ != (socket, closed)]
+            else:
+                await socket.send('["NOTICE","ERROR: bad msg: unknown cmd"]')
 
     def _matching(self, wanted: dict[str, Any]) -> list[bytes]:
         """Return what lies between `since` and `until`, newest first, in the given order where times are equal."""
