@@ -170,7 +170,8 @@ class Crawler:
                     # It may still answer other questions: some relays say nothing where they have nothing.
                     self.problem = str(GapReason.NO_EOSE)
                 self._ledger.add(name, planner.feed(page.page(complaint=complaint)), asked_s)
-                self._skip_s = 0
+                if query.until is not None:  # The future is asked about first each time, and never has the large one.
+                    self._skip_s = 0
                 return
             refused = await self._refused(dialogue, page, backoff)
             if dialogue.identity != self._ledger.identity:

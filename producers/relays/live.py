@@ -20,9 +20,10 @@ A feed with `since` at this second would never see them. What is stored already 
 class LiveFeed:
     """A subscription without end on one connection, for one filter."""
 
-    def __init__(self, base: Filter, limit: int, eose_timeout_s: float) -> None:
-        """Prepare the feed; `run` opens it."""
+    def __init__(self, base: Filter, limit: int, eose_timeout_s: float, *, backdated_s: int = BACKDATED_S) -> None:
+        """Prepare the feed, of events dated at most so many seconds before it is opened; `run` opens it."""
         self._base = base
+        self._backdated_s = backdated_s
         self._limit = limit
         self._eose_timeout_s = eose_timeout_s
         self.since_s = 0
@@ -45,7 +46,7 @@ class LiveFeed:
         backoff = Backoff(MINUTE_S, HOUR_S)
         while True:
             asked_s = int(time.time())
-            subscription = await dialogue.subscribe(_asked(self._base, asked_s, self._limit))
+            subscription = await dialogue.subscribe(_asked(self._base, asked_s - self._backdated_s, self._limit))
             with contextlib.suppress(TimeoutError):
                 # Without an EOSE it is taken for open: some relays never send one.
                 async with asyncio.timeout(self._eose_timeout_s):
@@ -73,6 +74,6 @@ class LiveFeed:
             await asyncio.sleep(backoff.next_s())
 
 
-def _asked(base: Filter, now_s: int, limit: int) -> Filter:
+def _asked(base: Filter, since_s: int, limit: int) -> Filter:
     """Everything that arrives, plus no more than a page of what is stored, which the crawl reads in any case."""
-    return replace(base, since=now_s - BACKDATED_S, until=None, limit=limit)
+    return replace(base, since=since_s, until=None, limit=limit)

@@ -25,7 +25,7 @@ from producers.relays.dialogue import Dialogue
 from producers.relays.habits import Habits
 from producers.relays.intake import Intake
 from producers.relays.ledger import Ledger
-from producers.relays.live import LiveFeed
+from producers.relays.live import BACKDATED_S, LiveFeed
 from producers.relays.refusals import HOUR_S, RelayError
 from producers.relays.slots import Slots
 from producers.relays.together import run_together
@@ -90,6 +90,7 @@ class Session:
             comparing=comparing,
         )
         self._feeds: list[LiveFeed] = []
+        self._backdated_s = BACKDATED_S
         self._connection: RelayConnection | None = None
         self._backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
         self._state = "waiting"
@@ -102,7 +103,7 @@ class Session:
             return self._state
         if connection.paused:
             return "paused"
-        if not self._feeds or not all(feed.answered.is_set() for feed in self._feeds):
+        if not self._feeds_answered():
             return "connected"
         if not self._crawler.finished.is_set():
             return "crawling"
@@ -178,16 +179,25 @@ class Session:
         try:
             await self._converse(connection)
         except FrameTooLargeError as error:
-            self._crawler.passed_by()
+            if self._feeds_answered():
+                self._crawler.passed_by()
+            else:
+                # It is among the stored events with which a feed begins: without these, the crawl gets to pass it by.
+                self._backdated_s = 0
             return self._over_size(error)
         except RelayError as error:
+            self._backdated_s = BACKDATED_S
             return error
         finally:
             self.note_time()
             if time.monotonic() - began >= MINIMUM_UPTIME_S:
                 self._backoff.reset()
             await connection.close()
+        self._backdated_s = BACKDATED_S
         return RelayError("resting", "another relay had its turn")
+
+    def _feeds_answered(self) -> bool:
+        return bool(self._feeds) and all(feed.answered.is_set() for feed in self._feeds)
 
     def _over_size(self, error: FrameTooLargeError) -> RelayError:
         try:
@@ -204,7 +214,10 @@ class Session:
         """
         shared = self._shared
         dialogue = Dialogue(self.record.url, connection, self.intake, shared.outbox, shared.auth_key)
-        self._feeds = [LiveFeed(base, shared.live_limit, shared.eose_timeout_s) for base in shared.filters.values()]
+        self._feeds = [
+            LiveFeed(base, shared.live_limit, shared.eose_timeout_s, backdated_s=self._backdated_s)
+            for base in shared.filters.values()
+        ]
         work = [dialogue.read(), connection.keep_alive(), self._crawl(dialogue)]
         work += [feed.run(dialogue) for feed in self._feeds]
         if self.record.lane == "regular":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from producers.relays.ledger import Ledger
 from producers.relays.refusals import RelayError
 from producers.relays.session import Session, Shared
 from producers.relays.slots import Slots
+from schemas.coverage import GapReason
 from schemas.filters import Filter
 from schemas.relay_record import RelayRecord
 from schemas.relay_url import normalize
@@ -44,11 +46,11 @@ def shared(slots: Slots) -> Shared:
     )
 
 
-def session(relay: Hostile, common: Shared) -> Session:
+def session(relay: Hostile, common: Shared, refused_bytes: int = 1 << 20) -> Session:
     url = normalize(relay.url, allow_private=True)
     record = RelayRecord(url=url.url, network=url.network, source="test", allow_private=True, updated_at_ms=0)
     ledger = Ledger(url.url, {"f": Filter()}, None)
-    return Session(record, url, common, budget=Budget(1 << 20, 100), ledger=ledger, habits=Habits(limit=10))
+    return Session(record, url, common, budget=Budget(refused_bytes, 100), ledger=ledger, habits=Habits(limit=10))
 
 
 async def test_a_relay_whose_reading_never_ends_gives_its_place_to_one_that_waits(
@@ -89,6 +91,25 @@ async def test_a_relay_that_closes_every_feed_is_crawled_all_the_same() -> None:
         assert its.state == "connected"
         assert its.ledger.cursor_s is None
         assert relay.connections == 1
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_stored_event_above_the_limit_keeps_no_feed_from_opening(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest one, a minute old: a feed that asks for stored events meets it before it is open."""
+    monkeypatch.setattr(session_module, "FIRST_WAIT_S", 0.001)
+    at_s = int(time.time()) - 60
+    giant = {"id": "a" * 64, "created_at": at_s, "kind": 1, "pubkey": "b" * 64, "tags": []}
+    async with Hostile([giant | {"content": "x" * (2 << 20)}]) as relay:
+        its = session(relay, shared(Slots(1)), refused_bytes=1 << 30)
+        running = asyncio.create_task(its.run())
+        async with asyncio.timeout(20):
+            # The crawl meets it too, and passes it by.
+            while not its.status()["crawl"]["done"]:  # type: ignore[index]  # noqa: ASYNC110 - the far side is a socket
+                await asyncio.sleep(0.001)
+        gaps = its.ledger.record(0).sets[0].gaps
+        assert {gap.reason for gap in gaps} == {GapReason.FRAME_TOO_LARGE}
+        assert any(gap.since <= at_s <= gap.until for gap in gaps)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
