@@ -7,6 +7,7 @@ import sys
 import click
 
 from bigbrotr.cli import cli
+from bigbrotr.termination import Termination
 
 _FAILED = 1
 _SETTINGS = 2  # what click gives wrong usage, too
@@ -15,7 +16,9 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 def main() -> None:
     """Be the `bigbrotr` command."""
-    sys.exit(run(sys.argv[1:]))
+    termination = Termination()
+    termination.install()
+    sys.exit(termination.exit_code(run(sys.argv[1:]), _INTERRUPTED))
 
 
 def run(arguments: list[str]) -> int:

@@ -110,5 +110,30 @@ async def test_an_export_that_is_stopped_leaves_no_file_and_no_noise(filled: Set
     assert await head.wait() == 1
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_nothing_half_written_is_left_by_a_signal(
+    filled: Settings, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    file = tmp_path / "all.jsonl"
+    holder = await asyncpg.connect(postgres.dsn(filled))
+    async with holder.transaction():
+        # The export waits for the lock when the file is open already.
+        await holder.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+        waiting = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bigbrotr", "export", "-o", str(file)),
+            env=variables(filled),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        while not os.listdir(tmp_path):  # noqa: PTH208 - one quick look
+            assert waiting.returncode is None
+            await asyncio.sleep(0.02)
+        waiting.send_signal(number)
+        _, errors = await asyncio.wait_for(waiting.communicate(), 20)
+    await holder.close()
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - as above
+    assert waiting.returncode == code
+    assert b"Traceback" not in errors
+
+
 def _readable(descriptor: int) -> bool:
     return bool(select.select([descriptor], [], [], 0)[0])
