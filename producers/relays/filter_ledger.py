@@ -120,6 +120,12 @@ class FilterLedger:
         for since, until in read:
             self._close_gaps(since, until)
 
+    def heard(self, since: int, until: int, at_s: int) -> None:
+        """A feed brought all that came; what a crawl has found to lack in these seconds lacks still."""
+        first, last = _touched(self._gaps, since, until)
+        lacking = [(gap.since, gap.until) for gap in self._gaps[first:last] if gap.reason in _CORRECTS]
+        self.mark_read(subtract([(since, until)], lacking), at_s)
+
     def forget(self, ranges: Iterable[Range]) -> None:
         """These do not count as read any more."""
         for low, high in ranges:

@@ -125,7 +125,7 @@ class Ledger:
         self.cursor_s = cursor_s
         if live_since_s < cursor_s:
             for each in self._active():
-                each.mark_read([(live_since_s, cursor_s - 1)], cursor_s)
+                each.heard(live_since_s, cursor_s - 1, cursor_s)
         self.changes += 1
 
     def record(self, now_ms: int) -> Coverage:

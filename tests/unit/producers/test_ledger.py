@@ -163,6 +163,17 @@ def test_a_failed_reading_does_not_undo_an_earlier_one_and_a_contradiction_does(
     assert [(since, until) for since, until, _ in book.record(0).sets[0].read] == [(0, 49), (61, 100)]
 
 
+def test_what_a_crawl_finds_to_lack_is_not_covered_up_by_the_feed_that_goes_on() -> None:
+    book = ledger()
+    book.heard(NOW, NOW + 100)
+    lacking = Gap(NOW + 50, NOW + 50, GapReason.DENSE_SECOND)
+    book.add("f", Progress(gaps=[lacking, Gap(NOW + 60, NOW + 200, GapReason.NO_EOSE)]), NOW + 200)
+    book.heard(NOW, NOW + 201)
+    (found,) = book.record(0).sets
+    assert [(gap.since, gap.until, gap.reason) for gap in found.gaps] == [tuple(lacking)]
+    assert [(since, until) for since, until, _ in found.read] == [(NOW, NOW + 49), (NOW + 51, NOW + 200)]
+
+
 def test_late_passes_read_again_what_was_read_long_ago() -> None:
     book = Ledger(RELAY, {"f": Filter()}, None, lookback_days=3, late_days=30)
     book.add("f", Progress(read=[(0, NOW)]), NOW)
