@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -30,6 +31,7 @@ def is_row_error(error: BaseException) -> bool:
             asyncpg.ProgramLimitExceededError,
             UnicodeEncodeError,
             OverflowError,
+            struct.error,
         ),
     )
 

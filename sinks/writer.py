@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
@@ -19,16 +19,14 @@ from schemas.sighting import Sighting
 from sinks import coverage, deletions
 from sinks.bad_rows import find_bad
 from sinks.batch import Batch, Entry
+from sinks.binary_copy import SightingRow, copy_events, copy_sightings
 from sinks.connection import Connection
 from sinks.erased import check_batch
 from sinks.offsets import move_offsets
 from sinks.relays import RelayIds
-from sinks.rows import EVENT_COLUMNS, EventRow
+from sinks.rows import EVENT_COLUMNS
 from sinks.storm import store_refused
 
-SightingRow: TypeAlias = "tuple[int, bytes, list[int], list[int]]"
-
-_SIGHTING_COLUMNS = ("created_at", "id", "relay_ids", "seen_ats_ms")
 _EVENT_NAMES = ", ".join(EVENT_COLUMNS)
 _KEY = itemgetter(0, 1)
 # Rows of attempts that failed are dead, but every statement of the next attempts reads them, until a commit.
@@ -138,25 +136,17 @@ async def _write_entries(connection: Connection, entries: Iterable[Entry], relay
     entries = list(entries)
     events = [entry.event for entry in entries if entry.event is not None]
     groups = [group for entry in entries for group in entry.sightings]
-    await _copy_events(connection, events)
-    await _copy_sightings(connection, sighting_rows(groups, relay_ids))
+    if events:
+        events.sort(key=_KEY)  # In key order: neighbouring pages, and no deadlock between two instances.
+        await copy_events(connection, events)
+    if groups:
+        await copy_sightings(connection, sighting_rows(groups, relay_ids))
     await deletions.write(connection, deletions.derive(deletions.speaking(events)))
     await check_batch(connection)
     inserted = _affected(await connection.execute(_INSERT_EVENTS)) if events else 0
     merged = _affected(await connection.execute(_MERGE_SIGHTINGS)) if groups else 0
     await coverage.write(connection, [entry.coverage for entry in entries if entry.coverage], relay_ids)
     return Written(inserted, merged)
-
-
-async def _copy_events(connection: Connection, rows: list[EventRow]) -> None:
-    if rows:
-        rows.sort(key=_KEY)  # In key order: neighbouring pages, and no deadlock between two instances.
-        await connection.copy_records_to_table("batch_events", records=rows, columns=EVENT_COLUMNS)
-
-
-async def _copy_sightings(connection: Connection, rows: list[SightingRow]) -> None:
-    if rows:
-        await connection.copy_records_to_table("batch_sightings", records=rows, columns=_SIGHTING_COLUMNS)
 
 
 def sighting_rows(groups: Iterable[Sighting], relay_ids: dict[str, int]) -> list[SightingRow]:

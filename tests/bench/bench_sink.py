@@ -28,6 +28,7 @@ from deploy.embedded.stack import ensure_servers
 from schemas.event import Event
 from schemas.event_id import IdForm
 from sinks import writer
+from sinks.binary_copy import copy_events
 from sinks.connection import Connection
 from sinks.migrate import migrate
 from sinks.rows import EVENT_COLUMNS, EventRow, event_row
@@ -66,7 +67,7 @@ def usual_event(number: int) -> Event:
 
 async def by_copy(connection: Connection, rows: list[EventRow]) -> object:
     """The way in use: binary COPY to a temporary table, then INSERT … SELECT."""
-    await writer._copy_events(connection, rows)
+    await copy_events(connection, sorted(rows))
     return await connection.execute(writer._INSERT_EVENTS)
 
 

@@ -91,6 +91,10 @@ def test_sightings_come_back(records: list[sighting.Sighting]) -> None:
         (f'{{"relay":"r","seen_at":1,"ids":[["{"a" * 64}",1],["{"a" * 63}",1]]}}', r"line 2: ids\[1\]"),
         (f'{{"relay":"r","seen_at":1,"ids":[["{"a" * 64}",1.5]]}}', r"line 2: ids\[0\]"),
         (f'{{"relay":"r","seen_at":1,"ids":[["{"a" * 64}"]]}}', r"line 2: ids\[0\]"),
+        (f'{{"relay":"r","seen_at":1,"ids":[["{"a" * 65}",1],["{"a" * 63}",1]]}}', r"line 2: ids\[0\]"),
+        (f'{{"relay":"r","seen_at":1,"ids":[["{"a" * 64}",1],["{"A" * 64}",true]]}}', r"line 2: ids\[1\]"),
+        (f'{{"relay":"r","seen_at":1,"ids":[["{"a" * 64}",1],["{"b" * 64}",true]]}}', r"line 2: ids\[1\]"),
+        ('{"relay":"r","seen_at":1,"ids":[[],{}]}', r"line 2: ids\[0\]"),
     ],
 )
 def test_sightings_that_are_wrong_name_line_and_member(line: str, error: str) -> None:

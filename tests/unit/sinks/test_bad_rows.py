@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import asyncpg
 import pytest
 
@@ -52,6 +54,7 @@ def test_no_error_is_both() -> None:
 
 def test_what_the_client_cannot_send_blames_a_row() -> None:
     assert is_row_error(OverflowError())
+    assert is_row_error(struct.error())
     assert is_row_error(UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"))
     assert not is_row_error(ConnectionResetError())
     assert not is_row_error(TimeoutError())
