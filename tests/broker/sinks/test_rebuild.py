@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import asyncpg
+import psutil
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
@@ -30,6 +31,7 @@ from sinks.rebuild.worker import Report, fill
 from sinks.switch import SwitchError, switch
 from sinks.writer import Writer
 from tests.broker.bigbrotr.conftest import variables
+from tests.broker.embedded.support import is_alive
 from tests.broker.sinks.conftest import fresh_database
 from tests.broker.sinks.material import Feed, event, eventually, feed, running_sink
 from tests.broker.sinks.rebuilding import (
@@ -86,25 +88,41 @@ async def test_a_killed_rebuild_goes_on_from_what_is_committed(settings: Setting
         await fed.events(made)
         await fed.sightings(made, RELAYS[0], 1)
         expected = fed.digest()
-    command = (sys.executable, "-m", "bigbrotr", "rebuild", "--into", "rebuilt", "--jobs", "2")
-    env = variables(settings) | {"BIGBROTR_SINK__BATCH_EVENTS": "50"}
-    first = await asyncio.create_subprocess_exec(*command, env=env, start_new_session=True)
-    taken = "SELECT coalesce(sum(next_offset), 0) FROM rebuilt.sink_offsets"
+    other = in_schema(settings, "rebuilt")
+    async with await postgres.pool(other, max_size=1) as pool, pool.acquire() as connection:
+        await migrate(connection)
+        # No partition gets beyond its 300th record while this connection holds the lock: the kill is in the middle.
+        await connection.execute(
+            "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "IF NEW.next_offset > 300 THEN PERFORM pg_advisory_xact_lock_shared(300); END IF; RETURN NEW; END $$; "
+            "CREATE TRIGGER held BEFORE UPDATE ON sink_offsets FOR EACH ROW EXECUTE FUNCTION hold(); "
+            "SELECT pg_advisory_lock(300)"
+        )
+        command = (sys.executable, "-m", "bigbrotr", "rebuild", "--into", "rebuilt", "--jobs", "2")
+        env = variables(settings) | {"BIGBROTR_SINK__BATCH_EVENTS": "50"}
+        first = await asyncio.create_subprocess_exec(*command, env=env, start_new_session=True)
 
-    async def under_way() -> bool:
-        exists = await fetchval(settings, "SELECT to_regclass('rebuilt.sink_offsets') IS NOT NULL")
-        return bool(exists) and bool(await fetchval(settings, taken))
+        async def held_up() -> bool:
+            return bool(await connection.fetchval("SELECT count(*) FROM pg_locks WHERE objid = 300 AND NOT granted"))
 
-    await eventually(under_way)
-    first.kill()
-    assert await first.wait() == -signal.SIGKILL
+        await eventually(held_up)
+        assert await connection.fetchval("SELECT sum(next_offset) FROM sink_offsets")
+        workers = psutil.Process(first.pid).children(recursive=True)
+        first.kill()
+        assert await first.wait() == -signal.SIGKILL
 
-    async def workers_are_gone() -> bool:
-        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        return await fetchval(settings, query) == 0
+        async def workers_are_gone() -> bool:
+            return not any(is_alive(worker) for worker in workers)
 
-    await eventually(workers_are_gone)
-    missing = 4_000 - int(str(await fetchval(settings, "SELECT count(*) FROM rebuilt.events")))
+        await eventually(workers_are_gone)
+        await connection.execute("SELECT pg_advisory_unlock(300)")
+
+        async def backends_are_gone() -> bool:
+            others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            return bool(await connection.fetchval(f"SELECT count(*) = 0 {others}"))
+
+        await eventually(backends_are_gone)
+        missing = 4_000 - int(await connection.fetchval("SELECT count(*) FROM events"))
     assert 0 < missing < 4_000
     done = await rebuilt(settings, "rebuilt")
     assert missing <= done.records < 8_000
