@@ -21,7 +21,7 @@ from core.settings import Settings
 from schemas.digest import ArchiveDigest, Digest
 from sinks.connection import Connection, Pool
 from sinks.digest_tables import ARCHIVE, STATE, DamagedRowError, DigestTable, month_of
-from sinks.months import months
+from sinks.months import hold_archive, months
 
 # Rows in memory at once: an event is at most about a megabyte, so these are at most as many megabytes.
 _PREFETCH = 64
@@ -93,18 +93,19 @@ async def archive_digest(pool: Pool) -> Digest:
 async def digests(settings: Settings, jobs: int) -> Digests:
     """Compute the digest of every table of an archive, as of one moment, with so many processes.
 
-    Raises DigestError as `archive_digest` does, ArchiveReplacedError where the schema is switched meanwhile.
+    Raises DigestError as `archive_digest` does, ArchiveReplacedError where the schema is switched
+    meanwhile; one process alone keeps a switch out.
     """
     pool = await postgres.pool(settings, min_size=1, max_size=1, command_timeout=None)
     try:
         async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            parts = await _parts(connection)
             if jobs == 1:
+                await hold_archive(connection)
                 result = _Result()
-                for part in parts:
+                for part in await _parts(connection):
                     await _read(connection, part, result)
             else:
-                result = await _side_by_side(connection, settings, parts, jobs)
+                result = await _side_by_side(connection, settings, await _parts(connection), jobs)
     finally:
         pool.terminate()
     whole = _checked(result)

@@ -144,7 +144,8 @@ class _Worker:
         Raises RebuildError where it failed or ended unasked.
         """
         offsets: dict[TopicPartition, int] = {}
-        with suppress(EOFError):
+        # A process that is killed with something unread in its pipe resets it.
+        with suppress(EOFError, ConnectionError):
             while not self.done and self._channel.poll():
                 report: Report = self._channel.recv()
                 self.is_ready = True
@@ -160,8 +161,9 @@ class _Worker:
         return offsets
 
     def begin(self) -> None:
-        """Let it read."""
-        self._channel.send(None)
+        """Let it read; that it has ended is heard."""
+        with suppress(ConnectionError):
+            self._channel.send(None)
 
     def end(self) -> None:
         """End the process, whatever it does."""
