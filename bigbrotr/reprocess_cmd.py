@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 import click
+from aiokafka.errors import KafkaError
 
+from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
 from bigbrotr.parameters import MOMENT
 from bigbrotr.progress import CountProgress
 from bigbrotr.servers import quiet_log, servers
+from core.waiting import brief
 from processors.reprocess import Report, reprocess
 
 _EPILOG = """\b
@@ -40,7 +43,10 @@ def reprocess_(options: Options, *, since: int, until: int | None, as_document: 
     settings = options.settings()
     quiet_log(settings)
     with servers(settings) as filled, CountProgress("reprocessing", "bundles") as progress:
-        report = asyncio.run(reprocess(filled, since * 1000, until * 1000, progress))
+        try:
+            report = asyncio.run(reprocess(filled, since * 1000, until * 1000, progress))
+        except KafkaError as error:
+            raise CommandFailedError(f"Kafka did not take the records: {brief(error)}; it is safe to repeat") from error
     if as_document:
         click.echo(json.dumps(asdict(report)))
     else:
