@@ -34,7 +34,7 @@ class GapReason(StrEnum):
     FILTER_IGNORED = "filter_ignored"
     """It sent events that were not asked for, so that an empty answer proves nothing."""
     WITHHELD = "withheld"
-    """It said that there is more and gave nothing (NIP-67's `more`)."""
+    """It said that there is more and gave nothing: NIP-67's `more`, or ids named in a comparison (NIP-77)."""
     FRAME_TOO_LARGE = "frame_too_large"
     JOINED = "joined"
     """Stands for several gaps, and what lies between them: their number is bounded."""

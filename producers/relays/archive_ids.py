@@ -27,6 +27,8 @@ _CONNECTIONS = 2
 """Of a connector: pages of relays take most of its time, and the sink needs the database more."""
 _PATIENCE_S = 5.0
 """For a connection and for the answer. A page costs a relay's round trip, so waiting longer is worse than paging."""
+_TURN_PATIENCE_S = 2.0
+"""For one of the connections while others of us read. Thirty readings come before; whoever waits longer pages."""
 _LEFT_ALONE_S = 30.0
 """After a failure nobody asks for so long: a database that is away should not cost every window the patience."""
 _LATEST = 2**63 - 1
@@ -74,6 +76,8 @@ class ArchiveIds:
         self._most = most_held
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
+        # In front of the pool, so that a wait for each other is not taken for a database that does not answer.
+        self._places = asyncio.Semaphore(_CONNECTIONS)
         self._not_before_s = 0.0
         self._trouble: str | None = None
 
@@ -94,7 +98,25 @@ class ArchiveIds:
         Returns:
             None where the archive cannot be asked now.
         """
-        if not self.configured or time.monotonic() < self._not_before_s:
+        if not self.configured or self._left_alone:
+            return None
+        try:
+            async with asyncio.timeout(_TURN_PATIENCE_S):
+                await self._places.acquire()
+        except TimeoutError:
+            return None
+        try:
+            return await self._read(base, since, until, relay)
+        finally:
+            self._places.release()
+
+    @property
+    def _left_alone(self) -> bool:
+        return time.monotonic() < self._not_before_s
+
+    async def _read(self, base: Filter, since: int | None, until: int | None, relay: str) -> ArchiveWindow | None:
+        # It may have failed for those who came before.
+        if self._left_alone:
             return None
         statement, values = _statement(base, since, until, relay, self._most + 1)
         try:

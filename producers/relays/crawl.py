@@ -7,7 +7,7 @@ instead, and a second as a last resort.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from producers.relays.dense import DenseSecond
 from producers.relays.habits import Habits
@@ -17,7 +17,7 @@ from producers.relays.vocabulary import Vocabulary
 from producers.relays.windows import Windows
 from schemas.coverage import GapReason
 from schemas.filters import Filter
-from schemas.ranges import Range
+from schemas.ranges import Range, subtract
 
 MOST_SPLITTING = 4000
 """Queries in one crawl that take dense seconds apart: half an hour of them. Later ones are gaps at once."""
@@ -97,28 +97,29 @@ class Planner:
             return self._take_apart(progress, second, shown)
         return self._after_page(progress)
 
-    def compared(self, *, whole: bool, too_many: bool = False) -> Progress:
+    def compared(self, *, whole: bool, too_many: bool = False, withheld_in: Sequence[Range] = ()) -> Progress:
         """Take in the outcome of a comparison.
 
         Args:
             whole: everything that the relay has in it and gives was received.
             too_many: it was refused for its size; fewer seconds may do.
+            withheld_in: the seconds of it in which the relay has what it does not give.
         """
         asked, self._difference = self._difference, None
         if asked is None:
             raise RuntimeError("nothing was to be compared")
+        gaps = [Gap(since, until, GapReason.WITHHELD) for since, until in withheld_in]
+        progress = Progress(read=subtract([(asked.since, asked.until)], withheld_in), gaps=gaps)
         if self._dense is not None:
             self._dense = None
-            if whole:
-                return self._after_page(Progress(read=[(asked.since, asked.until)]))
-            return self._after_page(self._unreadable(asked.since))
+            return self._after_page(progress if whole else self._unreadable(asked.since))
         if not whole:
             if too_many and self._windows.divide((asked.since, asked.until)):
                 self._reader = None
             return Progress()
         self._reader = None
         self._windows.report(1, 0)
-        return Progress(read=[(asked.since, asked.until)])
+        return progress
 
     def refused(self, reason: GapReason) -> Progress:
         """The relay refuses the query of `step`: what depends on it is a gap, which may be all that is left."""

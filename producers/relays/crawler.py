@@ -14,7 +14,7 @@ from producers.relays.crawl import Planner
 from producers.relays.dialogue import Dialogue
 from producers.relays.habits import Habits
 from producers.relays.ledger import Ledger
-from producers.relays.pages import Difference, Query
+from producers.relays.pages import Difference, Progress, Query
 from producers.relays.refusals import HOUR_S, MINUTE_S, RelayError, is_complaint
 from producers.relays.subscriptions import PageSubscription
 from producers.relays.vocabulary import Vocabulary
@@ -137,13 +137,25 @@ class Crawler:
         outcome: Compared | Instead = Instead.PAGE
         if self._comparing is not None:
             outcome = await self._comparing.compare(
-                dialogue, self._filters[name], asked.since, asked.until, limit=self._habits.limit
+                dialogue,
+                self._filters[name],
+                asked.since,
+                asked.until,
+                limit=self._habits.limit,
+                withheld=self._ledger.withheld(name, asked.since, asked.until),
             )
         if isinstance(outcome, Compared):
             self.compared += 1
-            self.withheld += len(outcome.withheld)
-        whole = isinstance(outcome, Compared)
-        self._ledger.add(name, planner.compared(whole=whole, too_many=outcome is Instead.SPLIT), asked_s)
+            self.withheld += outcome.withheld
+            progress = planner.compared(whole=True, withheld_in=outcome.withheld_in)
+        else:
+            progress = planner.compared(whole=False, too_many=outcome is Instead.SPLIT)
+        self._ledger.add(name, progress, asked_s)
+
+    def _add_page(self, name: str, progress: Progress, asked_s: int) -> None:
+        """Record what a page settled: not what a relay withholds, as long as it can be asked whether it still does."""
+        hopeful = self._comparing is not None and self._comparing.hopeful
+        self._ledger.add(name, progress, asked_s, settles_withheld=not hopeful)
 
     async def _ask(self, dialogue: Dialogue, name: str, planner: Planner, query: Query, asked_s: int) -> None:
         """Fetch one page, however often the relay has to be asked, and let planner and ledger take it in."""
@@ -160,7 +172,7 @@ class Crawler:
             except RelayError:
                 # What came before the end is in order: newest first, it settles what lies above it.
                 if page.events and self._habits.trusted():
-                    self._ledger.add(name, planner.feed(page.page()), asked_s)
+                    self._add_page(name, planner.feed(page.page()), asked_s)
                 planner.connection_lost()
                 raise
             complaint = dialogue.notice is not None and is_complaint(dialogue.notice.text)
@@ -169,7 +181,7 @@ class Crawler:
                 if silent:
                     # It may still answer other questions: some relays say nothing where they have nothing.
                     self.problem = str(GapReason.NO_EOSE)
-                self._ledger.add(name, planner.feed(page.page(complaint=complaint)), asked_s)
+                self._add_page(name, planner.feed(page.page(complaint=complaint)), asked_s)
                 if query.until is not None:  # The future is asked about first each time, and never has the large one.
                     self._skip_s = 0
                 return

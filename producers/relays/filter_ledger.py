@@ -26,7 +26,7 @@ change of its software."""
 _SAME_TIME_S = 600
 _LONG_AGO_S = 31 * DAY_S
 """Neighbours read within ten minutes are one range; within a day, where no later pass goes by their times any more."""
-_CORRECTS = frozenset({GapReason.DISAGREEMENT, GapReason.DENSE_SECOND})
+_CORRECTS = frozenset({GapReason.DISAGREEMENT, GapReason.DENSE_SECOND, GapReason.WITHHELD})
 """Reasons that tell that an earlier reading was not complete, and not only that this one failed."""
 
 
@@ -89,8 +89,18 @@ class FilterLedger:
         due += [due_s for late in passes if (due_s := self._pass_due_s(late, now_s)) is not None]
         return min(due, default=None)
 
-    def add(self, progress: Progress, asked_s: int) -> bool:
-        """Take in what a page settled; what is dated after it was asked is not settled by it.
+    def withheld(self, since: int, until: int) -> bool:
+        """Whether the relay is known to withhold something of these seconds."""
+        return bool(self._withheld(since, until))
+
+    def add(self, progress: Progress, asked_s: int, *, settles_withheld: bool = True) -> bool:
+        """Take in what was settled; what is dated after it was asked is not settled by it.
+
+        Args:
+            progress: of the crawl.
+            asked_s: when it was asked.
+            settles_withheld: whether what was withheld would have come or been named. Otherwise what is known to be
+                withheld is so still, and is asked for again later than before.
 
         Returns:
             Whether anything changed.
@@ -104,15 +114,25 @@ class FilterLedger:
             else:
                 first, last = _touched(self._read, gap.since, gap.until)
                 parts = subtract(parts, [(since, until) for since, until, _ in self._read[first:last]])
+            if gap.reason is not GapReason.WITHHELD:
+                # Another failure says nothing about what is withheld.
+                parts = subtract(parts, self._withheld(gap.since, gap.until))
+                self._put_off([(gap.since, gap.until)], asked_s)
             for since, until in parts:
                 self._open_gap(since, until, gap.reason, asked_s)
         self._gaps = self._bounded(MAX_GAPS)
+        if settles_withheld:
+            for since, until in read:
+                self._close_gaps(since, until)
+        else:
+            self._put_off(read, asked_s)
         if read:
             self.mark_read(read, asked_s)
         return bool(read or gaps)
 
     def mark_read(self, read: Sequence[Range], at_s: int) -> None:
-        """These were read completely."""
+        """These were read completely, but for what is known to be withheld."""
+        read = subtract(read, [gap for since, until in read for gap in self._withheld(since, until)])
         self.forget(read)
         self._read = _joined(sorted([*self._read, *[(since, until, at_s) for since, until in merge(read)]]), at_s)
         if len(self._read) > MAX_RANGES:
@@ -151,6 +171,18 @@ class FilterLedger:
                 for gap in self._gaps
             ],
         )
+
+    def _withheld(self, since: int, until: int) -> list[Range]:
+        first, last = _touched(self._gaps, since, until)
+        return [(gap.since, gap.until) for gap in self._gaps[first:last] if gap.reason is GapReason.WITHHELD]
+
+    def _put_off(self, read: Iterable[Range], asked_s: int) -> None:
+        """Gaps that were due, and that a reading of some of their seconds could not settle, wait again."""
+        for since, until in read:
+            first, last = _touched(self._gaps, since, until)
+            for gap in self._gaps[first:last]:
+                if gap.reason is GapReason.WITHHELD and gap.retry_at_s <= asked_s:
+                    self._open_gap(gap.since, gap.until, gap.reason, asked_s)
 
     def _pass_due_s(self, late: LatePass, now_s: int) -> int | None:
         """When a late pass is due; one that was begun and not finished is not begun again at once."""

@@ -105,15 +105,20 @@ class Ledger:
         due = [each.next_due_s(self._passes, now_s) for each in self._active()]
         return min((second for second in due if second is not None), default=None)
 
-    def add(self, filter_hash: str, progress: Progress, asked_s: int) -> None:
+    def withheld(self, filter_hash: str, since: int, until: int) -> bool:
+        """Whether the relay is known to withhold something of these seconds."""
+        return self._set(filter_hash).withheld(since, until)
+
+    def add(self, filter_hash: str, progress: Progress, asked_s: int, *, settles_withheld: bool = True) -> None:
         """Take in what a page settled.
 
         Args:
             filter_hash: the filter that was asked.
             progress: of the crawl.
             asked_s: when it was asked; neither a reading nor a gap says anything about what is dated later.
+            settles_withheld: whether what was withheld would have come or been named.
         """
-        if self._set(filter_hash).add(progress, asked_s):
+        if self._set(filter_hash).add(progress, asked_s, settles_withheld=settles_withheld):
             self.changes += 1
             self.crawled += 1
 

@@ -26,7 +26,9 @@ from producers.relays.negentropy_wire import (
     TooManyError,
     bound_between,
     fingerprint_of,
+    seconds_between,
 )
+from schemas.ranges import Range
 
 BUCKETS = 16
 """Into which a range that differs is split (the protocol's reference does the same)."""
@@ -49,7 +51,7 @@ class Reconciliation:
     """One client's side of a conversation: `initiate`, then `answer` each message until it returns None.
 
     Attributes:
-        need: ids that only the other side has.
+        need: ids that only the other side has, with the seconds, both included, in which it may have dated each.
         have: ids that only we have.
     """
 
@@ -77,7 +79,7 @@ class Reconciliation:
         self._frame_limit = frame_limit_bytes
         self._most_needed = most_needed
         self._rounds_left = most_rounds
-        self.need: set[bytes] = set()
+        self.need: dict[bytes, Range] = {}
         self.have: set[bytes] = set()
 
     def initiate(self) -> bytes:
@@ -111,7 +113,7 @@ class Reconciliation:
             if mode == FINGERPRINT:
                 settled = ranges.fingerprint() == self._fingerprint(lower, upper)
             elif mode == ID_LIST:
-                self._compare(lower, upper, ranges.ids())
+                self._compare(lower, upper, ranges.ids(), lower_bound, bound)
             elif mode != SKIP:
                 raise NegentropyError(f"unknown mode {mode}")
             if settled:
@@ -140,11 +142,12 @@ class Reconciliation:
         else:
             message.ids(INFINITE, [])
 
-    def _compare(self, lower: int, upper: int, listed: Iterable[bytes]) -> None:
+    def _compare(self, lower: int, upper: int, listed: Iterable[bytes], begin: Bound, end: Bound) -> None:
         theirs = set(listed)
         ours = {item[1] for item in self._items[lower:upper]}
         self.have |= ours - theirs
-        self.need |= theirs - ours
+        for event_id in theirs - ours:
+            self.need.setdefault(event_id, seconds_between(begin, end, event_id))
         if len(self.need) > self._most_needed:
             raise TooManyError(f"the relay has more than {self._most_needed} ids that are not known here")
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import NamedTuple
 
+from schemas.ranges import Range
+
 PROTOCOL_VERSION = 0x61
 ID_BYTES = 32
 FINGERPRINT_BYTES = 16
@@ -53,6 +55,14 @@ def bound_between(last: Item, first: Item) -> Bound:
         return Bound(first[0], b"")
     shared = next((place for place in range(ID_BYTES) if last[1][place] != first[1][place]), ID_BYTES - 1)
     return Bound(first[0], first[1][: shared + 1])
+
+
+def seconds_between(begin: Bound, end: Bound, event_id: bytes) -> Range:
+    """In which seconds, both included, an item with this id may lie that was listed between two bounds."""
+    since = begin.timestamp + (event_id < begin.prefix)
+    until = end.timestamp - (event_id >= end.prefix)
+    # An id that cannot lie there was listed all the same.
+    return (since, until) if since <= until else (begin.timestamp, end.timestamp)
 
 
 def fingerprint_of(sum_of_ids: int, count: int) -> bytes:

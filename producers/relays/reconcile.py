@@ -16,6 +16,7 @@ from producers.relays.messages import Closed, NegErr, NegMsg, Notice, prefix_of
 from producers.relays.negentropy import MOST_NEEDED, Reconciliation
 from producers.relays.negentropy_wire import NegentropyError, TooManyError
 from schemas.filters import Filter
+from schemas.ranges import Range
 
 UNTIL_END_S = 2**31
 """Relays in JavaScript shift 32-bit integers: they misread later times (nostr-facts section 7.4)."""
@@ -77,14 +78,15 @@ class Reconciled:
     """What a comparison brought.
 
     Attributes:
-        need: ids that only the relay has.
+        need: ids that only the relay has, each with the seconds, both included, to which it says that it belongs: those
+            of the range in which it was listed. No message of the protocol tells the second itself.
         shared: (created_at, id) of what both have.
         rounds: messages of the relay.
         sent_bytes: of our messages as frames carry them, in hex,
         received_bytes: and of the relay's.
     """
 
-    need: list[str]
+    need: dict[str, Range]
     shared: list[tuple[int, str]]
     rounds: int
     sent_bytes: int
@@ -136,7 +138,10 @@ async def reconcile(
             await exchange.reply(answer)
     have = {event_id.hex() for event_id in ours.have}
     return Reconciled(
-        need=sorted(event_id.hex() for event_id in ours.need),
+        need={
+            event_id.hex(): (_within(first_s, since or 0, until), _within(last_s, since or 0, until))
+            for event_id, (first_s, last_s) in sorted(ours.need.items())
+        },
         shared=[item for item in held if item[1] not in have],
         rounds=rounds,
         sent_bytes=sent_bytes,
@@ -180,6 +185,11 @@ async def _ask(dialogue: Dialogue, base: Filter, ids: list[str], at_once: int, i
             raise _refused(page.closed)
         missing += [event_id for event_id in slice_ if event_id not in page.ids]
     return missing
+
+
+def _within(second: int, since: int, until: int) -> int:
+    """The nearest second that was asked for: ranges reach beyond those, and a relay's bounds may be anything."""
+    return min(max(second, since), until)
 
 
 def _payload(said: Said | None) -> bytes:

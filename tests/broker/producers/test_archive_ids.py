@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -141,6 +142,26 @@ async def test_a_database_without_the_tables_is_no_archive_and_that_is_said_once
         for _ in range(3):
             assert await ask(ids) is None
     assert [record.levelname for record in caplog.records if "gives no ids" in record.message] == ["WARNING"]
+
+
+async def test_whoever_gives_up_waiting_for_others_of_us_does_not_call_the_archive_away(
+    servers: Servers, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with reading(dsn_of(servers, "archive_ids")) as ids, pool.acquire() as other:
+        assert await ask(ids) is not None
+        async with other.transaction():
+            await other.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+            slow = [asyncio.create_task(ask(ids)) for _ in range(2)]
+            for _ in range(400):
+                if await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") == len(slow):
+                    break
+                await asyncio.sleep(0.01)
+            for patience in ("_PATIENCE_S", "_TURN_PATIENCE_S"):
+                monkeypatch.setattr(archive_ids, patience, 0.05, raising=False)
+            assert await ask(ids) is None
+        monkeypatch.undo()
+        assert None not in await asyncio.gather(*slow)
+        assert await ask(ids) is not None
 
 
 async def test_whoever_asks_waits_for_seconds_at_most_and_is_answered_again_later(

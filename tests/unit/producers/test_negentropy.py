@@ -104,8 +104,9 @@ def test_any_two_sets_are_reconciled(
     there = {item(number, at=number % seconds) for number in theirs}
     client = Reconciliation(held, frame_limit_bytes=our_limit)
     said = reconciled(client, NegentropyServer(there, their_limit))
-    assert client.need == {event_id for _, event_id in there - held}
+    assert client.need.keys() == {event_id for _, event_id in there - held}
     assert client.have == {event_id for _, event_id in held - there}
+    assert all(client.need[event_id][0] <= at <= client.need[event_id][1] for at, event_id in there - held)
     assert not our_limit or max(len(each) for each in said[::2]) <= our_limit
 
 

@@ -73,7 +73,7 @@ async def test_what_only_the_relay_has_is_found_and_what_both_have_is_told(frame
     ):
         base = Filter(since=3, until=5, limit=7)
         found = await reconcile(talk.dialogue, base, None, START_S + 10_000, keys(ours), idle_s=IDLE_S)
-        assert found.need == sorted(event["id"] for event in everything[1_300:1_310])
+        assert list(found.need) == sorted(event["id"] for event in everything[1_300:1_310])
         assert set(found.shared) == set(keys(everything[20:1_300] + everything[1_310:]))
         assert relay.opened == [{"until": START_S + 10_000}]
         # A page behind it: what was sent before has arrived.
