@@ -127,10 +127,12 @@ class Ledger:
         if self.cursor_s is not None and cursor_s <= self.cursor_s:
             return
         self._visit(cursor_s)
+        # Only what is new: a feed says nothing again of the days before, which late passes go by.
+        since_s = max(live_since_s, self.cursor_s or live_since_s)
         self.cursor_s = cursor_s
-        if live_since_s < cursor_s:
+        if since_s < cursor_s:
             for each in self._active():
-                each.heard(live_since_s, cursor_s - 1, cursor_s)
+                each.heard(since_s, cursor_s - 1, cursor_s)
         self.changes += 1
 
     def record(self, now_ms: int) -> Coverage:

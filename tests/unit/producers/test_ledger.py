@@ -174,6 +174,20 @@ def test_what_a_crawl_finds_to_lack_is_not_covered_up_by_the_feed_that_goes_on()
     assert [(since, until) for since, until, _ in found.read] == [(NOW, NOW + 49), (NOW + 51, NOW + 200)]
 
 
+def test_a_feed_that_lasts_puts_no_late_pass_off() -> None:
+    book = Ledger(RELAY, {"f": Filter()}, None, lookback_days=3, late_days=30)
+    book.add("f", Progress(read=[(BEGINNING, NOW)]), NOW)
+    passes = []
+    for now in range(NOW + 60, NOW + 10 * DAY_S + 60, 60):
+        book.heard(NOW, now)
+        due_s = book.next_due_s(now)
+        if due_s is not None and due_s <= now:
+            (since, _), *_ = book.backlog("f", now)
+            passes.append(((now - NOW) / DAY_S, (now - since) / DAY_S))
+            book.add("f", Progress(read=[(since, now)]), now)
+    assert passes == [(day, 30 if day == 7 else 3) for day in range(1, 11)]
+
+
 def test_late_passes_read_again_what_was_read_long_ago() -> None:
     book = Ledger(RELAY, {"f": Filter()}, None, lookback_days=3, late_days=30)
     book.add("f", Progress(read=[(0, NOW)]), NOW)
