@@ -55,7 +55,7 @@ class _Reader(GroupReader):
     def has_read(self, ends: Mapping[TopicPartition, int]) -> bool:
         """Whether records up to these ends were read: not known so where compaction has removed the last ones."""
         positions = self.positions()
-        return all(positions.get(tp, 0) >= end for tp, end in ends.items())
+        return all(tp in positions and positions[tp] >= end for tp, end in ends.items())
 
 
 def work(settings: Settings, ends: dict[TopicPartition, int], channel: Channel) -> None:
