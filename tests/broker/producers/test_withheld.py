@@ -74,7 +74,7 @@ async def crawled(relay: Reconciling, ids: ArchiveIds, stored: Coverage | None) 
     """What is covered afterwards, and the events that came."""
     async with relay, conversation(relay.url) as talk:
         ledger = Ledger(RELAYS[0], FILTERS, stored)
-        crawler = Crawler(FILTERS, ledger, Habits(limit=200), 5.0, comparing=Comparing(RELAYS[0], ids, 5.0))
+        crawler = Crawler(FILTERS, ledger, Habits(limit=500), 5.0, comparing=Comparing(RELAYS[0], ids, 5.0))
         crawling = asyncio.create_task(crawler.run(talk.dialogue))
         async with asyncio.timeout(60):
             await crawler.finished.wait()
