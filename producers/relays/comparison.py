@@ -38,6 +38,9 @@ MOST_TOO_MANY = 6
 """Refusals for the number of events, in a row: from a day and a half, where windows begin, it takes five to the
 smallest. Each costs a reading of the archive, which all relays share, and a relay can invent events without end; so
 then it is paged through for an hour, and asked once an hour until it has compared."""
+FIRST_ANSWER_S = 10.0
+"""For a relay that has never compared: many say nothing to a verb that they do not know. One that compares a window
+has its answer in the time of a page, and the longer patience from then on."""
 MOST_WITHHELD_IN = 16
 """Ranges of one window in which events are withheld; the nearest are joined beyond it. All of a relay's gaps are 1,000,
 and a relay that withholds kinds does so in every window."""
@@ -85,6 +88,7 @@ class Comparing:
         self._not_before_s = 0.0
         self._too_many = 0
         self._refuses = False
+        self._has_compared = False
         self.refusal: str | None = None
         """What it said when it last refused, for a status page."""
 
@@ -136,7 +140,9 @@ class Comparing:
         if not archived.complete:
             return Instead.SPLIT
         try:
-            found = await reconcile(dialogue, base, since, until, archived.held, idle_s=self._idle_s)
+            patience_s = self._idle_s if self._has_compared else min(self._idle_s, FIRST_ANSWER_S)
+            found = await reconcile(dialogue, base, since, until, archived.held, idle_s=patience_s)
+            self._has_compared = True
             if not wanted and _pages_are_fewer(found, limit):
                 return Instead.PAGE
             await dialogue.note_held([item for item in found.shared if item[1] not in archived.sighted])
