@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from core.kafka_clients import admin, bootstrap_servers, consumer, is_transient, producer, stop_client
+from core.kafka_clients import (
+    METADATA_AGE_MS,
+    admin,
+    bootstrap_servers,
+    consumer,
+    is_transient,
+    producer,
+    stop_client,
+)
 from core.kafka_reading import end_offsets, read_between, read_to_end
 from core.publisher import Publisher, PublishError, RecordTooLargeError, open_publisher
 
 __all__ = [
+    "METADATA_AGE_MS",
     "PublishError",
     "Publisher",
     "RecordTooLargeError",

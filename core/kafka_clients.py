@@ -34,6 +34,9 @@ _REBALANCE_TIMEOUT_MS = 60_000
 # A bundle topic's largest batch is 1 MiB; a larger single batch (up to 4 MiB) is still delivered whole (KIP-74), so
 # this bounds memory at about this times the partitions without ever blocking a partition.
 _PARTITION_FETCH_BYTES = 1024 * 1024
+# A leader of a group that knows no partitions of a topic yet, as just after a broker's restart, gives none of them to
+# anybody, and shares anew only when its metadata are refreshed: after five minutes, if it were aiokafka's default.
+METADATA_AGE_MS = 10_000
 # Closing sends what is left of a leave-group request. It must not wait for a broker that is away, and must be over
 # before the lifecycle's deadline for closing (CLOSE_S, 5 s), which would call a drained service undrained.
 STOP_S = 4.0
@@ -104,6 +107,7 @@ async def consumer(
         "session_timeout_ms": round(settings.kafka.session_timeout_s * 1000),
         "heartbeat_interval_ms": _HEARTBEAT_MS,
         "rebalance_timeout_ms": _REBALANCE_TIMEOUT_MS,
+        "metadata_max_age_ms": METADATA_AGE_MS,
     }
     options |= overrides
 

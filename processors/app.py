@@ -71,6 +71,7 @@ def create_app(settings: Settings) -> faust.App:
         broker_session_timeout=settings.kafka.session_timeout_s,
         broker_heartbeat_interval=_HEARTBEAT_S,
         broker_rebalance_timeout=settings.processor.drain_s + _REBALANCE_MARGIN_S,
+        consumer_metadata_max_age_ms=kafka.METADATA_AGE_MS,
         broker_request_timeout=max(_REQUEST_TIMEOUT_S, settings.kafka.session_timeout_s),
         # Standby replicas and the assignor for tables would add topics and state of Faust's.
         table_standby_replicas=0,

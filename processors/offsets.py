@@ -5,11 +5,20 @@ Asked with clients of our own, because Faust's view of itself is what is to be c
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from core import kafka
 from core.waiting import until_it_works
+
+
+class Standing(NamedTuple):
+    """How far the group is in every partition: records that it has not committed, and the offset that it has."""
+
+    lag: dict[int, int]
+    committed: dict[int, int]
 
 
 class BundleOffsets:
@@ -44,14 +53,15 @@ class BundleOffsets:
 
         return await until_it_works("Kafka to tell offsets", ask, kafka.is_transient)
 
-    async def lag(self) -> dict[int, int]:
-        """Return, for every partition, how many records the group has not committed. Fails while the broker is away."""
+    async def standing(self) -> Standing:
+        """Return how far the group is. Fails while the broker is away."""
         ends = await self._reader.end_offsets(self._all)
         begins = await self._reader.beginning_offsets(self._all)
         committed = await self._committed()
-        return {
+        lag = {
             tp.partition: ends[tp] - min(ends[tp], max(begins[tp], committed.get(tp.partition, 0))) for tp in self._all
         }
+        return Standing(lag, committed)
 
     async def _committed(self) -> dict[int, int]:
         found = await self._admin.list_consumer_group_offsets(self._group_id, partitions=self._all)

@@ -19,7 +19,7 @@ from core.settings import Settings
 from core.waiting import until_it_works
 from processors.app import create_app
 from processors.clients import Clients
-from processors.stall import StallDetector
+from processors.stall import StallDetector, work_and_progress
 from processors.validate.agent import Validator, attach
 from processors.validate.context import Context
 from processors.validate.continuity import Continuity
@@ -191,7 +191,7 @@ class Processor:
             await asyncio.sleep(_LAG_EVERY_S)
             try:
                 async with asyncio.timeout(_LAG_TIMEOUT_S):
-                    self._lag = lag = await self._offsets.lag()
+                    standing = await self._offsets.standing()
                 self._answered_at = time.monotonic()
             except Exception as error:
                 if not kafka.is_transient(error):
@@ -199,12 +199,9 @@ class Processor:
                 log.warning("the broker does not tell offsets: %r", error)
                 stall.interrupt()
                 continue
+            self._lag = standing.lag
             mine = self.validator.assigned
             metrics.LAG.clear()
             for partition in mine:
-                metrics.LAG.labels("raw.bundles", partition).set(lag[partition])
-            if mine:
-                stall.observe(sum(lag[partition] for partition in mine), self._context.progress)
-            else:
-                # Perhaps the group has more members than partitions; if nobody moves, we may be the one who should.
-                stall.observe(sum(lag.values()), tuple(lag.values()))
+                metrics.LAG.labels("raw.bundles", partition).set(standing.lag[partition])
+            stall.observe(*work_and_progress(standing, mine, self._context.progress))

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+
+from processors.offsets import Standing
 
 # Far beyond a rebalance (20 s) and any bundle (milliseconds): whoever waits this long beside work is stuck.
 STALL_S = 60.0
+
+
+def work_and_progress(standing: Standing, mine: AbstractSet[int], done: object) -> tuple[int, object]:
+    """Give what a detector observes: the records that wait, and what differs once something was done.
+
+    Without partitions of our own that is the whole group's: it may have more members than partitions, and if nobody
+    moves, we may be the one who should. It moves by what it commits; its lag also changes when something comes.
+    """
+    if mine:
+        return sum(standing.lag[partition] for partition in mine), done
+    return sum(standing.lag.values()), standing.committed
 
 
 class StallDetector:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from aiokafka.admin import NewPartitions
 from pydantic import SecretStr
 
 from core import kafka, postgres, waiting
@@ -53,6 +54,23 @@ async def test_a_client_waits_for_the_broker_and_says_so(
         client = await opening
         assert waiting.reasons() == []
         assert await kafka.stop_client(client)
+
+
+async def test_partitions_that_a_leader_did_not_know_are_shared_out_soon(settings: Settings) -> None:
+    """As after a restart of the broker, which may tell of its topics later than a group is formed."""
+    events = physical(settings.kafka.topic_prefix, "events")
+    await create_topics(settings)
+    admin = await kafka.admin(settings)
+    consumer = await kafka.consumer(settings, events, group_id=f"{events}-group")
+    try:
+        assert {tp.partition for tp in consumer.assignment()} == {0, 1, 2, 3}
+        await admin.create_partitions({events: NewPartitions(5)})
+        async with asyncio.timeout(PATIENCE_S):
+            while len(consumer.assignment()) < 5:
+                await consumer.getmany(timeout_ms=100)
+    finally:
+        await kafka.stop_client(consumer)
+        await kafka.stop_client(admin)
 
 
 async def test_a_consumer_waits_for_its_topics_and_says_how_they_are_made(settings: Settings) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from processors.stall import StallDetector, StalledError
+from processors.offsets import Standing
+from processors.stall import StallDetector, StalledError, work_and_progress
 
 
 class Clock:
@@ -52,3 +53,25 @@ def test_progress_and_an_absent_broker_begin_anew(detector: StallDetector, clock
     assert detector.observe(3, 1) == 0
     clock.now = 177
     assert detector.observe(3, 1) == 59
+
+
+def test_a_group_that_shares_nothing_out_is_stuck_although_more_comes(detector: StallDetector, clock: Clock) -> None:
+    def observe(lag: int, committed: int) -> float:
+        return detector.observe(*work_and_progress(Standing({0: lag, 1: 0}, {0: committed, 1: 9}), set(), 0))
+
+    observe(3, 5)
+    clock.now = 50
+    assert observe(4, 6) == 0, "another member works"
+    clock.now = 109
+    assert observe(50, 6) == 59
+    clock.now = 110
+    with pytest.raises(StalledError, match="60 bundles"):
+        observe(60, 6)
+
+
+def test_only_the_work_of_our_own_partitions_counts(detector: StallDetector, clock: Clock) -> None:
+    standing = Standing({0: 0, 1: 7}, {0: 5, 1: 5})
+    for now in (0, 100, 200):
+        clock.now = now
+        assert detector.observe(*work_and_progress(standing, {0}, 1)) == 0
+    assert work_and_progress(standing, {0, 1}, 1) == (7, 1)
