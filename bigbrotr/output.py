@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import gzip
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,6 +46,9 @@ def opened_output(path: Path | None) -> Iterator[Write]:
                 yield _checked(packed, str(path))
             return
         temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+        # A signal between the opening and the block would leave it: no `finally` stands there.
+        remove = partial(temporary.unlink, missing_ok=True)
+        atexit.register(remove)
         try:
             with temporary.open("wb") as file:
                 with _compressing(file, target.suffix) as packed:
@@ -52,7 +57,8 @@ def opened_output(path: Path | None) -> Iterator[Write]:
                 os.fsync(file.fileno())
             temporary.replace(target)
         finally:
-            temporary.unlink(missing_ok=True)
+            remove()
+            atexit.unregister(remove)
 
 
 @contextmanager

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
+import time
 from types import FrameType
 
+_AGAIN_S = 3.0
+"""PostgreSQL ends a statement in milliseconds, if it hears of it: a request to cancel that comes before the statement
+is begun is lost, and its end is then waited for. A person presses Ctrl-C again."""
 EXIT_CODE = 128 + signal.SIGTERM
 """As shells have it for a process that SIGTERM ended."""
 
@@ -35,6 +41,8 @@ class Termination:
         return EXIT_CODE
 
     def _handle(self, _number: int, frame: FrameType | None) -> None:
+        if not self.came:
+            threading.Thread(target=_repeat, name="sigterm", daemon=True).start()
         self.came = True
         # What Ctrl-C does at this moment: an event loop cancels its main task for it.
         interrupt = signal.getsignal(signal.SIGINT)
@@ -42,3 +50,9 @@ class Termination:
             interrupt(signal.SIGINT, frame)
         else:  # ignored, as for what a script starts in the background
             raise KeyboardInterrupt
+
+
+def _repeat() -> None:
+    while True:
+        time.sleep(_AGAIN_S)
+        os.kill(os.getpid(), signal.SIGTERM)

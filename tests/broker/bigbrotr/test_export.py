@@ -130,8 +130,7 @@ async def test_nothing_half_written_is_left_by_a_signal(
         waiting.send_signal(number)
         _, errors = await asyncio.wait_for(waiting.communicate(), 20)
     await holder.close()
-    assert os.listdir(tmp_path) == []  # noqa: PTH208 - as above
-    assert waiting.returncode == code
+    assert (waiting.returncode, os.listdir(tmp_path)) == (code, []), errors  # noqa: PTH208 - as above
     assert b"Traceback" not in errors
 
 
