@@ -6,8 +6,8 @@ import sys
 
 import click
 
+from bigbrotr import termination
 from bigbrotr.cli import cli
-from bigbrotr.termination import Termination
 
 _FAILED = 1
 _SETTINGS = 2  # what click gives wrong usage, too
@@ -16,9 +16,8 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 def main() -> None:
     """Be the `bigbrotr` command."""
-    termination = Termination()
     termination.install()
-    sys.exit(termination.exit_code(run(sys.argv[1:]), _INTERRUPTED))
+    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:

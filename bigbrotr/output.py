@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import gzip
 import os
 import sys
@@ -15,6 +14,7 @@ from typing import BinaryIO
 import zstandard
 
 from bigbrotr.errors import CommandFailedError
+from bigbrotr.termination import removed_at_termination
 
 _GZIP_LEVEL = 6  # gzip's own default: 9 takes three times as long for a hundredth of the size
 _ZSTD_LEVEL = 3  # zstd's own default
@@ -46,19 +46,17 @@ def opened_output(path: Path | None) -> Iterator[Write]:
                 yield _checked(packed, str(path))
             return
         temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-        # A signal between the opening and the block would leave it: no `finally` stands there.
         remove = partial(temporary.unlink, missing_ok=True)
-        atexit.register(remove)
-        try:
-            with temporary.open("wb") as file:
-                with _compressing(file, target.suffix) as packed:
-                    yield _checked(packed, str(path))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        finally:
-            remove()
-            atexit.unregister(remove)
+        with removed_at_termination(remove):
+            try:
+                with temporary.open("wb") as file:
+                    with _compressing(file, target.suffix) as packed:
+                        yield _checked(packed, str(path))
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(target)
+            finally:
+                remove()
 
 
 @contextmanager

@@ -124,9 +124,12 @@ async def test_nothing_half_written_is_left_by_a_signal(
             env=variables(filled),
             stderr=asyncio.subprocess.PIPE,
         )
-        while not os.listdir(tmp_path):  # noqa: PTH208 - one quick look
+        here = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+        blocked = f"SELECT EXISTS (SELECT FROM pg_locks WHERE database = {here} AND NOT granted)"
+        while not await holder.fetchval(blocked):
             assert waiting.returncode is None
             await asyncio.sleep(0.02)
+        assert os.listdir(tmp_path)  # noqa: PTH208 - one quick look
         waiting.send_signal(number)
         _, errors = await asyncio.wait_for(waiting.communicate(), 20)
     await holder.close()
