@@ -44,7 +44,7 @@ ROUNDS = 3
 """The best of three: other work on the machine only ever adds time."""
 RELAYS = 3
 TARGET = 0.8
-"""The share of the bare rate that issue 5 asks for."""
+"""The share of the bare rate that a rebuild should reach."""
 
 _NAMES = ", ".join(EVENT_COLUMNS)
 _PREPARE = """
