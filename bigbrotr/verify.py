@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
 
-from core.parent import watch_parent
+from core.parent import die_with_parent
 from producers.event_lines import Line
 from schemas.judge import Judgement, Policy, judge
 from schemas.reasons import Reason, Verdict
@@ -83,7 +83,7 @@ def _in_parallel(lines: Iterator[Line], policy: Policy, processes: int) -> Itera
 def _start_worker() -> None:
     # Ctrl-C reaches every process of the terminal; the parent ends the workers when it stops reading.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    watch_parent(os.getppid(), lambda: os._exit(1))
+    die_with_parent()
 
 
 def _judge_chunk(lines: list[Line], policy: Policy) -> list[VerdictLine]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from multiprocessing import parent_process
 
 PARENT_VARIABLE = "BIGBROTR_PARENT_PID"
 
@@ -38,3 +39,19 @@ def watch_parent(pid: int, on_gone: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=poll, name="parent-watch", daemon=True)
     thread.start()
     return thread
+
+
+def die_with_parent() -> None:
+    """Make this process, a child made by `multiprocessing`, end when the process that asked for it is gone.
+
+    Workers would not notice: pool workers wait on a pipe whose other end they hold themselves, and the server that
+    forks some of them lives on as long as they do.
+    """
+    asked = parent_process()
+
+    def watch() -> None:
+        if asked is not None:
+            asked.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -17,6 +17,7 @@ import asyncpg
 import uvloop
 
 from core import postgres
+from core.parent import die_with_parent
 from core.settings import Settings
 from schemas.digest import ArchiveDigest, Digest
 from sinks.connection import Connection, Pool
@@ -135,7 +136,7 @@ async def _side_by_side(connection: Connection, settings: Settings, parts: list[
     options = postgres.connection_options(settings)
     loop = asyncio.get_running_loop()
     result = _Result()
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as processes:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), die_with_parent) as processes:
         tasks = [loop.run_in_executor(processes, _work, options, snapshot, archive, part) for part in parts]
         try:
             for task in asyncio.as_completed(tasks):

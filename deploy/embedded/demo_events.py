@@ -21,10 +21,10 @@ from random import Random
 
 import orjson
 
+from core.parent import die_with_parent
 from deploy.embedded.demo_drafts import any_draft
 from deploy.embedded.demo_profile import profile_set
 from deploy.embedded.demo_scene import Author, Draft, Scene, Signed
-from deploy.embedded.lifeline import die_with_parent
 from schemas.signature import public_key
 from schemas.signature import sign as sign_id
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import sys
 import threading
@@ -43,18 +42,3 @@ class Lifeline:
         self._loop.call_soon_threadsafe(self.closed.set)
         time.sleep(GRACE_S)
         os._exit(0)
-
-
-def die_with_parent() -> None:
-    """Make this process, a child made by `multiprocessing`, end when its parent is gone, however that ended.
-
-    Pool workers wait on a pipe whose other end they hold themselves, so they would not notice.
-    """
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(0)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from multiprocessing import parent_process
 from multiprocessing.connection import Connection as Channel
 from typing import NamedTuple
 
@@ -17,6 +14,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from core import garbage, kafka, log, postgres
+from core.parent import die_with_parent
 from core.settings import Settings
 from core.waiting import brief
 from schemas.topics import physical
@@ -62,7 +60,7 @@ def work(settings: Settings, ends: dict[TopicPartition, int], channel: Channel) 
     """Be the process. `settings` name the target; it ends when the partitions of `ends` were read up to there."""
     # An interrupt at the terminal is the parent's to handle; an end of the parent is ours.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    die_with_parent()
     log.configure(settings)
     logging.getLogger().setLevel(max(logging.WARNING, logging.getLogger().level))
     try:
@@ -71,14 +69,6 @@ def work(settings: Settings, ends: dict[TopicPartition, int], channel: Channel) 
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent says it
         _log.debug("the rebuild fails", exc_info=True)
         channel.send(Report({}, failure=brief(error)))
-
-
-def _end_with_parent() -> None:
-    # Not the process that forked us, which lives on as long as we do, but the one that asked it to.
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _ready(channel: Channel) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+
 import asyncpg
+import psutil
 import pytest
 
+from core import postgres
 from core.settings import Settings
 from core.topics import create_topics
-from tests.broker.bigbrotr.conftest import Command
-from tests.broker.sinks.material import event, feed
+from sinks.migrate import migrate
+from tests.broker.bigbrotr.conftest import Command, variables
+from tests.broker.embedded.support import is_alive
+from tests.broker.sinks.material import event, eventually, feed
 
 pytestmark = pytest.mark.broker
 
@@ -56,3 +63,29 @@ async def test_rebuild_compare_and_switch(settings: Settings, command: Command) 
 async def test_reprocess_needs_a_time_that_is_one(command: Command) -> None:
     wrong = await command("reprocess", "--since", "2026-11-20", "--until", "2026-11-19")
     assert (wrong.returncode, "must be 1970 or later and before --until" in wrong.stderr) == (2, True)
+
+
+async def test_a_digest_that_is_killed_leaves_no_process(settings: Settings) -> None:
+    connection = await asyncpg.connect(postgres.dsn(settings))
+    await migrate(connection)
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE expirations IN ACCESS EXCLUSIVE MODE")
+        arguments = (sys.executable, "-m", "bigbrotr", "digest", "--jobs", "2")
+        reading = await asyncio.create_subprocess_exec(*arguments, env=variables(settings))
+        here = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+
+        async def held_up() -> object:
+            waiting = f"SELECT EXISTS (SELECT FROM pg_locks WHERE database = {here} AND NOT granted)"
+            return await connection.fetchval(waiting)
+
+        await eventually(held_up)
+        workers = psutil.Process(reading.pid).children(recursive=True)
+        reading.kill()
+        await reading.wait()
+
+        async def are_gone() -> bool:
+            return not any(map(is_alive, workers))
+
+        assert workers
+        await eventually(are_gone, patience_s=20)
+    await connection.close()
