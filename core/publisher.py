@@ -105,6 +105,20 @@ class Publisher:
         future.add_done_callback(functools.partial(self._acknowledged, size))
         return future  # type: ignore[no-any-return]  # aiokafka's send has no types
 
+    async def partition_count(self, topic: str) -> int:
+        """Ask Kafka how many partitions a topic (full name) has, waiting until it is there.
+
+        The broker's word and not the setting: an id sent to a partition by another count would not meet its copies.
+        """
+
+        async def attempt() -> int:
+            found = await self.producer.partitions_for(topic)
+            if not found:
+                raise TimeoutError(f"the topic {topic} does not exist; `bigbrotr topics create` makes it")
+            return len(found)
+
+        return await waiting.until_it_works(f"the topic {topic}", attempt, kafka_clients.is_transient)
+
     def raise_if_failed(self) -> None:
         """Raise PublishError if any record was given up."""
         if self._failure is not None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.kafka import open_publisher
 from core.settings import Settings
-from producers.targets import full_name, partition_count
+from producers.targets import full_name
 from schemas.erasure import Erasure
 
 # Acknowledgements come within milliseconds; whoever waits at a terminal wants to know that Kafka is away.
@@ -23,7 +23,7 @@ async def publish_erasures(settings: Settings, rules: Sequence[Erasure]) -> None
     topic = full_name(settings, "erasures")
     publisher = await open_publisher(settings)
     try:
-        partitions = await partition_count(publisher, topic)
+        partitions = await publisher.partition_count(topic)
         for rule in rules:
             await publisher.send(topic, rule.encode(), rule.key(), rule.partition(partitions))
         await publisher.flush(_FLUSH_S)

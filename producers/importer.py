@@ -20,7 +20,7 @@ from producers.bundler import Bundler
 from producers.event_lines import DamagedFileError, EventLines, Line
 from producers.outbox import Outbox
 from producers.rejecting import Rejections
-from producers.targets import full_name, partition_count
+from producers.targets import full_name
 from schemas.bundle import BadLine, BundleLine, decode_lines
 from schemas.reasons import EventError, Reason
 from schemas.relay_url import MAX_URL_LENGTH, RelayUrlError, normalize
@@ -111,13 +111,13 @@ class _Import:
         bundler = Bundler(
             self._outbox,
             bundles,
-            await partition_count(self._publisher, bundles),
+            await self._publisher.partition_count(bundles),
             lines=self._settings.connector.bundle_lines,
             max_bytes=self._settings.connector.bundle_bytes,
             age_ms=_BUNDLE_AGE_MS,
             acknowledged=self._acknowledged,
         )
-        refusing = Rejections(self._outbox, rejections, await partition_count(self._publisher, rejections), STAGE)
+        refusing = Rejections(self._outbox, rejections, await self._publisher.partition_count(rejections), STAGE)
         sending = asyncio.create_task(self._outbox.run())
         try:
             try:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from core.kafka import open_publisher, read_to_end
 from core.settings import Settings
-from producers.targets import full_name, partition_count
+from producers.targets import full_name
 from schemas.partition import relay_partition
 from schemas.relay_record import Lane, RelayRecord
 from schemas.relay_url import RelayUrl, RelayUrlError, normalize
@@ -82,7 +82,7 @@ async def publish_relays(
     topic = full_name(settings, "relays")
     publisher = await open_publisher(settings)
     try:
-        partitions = await partition_count(publisher, topic)
+        partitions = await publisher.partition_count(topic)
         present = await read_to_end(settings, topic, range(partitions))
         now_ms = time.time_ns() // 1_000_000
         written = unchanged = 0

@@ -13,10 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
-from core import kafka, metrics
+from core import metrics
 from core.kafka import Publisher
 from core.settings import Settings
-from core.waiting import until_it_works
 from schemas.erasure import Cause, Erasure
 from schemas.partition import event_partition
 from schemas.topics import physical
@@ -133,14 +132,7 @@ async def open_eraser(settings: Settings, pool: Pool, publisher: Publisher) -> E
 
     async def target(name: str) -> tuple[str, int]:
         topic = physical(settings.kafka.topic_prefix, name)
-
-        async def count() -> int:
-            found = await publisher.producer.partitions_for(topic)
-            if not found:
-                raise TimeoutError(f"the topic {topic} does not exist; `bigbrotr topics create` makes it")
-            return len(found)
-
-        return topic, await until_it_works(f"the topic {topic}", count, kafka.is_transient)
+        return topic, await publisher.partition_count(topic)
 
     return Eraser(pool, ErasureSender(publisher, await target("events"), await target("erasures")))
 

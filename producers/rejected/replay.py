@@ -17,7 +17,7 @@ from producers.outbox import Outbox
 from producers.rejected.reading import GoneError, read_records
 from producers.rejected.records import RejectedInput
 from producers.rejected.verdicts import ACCEPTED, Judged, judge_again
-from producers.targets import full_name, partition_count
+from producers.targets import full_name
 from schemas.bundle import HeldLine
 from schemas.filter_wire import filter_from_wire
 from schemas.judge import Policy
@@ -89,7 +89,7 @@ async def replay(
         bundler = Bundler(
             outbox,
             bundles,
-            await partition_count(publisher, bundles),
+            await publisher.partition_count(bundles),
             lines=settings.connector.bundle_lines,
             max_bytes=settings.connector.bundle_bytes,
             age_ms=settings.connector.bundle_age_ms,

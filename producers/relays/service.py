@@ -22,7 +22,7 @@ from producers.relays.habits import Habits
 from producers.relays.ledger import Ledger
 from producers.relays.session import Session, Shared
 from producers.relays.slots import Slots
-from producers.targets import full_name, partition_count
+from producers.targets import full_name
 from schemas.coverage import Coverage
 from schemas.filters import Filter
 from schemas.relay_record import RelayRecord
@@ -61,7 +61,7 @@ class ConnectorService(Service):
         settings = self.settings
         # Room above the outbox's own bound, so that its order is kept by its queue alone.
         publisher = self._publisher = await open_publisher(settings, most_bytes=2 * settings.connector.in_flight_bytes)
-        counts = {name: await partition_count(publisher, full_name(settings, name)) for name in _WRITTEN}
+        counts = {name: await publisher.partition_count(full_name(settings, name)) for name in _WRITTEN}
         self._parts = _Parts(settings, publisher, self._filters, self._fleet, counts)
         await self._fleet.start()
 
