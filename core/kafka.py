@@ -11,7 +11,7 @@ from core.kafka_clients import (
     producer,
     stop_client,
 )
-from core.kafka_reading import end_offsets, read_between, read_to_end
+from core.kafka_reading import end_offsets, offsets_at, read_between, read_to_end
 from core.publisher import Publisher, PublishError, RecordTooLargeError, open_publisher
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "consumer",
     "end_offsets",
     "is_transient",
+    "offsets_at",
     "open_publisher",
     "producer",
     "read_between",

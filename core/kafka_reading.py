@@ -32,6 +32,14 @@ async def end_offsets(settings: Settings, topics: Iterable[str]) -> dict[TopicPa
         await stop_client(client)
 
 
+async def offsets_at(
+    client: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], time_ms: int
+) -> dict[TopicPartition, int]:
+    """Ask in each partition for the first record of a time (Kafka's, Unix milliseconds) or later; `ends` if none is."""
+    found = await client.offsets_for_times(dict.fromkeys(ends, time_ms))
+    return {tp: end if (at := found.get(tp)) is None else at.offset for tp, end in ends.items()}
+
+
 async def read_between(
     settings: Settings, begins: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
 ) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:

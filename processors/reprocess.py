@@ -106,16 +106,9 @@ async def _spans(
 ) -> dict[TopicPartition, Span]:
     begins = await client.beginning_offsets(partitions)
     ends = await client.end_offsets(partitions)
-    # Kafka answers nothing where no record is of that time or later.
-    firsts = await client.offsets_for_times(dict.fromkeys(partitions, since_ms))
-    lasts = await client.offsets_for_times(dict.fromkeys(partitions, until_ms))
-    spans = {
-        tp: Span(
-            ends[tp] if (first := firsts.get(tp)) is None else first.offset,
-            ends[tp] if (last := lasts.get(tp)) is None else last.offset,
-        )
-        for tp in partitions
-    }
+    firsts = await kafka.offsets_at(client, ends, since_ms)
+    lasts = await kafka.offsets_at(client, ends, until_ms)
+    spans = {tp: Span(firsts[tp], lasts[tp]) for tp in partitions}
     if gone := [tp for tp in partitions if begins[tp] and spans[tp].first <= begins[tp]]:
         watcher.note(
             f"{len(gone)} partitions of {gone[0].topic} may have lost bundles of that time: they were deleted when "

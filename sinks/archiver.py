@@ -12,10 +12,13 @@ from typing import Any, TypeVar
 from aiokafka import TopicPartition
 
 from core import kafka, metrics, postgres
+from core.kafka import Publisher
 from core.service import UndrainedError
+from core.settings import Settings
 from core.waiting import until_it_works
+from schemas.topics import physical
 from sinks.bad_rows import is_row_error
-from sinks.batch import Batch, Content
+from sinks.batch import Batch, contents
 from sinks.connection import Connection, Pool
 from sinks.consumer import GroupReader
 from sinks.erased import ErasedError
@@ -56,31 +59,28 @@ class Archiver:
 
     def __init__(
         self,
+        settings: Settings,
         reader: GroupReader,
         pool: Pool,
-        rejections: RejectionSender,
+        publisher: Publisher,
         eraser: Eraser,
-        storm: StormDetector,
         *,
         stopping: asyncio.Event,
-        group_id: str,
-        contents: Mapping[str, Content],
-        batch_events: int,
         batch_age_s: float,
-        drain_s: float,
     ) -> None:
+        sink = settings.sink
         self._reader = reader
         self._pool = pool
-        self._writer = Writer(group_id)
-        self._rejections = rejections
+        self._writer = Writer(sink.group_id)
+        self._rejections = RejectionSender(publisher, physical(settings.kafka.topic_prefix, "rejections"))
         self._eraser = eraser
-        self._storm = storm
+        self._storm = StormDetector(sink.storm_inputs, sink.storm_share)
         self._stopping = stopping
-        self._group_id = group_id
-        self._contents = contents
-        self._batch_events = batch_events
+        self._group_id = sink.group_id
+        self._contents = contents(settings)
+        self._batch_events = sink.batch_events
         self._batch_age_s = batch_age_s
-        self._drain_s = drain_s
+        self._drain_s = sink.drain_s
         self._batch = Batch(reader.generation)
         self._untold: dict[TopicPartition, int] = {}
         self._told_s = time.monotonic()

@@ -11,9 +11,11 @@ from typing import NamedTuple, TypeAlias
 
 from aiokafka import ConsumerRecord, TopicPartition
 
+from core.settings import Settings
 from schemas import event_record, sighting
 from schemas.event_id import IdForm
 from schemas.sighting import Sighting
+from schemas.topics import physical
 from sinks import coverage
 from sinks.offsets import Advance
 from sinks.rows import EventRow, event_row
@@ -36,6 +38,11 @@ class Content(Enum):
     EVENTS = "events"
     SIGHTINGS = "sightings"
     COVERAGE = "coverage"
+
+
+def contents(settings: Settings) -> dict[str, Content]:
+    """What each topic (full name) of the sink holds."""
+    return {physical(settings.kafka.topic_prefix, content.value): content for content in Content}
 
 
 class Entry(NamedTuple):

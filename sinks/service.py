@@ -15,16 +15,13 @@ from core.publisher import Publisher
 from core.service import Service
 from core.settings import Settings
 from core.waiting import brief
-from schemas.topics import physical
 from sinks.archiver import Archiver
-from sinks.batch import Content
+from sinks.batch import contents
 from sinks.connection import Pool, with_connection
 from sinks.consumer import GroupReader
 from sinks.erasing import open_eraser
 from sinks.erasure_task import ErasureTask
 from sinks.migrate import MONTHS_NEEDED, check_schema, months_ahead
-from sinks.rejections import RejectionSender
-from sinks.storm import StormDetector
 
 _log = logging.getLogger(__name__)
 
@@ -45,9 +42,6 @@ class SinkService(Service):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        prefix = settings.kafka.topic_prefix
-        self._contents = {physical(prefix, content.value): content for content in Content}
-        self._rejections_topic = physical(prefix, "rejections")
         self._consumer: AIOKafkaConsumer | None = None
         self._publisher: Publisher | None = None
         self._pool: Pool | None = None
@@ -74,7 +68,7 @@ class SinkService(Service):
         self._reader = GroupReader(sink.group_id)
         self._consumer = await kafka.consumer(
             self.settings,
-            *self._contents,
+            *contents(self.settings),
             listener=self._reader,
             group_id=sink.group_id,
             auto_offset_reset="none",
@@ -83,17 +77,13 @@ class SinkService(Service):
         )
         self._reader.attach(self._consumer)
         self._archiver = Archiver(
+            self.settings,
             self._reader,
             self._pool,
-            RejectionSender(self._publisher, self._rejections_topic),
+            self._publisher,
             eraser,
-            StormDetector(sink.storm_inputs, sink.storm_share),
             stopping=self.stopping,
-            group_id=sink.group_id,
-            contents=self._contents,
-            batch_events=sink.batch_events,
             batch_age_s=sink.batch_age_ms / 1000,
-            drain_s=sink.drain_s,
         )
         self._answered_s = time.monotonic()
         consumer = self._consumer

@@ -45,13 +45,10 @@ async def stretch(settings: Settings, wanted: Selection) -> Stretch:
     try:
         begins: Offsets = dict(await client.beginning_offsets(partitions))
         ends: Offsets = dict(await client.end_offsets(partitions))
-        for time_ms, bounds in ((wanted.since_ms, begins), (wanted.until_ms, ends)):
-            if time_ms is None:
-                continue
-            around_ms = time_ms - _CLOCKS_MS if bounds is begins else time_ms + _CLOCKS_MS
-            found = await client.offsets_for_times(dict.fromkeys(partitions, max(0, around_ms)))
-            # Kafka answers nothing where every record is older.
-            bounds.update({tp: ends[tp] if at is None else at.offset for tp, at in found.items()})
+        if wanted.since_ms is not None:
+            begins = await kafka.offsets_at(client, ends, max(0, wanted.since_ms - _CLOCKS_MS))
+        if wanted.until_ms is not None:
+            ends = await kafka.offsets_at(client, ends, wanted.until_ms + _CLOCKS_MS)
         return Stretch(begins, ends)
     finally:
         await kafka.stop_client(client)

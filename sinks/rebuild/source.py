@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from core import kafka
 from core.settings import Settings
 from schemas.topics import physical
-from sinks.batch import Content
+from sinks.batch import Content, contents
 from sinks.consumer import GroupReader
 from sinks.offsets import TopicIdentity
 
@@ -31,11 +31,6 @@ class Start:
 
 
 BEGINNING = Start("beginning")
-
-
-def contents(settings: Settings) -> dict[str, Content]:
-    """What each topic (full name) of the sink holds."""
-    return {physical(settings.kafka.topic_prefix, content.value): content for content in Content}
 
 
 async def identities(settings: Settings) -> dict[TopicPartition, TopicIdentity]:
@@ -63,7 +58,8 @@ async def first_offsets(
     if start.time_ms is not None:
         client = await kafka.consumer(settings)
         try:
-            first = await _offsets_at(client, found, start.time_ms)
+            ends = {tp: identity.end for tp, identity in found.items()}
+            first = await kafka.offsets_at(client, ends, start.time_ms)
         finally:
             await kafka.stop_client(client)
     for (name, number), offset in start.offsets.items():
@@ -76,14 +72,6 @@ async def first_offsets(
             )
         first[tp] = offset
     return first
-
-
-async def _offsets_at(
-    client: AIOKafkaConsumer, found: Mapping[TopicPartition, TopicIdentity], time_ms: int
-) -> dict[TopicPartition, int]:
-    at = await client.offsets_for_times(dict.fromkeys(found, time_ms))
-    # Kafka answers nothing where every record is older: then there is nothing to read but what comes.
-    return {tp: found[tp].end if at.get(tp) is None else at[tp].offset for tp in found}
 
 
 def floors(found: Mapping[TopicPartition, TopicIdentity]) -> list[str]:

@@ -17,14 +17,10 @@ from core import garbage, kafka, log, postgres
 from core.parent import die_with_parent
 from core.settings import Settings
 from core.waiting import brief
-from schemas.topics import physical
 from sinks.archiver import Archiver
 from sinks.consumer import GroupReader
 from sinks.erasing import open_eraser
 from sinks.erasure_task import ErasureTask
-from sinks.rebuild.source import contents
-from sinks.rejections import RejectionSender
-from sinks.storm import StormDetector
 
 _log = logging.getLogger(__name__)
 
@@ -89,10 +85,7 @@ async def fill(
         closing.callback(pool.terminate)
         publisher = await kafka.open_publisher(settings)
         closing.push_async_callback(publisher.close)
-        client = await kafka.consumer(
-            settings,
-            auto_offset_reset="none",
-        )
+        client = await kafka.consumer(settings, auto_offset_reset="none")
         closing.push_async_callback(kafka.stop_client, client)
         eraser = await open_eraser(settings, pool, publisher)
         erasing = ErasureTask(settings, pool, eraser)
@@ -102,17 +95,7 @@ async def fill(
         reader = _Reader(settings.sink.group_id)
         reader.attach(client)
         archiver = Archiver(
-            reader,
-            pool,
-            RejectionSender(publisher, physical(settings.kafka.topic_prefix, "rejections")),
-            eraser,
-            StormDetector(settings.sink.storm_inputs, settings.sink.storm_share),
-            stopping=asyncio.Event(),
-            group_id=settings.sink.group_id,
-            contents=contents(settings),
-            batch_events=settings.sink.batch_events,
-            batch_age_s=_BATCH_AGE_S,
-            drain_s=settings.sink.drain_s,
+            settings, reader, pool, publisher, eraser, stopping=asyncio.Event(), batch_age_s=_BATCH_AGE_S
         )
         garbage.settle()
         ready()

@@ -12,10 +12,11 @@ from schemas.coverage import Coverage, FilterCoverage, Gap, GapReason
 from schemas.digest import ArchiveDigest
 from schemas.erasure import Cause, Erasure
 from schemas.event import Event
+from sinks.batch import contents
 from sinks.digest import digests
 from sinks.offsets import stored_offsets
 from sinks.rebuild.run import Plan, Rebuilt, rebuild
-from sinks.rebuild.source import Start, contents
+from sinks.rebuild.source import Start
 from tests.broker.sinks.forgetting import world
 from tests.broker.sinks.material import Feed, event
 
