@@ -46,8 +46,8 @@ class Plan(NamedTuple):
 
 
 def default_jobs() -> int:
-    """One process more than there are cores: each waits for the database while that writes its batch."""
-    return (os.cpu_count() or 1) + 1
+    """As many processes as there are cores: while one waits for the database, that works for it on the same core."""
+    return os.cpu_count() or 1
 
 
 class Watcher(Protocol):

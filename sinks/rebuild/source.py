@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from math import ceil
 
 from aiokafka import TopicPartition
 
@@ -90,12 +91,18 @@ def floors(found: Mapping[TopicPartition, TopicIdentity]) -> list[str]:
     ]
 
 
-def shares(partitions: Iterable[TopicPartition], jobs: int) -> list[list[TopicPartition]]:
-    """Split partitions among at most so many jobs.
+def shares(partitions: Collection[TopicPartition], jobs: int) -> list[list[TopicPartition]]:
+    """Split partitions among at most so many jobs, among fewer where more would not make the largest share smaller.
 
     Equal numbers stay together: an event and its sightings are then written by the same job, which meets no other.
     """
-    split: list[list[TopicPartition]] = [[] for _ in range(jobs)]
+    numbers = sorted({tp.partition for tp in partitions})
+    if not numbers:
+        return []
+    largest = ceil(len(numbers) / jobs)
+    even = ceil(len(numbers) / largest)
+    job = {number: place % even for place, number in enumerate(numbers)}
+    split: list[list[TopicPartition]] = [[] for _ in range(even)]
     for tp in sorted(partitions):
-        split[tp.partition % jobs].append(tp)
-    return [share for share in split if share]
+        split[job[tp.partition]].append(tp)
+    return split

@@ -18,7 +18,7 @@ from core.parent import die_with_parent
 from core.settings import Settings
 from core.waiting import brief
 from sinks.archiver import Archiver
-from sinks.consumer import GroupReader
+from sinks.consumer import Chunk, GroupReader
 from sinks.erasing import open_eraser
 from sinks.erasure_task import ErasureTask
 
@@ -41,15 +41,31 @@ class Report(NamedTuple):
 
 
 class _Reader(GroupReader):
-    """Reads partitions that nobody else can take; Kafka takes no offsets from a consumer without a group."""
+    """Reads partitions that nobody else can take, up to their ends."""
+
+    def __init__(self, group_id: str, ends: Mapping[TopicPartition, int]) -> None:
+        super().__init__(group_id)
+        self._ends = ends
+
+    async def poll(self, timeout_s: float, max_records: int) -> list[Chunk]:
+        """Read on, but not in partitions that have come to their ends.
+
+        aiokafka has one fetch under way at a broker. One that asks for nothing but partitions at their ends waits for
+        new records there, and the others are not fetched meanwhile.
+        """
+        self._consumer.pause(*self._read())
+        return await super().poll(timeout_s, max_records)
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Do nothing."""
+        """Do nothing: Kafka takes no offsets from a consumer without a group."""
 
-    def has_read(self, ends: Mapping[TopicPartition, int]) -> bool:
-        """Whether records up to these ends were read: not known so where compaction has removed the last ones."""
+    def has_read_all(self) -> bool:
+        """Whether records up to the ends were read: not known so where compaction has removed the last ones."""
+        return len(self._read()) == len(self._ends)
+
+    def _read(self) -> list[TopicPartition]:
         positions = self.positions()
-        return all(tp in positions and positions[tp] >= end for tp, end in ends.items())
+        return [tp for tp, end in self._ends.items() if tp in positions and positions[tp] >= end]
 
 
 def work(settings: Settings, ends: dict[TopicPartition, int], channel: Channel) -> None:
@@ -92,7 +108,7 @@ async def fill(
         closing.push_async_callback(erasing.close)
         await erasing.start()
         client.assign(list(ends))
-        reader = _Reader(settings.sink.group_id)
+        reader = _Reader(settings.sink.group_id, ends)
         reader.attach(client)
         archiver = Archiver(
             settings, reader, pool, publisher, eraser, stopping=asyncio.Event(), batch_age_s=_BATCH_AGE_S
@@ -103,7 +119,7 @@ async def fill(
         looked_at = loop.time()
         committed = False
         while not committed:
-            while not reader.has_read(ends):
+            while not reader.has_read_all():
                 await archiver.step()
                 if loop.time() - looked_at < _REPORT_S:
                     continue

@@ -23,7 +23,7 @@ from sinks.batch import Batch, Content, Record
 from sinks.digest import archive_digest, digests
 from sinks.digest_tables import ARCHIVE
 from sinks.migrate import migrate
-from sinks.offsets import OffsetsMovedError, TopicIdentity, begin_offsets
+from sinks.offsets import OffsetsMovedError, TopicIdentity, begin_offsets, stored_offsets
 from sinks.rebuild.run import Plan, rebuild
 from sinks.rebuild.source import BEGINNING, Start, identities
 from sinks.rebuild.target import LiveError, RebuildError
@@ -184,6 +184,23 @@ async def test_two_rebuilds_beside_live_traffic_and_one_in_another_order_are_equ
     original = await archive(settings)
     for schema in ("one", "other", "backwards"):
         assert original.differences(await archive(settings, schema)) == [], schema
+
+
+async def test_a_partition_that_has_come_to_its_end_is_not_read_on_while_others_are(settings: Settings) -> None:
+    made = [event(number) for number in range(4_000)]
+    async with feed(settings) as fed:
+        await fed.events(made)
+    async with await postgres.pool(in_schema(settings, "rebuilt"), max_size=1) as pool, pool.acquire() as connection:
+        await migrate(connection)
+        ends = {tp: found.end for tp, found in (await identities(settings)).items() if found.end}
+        short = min(ends)
+        ends[short] = 5
+        await fill(in_schema(settings, "rebuilt"), ends, lambda: None, lambda _: None)
+        stored = await stored_offsets(connection, settings.sink.group_id)
+    taken = {tp: stored[tp].next_offset for tp in ends}
+    # What came with it in one poll, of 32 records, is taken too.
+    assert 5 <= taken.pop(short) < 40
+    assert taken == {tp: end for tp, end in ends.items() if tp != short}
 
 
 async def test_reading_from_a_time_or_an_offset_takes_what_is_later(settings: Settings) -> None:
