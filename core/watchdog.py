@@ -59,15 +59,9 @@ class Watchdog:
         return None if beat_at is None else time.monotonic() - beat_at
 
     def arm(self, seconds: float, what: str, code: int) -> None:
-        """End the process with `code` unless disarmed, or armed anew, within `seconds`; `what` is what it waits for."""
+        """End the process with `code` unless armed anew within `seconds`; `what` is what it waits for."""
         with self._changed:
             self._deadline = (time.monotonic() + seconds, f"{what} did not end within {seconds:g} s", code)
-            self._changed.notify()
-
-    def disarm(self) -> None:
-        """Take the deadline back."""
-        with self._changed:
-            self._deadline = None
             self._changed.notify()
 
     def close(self) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from schemas.lookup import key_prefix
 from sinks.connection import Connection
 from sinks.erased import LOCK
-from sinks.rows import key_prefix
 
 _NEW_IDS = """
 SELECT id FROM unnest($1::bytea[]) AS rule (id)

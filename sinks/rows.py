@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 from string import ascii_letters
-from struct import Struct
 from typing import Any, NamedTuple
 
 import orjson
 
 from schemas.event import Event, parse_event
+from schemas.lookup import first_int64, key_prefix
 
-_INT64 = Struct(">q").unpack_from
 _LETTERS = frozenset(ascii_letters)
 
 
@@ -44,24 +43,12 @@ class EventRow(NamedTuple):
 EVENT_COLUMNS = EventRow._fields
 
 
-def key_prefix(key: bytes) -> int:
-    """The first 8 bytes of an id or a public key as a signed 64-bit number, as the SQL function of that name has it."""
-    prefix: int = _INT64(key)[0]
-    return prefix
-
-
-def tag_hash(name: str, value: str) -> int:
-    """The number that a tag is indexed by: the first 8 bytes of sha256(`name:value`), as the SQL function has it."""
-    prefix: int = _INT64(sha256(f"{name}:{value}".encode()).digest())[0]
-    return prefix
-
-
 def tag_hashes(tags: Sequence[Sequence[str]]) -> list[int]:
     """The distinct hashes of the first value of each tag whose name is one ASCII letter (NIP-01's indexed tags)."""
     # Written out, and without a cache, by measurement: a call costs as much as half a hash, and most values are new.
     return list(
         {
-            _INT64(sha256(f"{tag[0]}:{tag[1]}".encode()).digest())[0]: None
+            first_int64(sha256(f"{tag[0]}:{tag[1]}".encode()).digest())[0]: None
             for tag in tags
             if len(tag) > 1 and tag[0] in _LETTERS
         }

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from core.event_query import Key, Parameters, any_of, condition, nth_newest
 from schemas.event import Event
 from schemas.filters import Filter
 from sinks.connection import Connection
 from sinks.months import Month
-from sinks.query import Key, Parameters, any_of, condition, nth_newest
 from sinks.rows import EVENT_COLUMNS, EventRow, event_from_row
 
 _COLUMNS = ", ".join(EVENT_COLUMNS)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
 
+from core.event_query import BIGINT_MAX, Parameters, condition
 from core.postgres import connection_options
 from core.settings import Settings
 from core.waiting import brief
@@ -31,22 +32,13 @@ _TURN_PATIENCE_S = 2.0
 """For one of the connections while others of us read. Thirty readings come before; whoever waits longer pages."""
 _LEFT_ALONE_S = 30.0
 """After a failure nobody asks for so long: a database that is away should not cost every window the patience."""
-_LATEST = 2**63 - 1
-"""Of a bigint, which `created_at` is."""
-_IDS = "id_prefix = ANY(ARRAY(SELECT key_prefix(key) FROM unnest($n::bytea[]) AS key)) AND events.id = ANY($n::bytea[])"
-_AUTHORS = (
-    "pubkey_prefix = ANY(ARRAY(SELECT key_prefix(key) FROM unnest($n::bytea[]) AS key)) AND pubkey = ANY($n::bytea[])"
-)
-_TAGS = "tag_hashes && ARRAY(SELECT tag_hash('letter', value) FROM unnest($n::text[]) AS value)"
 # Both tables are bound in time, so that only their months are looked at.
 _WINDOW = """
-SELECT events.created_at, events.id,
-    coalesce(relay_ids @> ARRAY[(SELECT relays.id FROM relays WHERE url = $3)], FALSE)
-FROM events
-LEFT JOIN sightings ON sightings.created_at = events.created_at AND sightings.id = events.id
-    AND sightings.created_at BETWEEN $1 AND $2
-WHERE CONDITIONS
-LIMIT $4"""
+SELECT held.created_at, held.id, coalesce(relay_ids @> ARRAY[(SELECT relays.id FROM relays WHERE url = {url})], FALSE)
+FROM (SELECT created_at, id FROM events WHERE {condition} LIMIT {limit}) AS held
+LEFT JOIN sightings ON sightings.created_at = held.created_at AND sightings.id = held.id
+    AND sightings.created_at BETWEEN {since} AND {until}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +82,7 @@ class ArchiveIds:
         """Read what is held of a filter between two seconds, both included, whatever bounds the filter has itself.
 
         Args:
-            base: the filter; one event more than it matches is possible where its tags share a hash.
+            base: the filter; one event more than it matches is possible where tags with U+0000 share a hash.
             since: None for the beginning.
             until: None for the end.
             relay: normalised URL, for `sighted`.
@@ -169,19 +161,13 @@ class ArchiveIds:
 
 
 def _statement(base: Filter, since: int | None, until: int | None, relay: str, limit: int) -> tuple[str, list[Any]]:
-    values: list[Any] = [since or 0, min(until, _LATEST) if until is not None else _LATEST, relay, limit]
-    conditions = ["events.created_at BETWEEN $1 AND $2"]
-
-    def add(condition: str, value: object) -> None:
-        values.append(value)
-        conditions.append(condition.replace("$n", f"${len(values)}"))
-
-    if base.kinds is not None:
-        add("kind = ANY($n::integer[])", list(base.kinds))
-    for wanted, condition in ((base.ids, _IDS), (base.authors, _AUTHORS)):
-        if wanted is not None:
-            add(condition, [bytes.fromhex(each) for each in wanted])
-    for letter, texts in base.tags.items():
-        # PostgreSQL has no text with U+0000. What it cannot find is asked of the relay once more, and known then.
-        add(_TAGS.replace("letter", letter), [text for text in texts if "\0" not in text])
-    return _WINDOW.replace("CONDITIONS", " AND ".join(conditions)), values
+    since, until = since or 0, BIGINT_MAX if until is None else min(until, BIGINT_MAX)
+    parameters = Parameters()
+    statement = _WINDOW.format(
+        condition=condition(replace(base, since=since, until=until), parameters),
+        since=parameters.add(since, "bigint"),
+        until=parameters.add(until, "bigint"),
+        url=parameters.add(relay, "text"),
+        limit=parameters.add(limit, "bigint"),
+    )
+    return statement, parameters.values

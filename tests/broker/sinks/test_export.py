@@ -12,13 +12,13 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from core.event_query import Parameters, condition
 from schemas.bundle import BundleLine, decode_lines
 from schemas.event import Event, encode_event
 from schemas.filters import Filter
+from schemas.lookup import key_prefix, tag_hash
 from sinks.connection import Pool
 from sinks.export import export, lines
-from sinks.query import Parameters, condition
-from sinks.rows import key_prefix, tag_hash
 from sinks.selection import Hide, Selection, UnknownRelayError
 from tests.broker.sinks.archived import AUTHORS, RELAYS, SEEN_MS, START_S, archive, difficult, fill, some_events
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from schemas.filters import Filter
-from sinks.rows import key_prefix, tag_hash
+from schemas.lookup import key_prefix, tag_hash
 
-_BIGINT_MAX = 2**63 - 1
+BIGINT_MAX = 2**63 - 1
 """Later times and larger limits than a bigint holds mean the same as the largest that it holds."""
 
 
@@ -46,9 +46,9 @@ def condition(wanted: Filter, parameters: Parameters, *, oldest: Key | None = No
     """
     parts: list[str] = []
     if wanted.since is not None:
-        parts.append(f"created_at >= {parameters.add(min(wanted.since, _BIGINT_MAX), 'bigint')}")
+        parts.append(f"created_at >= {parameters.add(min(wanted.since, BIGINT_MAX), 'bigint')}")
     if wanted.until is not None:
-        parts.append(f"created_at <= {parameters.add(min(wanted.until, _BIGINT_MAX), 'bigint')}")
+        parts.append(f"created_at <= {parameters.add(min(wanted.until, BIGINT_MAX), 'bigint')}")
     if wanted.ids is not None:
         parts.append(_by_prefix("id", wanted.ids, parameters))
     if wanted.authors is not None:
@@ -74,7 +74,7 @@ def nth_newest(relation: str, where: str, limit: int, parameters: Parameters) ->
 
     So a limit becomes a bound of the key, and neither we nor the server hold the keys of what is within it.
     """
-    skipped = parameters.add(min(limit, _BIGINT_MAX) - 1, "bigint")
+    skipped = parameters.add(min(limit, BIGINT_MAX) - 1, "bigint")
     return (
         f"SELECT created_at, id FROM {relation} WHERE {where} "  # noqa: S608 - made of our own parts and $n alone
         f"ORDER BY created_at DESC, id OFFSET {skipped} LIMIT 1"
