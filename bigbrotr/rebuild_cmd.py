@@ -66,7 +66,9 @@ class StartType(click.ParamType):
     help="Read records of this time or later, or from offsets (TOPIC/PARTITION=OFFSET,…).  [default: beginning]",
 )
 @click.option("--again", is_flag=True, help="Read once more what the target was filled from before; rows converge.")
-@click.option("--jobs", type=click.IntRange(1, 64), help="Processes that share the partitions.  [default: the cores]")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), help="Processes that share the partitions.  [default: one for each core]"
+)
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON object at the end.")
 @pass_options
 def rebuild_(

@@ -36,13 +36,15 @@ class Parameters:
         return f"${len(self.values)}::{cast}"
 
 
-def condition(wanted: Filter, parameters: Parameters, *, oldest: Key | None = None) -> str:
+def condition(wanted: Filter, parameters: Parameters, *, oldest: Key | None = None, exact_tags: bool = True) -> str:
     """What a row of `events` must fulfil to be asked for. The filter's own `limit` is not in it.
 
     Args:
         wanted: the filter.
         parameters: takes the values.
         oldest: where a limit was translated into the last row that it lets through (`nth_newest`): that row.
+        exact_tags: look into the tags of each row that their hashes find. It costs time for every tag of an event, and
+            leaves out what one of 2^64 hashes may find too much.
     """
     parts: list[str] = []
     if wanted.since is not None:
@@ -55,7 +57,10 @@ def condition(wanted: Filter, parameters: Parameters, *, oldest: Key | None = No
         parts.append(_by_prefix("pubkey", wanted.authors, parameters))
     if wanted.kinds is not None:
         parts.append(f"kind = ANY({parameters.add(list(wanted.kinds), 'integer[]')})")
-    parts += [_has_tag(letter, values, parameters) for letter, values in wanted.tags.items()]
+    for letter, values in wanted.tags.items():
+        parts.append(f"tag_hashes && {parameters.add([tag_hash(letter, each) for each in values], 'bigint[]')}")
+        if exact_tags:
+            parts.append(_has_tag(letter, values, parameters))
     if oldest is not None:
         at = parameters.add(oldest.created_at, "bigint")
         parts.append(f"created_at >= {at}")
@@ -88,11 +93,10 @@ def _by_prefix(column: str, values: Sequence[str], parameters: Parameters) -> st
 
 
 def _has_tag(letter: str, values: Sequence[str], parameters: Parameters) -> str:
-    hashes = parameters.add([tag_hash(letter, value) for value in values], "bigint[]")
     name = parameters.add(letter, "text")
     # PostgreSQL has no text with U+0000; only rows with `raw` can hold such a value.
     texts = parameters.add([value for value in values if "\0" not in value], "text[]")
     return (
-        f"tag_hashes && {hashes} AND (raw IS NOT NULL OR EXISTS (SELECT FROM jsonb_array_elements(tags) AS tag "
+        "(raw IS NOT NULL OR EXISTS (SELECT FROM jsonb_array_elements(tags) AS tag "
         f"WHERE tag ->> 0 = {name} AND tag ->> 1 = ANY({texts})))"
     )

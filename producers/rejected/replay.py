@@ -13,13 +13,13 @@ from aiokafka import TopicPartition
 from core.kafka import open_publisher
 from core.settings import Settings
 from producers.bundler import Bundler
+from producers.filters import configured_filters
 from producers.outbox import Outbox
 from producers.rejected.reading import GoneError, read_records
 from producers.rejected.records import RejectedInput
 from producers.rejected.verdicts import ACCEPTED, Judged, judge_again
 from producers.targets import full_name
 from schemas.bundle import HeldLine
-from schemas.filter_wire import filter_from_wire
 from schemas.judge import Policy
 from schemas.reasons import EventError, Verdict
 from schemas.rejection import Rejection
@@ -112,7 +112,7 @@ class _Replay:
         self._bundler = bundler
         self._progress = progress
         self._policy = Policy(archive_ephemeral=settings.processor.archive_ephemeral)
-        self._filters = [filter_from_wire(wire) for wire in settings.connector.filters]
+        self._filters = configured_filters(settings)
         self._report = ReplayReport()
 
     async def run(self, items: AsyncIterator[RejectedInput | None]) -> ReplayReport:

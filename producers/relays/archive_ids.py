@@ -82,7 +82,7 @@ class ArchiveIds:
         """Read what is held of a filter between two seconds, both included, whatever bounds the filter has itself.
 
         Args:
-            base: the filter; one event more than it matches is possible where tags with U+0000 share a hash.
+            base: the filter; one event more than it matches is possible where tags share a hash.
             since: None for the beginning.
             until: None for the end.
             relay: normalised URL, for `sighted`.
@@ -164,7 +164,7 @@ def _statement(base: Filter, since: int | None, until: int | None, relay: str, l
     since, until = since or 0, BIGINT_MAX if until is None else min(until, BIGINT_MAX)
     parameters = Parameters()
     statement = _WINDOW.format(
-        condition=condition(replace(base, since=since, until=until), parameters),
+        condition=condition(replace(base, since=since, until=until), parameters, exact_tags=False),
         since=parameters.add(since, "bigint"),
         until=parameters.add(until, "bigint"),
         url=parameters.add(relay, "text"),

@@ -9,8 +9,9 @@ from collections import Counter
 from core import metrics
 from core.kafka import Publisher, open_publisher
 from core.service import Service
-from core.settings import Settings, SettingsError
+from core.settings import Settings
 from producers.bundler import Bundler
+from producers.filters import configured_filters
 from producers.outbox import Outbox
 from producers.rejecting import Rejections
 from producers.relays.archive_ids import ArchiveIds
@@ -48,7 +49,7 @@ class ConnectorService(Service):
             SettingsError: a configured filter is not one of NIP-01.
         """
         super().__init__(settings)
-        filters = [filter_from_wire(wire) for wire in settings.connector.filters]
+        filters = configured_filters(settings)
         self._filters = {each.filter_hash(): each for each in filters}
         self._fleet = Fleet(settings, self._open_session)
         self._publisher: Publisher | None = None
@@ -222,27 +223,6 @@ class _Parts:
             auth_key=connector.auth_key,
             archive=self.archive,
         )
-
-
-def filter_from_wire(wire: dict[str, object]) -> Filter:
-    """A configured filter, in the form of NIP-01.
-
-    Raises:
-        SettingsError: it has a field that is not one of ids, authors, kinds and `#letter`, or a wrong value. Times and
-            limits are the connector's own business.
-    """
-    tags = {name[1:]: values for name, values in wire.items() if name.startswith("#")}
-    fields = {name: values for name, values in wire.items() if not name.startswith("#")}
-    unknown = set(fields) - {"ids", "authors", "kinds"}
-    if unknown:
-        raise SettingsError(
-            f"connector.filters (BIGBROTR_CONNECTOR__FILTERS): {', '.join(sorted(unknown))} cannot stand in it; "
-            "give ids, authors, kinds or tags such as #t"
-        )
-    try:
-        return Filter(tags=tags, **fields)  # type: ignore[arg-type]  # checked by Filter itself
-    except (TypeError, ValueError) as error:
-        raise SettingsError(f"connector.filters (BIGBROTR_CONNECTOR__FILTERS): {error}") from error
 
 
 async def _cancelled(*tasks: asyncio.Task[None]) -> None:

@@ -46,7 +46,7 @@ class Plan(NamedTuple):
 
 
 def default_jobs() -> int:
-    """As many processes as there are cores: while one waits for the database, that works for it on the same core."""
+    """One process for each core: while one waits, a database on this machine uses its core."""
     return os.cpu_count() or 1
 
 

@@ -94,7 +94,8 @@ def floors(found: Mapping[TopicPartition, TopicIdentity]) -> list[str]:
 def shares(partitions: Collection[TopicPartition], jobs: int) -> list[list[TopicPartition]]:
     """Split partitions among at most so many jobs, among fewer where more would not make the largest share smaller.
 
-    Equal numbers stay together: an event and its sightings are then written by the same job, which meets no other.
+    Equal numbers stay together: an event and its sightings are then written by the same job, and no two jobs write the
+    same row.
     """
     numbers = sorted({tp.partition for tp in partitions})
     if not numbers:

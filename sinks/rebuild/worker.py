@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 _REPORT_S = 0.25
 # Unlike the sink, nobody waits to see a row: batches close when they are full. This only ends the last ones.
 _BATCH_AGE_S = 2.0
+# aiokafka has one fetch under way at a broker: one that finds nothing, as behind the last records that compaction has
+# left, must not hold up the other partitions.
+_FETCH_MAX_WAIT_MS = 50
 # For batches, and beside them for rules of erasure that come meanwhile.
 _CONNECTIONS = 2
 
@@ -40,7 +43,7 @@ class Report(NamedTuple):
     failure: str | None = None
 
 
-class _Reader(GroupReader):
+class PartitionReader(GroupReader):
     """Reads partitions that nobody else can take, up to their ends."""
 
     def __init__(self, group_id: str, ends: Mapping[TopicPartition, int]) -> None:
@@ -60,7 +63,7 @@ class _Reader(GroupReader):
         """Do nothing: Kafka takes no offsets from a consumer without a group."""
 
     def has_read_all(self) -> bool:
-        """Whether records up to the ends were read: not known so where compaction has removed the last ones."""
+        """Whether records up to the ends were read. Where compaction has removed the last ones, `all_read` tells."""
         return len(self._read()) == len(self._ends)
 
     def _read(self) -> list[TopicPartition]:
@@ -101,14 +104,14 @@ async def fill(
         closing.callback(pool.terminate)
         publisher = await kafka.open_publisher(settings)
         closing.push_async_callback(publisher.close)
-        client = await kafka.consumer(settings, auto_offset_reset="none")
+        client = await kafka.consumer(settings, auto_offset_reset="none", fetch_max_wait_ms=_FETCH_MAX_WAIT_MS)
         closing.push_async_callback(kafka.stop_client, client)
         eraser = await open_eraser(settings, pool, publisher)
         erasing = ErasureTask(settings, pool, eraser)
         closing.push_async_callback(erasing.close)
         await erasing.start()
         client.assign(list(ends))
-        reader = _Reader(settings.sink.group_id, ends)
+        reader = PartitionReader(settings.sink.group_id, ends)
         reader.attach(client)
         archiver = Archiver(
             settings, reader, pool, publisher, eraser, stopping=asyncio.Event(), batch_age_s=_BATCH_AGE_S
@@ -125,7 +128,7 @@ async def fill(
                     continue
                 looked_at = loop.time()
                 erasing.check()
-                if await _all_read(client, reader, ends):
+                if await all_read(client, reader, ends):
                     break
                 tell(Report(archiver.committed))
             await archiver.flush()
@@ -134,8 +137,10 @@ async def fill(
         tell(Report(archiver.committed, done=True))
 
 
-async def _all_read(client: AIOKafkaConsumer, reader: GroupReader, ends: Mapping[TopicPartition, int]) -> bool:
+async def all_read(client: AIOKafkaConsumer, reader: GroupReader, ends: Mapping[TopicPartition, int]) -> bool:
     """Whether every partition was read to its end: by the consumer's position, as the last records may be compacted."""
     if reader.unplaced():
         return False
-    return all([await client.position(tp) >= end for tp, end in ends.items()])
+    read = reader.positions()
+    # First what was read: a partition that is kept still has its check record before it, and the client stands there.
+    return all([read[tp] >= end or await client.position(tp) >= end for tp, end in ends.items()])

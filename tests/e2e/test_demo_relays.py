@@ -25,7 +25,7 @@ pytestmark = pytest.mark.e2e
 
 
 async def test_the_report_is_what_the_relays_serve() -> None:
-    with demo_relays(relays=2, events=700, copies=1.5, trickle_per_s=50, for_s=1) as demo:
+    with demo_relays(relays=2, events=700, copies=1.5, trickle_per_s=50, for_s=5) as demo:
         before, after = demo.offer, demo.trickle_ended()
         digest, ids = Digest(), set()
         for url in demo.urls:

@@ -68,7 +68,7 @@ def seed() -> int:
 
 @pytest.fixture
 def storm(stack: OwnStack, seed: int, tmp_path: Path) -> Iterator[Run[Supervised]]:
-    with running(stack.servers, Supervised, f"storm_{seed}", tmp_path, **QUICK) as started:
+    with running(stack.servers, Supervised, f"storm_{seed}_{secrets.token_hex(3)}", tmp_path, **QUICK) as started:
         yield started
 
 
@@ -135,7 +135,8 @@ async def undisturbed(stack: OwnStack, seed: int, folder: Path, relays: DemoProc
     """Archive the same relays anew, in a world of its own."""
     with ExitStack() as opened:
         # It runs event loops of its own for what it sets up and takes down.
-        run = await asyncio.to_thread(opened.enter_context, pipeline(stack.servers, f"calm_{seed}", folder, **QUICK))
+        name = f"calm_{seed}_{secrets.token_hex(3)}"
+        run = await asyncio.to_thread(opened.enter_context, pipeline(stack.servers, name, folder, **QUICK))
         try:
             await announce(run.settings, *lying.urls, *relays.urls)
             return await complete(run, relays, lying)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from deploy.embedded.ports import choose
+
 # It knows nothing of whoever starts it: this ends it with them.
 PROGRAM = (
     "import os; from core.parent import watch_parent; watch_parent({parent}, lambda: os._exit(1)); "
@@ -34,7 +36,7 @@ subscription_limit: 100
 @contextmanager
 def python_relay(folder: Path) -> Iterator[str]:
     """Run a relay whose database lies in `folder`; yields its URL once it listens."""
-    port = _free_port()
+    port = choose(set())  # where no client's socket lands while the relay starts
     config = folder / "relay.yaml"
     config.write_text(CONFIG.format(folder=folder, port=port))
     command = [
@@ -58,13 +60,6 @@ def python_relay(folder: Path) -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -65,7 +65,7 @@ def test_a_killed_server_comes_back_at_its_address(tmp_path: Path) -> None:
         reached = (str(servers.bootstrap_servers), servers.dsn.get_secret_value())
         asyncio.run(write_both(*reached, b"g"))
         kill_all(server_processes(tmp_path))
-        wait_until(lambda: all(one.restarts == 1 and one.ready for one in told(tmp_path).servers.values()), "restarts")
+        wait_until(lambda: all(one.restarts >= 1 and one.ready for one in told(tmp_path).servers.values()), "restarts")
         assert asyncio.run(read_both(*reached)) == (b"g", b"g")
         assert {name: one.address for name, one in told(tmp_path).servers.items()} == {
             "kafka": reached[0],

@@ -6,14 +6,17 @@ import random
 from dataclasses import dataclass, field
 
 from core import postgres
-from core.kafka import end_offsets
+from core.kafka import end_offsets, read_to_end
 from core.settings import Settings
 from schemas.coverage import Coverage, FilterCoverage, Gap, GapReason
 from schemas.digest import ArchiveDigest
 from schemas.erasure import Cause, Erasure
 from schemas.event import Event
+from schemas.topics import physical
 from sinks.batch import contents
 from sinks.digest import digests
+from sinks.erased_rows import new_ids
+from sinks.erasure_rules import Rules, new_rules
 from sinks.offsets import stored_offsets
 from sinks.rebuild.run import Plan, Rebuilt, rebuild
 from sinks.rebuild.source import Start
@@ -61,9 +64,16 @@ async def fetchval(settings: Settings, query: str, *arguments: object) -> object
 
 
 async def caught_up(settings: Settings) -> bool:
-    """Whether the live archive has taken all that its topics hold."""
+    """Whether the live archive has taken all that its topics hold, and applied every rule of erasure."""
+    # First: a rule that is applied late sends tombstones to a topic that is asked for its ends.
+    topic = physical(settings.kafka.topic_prefix, "erasures")
+    found = await read_to_end(settings, topic, range(settings.kafka.partitions))
+    rules = [Erasure.decode(value) for value in found.values()]
+    ids = [bytes.fromhex(rule.id) for rule in rules if rule.id and rule.pubkey is None]
     ends = await end_offsets(settings, contents(settings))
     async with await postgres.pool(settings, min_size=1, max_size=1) as pool, pool.acquire() as connection:
+        if await new_ids(connection, ids) or await new_rules(connection, Rules.of(rules)):
+            return False
         stored = await stored_offsets(connection, settings.sink.group_id)
     return all(tp in stored and stored[tp].next_offset >= end for tp, end in ends.items())
 

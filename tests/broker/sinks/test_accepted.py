@@ -66,9 +66,10 @@ async def test_the_longest_and_oddest_events_that_are_accepted_become_rows(setti
         await fed.sightings(events, url, 2**53 - 1)
 
         async def complete() -> object:
-            count = await pool.fetchval("SELECT count(*) FROM event_sightings")
+            sighted = await pool.fetchval("SELECT count(*) FROM event_sightings")
+            stored = await pool.fetchval("SELECT count(*) FROM events")
             refused = await pool.fetchval("SELECT sum(cardinality(refused)) FROM sink_offsets")
-            return refused or count == len(events)
+            return refused or sighted == stored == len(events)
 
         await eventually(complete)
     assert [rejection.detail for rejection, _ in await read_rejections(settings)] == []

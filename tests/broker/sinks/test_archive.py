@@ -110,7 +110,9 @@ async def test_replays_doubles_and_any_order_converge(settings: Settings, pool: 
         await archived(pool, fed)
         await all_taken(settings, pool)
     # A second group reads everything again, into the same tables.
-    again = settings.model_copy(update={"sink": settings.sink.model_copy(update={"group_id": "again"})})
+    again = settings.model_copy(
+        update={"sink": settings.sink.model_copy(update={"group_id": f"{settings.sink.group_id}-again"})}
+    )
     before = await archive_digest(pool)
     async with running_sink(again):
         await all_taken(again, pool)

@@ -54,8 +54,9 @@ async def test_bad_records_of_every_kind_in_one_batch_cost_nothing_but_themselve
         async with running_sink(settings.model_copy(update={"sink": one_batch})):
 
             async def complete() -> object:
-                return await pool.fetchval("SELECT count(*) = 60 FROM events") and (
-                    await pool.fetchval("SELECT count(*) = 1 FROM coverage_ranges")
+                return await pool.fetchval(
+                    "SELECT (SELECT count(*) = 60 FROM events) AND (SELECT count(*) = 60 FROM event_sightings)"
+                    " AND (SELECT count(*) = 1 FROM coverage_ranges)"
                 )
 
             await eventually(complete)

@@ -8,7 +8,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, PolicyViolationError
 
 from core import kafka
 from core.settings import Settings
@@ -87,7 +87,17 @@ async def test_records_deleted_before_they_were_read_are_an_error(settings: Sett
     ends = await kafka.end_offsets(settings, [topic])
     # A compacted topic refuses to delete records; the sink must not rely on that.
     await set_cleanup(admin, topic, "delete")
-    await admin.delete_records({tp: RecordsToDelete(before_offset=end) for tp, end in ends.items()})
+    until_the_end = {tp: RecordsToDelete(before_offset=end) for tp, end in ends.items()}
+
+    async def deleted() -> bool:
+        # The broker learns of the change from the controller, a moment later.
+        try:
+            await admin.delete_records(until_the_end)
+        except PolicyViolationError:
+            return False
+        return True
+
+    await eventually(deleted)
     await kafka.stop_client(admin)
     with pytest.raises(PositionError, match="deleted before the archive read them"):
         await run_sink_until_it_ends(settings)

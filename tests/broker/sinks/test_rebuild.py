@@ -15,7 +15,7 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
 from bigbrotr.targets import at
-from core import postgres
+from core import kafka, postgres
 from core.settings import Settings
 from schemas import sighting
 from schemas.sighting import Sighting
@@ -23,11 +23,11 @@ from sinks.batch import Batch, Content, Record
 from sinks.digest import archive_digest, digests
 from sinks.digest_tables import ARCHIVE
 from sinks.migrate import migrate
-from sinks.offsets import OffsetsMovedError, TopicIdentity, begin_offsets, stored_offsets
+from sinks.offsets import OffsetsMovedError, StoredOffset, TopicIdentity, begin_offsets, stored_offsets
 from sinks.rebuild.run import Plan, rebuild
 from sinks.rebuild.source import BEGINNING, Start, identities
 from sinks.rebuild.target import LiveError, RebuildError
-from sinks.rebuild.worker import Report, fill
+from sinks.rebuild.worker import PartitionReader, Report, all_read, fill
 from sinks.switch import SwitchError, switch
 from sinks.writer import Writer
 from tests.broker.bigbrotr.conftest import variables
@@ -201,6 +201,25 @@ async def test_a_partition_that_has_come_to_its_end_is_not_read_on_while_others_
     # What came with it in one poll, of 32 records, is taken too.
     assert 5 <= taken.pop(short) < 40
     assert taken == {tp: end for tp, end in ends.items() if tp != short}
+
+
+async def test_a_partition_at_its_end_is_read_although_the_record_that_is_checked_lies_before_it(
+    settings: Settings,
+) -> None:
+    async with feed(settings) as fed:
+        await fed.events(event(number) for number in range(40))
+    tp, found = max((await identities(settings)).items(), key=lambda pair: pair[1].end)
+    client = await kafka.consumer(settings, auto_offset_reset="none")
+    try:
+        client.assign([tp])
+        reader = PartitionReader("g", {tp: found.end})
+        reader.attach(client)
+        reader.place({tp: StoredOffset(found.end, found.cluster_id, found.topic_id, 1)}, {tp: found})
+        assert await reader.poll(0.1, 10) == []
+        assert await client.position(tp) == found.end - 1
+        assert await all_read(client, reader, {tp: found.end})
+    finally:
+        await kafka.stop_client(client)
 
 
 async def test_reading_from_a_time_or_an_offset_takes_what_is_later(settings: Settings) -> None:

@@ -14,6 +14,12 @@ from core.settings import load_settings
 from core.waiting import waiting_for
 
 FOREVER_S = 3600.0
+DOES_NOT_END = {
+    "closes for ever",
+    "leaves a thread",
+    "leaves a stubborn task",
+    "fails in its tick and will not be cancelled",
+}
 
 
 class Probe(Service):
@@ -86,5 +92,6 @@ async def stubborn() -> None:
 
 if __name__ == "__main__":
     # Deadlines of seconds would make the tests as slow as they are; what matters is that there is one.
-    lifecycle.CLOSE_S = service.EXIT_S = 0.5
+    if sys.argv[1] in DOES_NOT_END:
+        lifecycle.CLOSE_S = service.EXIT_S = 0.5
     sys.exit(run_service(Probe(sys.argv[1])))

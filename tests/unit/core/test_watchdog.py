@@ -51,9 +51,9 @@ def test_before_the_first_beat_and_at_rest_nothing_is_a_stall(
 
 
 def test_a_deadline_that_is_armed_anew_ends_nothing_at_its_first_time(watchdog: Watchdog) -> None:
-    watchdog.arm(0.2, "nothing", 3)
+    watchdog.arm(2, "nothing", 3)
     watchdog.arm(600, "nothing", 3)
-    time.sleep(0.5)
+    time.sleep(2.5)
     assert threading.active_count() > 1  # we are still here
 
 

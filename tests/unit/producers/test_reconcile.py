@@ -200,7 +200,7 @@ async def test_a_lost_connection_is_no_refusal() -> None:
 
 async def fetched(relay: Hostile, base: Filter, ids: Sequence[str], limit: int) -> tuple[list[str], Conversation]:
     async with relay, conversation(relay.url) as talk:
-        missing = await fetch(talk.dialogue, base, ids, limit=limit, idle_s=0.2)
+        missing = await fetch(talk.dialogue, base, ids, limit=limit, idle_s=IDLE_S)
         assert sorted(missing) == sorted(set(ids) - {event["id"] for event in relay.events})
         taken = await talk.lines()
         assert len(taken) == len(ids) - len(missing)
