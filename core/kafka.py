@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.kafka_clients import (
+    FETCH_MAX_WAIT_MS,
     METADATA_AGE_MS,
     admin,
     bootstrap_servers,
@@ -15,6 +16,7 @@ from core.kafka_reading import end_offsets, offsets_at, read_between, read_to_en
 from core.publisher import Publisher, PublishError, RecordTooLargeError, open_publisher
 
 __all__ = [
+    "FETCH_MAX_WAIT_MS",
     "METADATA_AGE_MS",
     "PublishError",
     "Publisher",

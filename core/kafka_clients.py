@@ -37,6 +37,12 @@ _PARTITION_FETCH_BYTES = 1024 * 1024
 # A leader of a group that knows no partitions of a topic yet, as just after a broker's restart, gives none of them to
 # anybody, and shares anew only when its metadata are refreshed: after five minutes, if it were aiokafka's default.
 METADATA_AGE_MS = 10_000
+FETCH_MAX_WAIT_MS = 50
+"""For a consumer that catches up in some partitions while others are at their ends.
+
+aiokafka has one fetch under way at a broker. One that asks for nothing but partitions at their ends waits there for new
+records, half a second by default, and the others run dry meanwhile.
+"""
 # Closing sends what is left of a leave-group request. It must not wait for a broker that is away, and must be over
 # before the lifecycle's deadline for closing (CLOSE_S, 5 s), which would call a drained service undrained.
 STOP_S = 4.0

@@ -6,7 +6,7 @@ from core.settings import Settings, SettingsError
 from schemas.filter_wire import filter_from_wire
 from schemas.filters import Filter
 
-_NOT_OURS = frozenset({"since", "until", "limit"})
+_FIELDS = frozenset({"ids", "authors", "kinds"})
 
 
 def configured_filters(settings: Settings) -> list[Filter]:
@@ -19,8 +19,10 @@ def configured_filters(settings: Settings) -> list[Filter]:
     found = []
     for place, wire in enumerate(settings.connector.filters):
         where = f"connector.filters[{place}] (BIGBROTR_CONNECTOR__FILTERS)"
-        if extra := sorted(wire.keys() & _NOT_OURS):
-            raise SettingsError(f"{where}: {', '.join(extra)} cannot stand in it; give ids, authors, kinds or #t")
+        if extra := sorted(name for name in wire.keys() - _FIELDS if not name.startswith("#")):
+            raise SettingsError(
+                f"{where}: {', '.join(extra)} cannot stand in it; give ids, authors, kinds or tags such as #t"
+            )
         try:
             found.append(filter_from_wire(wire))
         except ValueError as error:

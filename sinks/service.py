@@ -29,10 +29,8 @@ _log = logging.getLogger(__name__)
 _LAG_S = 5.0
 # Between two answers there is `_LAG_S`; a broker that is silent for this long is reported as away.
 _SILENT_S = 2 * _LAG_S
-# A fetch waits for this much or this long, whichever comes first: one request then carries many bundles' outputs, and a
-# quiet topic is still seen at once on a human scale.
+# A fetch waits for this much, or for `kafka.FETCH_MAX_WAIT_MS`: one request then carries many bundles' outputs.
 _FETCH_MIN_BYTES = 64 * 1024
-_FETCH_MAX_WAIT_MS = 50
 
 
 class SinkService(Service):
@@ -73,7 +71,7 @@ class SinkService(Service):
             group_id=sink.group_id,
             auto_offset_reset="none",
             fetch_min_bytes=_FETCH_MIN_BYTES,
-            fetch_max_wait_ms=_FETCH_MAX_WAIT_MS,
+            fetch_max_wait_ms=kafka.FETCH_MAX_WAIT_MS,
         )
         self._reader.attach(self._consumer)
         self._archiver = Archiver(

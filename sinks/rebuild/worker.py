@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection as Channel
 from typing import NamedTuple
 
 import uvloop
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from core import garbage, kafka, log, postgres
 from core.parent import die_with_parent
@@ -24,13 +24,10 @@ from sinks.erasure_task import ErasureTask
 
 _log = logging.getLogger(__name__)
 
-# How often a worker tells how far it is, and looks whether it has come to the ends.
+# How often a worker tells how far it is.
 _REPORT_S = 0.25
 # Unlike the sink, nobody waits to see a row: batches close when they are full. This only ends the last ones.
 _BATCH_AGE_S = 2.0
-# aiokafka has one fetch under way at a broker: one that finds nothing, as behind the last records that compaction has
-# left, must not hold up the other partitions.
-_FETCH_MAX_WAIT_MS = 50
 # For batches, and beside them for rules of erasure that come meanwhile.
 _CONNECTIONS = 2
 
@@ -51,24 +48,27 @@ class PartitionReader(GroupReader):
         self._ends = ends
 
     async def poll(self, timeout_s: float, max_records: int) -> list[Chunk]:
-        """Read on, but not in partitions that have come to their ends.
-
-        aiokafka has one fetch under way at a broker. One that asks for nothing but partitions at their ends waits for
-        new records there, and the others are not fetched meanwhile.
-        """
-        self._consumer.pause(*self._read())
+        """Read on, but not in partitions that have come to their ends: why, says `kafka.FETCH_MAX_WAIT_MS`."""
+        positions = self.positions()
+        self._consumer.pause(*[tp for tp, end in self._ends.items() if positions.get(tp, -1) >= end])
         return await super().poll(timeout_s, max_records)
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Do nothing: Kafka takes no offsets from a consumer without a group."""
 
-    def has_read_all(self) -> bool:
-        """Whether records up to the ends were read. Where compaction has removed the last ones, `all_read` tells."""
-        return len(self._read()) == len(self._ends)
+    async def has_read_all(self) -> bool:
+        """Whether every partition was read to its end.
 
-    def _read(self) -> list[TopicPartition]:
+        The client's position tells it where compaction has removed the last records. It comes second: in a partition
+        that is kept still, the client stands at the record that is read again as a check.
+        """
+        if self.unplaced():
+            return False
         positions = self.positions()
-        return [tp for tp, end in self._ends.items() if tp in positions and positions[tp] >= end]
+        for tp, end in self._ends.items():
+            if positions[tp] < end and await self._consumer.position(tp) < end:
+                return False
+        return True
 
 
 def work(settings: Settings, ends: dict[TopicPartition, int], channel: Channel) -> None:
@@ -104,7 +104,7 @@ async def fill(
         closing.callback(pool.terminate)
         publisher = await kafka.open_publisher(settings)
         closing.push_async_callback(publisher.close)
-        client = await kafka.consumer(settings, auto_offset_reset="none", fetch_max_wait_ms=_FETCH_MAX_WAIT_MS)
+        client = await kafka.consumer(settings, auto_offset_reset="none", fetch_max_wait_ms=kafka.FETCH_MAX_WAIT_MS)
         closing.push_async_callback(kafka.stop_client, client)
         eraser = await open_eraser(settings, pool, publisher)
         erasing = ErasureTask(settings, pool, eraser)
@@ -119,28 +119,16 @@ async def fill(
         garbage.settle()
         ready()
         loop = asyncio.get_running_loop()
-        looked_at = loop.time()
+        told_at = loop.time()
         committed = False
         while not committed:
-            while not reader.has_read_all():
+            while not await reader.has_read_all():
                 await archiver.step()
-                if loop.time() - looked_at < _REPORT_S:
-                    continue
-                looked_at = loop.time()
-                erasing.check()
-                if await all_read(client, reader, ends):
-                    break
-                tell(Report(archiver.committed))
+                if loop.time() - told_at >= _REPORT_S:
+                    told_at = loop.time()
+                    erasing.check()
+                    tell(Report(archiver.committed))
             await archiver.flush()
             # A batch that was dropped is read again: then no position is trusted any more.
             committed = not reader.unplaced()
         tell(Report(archiver.committed, done=True))
-
-
-async def all_read(client: AIOKafkaConsumer, reader: GroupReader, ends: Mapping[TopicPartition, int]) -> bool:
-    """Whether every partition was read to its end: by the consumer's position, as the last records may be compacted."""
-    if reader.unplaced():
-        return False
-    read = reader.positions()
-    # First what was read: a partition that is kept still has its check record before it, and the client stands there.
-    return all([read[tp] >= end or await client.position(tp) >= end for tp, end in ends.items()])

@@ -17,6 +17,9 @@ from schemas.facts import facts
 from schemas.partition import event_partition
 from schemas.sighting import Sighting
 from schemas.topics import physical
+from sinks.batch import contents
+from sinks.connection import Pool
+from sinks.offsets import stored_offsets
 from sinks.service import SinkService
 
 START_S = 1_790_000_000
@@ -116,6 +119,19 @@ async def running_sink(settings: Settings) -> AsyncIterator[SinkService]:
         await service.drain()
     finally:
         await service.close()
+
+
+async def has_read_all(settings: Settings, pool: Pool) -> bool:
+    """Whether the sink's group has committed every record that its topics have now, also those that change nothing."""
+    ends = await kafka.end_offsets(settings, contents(settings))
+    async with pool.acquire() as connection:
+        stored = await stored_offsets(connection, settings.sink.group_id)
+    return all(tp in stored and stored[tp].next_offset == end for tp, end in ends.items())
+
+
+async def all_read(settings: Settings, pool: Pool) -> None:
+    """Wait until the sink's group has read all."""
+    await eventually(lambda: has_read_all(settings, pool))
 
 
 async def eventually(condition: Callable[[], Awaitable[object]], *, patience_s: float = 60.0) -> None:

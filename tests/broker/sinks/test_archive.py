@@ -17,10 +17,9 @@ from schemas.judge import Policy, judge
 from schemas.reasons import Verdict
 from schemas.rejection import Rejection
 from schemas.topics import physical
-from sinks.batch import contents
 from sinks.connection import Pool
 from sinks.digest import DigestError, archive_digest
-from tests.broker.sinks.material import Feed, event, eventually, feed, running_sink
+from tests.broker.sinks.material import Feed, all_read, event, eventually, feed, running_sink
 
 pytestmark = pytest.mark.broker
 
@@ -47,17 +46,6 @@ def real_events(shared_data: Path) -> list[tuple[Event, bytes]]:
     ]
     judged = [(judge(line, Policy()), line) for line in lines]
     return [(found.event, line) for found, line in judged if found.verdict is Verdict.ACCEPTED and found.event]
-
-
-async def all_taken(settings: Settings, pool: Pool) -> None:
-    """Wait until the group of the settings has committed every record, those that change nothing included."""
-    ends = await kafka.end_offsets(settings, contents(settings))
-    query = "SELECT sum(next_offset) FROM sink_offsets WHERE group_id = $1"
-
-    async def taken() -> object:
-        return await pool.fetchval(query, settings.sink.group_id) == sum(ends.values())
-
-    await eventually(taken)
 
 
 async def test_every_real_and_tricky_event_comes_back_as_signed(
@@ -108,14 +96,14 @@ async def test_replays_doubles_and_any_order_converge(settings: Settings, pool: 
             for relay in rng.sample(range(4), 4):
                 await fed.sightings(events, f"wss://relay{relay}.example", 1000 + rng.randrange(1000))
         await archived(pool, fed)
-        await all_taken(settings, pool)
+        await all_read(settings, pool)
     # A second group reads everything again, into the same tables.
     again = settings.model_copy(
         update={"sink": settings.sink.model_copy(update={"group_id": f"{settings.sink.group_id}-again"})}
     )
     before = await archive_digest(pool)
     async with running_sink(again):
-        await all_taken(again, pool)
+        await all_read(again, pool)
     assert await archive_digest(pool) == before
 
 

@@ -26,7 +26,7 @@ from sinks.erased import ARCHIVE_LOCK
 from sinks.migrate import migrate
 from tests.broker.sinks.conftest import fresh_database
 from tests.broker.sinks.forgetting import KEYS, made
-from tests.broker.sinks.material import START_S, eventually, feed, running_sink
+from tests.broker.sinks.material import START_S, all_read, eventually, feed, running_sink
 from tests.broker.sinks.test_groups import member
 
 if TYPE_CHECKING:
@@ -105,21 +105,6 @@ async def holds(pool: Pool, expected: Digest) -> None:
         return await archive_digest(pool) == expected
 
     await eventually(complete)
-
-
-async def all_read(settings: Settings, pool: Pool) -> None:
-    """Wait until the group has committed every record that its topics have now."""
-    names = [physical(settings.kafka.topic_prefix, name) for name in ("events", "sightings")]
-
-    async def done() -> bool:
-        ends = await end_offsets(settings, names)
-        stored = await pool.fetch(
-            "SELECT topic, partition, next_offset FROM sink_offsets WHERE group_id = $1", settings.sink.group_id
-        )
-        reached = {(row["topic"], row["partition"]): row["next_offset"] for row in stored}
-        return all(reached.get((tp.topic, tp.partition)) == end for tp, end in ends.items())
-
-    await eventually(done)
 
 
 @asynccontextmanager

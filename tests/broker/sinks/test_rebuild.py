@@ -27,7 +27,7 @@ from sinks.offsets import OffsetsMovedError, StoredOffset, TopicIdentity, begin_
 from sinks.rebuild.run import Plan, rebuild
 from sinks.rebuild.source import BEGINNING, Start, identities
 from sinks.rebuild.target import LiveError, RebuildError
-from sinks.rebuild.worker import PartitionReader, Report, all_read, fill
+from sinks.rebuild.worker import PartitionReader, Report, fill
 from sinks.switch import SwitchError, switch
 from sinks.writer import Writer
 from tests.broker.bigbrotr.conftest import variables
@@ -217,7 +217,7 @@ async def test_a_partition_at_its_end_is_read_although_the_record_that_is_checke
         reader.place({tp: StoredOffset(found.end, found.cluster_id, found.topic_id, 1)}, {tp: found})
         assert await reader.poll(0.1, 10) == []
         assert await client.position(tp) == found.end - 1
-        assert await all_read(client, reader, {tp: found.end})
+        assert await reader.has_read_all()
     finally:
         await kafka.stop_client(client)
 
