@@ -9,6 +9,7 @@ DEV    := $(VENV)/.dev-installed
 ARGS   ?=
 RELAYS ?=
 CONFIG ?= deploy/bigbrotr.yaml
+DEMO   ?=
 
 # The first interpreter that answers and is new enough; PYTHON=… overrides.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -17,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --requir
 
 .PHONY: help
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  Each hands ARGS="…" on to its command, for example: make demo ARGS="--once --events 2000"'
 
 $(BIN)/python:
@@ -54,6 +55,10 @@ test: $(DEV) ## Run every test: unit, contract, broker, e2e and faults
 test-faults: $(DEV) ## Kill every part 50 times while 50,000 events flow; 30 s outages of each server
 	$(BIN)/python -m pytest -m long -o log_cli=true --log-cli-level=WARNING $(ARGS)
 
+.PHONY: test-containers
+test-containers: $(DEV) ## Build the images and run the whole stack in a Docker engine; skipped where there is none
+	$(BIN)/python -m pytest -m containers -o log_cli=true --log-cli-level=WARNING $(ARGS)
+
 .PHONY: check
 check: $(DEV) ## Lint, format and type checks: ruff and mypy --strict
 	$(BIN)/ruff check $(ARGS)
@@ -78,6 +83,28 @@ lock: $(BIN)/python ## Resolve the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile $(LOCK:pyproject.toml=--group java) -o requirements/java.lock
 
 LOCK := pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+# With DEMO=1, the variables of demo.env are those of .env.
+COMPOSE = docker compose --file deploy/compose.yaml $(if $(DEMO),--env-file deploy/demo.env)
+SECRETS = $(foreach role,postgres owner writer reader,deploy/secrets/$(role)_password)
+
+# The folder keeps other users of the machine out; the files are read in containers, by users with other numbers.
+.PHONY: secrets
+secrets: ## Make the passwords of the containers, in deploy/secrets; those that are there stay
+	@umask 077; mkdir -p deploy/secrets; for file in $(SECRETS); do test -s $$file || { \
+		head -c 24 /dev/urandom | base64 | tr '+/' '-_' >$$file; chmod 444 $$file; echo "made $$file"; }; done
+
+.PHONY: up
+up: ## Build and start the containers of deploy/compose.yaml; DEMO=1: relays of their own, without the network
+	$(COMPOSE) up --build --detach --wait $(ARGS)
+
+.PHONY: down
+down: ## Drain, stop and remove the containers; data stays. DEMO=1 as above
+	$(COMPOSE) --profile "*" down $(ARGS)
+
+.PHONY: logs
+logs: ## Follow what the containers say. DEMO=1 as above
+	$(COMPOSE) logs --follow --tail 50 $(ARGS)
 
 .PHONY: clean
 clean: ## Remove the environment and the caches of the tools, never data
