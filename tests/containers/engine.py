@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
+import os
 import subprocess
 from typing import IO
 
+from testcontainers.core.config import testcontainers_config
+
 _ASK_S = 30  # an engine answers in milliseconds; one that has just started, in seconds
+_WITHOUT_REAPER = "TESTCONTAINERS_RYUK_DISABLED"
 
 
 class DockerError(RuntimeError):
@@ -17,8 +21,8 @@ def docker(*arguments: str, timeout_s: float = _ASK_S, stdin: IO[bytes] | None =
     """Run a command and return what it prints; raises DockerError."""
     command = f"docker {' '.join(arguments[:2])}"
     try:
-        done = subprocess.run(  # noqa: S603 - our own command line
-            ["docker", *arguments],  # noqa: S607 - wherever this machine has it
+        done = subprocess.run(
+            ["docker", *arguments],
             stdin=stdin or subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -37,9 +41,26 @@ def docker(*arguments: str, timeout_s: float = _ASK_S, stdin: IO[bytes] | None =
 
 @functools.cache
 def why_no_engine() -> str | None:
-    """Why these tests cannot run here, or None where a Docker engine answers."""
+    """Why these tests cannot run here, or None where a Docker engine and Compose answer."""
     try:
         docker("version", "--format", "{{.Server.Version}}")
     except DockerError as error:
         return f"no Docker engine answers: {error}"
+    try:
+        docker("compose", "version", "--short")
+    except DockerError as error:
+        return f"Docker has no Compose: {error}"
     return None
+
+
+def use_no_reaper_that_is_not_here() -> None:
+    """Let testcontainers do without its helper that removes what a killed run has left, where its image is not here.
+
+    It would be pulled, which is not possible on every machine, and nothing else could start without it.
+    """
+    if _WITHOUT_REAPER in os.environ:
+        return
+    try:
+        docker("image", "inspect", testcontainers_config.ryuk_image)
+    except DockerError:
+        os.environ[_WITHOUT_REAPER] = "true"

@@ -1,0 +1,48 @@
+"""A Docker engine, or a reason to skip; what runs in it, and what its containers said when a test failed."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.containers import stack as stacks
+from tests.containers.engine import use_no_reaper_that_is_not_here, why_no_engine
+from tests.containers.server_images import what_was_used
+from tests.containers.stack import Stack, running_stack
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine() -> None:
+    """Skip what follows where nothing can run containers."""
+    if why := why_no_engine():
+        pytest.skip(why)
+    use_no_reaper_that_is_not_here()
+
+
+@pytest.fixture(scope="package")
+def demo_stack(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole stack with the profile demo, up and archiving: 2,000 events at three relays, and no more of its own.
+
+    All modules share it, since it takes most of a minute to start. Each leaves every service running and healthy.
+    """
+    with running_stack(tmp_path_factory.mktemp("demo"), COMPOSE_PROFILES="demo", DEMO_TRICKLE_PER_S="0") as stack:
+        stack.up()
+        yield stack
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put what the containers said last into the report of a test that failed."""
+    report = yield
+    if report.failed:
+        report.sections += [(f"containers of {stack.project}", stack.tails()) for stack in stacks.running]
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which servers' images the run has used: the official ones, or stand-ins."""
+    if used := what_was_used():
+        terminalreporter.section("images of the servers")
+        for line in used:
+            terminalreporter.line(line)
