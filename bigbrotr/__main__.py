@@ -57,7 +57,7 @@ def _refusal(error: Exception) -> str | None:
     )
     if not isinstance(error, kinds):
         return None
-    return f"PostgreSQL refuses: {error}; see postgres.dsn (BIGBROTR_POSTGRES__DSN)"
+    return f"PostgreSQL refuses: {error}; see postgres.dsn (BIGBROTR_POSTGRES__DSN) and postgres.password"
 
 
 if __name__ == "__main__":

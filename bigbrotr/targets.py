@@ -37,8 +37,13 @@ TARGET = TargetType()
 
 
 def at(settings: Settings, target: str) -> Settings:
-    """The settings of an archive: those of the configured one but for where it is."""
-    change: dict[str, object] = {"dsn": SecretStr(target)} if "://" in target else {"schema": target}
+    """The settings of an archive: those of the configured one but for where it is.
+
+    Another address has its own password or none: the one of the settings is for the server that they name.
+    """
+    change: dict[str, object] = {"schema": target}
+    if "://" in target:
+        change = {"dsn": SecretStr(target), "password": None}
     return settings.model_copy(update={"postgres": settings.postgres.model_copy(update=change)})
 
 

@@ -52,18 +52,21 @@ def dsn(settings: Settings) -> str:
 
 
 def connection_options(settings: Settings) -> dict[str, Any]:
-    """Give asyncpg's options of a connection to the archive: address, schema, and a name to be known by.
+    """Give asyncpg's options of a connection to the archive: address, password, schema, and a name to be known by.
 
     Only that schema is searched: with `public` behind it, a table that lacks there would be another archive's.
 
     Raises:
         SettingsError: no address is set.
     """
-    return {
+    options: dict[str, Any] = {
         "dsn": dsn(settings),
         "timeout": _CONNECT_S,
         "server_settings": {"application_name": "bigbrotr", "search_path": f'"{settings.postgres.schema}"'},
     }
+    if settings.postgres.password is not None:
+        options["password"] = settings.postgres.password.get_secret_value()
+    return options
 
 
 def is_transient(error: BaseException) -> bool:

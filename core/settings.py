@@ -1,7 +1,8 @@
 """Read the settings: variables win over the YAML file, the file over the defaults; anything unknown is an error.
 
 `load_settings` is the only place where a process looks at its environment for settings. The models are in
-`core.settings_model` and `core.settings_groups` and are handed on here, so that others import one module.
+`core.settings_model`, `core.settings_groups` and `core.settings_postgres`; they are handed on here, so that others
+import one module.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from core.settings_groups import (
     KafkaSettings,
     LogSettings,
     PolicySettings,
-    PostgresSettings,
     ProcessorSettings,
     SinkSettings,
 )
 from core.settings_model import Settings
+from core.settings_postgres import PostgresSettings
 
 __all__ = [
     "ConnectorSettings",

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from core.settings_types import (
     BootstrapServers,
     DecodedList,
-    PostgresDsn,
     ProxyUrl,
     RelayUrls,
-    SchemaName,
     SecretHex,
     power_of_two,
 )
@@ -23,9 +20,6 @@ PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 _MIB = 1024 * 1024
-
-# `schema` is what everyone calls it; the method of pydantic's that it covers is deprecated, and called by nobody.
-warnings.filterwarnings("ignore", message='Field name "schema" in "PostgresSettings" shadows')
 
 
 class Group(BaseModel):
@@ -68,28 +62,6 @@ class KafkaSettings(Group):
         le=1800.0,  # Kafka's group.max.session.timeout.ms
         description="A consumer that is not heard of for this long, in seconds, is dead, and others get its partitions",
     )
-
-
-class PostgresSettings(Group):
-    """How to reach PostgreSQL."""
-
-    dsn: PostgresDsn | None = Field(
-        None, description="`postgresql://user:password@host:port/database`; unset: the embedded PostgreSQL"
-    )
-    schema: SchemaName = Field(  # type: ignore[assignment]  # pydantic's deprecated method of that name
-        "public", description="Schema of the archive in that database; `bigbrotr migrate` makes it"
-    )
-    pool_min: int = Field(1, ge=0, le=100, description="Connections that a process keeps open")
-    pool_max: int = Field(4, ge=1, le=100, description="Connections that a process opens at most")
-    command_timeout_s: PositiveFloat = Field(
-        120.0, description="A statement that takes longer, in seconds, is cancelled and tried again"
-    )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> PostgresSettings:
-        if self.pool_min > self.pool_max:
-            raise ValueError(f"has pool_min {self.pool_min} above pool_max {self.pool_max}")
-        return self
 
 
 def _everything() -> list[dict[str, Any]]:

@@ -19,10 +19,10 @@ from core.settings_groups import (
     LogSettings,
     PolicySettings,
     PositiveFloat,
-    PostgresSettings,
     ProcessorSettings,
     SinkSettings,
 )
+from core.settings_postgres import PostgresSettings
 from core.settings_types import WordList, default_data_dir
 
 

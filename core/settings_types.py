@@ -12,7 +12,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
@@ -90,6 +90,19 @@ def _dsn(value: SecretStr) -> SecretStr:
     return value
 
 
+def holds_password(dsn: str) -> bool:
+    """Tell whether an address of PostgreSQL has a password in it, which would be taken before any other."""
+    url = urlsplit(dsn)
+    return bool(url.password or parse_qs(url.query).get("password"))
+
+
+def _password(value: SecretStr) -> SecretStr:
+    # libpq's and the server's strings end at a zero byte: the rest of such a password would not count.
+    if not value.get_secret_value() or "\0" in value.get_secret_value():
+        raise ValueError("is not a password: one sign at least is needed, and no zero byte")
+    return value
+
+
 def schema_name(value: str) -> str:
     """Check the name of a PostgreSQL schema: one that is written the same with and without quotes.
 
@@ -132,6 +145,7 @@ BootstrapServers = Annotated[str, AfterValidator(_servers)]
 ProxyUrl = Annotated[str, AfterValidator(_proxy)]
 SchemaName = Annotated[str, AfterValidator(schema_name)]
 PostgresDsn = Annotated[SecretStr, AfterValidator(_dsn)]
+Password = Annotated[SecretStr, AfterValidator(_password)]
 SecretHex = Annotated[SecretStr, AfterValidator(_secret_hex)]
 WordList = Annotated[list[str], BeforeValidator(_words)]
 RelayUrls = Annotated[WordList, AfterValidator(_relay_urls)]

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from core.settings import Settings
+from core.settings import Settings, SettingsError
 from deploy.embedded.errors import EmbeddedError, Report
 from deploy.embedded.launch import SERVERS
 from deploy.embedded.lock import FileLock, is_locked, locked
@@ -55,19 +55,24 @@ def ensure_servers(settings: Settings, *, keep: bool = False, report: Report = l
     if it runs, else started for as long as somebody needs it; with `keep`, until it is told to stop. Where the embedded
     Kafka is used and nobody has chosen a number of partitions, there are 4.
 
-    Raises EmbeddedError (ArtifactsMissingError when a program can neither be found nor fetched).
+    Raises EmbeddedError (ArtifactsMissingError when a program can neither be found nor fetched), SettingsError where
+    the settings have a password for a PostgreSQL that they do not name.
     """
     given = {"kafka": settings.kafka.bootstrap_servers, "postgres": settings.postgres.dsn}
     wanted = tuple(name for name in SERVERS if given[name] is None)
     if not wanted:
         yield settings
         return
+    _refuse_password(settings)
     with running_stack(settings.data_dir, names=wanted, keep=keep, report=report) as servers:
         yield filled_in(settings, servers)
 
 
 def filled_in(settings: Settings, servers: Servers) -> Settings:
-    """The settings with the addresses of these servers where they name none themselves."""
+    """The settings with the addresses of these servers where they name none themselves.
+
+    Raises SettingsError as `ensure_servers` does.
+    """
     update: dict[str, Any] = {}
     if settings.kafka.bootstrap_servers is None and servers.bootstrap_servers is not None:
         chosen: dict[str, Any] = {"bootstrap_servers": servers.bootstrap_servers}
@@ -75,8 +80,17 @@ def filled_in(settings: Settings, servers: Servers) -> Settings:
             chosen["partitions"] = PARTITIONS
         update["kafka"] = settings.kafka.model_copy(update=chosen)
     if settings.postgres.dsn is None and servers.dsn is not None:
+        _refuse_password(settings)
         update["postgres"] = settings.postgres.model_copy(update={"dsn": servers.dsn})
     return settings.model_copy(update=update)
+
+
+def _refuse_password(settings: Settings) -> None:
+    if settings.postgres.dsn is None and settings.postgres.password is not None:
+        raise SettingsError(
+            "postgres.password (BIGBROTR_POSTGRES__PASSWORD) is set, but postgres.dsn (BIGBROTR_POSTGRES__DSN), which "
+            "it is for, is not: set that too, or leave the password out, as the embedded PostgreSQL has its own"
+        )
 
 
 @contextmanager

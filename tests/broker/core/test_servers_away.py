@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
 import pytest
@@ -143,3 +143,18 @@ async def test_a_statement_that_takes_too_long_is_transient(settings: Settings) 
         assert postgres.is_transient(caught.value)
     finally:
         await pool.close()
+
+
+async def test_the_password_of_the_settings_is_the_one_that_the_server_is_given(settings: Settings) -> None:
+    assert settings.postgres.dsn is not None
+    address = urlsplit(settings.postgres.dsn.get_secret_value())
+    assert address.password
+    bare = with_dsn(settings, netloc=f"{address.username}@{address.hostname}:{address.port}")
+
+    def with_password(password: str) -> Settings:
+        change = {"password": SecretStr(password)}
+        return bare.model_copy(update={"postgres": bare.postgres.model_copy(update=change)})
+
+    await (await postgres.pool(with_password(unquote(address.password)))).close()
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await postgres.pool(with_password("another"))

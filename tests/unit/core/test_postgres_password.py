@@ -1,0 +1,73 @@
+"""Which password goes to which server: that of the settings only to the one that the settings name."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from bigbrotr.targets import at
+from core import postgres
+from core.settings import KafkaSettings, PostgresSettings, Settings, SettingsError
+from deploy.embedded.stack import Servers, ensure_servers, filled_in
+
+SECRET = "hunter2-correct-horse"
+
+
+def settings_of(dsn: str | None, password: str | None = SECRET) -> Settings:
+    given = {"dsn": dsn, "password": password}
+    return Settings(
+        kafka=KafkaSettings(bootstrap_servers="kafka:9092"), postgres=PostgresSettings.model_validate(given)
+    )
+
+
+def test_the_password_is_handed_over_where_the_address_has_none() -> None:
+    options = postgres.connection_options(settings_of("postgresql://me@host/db"))
+    assert (options["dsn"], options["password"]) == ("postgresql://me@host/db", SECRET)
+    assert "password" not in postgres.connection_options(settings_of(f"postgresql://me:{SECRET}@host/db", None))
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://me:other@host/db",
+        "postgresql://me:oth%40er@one:5432,two:5433/db",
+        "postgresql://host/db?user=me&password=other",
+        "postgres:///db?password=other",
+    ],
+)
+def test_two_passwords_are_refused_without_repeating_them(dsn: str) -> None:
+    with pytest.raises(ValidationError, match=r"BIGBROTR_POSTGRES__DSN.*BIGBROTR_POSTGRES__PASSWORD") as caught:
+        settings_of(dsn)
+    assert SECRET not in str(caught.value)
+    assert "oth" not in str(caught.value).replace("another", "")
+
+
+@pytest.mark.parametrize("dsn", ["postgresql://me@host/db", "postgresql://me:@host/db", "postgresql://host/db?user=me"])
+def test_an_address_without_a_password_is_not_taken_for_one_with(dsn: str) -> None:
+    assert postgres.connection_options(settings_of(dsn))["password"] == SECRET
+
+
+@pytest.mark.parametrize("password", ["", "with\0zero"])
+def test_what_no_server_takes_is_no_password(password: str) -> None:
+    with pytest.raises(ValidationError, match="is not a password"):
+        settings_of("postgresql://me@host/db", password)
+
+
+def test_another_schema_has_the_password_and_another_server_never_gets_it() -> None:
+    live = settings_of("postgresql://me@host/db")
+    assert postgres.connection_options(at(live, "rebuilt"))["password"] == SECRET
+    for target in ("postgresql://me@elsewhere/db", "postgresql://me:other@elsewhere/db"):
+        options = postgres.connection_options(at(live, target))
+        assert options["dsn"] == target
+        assert "password" not in options
+
+
+def test_the_embedded_server_does_not_get_a_password_that_is_for_another() -> None:
+    found = Servers("127.0.0.1:1", SecretStr("postgresql://me:own@127.0.0.1:1/db"))
+    with pytest.raises(SettingsError, match=r"BIGBROTR_POSTGRES__PASSWORD.*is set, but postgres.dsn"):
+        filled_in(settings_of(None), found)
+    with (
+        pytest.raises(SettingsError, match="set that too, or leave the password out"),
+        ensure_servers(settings_of(None)),
+    ):
+        pass
