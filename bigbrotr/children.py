@@ -11,6 +11,8 @@ from core import kafka, postgres
 from core.parent import PARENT_VARIABLE
 from core.settings import CONFIG_VARIABLE, Settings
 
+_DSN_FILE = "BIGBROTR_POSTGRES__DSN_FILE"  # the parent has read it, and hands on what it says
+
 
 def service_argv(name: str) -> list[str]:
     """The command of a service: the same interpreter, so that no PATH can choose another installation."""
@@ -32,7 +34,7 @@ def service_env(settings: Settings, config: Path | None, name: str, base: Mappin
         base: the environment of the parent.
     """
     env = {
-        **base,
+        **{name: value for name, value in base.items() if name.upper() != _DSN_FILE},
         PARENT_VARIABLE: str(os.getpid()),
         "PYTHONUNBUFFERED": "1",
         "BIGBROTR_DATA_DIR": str(settings.data_dir),

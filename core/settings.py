@@ -27,6 +27,7 @@ from core.settings_groups import (
 )
 from core.settings_model import Settings
 from core.settings_postgres import PostgresSettings
+from core.settings_secrets import with_secrets
 
 __all__ = [
     "ConnectorSettings",
@@ -61,7 +62,7 @@ def load_settings(config: Path | None = None, *, data_dir: Path | None = None) -
     if config is None and os.environ.get(CONFIG_VARIABLE):
         config = Path(os.environ[CONFIG_VARIABLE])
     values = read_settings_file(config) if config is not None else {}
-    values = _overlaid(values, EnvSettingsSource(Settings)())
+    values = _overlaid(values, with_secrets(EnvSettingsSource(Settings)(), os.environ, Settings))
     if data_dir is not None:
         values["data_dir"] = data_dir
     try:

@@ -13,7 +13,8 @@ from pydantic_core import ErrorDetails
 
 ENV_PREFIX = "BIGBROTR_"
 NESTING = "__"
-_NEARLY = 0.85  # one letter too many or too few, as in DATADIR; CACHE_DIR, which is no setting, is not near DATA_DIR
+FILE_SUFFIX = "_file"  # ends the name of a variable that names a file with a secret
+NEARLY = 0.85  # one letter too many or too few, as in DATADIR; CACHE_DIR, which is no setting, is not near DATA_DIR
 
 
 class SettingsError(ValueError):
@@ -44,8 +45,12 @@ def key_and_variable(path: Iterable[str | int]) -> str:
     parts = list(path)
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
     # Only group and key have a variable; what is deeper (a filter's field) is part of that variable's JSON.
-    variable = ENV_PREFIX + NESTING.join(str(part).upper() for part in parts[:2] if isinstance(part, str))
-    return f"{key} ({variable})"
+    return f"{key} ({variable(part for part in parts[:2] if isinstance(part, str))})"
+
+
+def variable(path: Iterable[str]) -> str:
+    """Name the variable of a setting: `BIGBROTR_KAFKA__PARTITIONS`."""
+    return ENV_PREFIX + NESTING.join(path).upper()
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> SettingsError:
@@ -64,11 +69,11 @@ def misspelt_variables(names: Iterable[str], model: type[BaseModel]) -> Settings
         unknown = _unknown_group(name, model) if name.upper().startswith(ENV_PREFIX) else None
         if unknown is not None:
             return unknown
-        for group, keys in _groups(model).items():
+        for group, keys in groups(model).items():
             start = f"{ENV_PREFIX}{group}_".upper()
             key = name.upper().removeprefix(start).lower()
-            if name.upper().startswith(start) and key in keys:
-                right = ENV_PREFIX + NESTING.join((group, key)).upper()
+            if name.upper().startswith(start) and (key in keys or key.removesuffix(FILE_SUFFIX) in keys):
+                right = variable((group, key))
                 return SettingsError(f"the variable {name} sets nothing: write {right}, with two underscores")
     return None
 
@@ -77,11 +82,11 @@ def _unknown_group(name: str, model: type[BaseModel]) -> SettingsError | None:
     first, nested, _ = name.upper().removeprefix(ENV_PREFIX).lower().partition(NESTING)
     if not first or first in model.model_fields:
         return None
-    close = difflib.get_close_matches(first, model.model_fields, n=1, cutoff=_NEARLY)
+    close = difflib.get_close_matches(first, model.model_fields, n=1, cutoff=NEARLY)
     if close:
         return SettingsError(f"the variable {name} sets nothing: did you mean {key_and_variable(close)}?")
     if nested:
-        known = ", ".join(sorted(_groups(model)))
+        known = ", ".join(sorted(groups(model)))
         return SettingsError(f"the variable {name} sets nothing: there is no group {first}; known: {known}")
     return None
 
@@ -101,16 +106,17 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _suggestion(path: tuple[str | int, ...], model: type[BaseModel]) -> str:
-    groups = _groups(model)
+    keys = groups(model)
     parent = [str(part) for part in path[:-1]]
-    known = sorted(groups[parent[0]] if len(parent) == 1 and parent[0] in groups else model.model_fields)
+    known = sorted(keys[parent[0]] if len(parent) == 1 and parent[0] in keys else model.model_fields)
     close = difflib.get_close_matches(str(path[-1]), known, n=1)
     if close:
         return f"did you mean {key_and_variable([*parent, *close])}?"
     return f"known here: {', '.join(known)}"
 
 
-def _groups(model: type[BaseModel]) -> dict[str, set[str]]:
+def groups(model: type[BaseModel]) -> dict[str, set[str]]:
+    """Name the groups of the settings and the keys in each."""
     return {
         name: set(field.annotation.model_fields)
         for name, field in model.model_fields.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from bigbrotr.children import service_env
 from bigbrotr.targets import at
 from core import postgres
 from core.settings import KafkaSettings, PostgresSettings, Settings, SettingsError
@@ -71,3 +72,17 @@ def test_the_embedded_server_does_not_get_a_password_that_is_for_another() -> No
         ensure_servers(settings_of(None)),
     ):
         pass
+
+
+def test_a_child_gets_the_address_once() -> None:
+    base = {
+        "BIGBROTR_POSTGRES__DSN_FILE": "/run/secrets/dsn",
+        "bigbrotr_postgres__dsn_file": "/run/secrets/dsn",
+        "BIGBROTR_POSTGRES__PASSWORD_FILE": "/run/secrets/password",
+    }
+    env = service_env(settings_of("postgresql://me@host/db"), None, "sink", base)
+    assert env["BIGBROTR_POSTGRES__DSN"] == "postgresql://me@host/db"
+    assert {name for name in env if name.upper().endswith("_FILE")} == {
+        "BIGBROTR_POSTGRES__PASSWORD_FILE",
+        "BIGBROTR_HTTP__PORT_FILE",
+    }
