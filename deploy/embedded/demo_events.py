@@ -50,14 +50,25 @@ def generate(
     make = partial(_stored_scene, seed=seed, base_time_s=base_time_s, span_s=span_s)
     workers = workers or (os.cpu_count() or 1 if count >= PARALLEL_FROM else 1)
     if workers == 1:
-        return list(islice(chain.from_iterable(map(make, scenes)), count))
+        return list(stored(count, seed=seed, base_time_s=base_time_s, span_s=span_s))
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), die_with_parent) as pool:
         return list(islice(chain.from_iterable(pool.map(make, scenes, chunksize=4)), count))
 
 
+def stored(count: int, *, seed: int, base_time_s: int, span_s: int) -> Iterator[Signed]:
+    """Yield the events of `generate` one by one, as they are signed."""
+    for number in range(-(-count // SCENE_EVENTS)):
+        scene = _stored_scene(number, seed=seed, base_time_s=base_time_s, span_s=span_s)
+        yield from scene[: count - number * SCENE_EVENTS]
+
+
 def live(*, seed: int, clock: Callable[[], int]) -> Iterator[Signed]:
-    """Yield events without end, each signed with the time that `clock` gives when it is asked for."""
-    for number in range(LIVE_SCENES, LIVE_SCENES << 1):
+    """Yield events without end, each signed with the time that `clock` gives when it is asked for.
+
+    The first scene is numbered by that time, so that a second run beside the same relays writes scenes of its own, and
+    replaces nothing of the first's (which used fewer than one a second: `SCENE_EVENTS` events).
+    """
+    for number in range(LIVE_SCENES + clock(), LIVE_SCENES << 1):
         yield from scene_events(number, seed=seed, expires_s=clock() + EXPIRY_S, clock=lambda _rng: clock())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from deploy.embedded.demo_events import sign_draft
 from deploy.embedded.demo_scene import Author, Draft, Signed
+from schemas.relay_url import normalize
 
 EVENTS_PER_CONNECTION = 1000  # LocalRelay drops a connection that sends more than a few thousand messages a minute
 ANSWER_S = 30.0  # a relay on this machine answers in milliseconds; beyond this it has died
@@ -27,14 +28,16 @@ class Publisher:
 
     def __init__(self, url: str, authors: Sequence[Author]) -> None:
         self._url = url
+        # LocalRelay cannot be told its name: where it listens on every address, it takes that for its own.
+        self._known_as = (url, f"ws://0.0.0.0:{normalize(url, allow_private=True).port}")
         self._authors = {author.pubkey: author for author in authors}
 
     async def publish(self, events: Sequence[Signed], report: Report) -> None:
         """Publish events and report on each exactly once.
 
         Raises:
-            OSError, websockets.WebSocketException: the relay cannot be reached or spoke nonsense.
-            TimeoutError: it did not answer.
+            OSError, websockets.WebSocketException: the relay cannot be reached, went away or spoke nonsense.
+            TimeoutError: it did not answer. Then as above, what was not reported on has not been answered.
         """
         protected = [event for event in events if b'["-"]' in event.wire]
         free = [event for event in events if b'["-"]' not in event.wire]
@@ -53,16 +56,14 @@ class Publisher:
                     if event_id in waiting:
                         waiting.discard(event_id)
                         report(event_id, None if stored else why)
-            except ConnectionClosed as gone:
-                for event_id in waiting:
-                    report(event_id, f"the relay closed the connection: {gone}")
             finally:
                 sending.cancel()
 
     @staticmethod
     async def _send_all(socket: ClientConnection, events: Sequence[Signed]) -> None:
-        for event in events:
-            await socket.send(b'["EVENT",' + event.wire + b"]", text=True)
+        with suppress(ConnectionClosed):  # who waits for answers hears of it
+            for event in events:
+                await socket.send(b'["EVENT",' + event.wire + b"]", text=True)
 
     async def _as_author(self, event: Signed, report: Report) -> None:
         """Publish one event on a connection of its own, as its author if the relay asks who that is."""
@@ -72,20 +73,24 @@ class Publisher:
             challenge, stored, why = await _answer_or_challenge(socket)
             author = self._authors.get(event.pubkey)
             if not stored and challenge and author:
-                await socket.send(b'["AUTH",' + self._auth_event(author, challenge) + b"]", text=True)
-                await _answer(socket)
+                for url in self._known_as:
+                    await socket.send(b'["AUTH",' + _auth_event(author, challenge, url) + b"]", text=True)
+                    _, is_author, _ = await _answer(socket)
+                    if is_author:
+                        break
                 await socket.send(frame, text=True)
                 _, stored, why = await _answer(socket)
             report(event.id, None if stored else why)
-
-    def _auth_event(self, author: Author, challenge: str) -> bytes:
-        tags = [["relay", self._url], ["challenge", challenge]]
-        return sign_draft(Draft(author, AUTH_KIND, tags, ""), int(time.time())).wire
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[ClientConnection]:
         async with connect(self._url, compression=None, proxy=None, ping_interval=None) as socket:
             yield socket
+
+
+def _auth_event(author: Author, challenge: str, url: str) -> bytes:
+    tags = [["relay", url], ["challenge", challenge]]
+    return sign_draft(Draft(author, AUTH_KIND, tags, ""), int(time.time())).wire
 
 
 async def _answer(socket: ClientConnection) -> tuple[str, bool, str]:

@@ -1,0 +1,1 @@
+"""The files that containers are made from and run by, without an engine."""

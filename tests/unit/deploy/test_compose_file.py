@@ -1,0 +1,72 @@
+"""What the Compose file says, against what it must agree with elsewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from core.lifecycle import CLOSE_S
+from core.service import EXIT_S
+from core.settings import Settings
+from deploy.embedded.paths import KAFKA_VERSION
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+OURS = ("connector", "processor", "sink")
+TEXT = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    """Every service, with what its anchors bring."""
+    found: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
+    return found
+
+
+def test_every_variable_stands_in_the_example_with_the_default_that_is_in_force() -> None:
+    in_force = dict(re.findall(r"\$\{([A-Z_]+):-([^}]*)\}", TEXT))
+    lines = (DEPLOY / ".env.example").read_text(encoding="utf-8").splitlines()
+    told = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert told == in_force
+
+
+def test_no_variable_is_without_a_default() -> None:
+    assert re.findall(r"\$\{[A-Z_]+\}|\$[A-Z_]+\b", TEXT) == []
+
+
+def test_the_broker_is_of_the_version_that_the_embedded_one_is(services: dict[str, dict[str, Any]]) -> None:
+    assert services["kafka"]["image"] == f"${{KAFKA_IMAGE:-apache/kafka:{KAFKA_VERSION}}}"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_has_longer_to_stop_than_it_gives_itself(services: dict[str, dict[str, Any]], name: str) -> None:
+    grace_s = int(services[name]["stop_grace_period"].removesuffix("s"))
+    assert grace_s > Settings().drain_s + CLOSE_S + EXIT_S
+
+
+def test_every_container_is_confined(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["logging"]["options"]["max-size"], name
+        assert {"cpus", "memory", "pids"} <= service["deploy"]["resources"]["limits"].keys(), name
+
+
+def test_ports_are_published_on_the_loopback_interface_only(services: dict[str, dict[str, Any]]) -> None:
+    published = [port for service in services.values() for port in service.get("ports", [])]
+    assert len(published) == 2
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_no_password_stands_in_the_file_or_has_a_default() -> None:
+    document = yaml.safe_load(TEXT)
+    assert all(secret.keys() == {"file"} for secret in document["secrets"].values())
+    for name, service in document["services"].items():
+        for key, value in service.get("environment", {}).items():
+            assert "PASSWORD" not in key or key.endswith("_FILE"), (name, key)
+            user, at, _ = re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", str(value)).partition("@")
+            assert not at or ":" not in user.removeprefix("postgresql:"), (name, key)
