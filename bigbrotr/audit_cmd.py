@@ -14,7 +14,7 @@ from bigbrotr import archive
 from bigbrotr.options import Options, pass_options
 from bigbrotr.parameters import MOMENT
 from bigbrotr.progress import StepProgress
-from bigbrotr.servers import quiet_log, servers
+from bigbrotr.servers import POSTGRES, quiet_log, servers
 from core.settings import Settings
 from sinks.audit import audit
 from sinks.audit_report import NAMED, AuditReport, Scope
@@ -89,7 +89,7 @@ def audit_(
     seed = secrets.randbelow(_SEEDS) if seed is None else seed
     scope = Scope(since, until, None if sample is None else Sample(seed, sample[1] or 1.0, sample[0]))
     sys.setswitchinterval(_SWITCH_S)
-    with servers(settings) as filled:
+    with servers(settings, POSTGRES) as filled:
         report = asyncio.run(_audit(filled, scope, jobs or os.cpu_count() or 1))
     document = _as_json(report, scope)
     click.echo(json.dumps(document) if as_document else _as_text(report, scope))

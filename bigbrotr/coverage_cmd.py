@@ -17,7 +17,7 @@ from bigbrotr.coverage_view import Style, legend, relay_lines
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
 from bigbrotr.parameters import MOMENT, RELAY
-from bigbrotr.servers import quiet_log, servers
+from bigbrotr.servers import POSTGRES, quiet_log, servers
 from core.settings import Settings
 from sinks.coverage_reading import RelayState, read_coverage
 from sinks.migrate import MigrationError, check_schema
@@ -120,7 +120,7 @@ def coverage(
         raise click.UsageError("--since must be before --until, and both between 1970 and 2100")
     settings = options.settings()
     quiet_log(settings)
-    with servers(settings) as filled:
+    with servers(settings, POSTGRES) as filled:
         states = asyncio.run(known(filled, relay))
     if as_document:
         click.echo(json.dumps(as_json(states, since, until_s)))

@@ -12,7 +12,7 @@ import click
 from bigbrotr import archive
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
-from bigbrotr.servers import quiet_log, say, servers
+from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from bigbrotr.targets import TARGET, at, named
 from core.settings import Settings
 from schemas.digest import ArchiveDigest
@@ -94,7 +94,7 @@ def digest(
     """
     settings = options.settings()
     quiet_log(settings)
-    with servers(settings) as live:
+    with servers(settings, POSTGRES) as live:
         here = at(live, target) if target else live
         found = asyncio.run(computed(here, jobs))
         compared = asyncio.run(computed(at(live, other), jobs)) if other else None

@@ -17,7 +17,7 @@ from bigbrotr.options import Options, pass_options
 from bigbrotr.output import Write, opened_output
 from bigbrotr.parameters import RELAY
 from bigbrotr.progress import StepProgress
-from bigbrotr.servers import quiet_log, say, servers
+from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from core.settings import Settings
 from schemas.filter_wire import parse_filter
 from schemas.filters import Filter
@@ -90,7 +90,7 @@ def export_(
     quiet_log(settings)
     selection = Selection(filters, relay, frozenset() if include_hidden else hidden(settings), sightings=sightings)
     path = None if output is None or str(output) == "-" else output
-    with servers(settings) as filled, _interrupted_at_once():
+    with servers(settings, POSTGRES) as filled, _interrupted_at_once():
         try:
             with opened_output(path) as write:
                 # A bar would be drawn between the lines that a person looks at.

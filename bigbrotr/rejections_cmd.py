@@ -18,7 +18,7 @@ from bigbrotr.options import Options, pass_options
 from bigbrotr.progress import StepProgress
 from bigbrotr.rejections_options import PLACE, selecting, selection
 from bigbrotr.rejections_view import HEADING, document, line, replayed, whole
-from bigbrotr.servers import quiet_log, servers
+from bigbrotr.servers import KAFKA, quiet_log, servers
 from bigbrotr.view import by_reason
 from core.kafka import PublishError
 from core.settings import Settings, SettingsError
@@ -54,7 +54,7 @@ def list_(options: Options, /, *, limit: int, as_lines: bool, **wanted: Any) -> 
     settings = options.settings()
     quiet_log(settings)
     counts: Counter[str] = Counter()
-    with servers(settings) as filled, StepProgress() as progress:
+    with servers(settings, KAFKA) as filled, StepProgress() as progress:
         asyncio.run(_list(filled, chosen, counts, progress, limit=limit, as_lines=as_lines))
     if not as_lines:
         total = counts.total()
@@ -116,7 +116,7 @@ def show(options: Options, place: Place, *, raw: bool, output: Path | None, as_d
         raise click.UsageError("--raw writes what strangers sent, which a terminal may act on: add -o FILE, or a pipe")
     settings = options.settings()
     quiet_log(settings)
-    with servers(settings) as filled:
+    with servers(settings, KAFKA) as filled:
         try:
             (item,) = asyncio.run(read_places(filled, [place]))
         except GoneError as error:
@@ -160,7 +160,7 @@ def replay_(options: Options, /, places: tuple[Place, ...], *, dry_run: bool, as
     chosen = selection(**wanted)
     settings = options.settings()
     quiet_log(settings)
-    with servers(settings) as filled, StepProgress() as progress:
+    with servers(settings, KAFKA) as filled, StepProgress() as progress:
         report = asyncio.run(_replay(filled, chosen, list(places), progress, dry_run=dry_run))
     if not as_document:
         for told in replayed(report, dry_run=dry_run):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from contextlib import ExitStack
 
 import click
 
 from bigbrotr.options import Options, pass_options
-from bigbrotr.servers import servers
+from bigbrotr.servers import BOTH, KAFKA, servers
 from core.service import Service, run_service
 from core.settings import Settings, SettingsError
 
@@ -18,6 +17,8 @@ SERVICES = {
     "processor": "processors.service:ProcessorService",
     "sink": "sinks.service:SinkService",
 }
+# The connector compares with the archive where the settings name one, and reads all the same where they do not.
+_NEEDS = {"connector": KAFKA, "processor": KAFKA, "sink": BOTH}
 
 _EPILOG = """\b
 Examples:
@@ -52,16 +53,15 @@ def made(found: type[Service], settings: Settings) -> Service:
 def service(options: Options, name: str) -> None:
     """Run one service in the foreground until SIGTERM or Ctrl-C, then drain it.
 
-    Where the settings name no servers, those that run for the data directory are used, or started for as long as this
-    service runs. Health is served at /metrics, /healthz, /readyz and /status.
+    Where the settings do not name the servers that it needs, those that run for the data directory are used, or started
+    for as long as this service runs. Only the sink needs PostgreSQL. Health is served at /metrics, /healthz, /readyz
+    and /status.
 
     Exit codes: 0 drained, 1 the service failed, 2 settings, 3 the drain took too long or a second signal came.
     """
     settings = options.settings()
     found = service_class(name)
-    with ExitStack() as stack:
-        if settings.kafka.bootstrap_servers is None or settings.postgres.dsn is None:
-            settings = stack.enter_context(servers(settings))
-        code = run_service(made(found, settings))
+    with servers(settings, _NEEDS[name]) as filled:
+        code = run_service(made(found, filled))
     if code:
         raise click.exceptions.Exit(code)

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
-from bigbrotr.servers import quiet_log, servers
+from bigbrotr.servers import KAFKA, quiet_log, servers
 from core.settings import Settings
 from core.topic_admin import TopicsError
 from core.topics import TopicChange, TopicState, create_topics, describe_topics
@@ -55,7 +55,7 @@ def create(options: Options, *, as_document: bool) -> None:
     """
     settings = options.settings()
     quiet_log(settings)
-    with servers(settings) as filled:
+    with servers(settings, KAFKA) as filled:
         changes = asyncio.run(created(filled))
     if as_document:
         click.echo(json.dumps([asdict(change) for change in changes]))
@@ -79,7 +79,7 @@ def list_(options: Options, *, as_document: bool) -> None:
     """List the topics: what they are for, their partitions, how many records they hold."""
     settings = options.settings()
     quiet_log(settings)
-    with servers(settings) as filled:
+    with servers(settings, KAFKA) as filled:
         states = asyncio.run(describe_topics(filled))
     if as_document:
         click.echo(json.dumps([_document(state) for state in states]))
