@@ -77,9 +77,11 @@ bench: $(DEV) ## Measure the hot path and the whole pipeline, as ratios of one r
 .PHONY: lock
 lock: $(BIN)/python ## Resolve the lock files anew from pyproject.toml
 	$(PIP) uv
-	$(BIN)/uv pip compile $(LOCK) --extra embedded --extra demo --extra build --extra dev -o requirements/dev.lock $(ARGS)
-	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.lock --extra embedded --extra demo --extra build -o requirements/run.lock
+	$(BIN)/uv pip compile $(LOCK) --extra embedded --extra dev --group demo --group build -o requirements/dev.lock $(ARGS)
+	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.lock --extra embedded --group demo --group build -o requirements/run.lock
 	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.lock -o requirements/service.lock
+	$(BIN)/uv pip compile $(LOCK:pyproject.toml=--group demo) -c requirements/dev.lock -o requirements/demo.lock
+	$(BIN)/uv pip compile $(LOCK:pyproject.toml=--group build) -c requirements/dev.lock -o requirements/build.lock
 	$(BIN)/uv pip compile $(LOCK:pyproject.toml=--group java) -o requirements/java.lock
 
 LOCK := pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
