@@ -10,10 +10,11 @@ import click
 
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
-from bigbrotr.servers import quiet_log, say, servers
+from bigbrotr.servers import KAFKA, quiet_log, say, servers
 from bigbrotr.topics_cmd import created
 from core.kafka import PublishError
 from core.settings import Settings
+from core.settings_errors import key_and_variable
 from producers.publish import PublishReport, RelayList, parse_relays, publish_relays
 
 
@@ -47,9 +48,10 @@ Examples:
   bigbrotr relays publish wss://relay.example.com wss://nos.example.org
   bigbrotr relays publish seed_relays.txt --json
   bigbrotr relays publish --allow-private ws://localhost:7777
+  bigbrotr --config bigbrotr.yaml relays publish
 """
 )
-@click.argument("sources", metavar="FILE|URL...", nargs=-1, required=True)
+@click.argument("sources", metavar="[FILE|URL...]", nargs=-1)
 @click.option("--allow-private", is_flag=True, help="Let these relays have private addresses: relays of your own.")
 @click.option("--priority", is_flag=True, help="Give these relays the priority lane: always connected.")
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON object.")
@@ -59,17 +61,28 @@ def publish(
 ) -> None:
     """Publish relays to the registry that the connectors read: URLs, or files with URLs (# begins a comment).
 
+    Without any, those of the setting `relays` are published. What was published before stays in the registry.
+
     Running connectors open them within seconds. What is no relay URL is named with its place and the reason, and the
     exit code is 1 if nothing was left to publish.
     """
     settings = options.settings()
     quiet_log(settings)
-    found = read_sources(sources, allow_private=allow_private)
+    if not sources and not settings.relays:
+        raise click.UsageError(
+            "no relay to publish: name relays or files with relays, or list them in the settings "
+            f"({key_and_variable(['relays'])})"
+        )
+    found = (
+        read_sources(sources, allow_private=allow_private)
+        if sources
+        else parse_relays(settings.relays, "relays", allow_private=allow_private)
+    )
     for refused in found.refused:
         say(f"{refused.place}: {refused.text}: {refused.reason}")
     if not found.relays:
         raise CommandFailedError("no relay URL was found: nothing is published")
-    with servers(settings) as filled:
+    with servers(settings, KAFKA) as filled:
         report = asyncio.run(_publish(filled, found, allow_private=allow_private, priority=priority))
     if as_document:
         refusals = [refused._asdict() for refused in found.refused]
