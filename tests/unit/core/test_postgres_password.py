@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr, ValidationError
 
@@ -63,15 +65,14 @@ def test_another_schema_has_the_password_and_another_server_never_gets_it() -> N
         assert "password" not in options
 
 
-def test_the_embedded_server_does_not_get_a_password_that_is_for_another() -> None:
+def test_the_embedded_server_does_not_get_a_password_that_is_for_another(tmp_path: Path) -> None:
     found = Servers("127.0.0.1:1", SecretStr("postgresql://me:own@127.0.0.1:1/db"))
+    settings = settings_of(None).model_copy(update={"data_dir": tmp_path / "data"})
     with pytest.raises(SettingsError, match=r"BIGBROTR_POSTGRES__PASSWORD.*is set, but postgres.dsn"):
-        filled_in(settings_of(None), found)
-    with (
-        pytest.raises(SettingsError, match="set that too, or leave the password out"),
-        ensure_servers(settings_of(None)),
-    ):
+        filled_in(settings, found)
+    with pytest.raises(SettingsError, match="set that too, or leave the password out"), ensure_servers(settings):
         pass
+    assert not (tmp_path / "data").exists(), "it is refused before any server is started"
 
 
 def test_a_child_gets_the_address_once() -> None:
