@@ -32,6 +32,13 @@ _REBALANCE_MARGIN_S = 10.0
 _REQUEST_TIMEOUT_S = 40.0
 
 
+class _App(faust.App):
+    """Faust's app, which writes nothing to disk: a container's file system is read-only."""
+
+    def _create_directories(self) -> None:
+        """Make none. They are for tables, of which there are none."""
+
+
 def create_app(settings: Settings) -> faust.App:
     """Make the app, without agents. It must be started in the running loop that made it.
 
@@ -41,14 +48,10 @@ def create_app(settings: Settings) -> faust.App:
     Raises:
         SettingsError: no broker is named.
     """
-    directory = settings.data_dir / "processor"
-    # Faust makes the last part of this path only.
-    directory.mkdir(parents=True, exist_ok=True)
-    return faust.App(
+    return _App(
         settings.processor.group_id,
         broker=[f"kafka://{server}" for server in kafka.bootstrap_servers(settings).split(",")],
         broker_client_id="bigbrotr-processor",
-        datadir=directory,
         # A worker binds no port: health and metrics are served by our own lifecycle.
         web_enabled=False,
         key_serializer="raw",
