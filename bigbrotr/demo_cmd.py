@@ -15,7 +15,7 @@ import click
 
 from bigbrotr import archive
 from bigbrotr.demo import STALLED_AFTER_S, Completion, Held, mismatches
-from bigbrotr.demo_process import DemoRelays, Offer
+from bigbrotr.demo_process import DemoRelays, Offer, arguments
 from bigbrotr.digest_cmd import as_json, computed
 from bigbrotr.display import display
 from bigbrotr.errors import CommandFailedError
@@ -34,12 +34,13 @@ from schemas.relay_url import normalize
 _TRICKLE_PER_S = 20.0  # a person sees figures move, and the machine has nearly nothing to do
 _LAST_EVENTS_S = 1.5  # the sink commits twice a second; Ctrl-C promises an end within 15 s
 _LAST_REPORT_S = 2.0  # the relays answer at once
-_ONCE_TRICKLE_S = 3.0  # long enough for live subscriptions to be part of what is compared
+_ONCE_LIVE_S = 3.0  # long enough for live subscriptions to be part of what is compared
 
 _EPILOG = """\b
 Examples:
   bigbrotr demo
   bigbrotr demo --once --events 2000 --json
+  bigbrotr demo --once --seed 7 --base-time-s 1767225600 --live-s 0
 """
 
 
@@ -70,24 +71,31 @@ def cleared(data_dir: Path) -> None:
 @click.option("--events", default=2000, show_default=True, type=click.IntRange(1), help="Distinct stored events.")
 @click.option("--relays", default=3, show_default=True, type=click.IntRange(1, 64), help="Local relays.")
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same authors and texts.")
+@click.option("--base-time-s", type=int, help="Newest time of a stored event, in Unix seconds; else the present.")
+@click.option("--live-s", type=click.FloatRange(0), help=f"With --once, seconds of live events; else {_ONCE_LIVE_S:g}.")
 @click.option("--json", "as_document", is_flag=True, help="Write the result as one JSON object to stdout.")
 @pass_options
-def demo(options: Options, *, once: bool, events: int, relays: int, seed: int, as_document: bool) -> None:
+def demo(
+    options: Options, /, *, once: bool, relays: int, live_s: float | None, as_document: bool, **filled: int | None
+) -> None:
     """Archive generated, really signed events from local relays that are not ours, and show how they travel.
 
     The demo keeps its data in the part "demo" of the data directory, and begins with an empty archive each time.
 
     With --once it ends by itself: with exit code 0 only if the archive holds exactly the distinct valid events that its
-    relays offered. Without, it goes on with new events until Ctrl-C.
+    relays offered. Without, it goes on with new events until Ctrl-C. Two runs with the same seed and base time and with
+    --once --live-s 0 archive the same events.
     """
+    if live_s is not None and not once:
+        raise click.UsageError("--live-s goes with --once: without it, live events come until Ctrl-C")
     settings = isolated(options.settings(DEMO_PART))
-    plan = ["--relays", str(relays), "--events", str(events), "--copies", str(min(2.4, relays)), "--seed", str(seed)]
-    plan += ["--trickle-per-s", str(_TRICKLE_PER_S), *(["--for-s", str(_ONCE_TRICKLE_S)] if once else [])]
+    for_s = _ONCE_LIVE_S if once and live_s is None else live_s
+    plan = arguments(relays=relays, trickle_per_s=_TRICKLE_PER_S, for_s=for_s, **filled)
     with only_one(settings.data_dir):
         cleared(settings.data_dir)
         log_to_file(settings)
-        with servers(settings) as filled:
-            outcome = asyncio.run(_demo(filled, options.config, plan, once=once, as_document=as_document))
+        with servers(settings) as live:
+            outcome = asyncio.run(_demo(live, options.config, plan, once=once, as_document=as_document))
     if as_document:
         click.echo(json.dumps(outcome))
     if outcome["problems"]:

@@ -19,6 +19,7 @@ _MODULE = "deploy.embedded.demo_relays"
 _LINE_BYTES = 1024 * 1024  # a report names each relay and a few refusals: some kilobytes
 _END_S = 3.0  # it has nothing to save
 _SAID_BYTES = 2000
+_COPIES = 2.4  # most events at several relays, some at one alone: what deduplication has to do among real ones
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,13 @@ class Offer:
             events_digest=report["digest"]["events"],
             pairs_digest=report["digest"]["pairs"],
         )
+
+
+def arguments(*, relays: int, **options: float | None) -> list[str]:
+    """Spell out what the relays are to hold for their process; options that are None are left to it."""
+    filled = {"relays": relays, "copies": min(_COPIES, relays), **options}
+    given = {name: value for name, value in filled.items() if value is not None}
+    return [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
 
 
 class DemoRelays:

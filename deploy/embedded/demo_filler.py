@@ -4,8 +4,8 @@
 
 Which relay holds what follows from seed, base time and the order of the URLs. A relay that does not listen yet is
 waited for, one that goes away is asked again, and only what a relay said OK to is counted. Standard output gets the two
-JSON lines of `deploy.embedded.demo_relays`: when the stored events are there, and at the end. The end comes with the
-trickle's, at once without one, or with SIGTERM or SIGINT, and has exit code 0.
+JSON lines of `deploy.embedded.demo_relays`: when the stored events are there, and at the end. That comes with SIGTERM,
+SIGINT or the end of `--for-s`, and has exit code 0.
 
 A filler that is killed and started again with the same seed and base time ends with the same account of stored events,
 since relays say OK to what they have already. Of the trickle it knows only what it has published itself.
@@ -28,7 +28,7 @@ from deploy.embedded.demo_scene import Signed
 
 
 async def fill(urls: Sequence[str], plan: Plan) -> None:
-    """Fill relays as planned until a signal comes or nothing is left to do."""
+    """Fill relays as planned until a signal comes or the planned time is over."""
     stop = stop_wish()
 
     def made() -> list[Signed]:
@@ -44,8 +44,9 @@ async def fill(urls: Sequence[str], plan: Plan) -> None:
             await until(stop, filled.settled())
         if not stop.is_set():
             say({"ready": True, **filled.offer.report()})
-        if plan.trickle_per_s > 0:
-            await filled.trickle(stop)
+        await filled.trickle(stop)
+        if plan.for_s is None:  # relays that are full, too, want nobody who begins again
+            await stop.wait()
         await filled.last_answers()
         say({"ended": True, **filled.offer.report()})
 

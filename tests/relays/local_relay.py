@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 
 from nostr_sdk import LocalRelay
 
-from deploy.embedded.demo_relays import build_relay
-from schemas.relay_url import normalize
+from deploy.embedded.demo_relay import address, build_relay
 
 
 @asynccontextmanager
@@ -17,6 +16,6 @@ async def local_relay() -> AsyncIterator[str]:
     relay: LocalRelay = build_relay()
     await relay.run()
     try:
-        yield normalize(str(await relay.url()), allow_private=True).url
+        yield await address(relay)
     finally:
         relay.shutdown()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
+from bigbrotr.cli import cli
 from bigbrotr.demo import STALLED_AFTER_S, Completion, Held, mismatches
-from bigbrotr.demo_process import Offer
+from bigbrotr.demo_process import Offer, arguments
 from bigbrotr.snapshot import Counts, Snapshot
 from schemas.digest import Digest
 
@@ -94,3 +96,15 @@ def test_a_database_that_is_away_is_not_complete() -> None:
     completion = Completion()
     completion.offer = replace(offered(), events=0, pairs=0)
     assert not completion.reached(Snapshot(at_s=0.0))
+
+
+def test_the_relays_are_told_what_was_asked_for_and_nothing_else() -> None:
+    told = arguments(relays=2, events=10, seed=1, base_time_s=None, for_s=0.0)
+    assert told == ["--relays", "2", "--copies", "2", "--events", "10", "--seed", "1", "--for-s", "0.0"]
+    assert arguments(relays=3, base_time_s=5) == ["--relays", "3", "--copies", "2.4", "--base-time-s", "5"]
+
+
+def test_seconds_of_live_events_need_an_end() -> None:
+    done = CliRunner().invoke(cli, ["demo", "--live-s", "0"])
+    assert done.exit_code == 2
+    assert "--live-s goes with --once" in done.output

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
+from functools import partial
+from itertools import islice
 from random import Random
 
 import pytest
@@ -16,6 +18,7 @@ from deploy.embedded.demo_events import (
     generate,
     live,
     scene_events,
+    stored,
 )
 from deploy.embedded.demo_offer import Offer, spread
 from deploy.embedded.demo_scene import Signed
@@ -49,6 +52,7 @@ def test_every_event_is_accepted(events: list[Signed]) -> None:
 def test_the_same_seed_gives_the_same_bytes_from_any_number_of_processes(events: list[Signed]) -> None:
     prefix = SCENE_EVENTS + 7
     assert generate(prefix, seed=7, base_time_s=BASE_S, workers=2) == events[:prefix]
+    assert list(stored(prefix, seed=7, base_time_s=BASE_S, span_s=DEFAULT_SPAN_S)) == events[:prefix]
     assert generate(1, seed=8, base_time_s=BASE_S)[0].id != events[0].id
     assert generate(1, seed=7, base_time_s=BASE_S + 1)[0].id != events[0].id
 
@@ -90,6 +94,17 @@ def test_live_events_carry_the_time_they_are_asked_for() -> None:
     now_s += 10
     second = parse_event(next(stream).wire)
     assert (first.created_at, second.created_at) == (BASE_S, BASE_S + 10)
+
+
+def test_live_events_of_a_second_run_replace_none_of_the_first() -> None:
+    addresses: Counter[object] = Counter()
+    for began_s in (BASE_S, BASE_S + 2):
+        for event in islice(live(seed=7, clock=partial(int, began_s)), SCENE_EVENTS):
+            known = facts(parse_event(event.wire), IdForm.NIP01, 0)
+            if "address" in known:
+                addresses[known["address"]] += 1
+    assert len(addresses) > 8
+    assert max(addresses.values()) == 1
 
 
 def test_what_an_author_says_twice_within_a_second_is_one_event() -> None:
