@@ -1,4 +1,4 @@
-"""`bigbrotr migrate`: brings the PostgreSQL schema up to date."""
+"""`bigbrotr migrate`: brings the PostgreSQL schema up to date, and its roles."""
 
 from __future__ import annotations
 
@@ -9,27 +9,35 @@ import click
 from bigbrotr import archive
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
-from bigbrotr.servers import quiet_log, say, servers
+from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from core.settings import Settings
 from sinks.migrate import Migrated, MigrationError
 from sinks.migrate import migrate as apply
+from sinks.roles import OWNER, READER, WRITER
 
 _EPILOG = """\b
 Examples:
   bigbrotr migrate
-  BIGBROTR_POSTGRES__DSN=postgresql://owner@db/bigbrotr bigbrotr migrate
+  BIGBROTR_POSTGRES__DSN=postgresql://postgres@db/bigbrotr bigbrotr migrate
+
+It makes the roles bigbrotr_owner, bigbrotr_writer and bigbrotr_reader, and gives them the passwords that the settings
+postgres.owner_password, writer_password and reader_password hold.
 """
 
 
 async def migrated(settings: Settings) -> Migrated:
-    """Apply what is missing.
+    """Apply what is missing, and give roles the passwords of the settings.
 
     Raises:
         CommandFailedError: the database cannot be brought to this version.
     """
+    given = settings.postgres
+    passwords = {OWNER: given.owner_password, WRITER: given.writer_password, READER: given.reader_password}
     try:
         async with archive.connected(settings) as connection:
-            return await apply(connection)
+            return await apply(
+                connection, passwords={role: password for role, password in passwords.items() if password is not None}
+            )
     except MigrationError as error:
         raise CommandFailedError(str(error)) from error
 
@@ -37,11 +45,13 @@ async def migrated(settings: Settings) -> Migrated:
 @click.command(epilog=_EPILOG)
 @pass_options
 def migrate(options: Options) -> None:
-    """Bring the PostgreSQL schema up to date: numbered files, each applied once, and the monthly partitions ahead."""
+    """Bring the PostgreSQL schema up to date: its roles, numbered files, each applied once, and the months ahead."""
     settings = options.settings()
     quiet_log(settings)
-    with servers(settings) as filled:
+    with servers(settings, POSTGRES) as filled:
         done = asyncio.run(migrated(filled))
     for name in done.applied:
         say(f"applied {name}")
     say(f"the database is up to date; {done.months} monthly partitions were made")
+    if done.request:
+        say(done.request)

@@ -1,21 +1,23 @@
-"""Brings a database to this version: the numbered SQL files in `migrations`, forward only, then the months ahead.
+"""Brings a database to this version: its roles, the numbered SQL files in `migrations`, then the months ahead.
 
-Each file is applied once, in its own transaction, and recorded with its checksum: a file that was changed after it had
-been applied is refused, because databases would then differ by the day on which they were migrated. What a file leaves
-to be searched in older rows follows it, in steps.
+Files go forward only. Each is applied once, in its own transaction, and recorded with its checksum: a file that was
+changed after it had been applied is refused, because databases would then differ by the day on which they were
+migrated. What a file leaves to be searched in older rows follows it, in steps.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
 from typing import NamedTuple
 
 import asyncpg
+from pydantic import SecretStr
 
+from sinks import roles
 from sinks.connection import Connection
 from sinks.old_requests import search_old_events
 
@@ -65,10 +67,17 @@ class Migration(NamedTuple):
 
 
 class Migrated(NamedTuple):
-    """What `migrate` did: the names of the files it applied, and how many monthly partitions it made."""
+    """What `migrate` did.
+
+    Attributes:
+        applied: the names of the files.
+        months: how many monthly partitions it made.
+        request: a sentence on what its roles lack and only an administrator can give; empty where they are complete.
+    """
 
     applied: list[str]
     months: int
+    request: str
 
 
 def migrations() -> list[Migration]:
@@ -82,37 +91,42 @@ def migrations() -> list[Migration]:
 
 
 async def migrate(
-    connection: Connection, known: Sequence[Migration] | None = None, as_of: datetime | None = None
+    connection: Connection,
+    known: Sequence[Migration] | None = None,
+    as_of: datetime | None = None,
+    passwords: Mapping[str, SecretStr] | None = None,
 ) -> Migrated:
-    """Make the schema, apply what is missing, and make the months ahead. Safe to repeat, and to run twice at once.
+    """Make schema and roles, apply what is missing, and make the months ahead. Safe to repeat, and twice at once.
 
     Args:
-        connection: of the role that owns the tables.
+        connection: of an administrator, or of the role that owns the tables.
         known: the migrations to apply; those of this version by default.
         as_of: the time from which months are counted; now by default.
+        passwords: with which roles (`sinks.roles`) are to log in; the others are left as they are.
 
-    Raises MigrationError where an applied file has changed or is unknown to this version.
+    Raises MigrationError where an applied file has changed or is unknown to this version, or a role cannot be set up.
     """
     known = migrations() if known is None else known
     await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
     try:
         await connection.execute("SET client_min_messages = warning")
+        lacking = await roles.make_roles(connection)
         if create_schema := await connection.fetchval(_MISSING_SCHEMA):
             await connection.execute(create_schema)
-        await connection.execute(_LEDGER)
-        applied = [await _apply(connection, migration) for migration in await _missing(connection, known)]
-        if await connection.fetchval(_TO_SEARCH):
-            await search_old_events(connection)
-        months = 0
-        if await connection.fetchval("SELECT to_regproc('add_months_ahead') IS NOT NULL"):
-            months = await connection.fetchval(
-                "SELECT add_months_ahead($1, $2)", MONTHS_AHEAD, as_of or datetime.now(UTC)
-            )
+        ungranted = await roles.grant(connection)
+        is_owner = await roles.act_as_owner(connection)
+        applied, months = await _bring_up(connection, known, as_of or datetime.now(UTC))
+        await connection.execute("RESET ROLE")
+        if not is_owner:  # then nothing was granted on what has just been made
+            ungranted = await roles.grant(connection)
+        lacking += ungranted + await roles.set_passwords(connection, passwords or {})
+        return Migrated(applied, months, await roles.request(connection, lacking))
+    except roles.RoleError as error:
+        raise MigrationError(str(error)) from error
     finally:
         if not connection.is_closed():
-            await connection.execute("RESET client_min_messages")
+            await connection.execute("RESET ROLE; RESET client_min_messages")
             await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
-    return Migrated(applied, months)
 
 
 async def check_schema(connection: Connection) -> None:
@@ -130,6 +144,18 @@ async def months_ahead(connection: Connection) -> int:
     """How many monthly partitions lie after the current month."""
     months: int = await connection.fetchval("SELECT months_ahead()")
     return months
+
+
+async def _bring_up(connection: Connection, known: Sequence[Migration], as_of: datetime) -> tuple[list[str], int]:
+    """Apply what is missing, and make the months ahead. Gives the names of the files and the number of months."""
+    await connection.execute(_LEDGER)
+    applied = [await _apply(connection, migration) for migration in await _missing(connection, known)]
+    if await connection.fetchval(_TO_SEARCH):
+        await search_old_events(connection)
+    months = 0
+    if await connection.fetchval("SELECT to_regproc('add_months_ahead') IS NOT NULL"):
+        months = await connection.fetchval("SELECT add_months_ahead($1, $2)", MONTHS_AHEAD, as_of)
+    return applied, months
 
 
 async def _missing(connection: Connection, known: Sequence[Migration]) -> list[Migration]:

@@ -32,17 +32,28 @@ SELECT coalesce(sum(greatest(0, live.next_offset - coalesce(other.next_offset, 0
 FROM {live}.sink_offsets AS live LEFT JOIN {other}.sink_offsets AS other USING (group_id, topic, partition)
 WHERE group_id = $1
 """
+# What the roles of `sinks.roles` may, both have already: hundreds of statements that nobody has to wait for.
 _GRANTS = """
-SELECT format('GRANT %s ON %s %I.%I TO %s', privilege_type, CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
-        $2::text, relname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
-FROM pg_class CROSS JOIN LATERAL aclexplode(relacl)
-WHERE relnamespace = quote_ident($1)::regnamespace AND grantee <> relowner
-    AND to_regclass(format('%I.%I', $2::text, relname)) IS NOT NULL
-UNION ALL
-SELECT format('GRANT %s ON SCHEMA %I TO %s', privilege_type, $2::text,
-        CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
-FROM pg_namespace CROSS JOIN LATERAL aclexplode(nspacl)
-WHERE nspname = $1 AND grantee <> nspowner
+WITH held AS (
+    SELECT format('GRANT %%s ON %s %I.%I TO %%s', CASE old.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+        $2::text, old.relname) AS granting, old.relowner AS owner, old.relacl AS acl, new.relacl AS has
+    FROM pg_class AS old JOIN pg_class AS new ON new.relname = old.relname
+    WHERE old.relnamespace = quote_ident($1)::regnamespace AND new.relnamespace = quote_ident($2)::regnamespace
+    UNION ALL
+    SELECT format('GRANT %%s ON SCHEMA %I TO %%s', $2::text), old.nspowner, old.nspacl, new.nspacl
+    FROM pg_namespace AS old JOIN pg_namespace AS new ON old.nspname = $1 AND new.nspname = $2
+    UNION ALL
+    SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %s IN SCHEMA %I GRANT %%s ON %s TO %%s', old.defaclrole::regrole,
+        $2::text, CASE old.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES'
+            ELSE 'TYPES' END), NULL, old.defaclacl, new.defaclacl
+    FROM pg_default_acl AS old LEFT JOIN pg_default_acl AS new ON new.defaclrole = old.defaclrole
+        AND new.defaclobjtype = old.defaclobjtype AND new.defaclnamespace = quote_ident($2)::regnamespace
+    WHERE old.defaclnamespace = quote_ident($1)::regnamespace AND pg_has_role(old.defaclrole, 'USAGE')
+)
+SELECT format(granting, privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
+FROM held CROSS JOIN LATERAL aclexplode(acl)
+WHERE grantee IS DISTINCT FROM owner AND (grantee, privilege_type) NOT IN (
+    SELECT theirs.grantee, theirs.privilege_type FROM aclexplode(has) AS theirs)
 """
 
 

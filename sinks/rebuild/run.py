@@ -91,7 +91,8 @@ async def rebuild(live: Settings, plan: Plan, watcher: Watcher) -> Rebuilt:
     try:
         async with pool.acquire() as connection:
             await target.refuse_live(connection, live)
-            await migrate(connection)
+            if request := (await migrate(connection)).request:
+                watcher.note(request)
             async with target.reserved(connection):
                 return await _fill(connection, plan, watcher)
     finally:

@@ -42,7 +42,7 @@ async def test_migrating_twice_changes_nothing_the_second_time(empty: asyncpg.Co
     first = await migrate(empty)
     assert first.applied == [migration.name for migration in migrations()]
     assert await months_ahead(empty) == MONTHS_AHEAD
-    assert await migrate(empty) == ([], 0)
+    assert await migrate(empty) == ([], 0, "")
     await check_schema(empty)
 
 
@@ -76,7 +76,7 @@ async def test_a_schema_of_its_own_is_made_and_nothing_outside_is_seen(settings:
         assert (await migrate(connection)).applied == [migration.name for migration in migrations()]
         await check_schema(connection)
         assert await months_ahead(connection) == MONTHS_AHEAD
-        assert await migrate(connection) == ([], 0)
+        assert await migrate(connection) == ([], 0, "")
         row = event_row(event(1), b"", IdForm.NIP01)
         await connection.copy_records_to_table("events", records=[row], columns=EVENT_COLUMNS)
         assert await connection.fetchval("SELECT count(*) FROM event_by_id($1)", event(1).id) == 1

@@ -1,0 +1,136 @@
+"""The roles of an archive: who owns its tables, who writes them, who reads them.
+
+`roles.sql` says what they lack, so nothing is changed, and no table locked, where nothing is to do. Roles belong to all
+databases of a server: two that are migrated at once meet in its catalogs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+
+import asyncpg
+from pydantic import SecretStr
+
+from sinks.connection import Connection
+from sinks.passwords import verifier
+
+OWNER = "bigbrotr_owner"
+"""Owns schema, tables and functions: what `migrate`, `rebuild` and `switch` need."""
+WRITER = "bigbrotr_writer"
+"""May change rows: what the sink needs."""
+READER = "bigbrotr_reader"
+"""May read: what the connector needs, and every command that only looks."""
+ROLES = (OWNER, WRITER, READER)
+
+# A catalog's row that another session changes is refused at once, and free again when that has committed.
+_TRIES = 20
+_PAUSE_S = 0.05
+# What is written out of a list for a person: partitions come by the hundred, all for the same reason.
+_SHOWN = 5
+
+_ABSENT = "SELECT name FROM unnest($1::text[]) AS name WHERE to_regrole(name) IS NULL"
+_IS_MEMBER = "SELECT pg_has_role($1, 'USAGE') AND pg_has_role($1, 'SET')"
+_ME = "SELECT quote_ident(current_user)"
+_CAN_LOG_IN = "SELECT rolcanlogin FROM pg_roles WHERE rolname = $1"
+_OWNED_BY_OTHERS = """
+SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = current_schema() AND nspowner <> to_regrole($1)::oid) OR
+    EXISTS (SELECT FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace
+        AND relkind IN ('r', 'p', 'v', 'S') AND relowner <> to_regrole($1)::oid)
+"""
+
+
+class RoleError(Exception):
+    """A role cannot be set up; the message says which and why, and holds no password."""
+
+
+async def make_roles(connection: Connection) -> list[str]:
+    """Make the roles that lack, and let the connected one act as the owner. Gives the statements that it may not do.
+
+    Raises RoleError where the connected one is not meant to.
+    """
+    me = await connection.fetchval(_ME)
+    if me in (WRITER, READER):
+        raise RoleError(f"{me} owns no tables, and is not meant to: connect as {OWNER}, or as an administrator")
+    absent = [row["name"] for row in await connection.fetch(_ABSENT, ROLES)]
+    statements = [f"CREATE ROLE {name}" for name in absent]
+    if absent or not await connection.fetchval(_IS_MEMBER, OWNER):
+        # Who makes a role may hand it on, but does not act as it before it was granted.
+        statements.append(f"GRANT {OWNER} TO {me} WITH INHERIT TRUE, SET TRUE")
+    for number, statement in enumerate(statements):
+        if not await _done(connection, statement):
+            return statements[number:]
+    return []
+
+
+async def grant(connection: Connection) -> list[str]:
+    """Hand the current schema to the owner, and let the others do what is theirs. Gives what it may not do."""
+    if await connection.fetch(_ABSENT, ROLES):
+        return []
+    query = files("sinks").joinpath("roles.sql").read_text(encoding="utf-8")
+    return [
+        row["statement"]
+        for row in await connection.fetch(query, *ROLES)
+        if not (row["is_allowed"] and await _done(connection, row["statement"]))
+    ]
+
+
+async def act_as_owner(connection: Connection) -> bool:
+    """Do as the owner what follows, if everything is the owner's; RESET ROLE ends it. Tells whether it is so."""
+    if await connection.fetch(_ABSENT, ROLES) or not await connection.fetchval(_IS_MEMBER, OWNER):
+        return False
+    if await connection.fetchval(_OWNED_BY_OTHERS, OWNER):
+        return False
+    await connection.execute(f"SET ROLE {OWNER}")
+    return True
+
+
+async def set_passwords(connection: Connection, passwords: Mapping[str, SecretStr]) -> list[str]:
+    """Let roles log in with these passwords, and no longer with earlier ones. Gives the statements that it may not do.
+
+    Raises RoleError where the server refuses for another reason than rights.
+    """
+    lacking = []
+    for role, password in passwords.items():
+        # A role may change its own password, and not whether it may log in.
+        can_log_in = await connection.fetchval(_CAN_LOG_IN, role)
+        change = f"ALTER ROLE {role} {'' if can_log_in else 'LOGIN '}PASSWORD"
+        try:
+            if can_log_in is None or not await _done(connection, f"{change} '{verifier(password.get_secret_value())}'"):
+                lacking.append(f"{change} '…'")
+        except asyncpg.PostgresError as error:
+            raise RoleError(f"{role} could not be given its password: {error}") from None
+    return lacking
+
+
+async def request(connection: Connection, lacking: Iterable[str]) -> str:
+    """One sentence on what an administrator must do; empty where nothing lacks."""
+    wanted = list(lacking)
+    if not wanted:
+        return ""
+    shown = "; ".join(wanted[:_SHOWN]) + (f"; and {len(wanted) - _SHOWN} more" if len(wanted) > _SHOWN else "")
+    return (
+        f"{await connection.fetchval(_ME)} may not do all that the roles of the archive ({', '.join(ROLES)}) need: let "
+        f"an administrator of the database run `bigbrotr migrate`, or do this and then run it again: {shown}"
+    )
+
+
+async def _done(connection: Connection, statement: str) -> bool:
+    """Execute a statement on what all databases share; False where we may not."""
+    for left in reversed(range(_TRIES)):
+        try:
+            await connection.execute(statement)
+        except asyncpg.DuplicateObjectError:
+            return True
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidGrantOperationError):
+            return False
+        # As "tuple concurrently updated", which has no code of its own, or a deadlock between two migrations.
+        except (asyncpg.UniqueViolationError, asyncpg.InternalServerError, asyncpg.DeadlockDetectedError):
+            if not left:
+                raise
+            await asyncio.sleep(random.uniform(0, _PAUSE_S))  # noqa: S311 - only lets two of them part
+        else:
+            return True
+    raise AssertionError("the last try returns or raises")
