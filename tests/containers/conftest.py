@@ -6,8 +6,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.containers import stack as stacks
-from tests.containers.engine import use_no_reaper_that_is_not_here, why_no_engine
+from tests.containers.engine import last_words, use_no_reaper_that_is_not_here, why_no_engine
 from tests.containers.server_images import what_was_used
 from tests.containers.stack import Stack, running_stack
 
@@ -36,7 +35,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     """Put what the containers said last into the report of a test that failed."""
     report = yield
     if report.failed:
-        report.sections += [(f"containers of {stack.project}", stack.tails()) for stack in stacks.running]
+        report.sections += [(f"containers: {name}", words()) for name, words in last_words.items()]
     return report
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 import os
 import subprocess
+from collections.abc import Callable
 from typing import IO
 
 from testcontainers.core.config import testcontainers_config
 
 _ASK_S = 30  # an engine answers in milliseconds; one that has just started, in seconds
 _WITHOUT_REAPER = "TESTCONTAINERS_RYUK_DISABLED"
+
+last_words: dict[str, Callable[[], str]] = {}
+"""What gives the last words of containers that run now, by a name: a failed test's report has them all."""
 
 
 class DockerError(RuntimeError):

@@ -13,7 +13,7 @@ from typing import Any
 from testcontainers.compose import ComposeContainer
 
 from tests.containers.compose import UP_S, Compose, Result
-from tests.containers.engine import docker
+from tests.containers.engine import docker, last_words
 from tests.containers.recipe import Recipe
 from tests.pipeline.archive import Archive
 
@@ -24,9 +24,6 @@ TAIL_LINES = 25  # what a container said last, in the report of a test that fail
 STOP_S = 90  # above every stop_grace_period
 
 log = logging.getLogger(__name__)
-
-running: list[Stack] = []
-"""Those whose containers a failed test's report shows."""
 
 
 class Stack(Recipe):
@@ -140,14 +137,14 @@ class Stack(Recipe):
 def running_stack(folder: Path, **variables: str) -> Iterator[Stack]:
     """A stack that is not up yet, and of which nothing is left at the end."""
     stack = Stack(folder, **variables)
-    running.append(stack)
+    last_words[stack.project] = stack.tails
     try:
         yield stack
     except BaseException:
         log.warning("%s", stack.tails())  # a failed fixture is reported after this has removed all
         raise
     finally:
-        running.remove(stack)
+        del last_words[stack.project]
         stack.down()
 
 
