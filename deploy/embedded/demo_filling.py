@@ -17,7 +17,7 @@ from deploy.embedded.demo_plan import RELAY_CAPACITY, Plan
 from deploy.embedded.demo_scene import Signed
 
 TICK_S = 0.2  # a trickle of a few events a second still looks continuous to a person
-LAST_ANSWERS_S = 3.0  # relays answer in milliseconds, and whoever ends a process waits ten seconds at most
+LAST_ANSWERS_S = 5.0  # relays answer in milliseconds, and container engines kill after ten seconds
 
 
 class Filling:

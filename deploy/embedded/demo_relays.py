@@ -44,7 +44,7 @@ async def serve(plan: Plan) -> None:
             await filled.trickle(starter.line)
         else:
             await starter.line.wait()
-        await filled.last_answers()
+        await filled.settled()
         say({"ended": True, **filled.offer.report()})
         await starter.closed.wait()
 
