@@ -113,13 +113,14 @@ async def migrate(
         lacking = await roles.make_roles(connection)
         if create_schema := await connection.fetchval(_MISSING_SCHEMA):
             await connection.execute(create_schema)
-        ungranted = await roles.grant(connection)
-        is_owner = await roles.act_as_owner(connection)
+        granted = await roles.grant(connection)
+        is_owner = granted.is_owners and await roles.act_as_owner(connection)
         applied, months = await _bring_up(connection, known, as_of or datetime.now(UTC))
         await connection.execute("RESET ROLE")
         if not is_owner:  # then nothing was granted on what has just been made
-            ungranted = await roles.grant(connection)
-        lacking += ungranted + await roles.set_passwords(connection, passwords or {})
+            granted = await roles.grant(connection)
+        # Without roles, or acting as the owner, the rest lacks for no reason of its own.
+        lacking = (lacking or granted.lacking) + await roles.set_passwords(connection, passwords or {})
         return Migrated(applied, months, await roles.request(connection, lacking))
     except roles.RoleError as error:
         raise MigrationError(str(error)) from error

@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
+from typing import NamedTuple
 
 import asyncpg
 from pydantic import SecretStr
@@ -35,15 +36,19 @@ _ABSENT = "SELECT name FROM unnest($1::text[]) AS name WHERE to_regrole(name) IS
 _IS_MEMBER = "SELECT pg_has_role($1, 'USAGE') AND pg_has_role($1, 'SET')"
 _ME = "SELECT quote_ident(current_user)"
 _CAN_LOG_IN = "SELECT rolcanlogin FROM pg_roles WHERE rolname = $1"
-_OWNED_BY_OTHERS = """
-SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = current_schema() AND nspowner <> to_regrole($1)::oid) OR
-    EXISTS (SELECT FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace
-        AND relkind IN ('r', 'p', 'v', 'S') AND relowner <> to_regrole($1)::oid)
-"""
+# The step of roles.sql that hands over.
+_HANDING = 2
 
 
 class RoleError(Exception):
     """A role cannot be set up; the message says which and why, and holds no password."""
+
+
+class Granted(NamedTuple):
+    """What the connected role may not do of what lacks, as statements, and whether everything is the owner's now."""
+
+    lacking: list[str]
+    is_owners: bool
 
 
 async def make_roles(connection: Connection) -> list[str]:
@@ -65,23 +70,22 @@ async def make_roles(connection: Connection) -> list[str]:
     return []
 
 
-async def grant(connection: Connection) -> list[str]:
-    """Hand the current schema to the owner, and let the others do what is theirs. Gives what it may not do."""
+async def grant(connection: Connection) -> Granted:
+    """Hand the current schema to the owner, and let the others do what is theirs."""
     if await connection.fetch(_ABSENT, ROLES):
-        return []
+        return Granted([], is_owners=False)
     query = files("sinks").joinpath("roles.sql").read_text(encoding="utf-8")
-    return [
-        row["statement"]
+    lacking = [
+        row
         for row in await connection.fetch(query, *ROLES)
         if not (row["is_allowed"] and await _done(connection, row["statement"]))
     ]
+    return Granted([row["statement"] for row in lacking], all(row["step"] != _HANDING for row in lacking))
 
 
 async def act_as_owner(connection: Connection) -> bool:
-    """Do as the owner what follows, if everything is the owner's; RESET ROLE ends it. Tells whether it is so."""
-    if await connection.fetch(_ABSENT, ROLES) or not await connection.fetchval(_IS_MEMBER, OWNER):
-        return False
-    if await connection.fetchval(_OWNED_BY_OTHERS, OWNER):
+    """Do as the owner what follows, where the connected role may; RESET ROLE ends it. Tells whether it is so."""
+    if not await connection.fetchval(_IS_MEMBER, OWNER):
         return False
     await connection.execute(f"SET ROLE {OWNER}")
     return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -21,7 +21,7 @@ from sinks.migrate import MigrationError, migrate
 from sinks.roles import OWNER, READER, WRITER
 from sinks.switch import switch
 from tests.broker.bigbrotr.conftest import variables
-from tests.broker.sinks.as_roles import PASSWORDS, as_role, let_in
+from tests.broker.sinks.as_roles import PASSWORDS, address, as_role, let_in
 from tests.broker.sinks.material import event, eventually, feed, running_sink
 from tests.broker.sinks.rebuilding import RELAYS, caught_up, fetchval, in_schema, live_through, rebuilt
 
@@ -188,15 +188,28 @@ async def test_migrating_again_changes_no_row_of_the_catalog_and_waits_for_no_re
         assert await connection.fetchval("SELECT current_user") != OWNER
 
 
-async def command(settings: Settings, *arguments: str, code: int = 0) -> bytes:
+async def test_the_command_gives_the_passwords_of_the_settings(settings: Settings) -> None:
+    assert settings.postgres.dsn is not None
+    passwords = {OWNER: "other-03d8", WRITER: "other-51c6", READER: "other-b2f7"}
+    variable = "BIGBROTR_POSTGRES__{}_PASSWORD"
+    extra = {variable.format(role.removeprefix("bigbrotr_").upper()): each for role, each in passwords.items()}
+    await command(settings, "migrate", extra=extra)
+    for role, password in passwords.items():
+        connection = await asyncpg.connect(address(settings.postgres.dsn, role, password).get_secret_value())
+        assert await connection.fetchval("SELECT current_user") == role
+        await connection.close()
+
+
+async def command(settings: Settings, *arguments: str, code: int = 0, extra: Mapping[str, str] | None = None) -> bytes:
     """What a command writes to stdout, which must end with this exit code."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bigbrotr", *arguments),
-        env=variables(settings),
+        env=variables(settings) | dict(extra or {}),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
     assert process.returncode == code, (arguments, err.decode())
+    # Nothing that is told to people holds what lets somebody in.
     assert not any(password.get_secret_value() in err.decode() for password in PASSWORDS.values())
     return out
