@@ -9,7 +9,7 @@ Report = Callable[[str], None]
 
 OTHER_WAYS = (
     "Other ways: point BIGBROTR_KAFKA__BOOTSTRAP_SERVERS and BIGBROTR_POSTGRES__DSN at servers of your own "
-    "(Apache Kafka 4 or newer, PostgreSQL 18 or newer), or run all of it as containers with Compose: deploy/compose.yaml."
+    "(Apache Kafka 4 or newer, PostgreSQL 18 or newer), or run it all in containers with Compose: deploy/compose.yaml."
 )
 
 
