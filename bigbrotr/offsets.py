@@ -81,6 +81,10 @@ class OffsetsReader:
         partitions = await self.partitions(*names)
         return dict(await self._consumer.beginning_offsets(partitions)) if partitions else {}
 
+    async def since(self, ends: Offsets, time_ms: int) -> Offsets:
+        """The first record of a time (Kafka's, Unix milliseconds) or later in each partition; `ends` if none is."""
+        return await kafka.offsets_at(self._settings, self._consumer, ends, time_ms)
+
     async def processed(self) -> Offsets:
         """Up to where the processor's group has committed `raw.bundles`."""
         partitions = await self.partitions("raw.bundles")

@@ -33,11 +33,24 @@ async def end_offsets(settings: Settings, topics: Iterable[str]) -> dict[TopicPa
 
 
 async def offsets_at(
-    client: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], time_ms: int
+    settings: Settings, client: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], time_ms: int
 ) -> dict[TopicPartition, int]:
-    """Ask in each partition for the first record of a time (Kafka's, Unix milliseconds) or later; `ends` if none is."""
+    """Ask in each partition for the first record of a time (Kafka's, Unix milliseconds) or later; `ends` if none is.
+
+    For minutes after records were deleted (`topics trim`), until Kafka removes their segments, it looks for the time in
+    those too (4.3 does) and then says that there is none. A last record of that time or later gives it away: as times
+    ascend, all that is left is of that time then.
+    """
     found = await client.offsets_for_times(dict.fromkeys(ends, time_ms))
-    return {tp: end if (at := found.get(tp)) is None else at.offset for tp, end in ends.items()}
+    first = {tp: end if (at := found.get(tp)) is None else at.offset for tp, end in ends.items()}
+    begins = await client.beginning_offsets([tp for tp in ends if found.get(tp) is None])
+    doubtful = {tp: ends[tp] for tp, begin in begins.items() if 0 < begin < ends[tp]}
+    lasts = {tp: end - 1 for tp, end in doubtful.items()}
+    async for record in read_between(settings, lasts, doubtful):
+        tp = TopicPartition(record.topic, record.partition)
+        if record.timestamp >= time_ms:
+            first[tp] = begins[tp]
+    return first
 
 
 async def read_between(

@@ -95,24 +95,30 @@ async def reprocess(settings: Settings, since_ms: int, until_ms: int, watcher: W
         client = await kafka.consumer(settings)
         stack.push_async_callback(kafka.stop_client, client)
         partitions = [TopicPartition(topic, number) for number in range(clients.partitions)]
-        spans = await _spans(client, partitions, since_ms, until_ms, watcher)
+        spans = await _spans(settings, client, partitions, watcher, since_ms=since_ms, until_ms=until_ms)
         run = _Run(settings, clients, stack)
         await run.judge(client, spans, watcher)
         return run.report
 
 
 async def _spans(
-    client: AIOKafkaConsumer, partitions: list[TopicPartition], since_ms: int, until_ms: int, watcher: Watcher
+    settings: Settings,
+    client: AIOKafkaConsumer,
+    partitions: list[TopicPartition],
+    watcher: Watcher,
+    *,
+    since_ms: int,
+    until_ms: int,
 ) -> dict[TopicPartition, Span]:
     begins = await client.beginning_offsets(partitions)
     ends = await client.end_offsets(partitions)
-    firsts = await kafka.offsets_at(client, ends, since_ms)
-    lasts = await kafka.offsets_at(client, ends, until_ms)
+    firsts = await kafka.offsets_at(settings, client, ends, since_ms)
+    lasts = await kafka.offsets_at(settings, client, ends, until_ms)
     spans = {tp: Span(firsts[tp], lasts[tp]) for tp in partitions}
     if gone := [tp for tp in partitions if begins[tp] and spans[tp].first <= begins[tp]]:
         watcher.note(
-            f"{len(gone)} partitions of {gone[0].topic} may have lost bundles of that time: they were deleted when "
-            "everything that follows from them was durable"
+            f"{len(gone)} partitions of {gone[0].topic} may have lost bundles of that time: `bigbrotr topics trim` "
+            "deletes what was judged after kafka.bundles_keep_days"
         )
     return {tp: span for tp, span in spans.items() if span.first < span.end}
 

@@ -46,9 +46,9 @@ async def stretch(settings: Settings, wanted: Selection) -> Stretch:
         begins: Offsets = dict(await client.beginning_offsets(partitions))
         ends: Offsets = dict(await client.end_offsets(partitions))
         if wanted.since_ms is not None:
-            begins = await kafka.offsets_at(client, ends, max(0, wanted.since_ms - _CLOCKS_MS))
+            begins = await kafka.offsets_at(settings, client, ends, max(0, wanted.since_ms - _CLOCKS_MS))
         if wanted.until_ms is not None:
-            ends = await kafka.offsets_at(client, ends, wanted.until_ms + _CLOCKS_MS)
+            ends = await kafka.offsets_at(settings, client, ends, wanted.until_ms + _CLOCKS_MS)
         return Stretch(begins, ends)
     finally:
         await kafka.stop_client(client)

@@ -60,7 +60,7 @@ async def first_offsets(
         client = await kafka.consumer(settings)
         try:
             ends = {tp: identity.end for tp, identity in found.items()}
-            first = await kafka.offsets_at(client, ends, start.time_ms)
+            first = await kafka.offsets_at(settings, client, ends, start.time_ms)
         finally:
             await kafka.stop_client(client)
     for (name, number), offset in start.offsets.items():

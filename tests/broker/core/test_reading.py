@@ -7,10 +7,10 @@ from aiokafka.admin import NewTopic, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
 from core import kafka_reading, waiting
-from core.kafka import admin, end_offsets, open_publisher, producer, read_to_end, stop_client
+from core.kafka import admin, consumer, end_offsets, offsets_at, open_publisher, producer, read_to_end, stop_client
 from core.settings import Settings
 from core.topics import create_topics
-from schemas.topics import physical
+from schemas.topics import DAY_MS, physical
 from tests.broker.core.away import paused
 
 pytestmark = pytest.mark.broker
@@ -104,3 +104,30 @@ async def test_a_broker_that_is_away_is_waited_for_visibly(
     async with asyncio.timeout(PATIENCE_S):
         assert len(await reading) == 1000
     assert waiting.reasons() == []
+
+
+async def test_a_time_is_found_where_younger_records_were_deleted_before_it(settings: Settings) -> None:
+    """Kafka looks into their segments, as long as they are there, and says that there is none."""
+    await create_topics(settings)
+    topic = physical(settings.kafka.topic_prefix, "raw.bundles")
+    left, all_old, empty, whole = (TopicPartition(topic, number) for number in range(4))
+    # A segment is closed after a day, which its records' times tell.
+    days = {left: (20, 30, 40), all_old: (20, 10, 10), empty: (20, 30), whole: (5, 6)}
+    sender = await producer(settings)
+    for tp, times in days.items():
+        for day in times:
+            await sender.send_and_wait(topic, b"{}", partition=tp.partition, timestamp_ms=day * DAY_MS)
+    await stop_client(sender)
+    client = await admin(settings)
+    await client.delete_records({left: RecordsToDelete(1), all_old: RecordsToDelete(1), empty: RecordsToDelete(2)})
+    await stop_client(client)
+    ends = await end_offsets(settings, [topic])
+    reader = await consumer(settings)
+    found = {day: await offsets_at(settings, reader, ends, day * DAY_MS) for day in (15, 35, 6, 50)}
+    assert found == {
+        15: {left: 1, all_old: 3, empty: 2, whole: 2},
+        35: {left: 2, all_old: 3, empty: 2, whole: 2},
+        6: {left: 1, all_old: 1, empty: 2, whole: 1},
+        50: ends,
+    }
+    await stop_client(reader)
