@@ -26,7 +26,7 @@ _COMMANDS = {
     "run": _Lazy("bigbrotr.run_cmd:run", "Archive real relays, with every service as a process of its own."),
     "service": _Lazy("bigbrotr.service_cmd:service", "Run one service in the foreground."),
     "embedded": _Lazy("bigbrotr.embedded_cmd:embedded", "Start, stop and reach the embedded Kafka and PostgreSQL."),
-    "topics": _Lazy("bigbrotr.topics_cmd:topics", "Create and list the Kafka topics."),
+    "topics": _Lazy("bigbrotr.topics_cmd:topics", "Create, list and trim the Kafka topics."),
     "migrate": _Lazy("bigbrotr.migrate_cmd:migrate", "Bring the PostgreSQL schema up to date."),
     "relays": _Lazy("bigbrotr.relays_cmd:relays", "Tell the connectors which relays to read."),
     "status": _Lazy("bigbrotr.status_cmd:status", "Show what runs, what waits and what is archived."),

@@ -1,4 +1,4 @@
-"""Values at the command line that several commands take: relays, moments, ids and keys."""
+"""Values at the command line that several commands take: relays, moments, lengths of time, ids and keys."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from schemas.relay_url import RelayUrlError, normalize
 _KEY = re.compile(r"[0-9a-f]{64}")
 _BASIC_DATE = re.compile(r"(?:19|20|21)[0-9]{6}")
 """ISO 8601's basic form of a date (YYYYMMDD). As seconds it would be a day of 1970."""
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _BECH32 = re.compile(r"(note|nevent|npub|nprofile|naddr)1")
 
 
@@ -84,6 +86,22 @@ class KeyType(click.ParamType):
         return value
 
 
+class DurationType(click.ParamType):
+    """A length of time as whole seconds: a number with its unit."""
+
+    name = "DURATION"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Give seconds."""
+        if isinstance(value, int):
+            return value
+        match = _DURATION.fullmatch(value)
+        if match is None:
+            self.fail(f"{value[:80]}: give a number from 1 on with s, m, h or d, such as 30m or 1h", param, ctx)
+        return int(match[1]) * _UNITS_S[match[2]]
+
+
 RELAY = RelayType()
 MOMENT = MomentType()
+DURATION = DurationType()
 KEY = KeyType()

@@ -1,4 +1,4 @@
-"""`bigbrotr topics create|list`: the explicit step that makes the topics, and what they hold."""
+"""`bigbrotr topics create|list|trim`: the explicit step that makes the topics, what they hold, and what may go."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.table import Table
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
 from bigbrotr.servers import KAFKA, quiet_log, servers
+from bigbrotr.trim_cmd import trim_
 from core.settings import Settings
 from core.topic_admin import TopicsError
 from core.topics import TopicChange, TopicState, create_topics, describe_topics
@@ -24,7 +25,10 @@ _UNSEEN_WIDTH = 200  # longer than every line of the table
 
 @click.group()
 def topics() -> None:
-    """Create and list the Kafka topics of the pipeline."""
+    """Create, list and trim the Kafka topics of the pipeline."""
+
+
+topics.add_command(trim_)
 
 
 async def created(settings: Settings) -> list[TopicChange]:

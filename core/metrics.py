@@ -68,6 +68,9 @@ BATCH_RETRIES = _counter("batch_retries", "Batches tried again after a transient
 BATCH_SECONDS = _seconds("batch", "Time for a batch from its first statement to its commit")
 END_TO_END_SECONDS = _seconds("end_to_end", "From the moment a relay's copy was received to its committed row")
 
+# Janitor
+TRIMMED = _counter("trimmed_bundles", "Bundles deleted from Kafka because they were read and are old enough")
+
 # Consumers
 LAG = _gauge("consumer_lag_records", "End offset less position", "topic", "partition")
 REBALANCES = _counter("rebalances", "Assignments received from the group's coordinator")

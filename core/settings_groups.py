@@ -62,6 +62,10 @@ class KafkaSettings(Group):
         le=1800.0,  # Kafka's group.max.session.timeout.ms
         description="A consumer that is not heard of for this long, in seconds, is dead, and others get its partitions",
     )
+    # A mistake of a policy is noticed within a week, even over holidays, and `reprocess` mends it as far as this.
+    bundles_keep_days: int = Field(
+        7, ge=0, le=3650, description="Days that `topics trim` keeps judged bundles, for `reprocess`; 0: none"
+    )
 
 
 def _everything() -> list[dict[str, Any]]:

@@ -77,6 +77,13 @@ _STATE_LAG_MS = DAY_MS
 """State topics are small: a day keeps their reading at start short."""
 _ERASURE_LAG_MS = 7 * DAY_MS
 """An erased event must have left the topic within this time, well below the month that privacy laws allow."""
+_TRIMMED = (("segment.bytes", str(128 * MIB)), ("segment.ms", str(DAY_MS)))
+"""Deleting records frees whole segments that lie below the new beginning, never the one that is written to.
+
+With Kafka's defaults (a gibibyte, seven days) a record could stay a week longer than a keep time of a week says, and 16
+partitions held 16 GiB that nobody wants. Closed after a day, a segment is gone a day after its oldest record may go;
+where much comes in, 16 open segments hold 2 GiB at most, and a week is hundreds of files, not tens of thousands.
+"""
 
 TOPICS: tuple[Topic, ...] = (
     Topic(
@@ -89,8 +96,9 @@ TOPICS: tuple[Topic, ...] = (
         producers=("connector", "import"),
         consumers=("processor",),
         max_message_bytes=_RAW,
-        # No time limit: a processor that is down for longer would lose what coverage calls read. Records are deleted
-        # only below the readers' durable offsets.
+        # No time limit: a processor that is down for longer would lose what coverage calls read. `bigbrotr topics trim`
+        # deletes records, only below the readers' durable offsets.
+        extra=_TRIMMED,
     ),
     Topic(
         name="events",

@@ -15,7 +15,7 @@ from core.settings import Settings
 from deploy.embedded.paths import KAFKA_VERSION
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-OURS = ("connector", "processor", "sink")
+OURS = ("connector", "processor", "sink", "janitor")
 TEXT = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
 
 

@@ -77,3 +77,9 @@ def test_names() -> None:
     for call in (topic, configs):
         with pytest.raises(KeyError, match=r"no topic 'event'.*events"):
             call("event")
+
+
+def test_segments_of_bundles_close_within_a_day_so_that_deleting_frees_disk() -> None:
+    settings = configs("raw.bundles")
+    assert int(settings["segment.ms"]) <= 86_400_000
+    assert int(settings["max.message.bytes"]) < int(settings["segment.bytes"]) < 2**30

@@ -1,0 +1,62 @@
+"""The janitor: trims `raw.bundles` again and again, for as long as the stack runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from aiokafka.errors import OffsetOutOfRangeError
+
+from bigbrotr.trimming import TOPIC, Trim, trim
+from core import kafka, metrics
+from core.service import Service
+from core.settings import Settings
+from core.topic_admin import TopicsError
+from core.waiting import until_it_works
+
+
+class Janitor(Service):
+    """A service, so that it waits for Kafka visibly, is ill while it cannot trim, and ends with 0 when it is stopped.
+
+    Args:
+        settings: whose topic, group and keep time count.
+        every_s: seconds between two passes.
+        report: is told of each pass.
+        dry_run: delete nothing.
+    """
+
+    name = "janitor"
+
+    def __init__(self, settings: Settings, every_s: int, report: Callable[[Trim], None], *, dry_run: bool) -> None:
+        super().__init__(settings)
+        self._every_s = every_s
+        self._report = report
+        self._dry_run = dry_run
+
+    async def run(self) -> None:
+        """Trim until it is to stop; a pass that runs then is cut off, as the next one repeats what it did not do."""
+        passes = asyncio.create_task(self._passes(), name="passes")
+        stop = asyncio.create_task(self.stopping.wait(), name="stop")
+        await asyncio.wait({passes, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not passes.done():
+            passes.cancel()
+            await asyncio.wait({passes})
+        if not passes.cancelled():
+            passes.result()
+
+    async def _passes(self) -> None:
+        while True:
+            done = await until_it_works(f"Kafka to trim {TOPIC}", self._pass, _may_pass)
+            if not self._dry_run:
+                metrics.TRIMMED.inc(sum(done.deleted.values()))
+            self._report(done)
+            await asyncio.sleep(self._every_s)
+
+    async def _pass(self) -> Trim:
+        return await trim(self.settings, dry_run=self._dry_run)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Also while topics are made, or made anew between the question and the deletion."""
+    return kafka.is_transient(error) or isinstance(error, TopicsError | OffsetOutOfRangeError)
