@@ -44,10 +44,12 @@ class Stack(Recipe):
         """Bring up services (default: all), and wait until they are healthy."""
         self.compose.do(*_profiles(profiles), *_up(services, scale or {}, wait=wait))
 
-    def run(self, service: str, *arguments: str, env: Mapping[str, str] | None = None) -> Result:
+    def run(
+        self, service: str, *arguments: str, env: Mapping[str, str] | None = None, options: Sequence[str] = ()
+    ) -> Result:
         """Run a service once, alone, with another command line where one is given; whatever comes of it."""
         extra = [word for name, value in (env or {}).items() for word in ("--env", f"{name}={value}")]
-        return self.compose.ask("run", "--rm", "--no-deps", "--no-TTY", *extra, service, *arguments)
+        return self.compose.ask("run", "--rm", "--no-deps", "--no-TTY", *extra, *options, service, *arguments)
 
     def exec(self, service: str, *command: str, index: int = 1) -> Result:
         """Run a command inside a container that runs."""

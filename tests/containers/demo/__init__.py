@@ -1,0 +1,1 @@
+"""The whole stack with the profile demo, which shows what it is without being hurt."""
