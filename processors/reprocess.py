@@ -159,6 +159,8 @@ class _Run:
             watcher.progress(self.report.bundles, total)
         await self._settle(0)
         watcher.progress(total, total)
+        if missed := total - self.report.bundles:
+            watcher.note(f"{missed} bundles of that time were deleted (`bigbrotr topics trim`) before they were read")
 
     async def _partition(self, tp: TopicPartition, records: list[ConsumerRecord[bytes, bytes]]) -> None:
         seen = self._seen.setdefault(tp, SeenSet(self._seen_ids))

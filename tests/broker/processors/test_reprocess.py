@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from threading import Thread
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
 
+from core import kafka
 from core.settings import Settings
 from processors.reprocess import Report, reprocess
 from schemas.erasure import Cause, Erasure
 from schemas.event import Event
+from schemas.topics import physical
 from tests.broker.processors.harness import Line, bundles, erase, event_ids, line, produce, rejected, sighted
 from tests.unit.processors.material import event, wire
 
@@ -81,3 +87,38 @@ async def test_only_bundles_of_the_time_are_judged(ours: Settings) -> None:
     nothing = Watched()
     assert (await reprocess(ours, FAR_MS, FAR_MS + 1, nothing)).bundles == 0
     assert nothing.notes == []
+
+
+class Trimming(Watched):
+    """Deletes everything once the first bundles were judged, as a janitor may."""
+
+    def __init__(self, settings: Settings, ends: dict[TopicPartition, int]) -> None:
+        super().__init__()
+        self._settings = settings
+        self._ends = ends
+
+    def progress(self, done: int, total: int) -> None:
+        if not self.steps:
+            trimming = Thread(target=lambda: asyncio.run(self._trim()))
+            trimming.start()
+            trimming.join()
+        super().progress(done, total)
+
+    async def _trim(self) -> None:
+        admin = await kafka.admin(self._settings)
+        await admin.delete_records({tp: RecordsToDelete(end) for tp, end in self._ends.items()})
+        await kafka.stop_client(admin)
+
+
+async def test_what_is_deleted_meanwhile_is_told(ours: Settings) -> None:
+    count = 24  # more than a consumer takes from one partition ahead, about a mebibyte, however well they compress
+    lines = [line("00" * 32, b'{"":"%s"}' % os.urandom(250_000).hex().encode()) for _ in range(count)]
+    await produce(ours, bundles(lines, ours.kafka.partitions, size=1))
+    ends = await kafka.end_offsets(ours, [physical(ours.kafka.topic_prefix, "raw.bundles")])
+    assert sorted(ends.values()) == [0, 0, 0, count]
+    watched = Trimming(ours, {tp: end for tp, end in ends.items() if end})
+    report = await reprocess(ours, 0, FAR_MS, watched)
+    assert 0 < report.bundles < count
+    assert watched.steps[-1] == (count, count)
+    (note,) = watched.notes
+    assert note.startswith(f"{count - report.bundles} bundles of that time were deleted")
