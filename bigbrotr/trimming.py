@@ -75,8 +75,8 @@ class Trim:
 
     @property
     def left_alone(self) -> list[int]:
-        """Partitions of which the group's offset does not say what was read."""
-        return [number for number, each in self.before.items() if each.read_to is None]
+        """Partitions that hold something of which the group's offset does not say whether it was read."""
+        return [number for number, each in self.before.items() if each.read_to is None and each.begin < each.end]
 
 
 async def trim(settings: Settings, *, dry_run: bool) -> Trim:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import aiohttp
 import pytest
 from aiokafka import TopicPartition
 
@@ -26,7 +27,6 @@ from tests.unit.processors.material import event, wire
 
 pytestmark = pytest.mark.broker
 
-PATIENCE_S = 60.0
 OLD_MS = 8 * DAY_MS  # a day more than bundles are kept by default
 YOUNG_MS = 6 * DAY_MS
 
@@ -205,7 +205,7 @@ async def janitor(settings: Settings, log: Path) -> AsyncIterator[asyncio.subpro
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bigbrotr", "topics", "trim", "--every", "1s"),
-            env=variables(settings),
+            env=variables(settings) | {"BIGBROTR_HTTP__PORT_FILE": str(log.with_suffix(".port"))},
             stdout=output,
             stderr=output,
         )
@@ -215,6 +215,22 @@ async def janitor(settings: Settings, log: Path) -> AsyncIterator[asyncio.subpro
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def told(log: Path, text: str, times: int = 1) -> None:
+    """Wait until it has said this so often."""
+
+    async def said() -> bool:
+        return (await asyncio.to_thread(log.read_text)).count(text) >= times
+
+    await until(said)
+
+
+async def readiness(log: Path) -> tuple[int, str]:
+    """Ask the janitor of this log whether it can do its work, as a container's health check does."""
+    port = int(log.with_suffix(".port").read_text())
+    async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/readyz") as answer:
+        return answer.status, await answer.text()
 
 
 async def stopped(process: asyncio.subprocess.Process) -> float:
@@ -235,23 +251,19 @@ async def test_the_janitor_trims_again_and_again_and_waits_for_a_kafka_that_is_a
     log = tmp_path / "janitor.log"
 
     async def begin_at(wanted: dict[int, int]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while (await begins(ours))["raw.bundles"] != wanted:  # noqa: ASYNC110 - no event between processes
-                await asyncio.sleep(0.05)
+        async def there() -> bool:
+            return (await begins(ours))["raw.bundles"] == wanted
 
-    async def told(text: str, times: int) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while log.read_text().count(text) < times:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await until(there)
 
     away = f"waiting for Kafka at 127.0.0.1:{port}"
     async with janitor(ours.model_copy(update={"kafka": behind}), log) as process:
-        await told(away, 1)
+        await told(log, away, 1)
         async with forwarding(port, real):
-            await told("40 remain; 4 partitions left alone", 2)
+            await told(log, "40 remain; 4 partitions left alone", 2)
             await commit(ours, {0: 1, 1: 1, 2: 1, 3: 1})
             await begin_at(dict.fromkeys(range(4), 1))
-        await told(away, 2)
+        await told(log, away, 2)
         await commit(ours, counts(*old))
         async with forwarding(port, real):
             await begin_at(counts(*old))
@@ -260,13 +272,24 @@ async def test_the_janitor_trims_again_and_again_and_waits_for_a_kafka_that_is_a
     assert f"{physical(ours.kafka.topic_prefix, 'raw.bundles')}/0: 1 deleted, begins at 1" in log.read_text()
 
 
+async def test_the_janitor_waits_for_topics_and_is_not_ready_meanwhile(settings: Settings, tmp_path: Path) -> None:
+    log = tmp_path / "janitor.log"
+    async with janitor(settings, log) as process:
+        await told(log, "raw.bundles: `bigbrotr topics create` makes it")
+        status, why = await readiness(log)
+        assert status == 503
+        assert "waiting for Kafka to trim raw.bundles" in why
+        await create_topics(settings)
+        await told(log, "0 bundles deleted, 0 remain")
+        assert (await readiness(log))[0] == 200
+        assert await stopped(process) < 3, log.read_text()
+
+
 async def test_a_janitor_that_waits_for_kafka_ends_as_soon_as_it_is_told(ours: Settings, tmp_path: Path) -> None:
     nowhere = ours.kafka.model_copy(update={"bootstrap_servers": f"127.0.0.1:{free_port()}"})
     log = tmp_path / "janitor.log"
     async with janitor(ours.model_copy(update={"kafka": nowhere}), log) as process:
-        async with asyncio.timeout(PATIENCE_S):
-            while "waiting for" not in log.read_text():  # noqa: ASYNC110 - no event between processes
-                await asyncio.sleep(0.05)
+        await told(log, "waiting for Kafka")
         assert await stopped(process) < 3, log.read_text()
 
 

@@ -68,7 +68,13 @@ def test_a_partition_never_begins_earlier_later_on(before: Standing, read: int, 
 def test_what_a_pass_did_is_counted_by_partition() -> None:
     done = Trim(
         "nostr.raw.bundles",
-        {0: Standing(0, 10, 7, 10), 1: Standing(5, 5, 5, 5), 2: Standing(0, 4, None, 4), 3: Standing(2, 9, 12, 9)},
+        {
+            0: Standing(0, 10, 7, 10),
+            1: Standing(5, 5, 5, 5),
+            2: Standing(0, 4, None, 4),
+            3: Standing(2, 9, 12, 9),
+            4: Standing(0, 0, None, 0),
+        },
     )
     assert done.deleted == {0: 7}
     assert done.remaining == 3 + 0 + 4 + 7
