@@ -88,12 +88,12 @@ LOCK := pyproject.toml --quiet --universal --python-version 3.11 --generate-hash
 
 # With DEMO=1, the variables of demo.env are those of .env.
 COMPOSE = docker compose --file deploy/compose.yaml $(if $(DEMO),--env-file deploy/demo.env)
-SECRETS = $(foreach role,postgres owner writer reader,deploy/secrets/$(role)_password)
+PASSWORD_FILES = $(foreach role,postgres owner writer reader,deploy/secrets/$(role)_password)
 
 # The folder keeps other users of the machine out; the files are read in containers, by users with other numbers.
 .PHONY: secrets
 secrets: ## Make the passwords of the containers, in deploy/secrets; those that are there stay
-	@umask 077; mkdir -p deploy/secrets; for file in $(SECRETS); do test -s $$file || { \
+	@umask 077; mkdir -p deploy/secrets; for file in $(PASSWORD_FILES); do test -s $$file || { \
 		head -c 24 /dev/urandom | base64 | tr '+/' '-_' >$$file; chmod 444 $$file; echo "made $$file"; }; done
 
 .PHONY: up
