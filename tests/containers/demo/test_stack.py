@@ -72,8 +72,11 @@ async def test_the_reader_may_read_and_nothing_else(demo_stack: Stack) -> None:
             "CREATE TABLE mine ()",
             "CREATE SCHEMA mine",
         ):
+            attempt = connection.transaction()
+            await attempt.start()
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(statement)
+            await attempt.rollback()
     finally:
         await connection.close()
 
