@@ -5,7 +5,11 @@ PGPASSWORD=$(cat "$PASSWORD_FILE")
 export PGPASSWORD
 cd /var/lib/postgresql
 name=${1:-bigbrotr-$(date -u +%Y%m%dT%H%M%SZ)}
-# gzip, as every build of PostgreSQL has it; its first level saves most of the space in the least time.
-pg_dump --format=custom --compress=gzip:1 --file="$name.part" "$ARCHIVE"
-mv "$name.part" "$name.dump"
-ls -sh "$name.dump"
+trap 'rm -f -- "$name.part"' EXIT
+trap 'exit 1' HUP INT TERM
+# gzip, as every build of PostgreSQL has it; its first level saves most of the space in the least time. In the
+# background, since a shell hears a signal only between two commands, or while it waits.
+pg_dump --format=custom --compress=gzip:1 --file="$name.part" "$ARCHIVE" &
+wait $!
+mv -- "$name.part" "$name.dump"
+ls -sh -- "$name.dump"
