@@ -64,9 +64,7 @@ class Door:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, MAX_PAUSE_S)
                 continue
-            if self._is_away:
-                _tell(f"{self._url} answers")
-            self._is_away = False
+            self._heard()
             pause_s = FIRST_PAUSE_S
             if not self._owed:
                 self._rest()
@@ -76,7 +74,15 @@ class Door:
         self.empty.set()
         self.quiet.set()
 
+    def _heard(self) -> None:
+        """Note that the relay is not away, or no longer."""
+        if self._is_away:
+            self._is_away = False
+            self.quiet.clear()
+            _tell(f"{self._url} answers")
+
     def _answered(self, event_id: str, refusal: str | None) -> None:
+        self._heard()  # with the first answer: an end that did not wait for the others would leave them uncounted
         del self._owed[event_id]
         if refusal is None:
             self._offer.add(event_id, self._url)

@@ -156,6 +156,38 @@ async def test_an_event_whose_answer_got_lost_is_sent_again_and_counted_once() -
     assert offer.report()["refused"] == 0
 
 
+async def test_a_relay_that_is_back_is_waited_for_from_its_first_answer_on() -> None:
+    events = generate(2, seed=1, base_time_s=BASE_S)
+    first, rest = asyncio.Event(), asyncio.Event()
+
+    async def slow(socket: ServerConnection) -> None:
+        async for frame in socket:
+            await socket.send(orjson.dumps(["OK", orjson.loads(frame)[1]["id"], True, ""]).decode())
+            first.set()
+            await rest.wait()
+
+    async with serve(slow, "127.0.0.1", 0) as before:
+        port = next(iter(before.sockets)).getsockname()[1]
+    url = f"ws://127.0.0.1:{port}"
+    offer = Offer([url])
+    door = Door(url, authors(1), offer)
+    running = asyncio.create_task(door.run())
+    door.hand(events)
+    await asyncio.wait_for(door.quiet.wait(), 30)
+    assert not door.empty.is_set(), "it is away"
+    async with serve(slow, "127.0.0.1", port):
+        await asyncio.wait_for(first.wait(), 30)
+        async with asyncio.timeout(30):
+            while not offer.per_relay[url]:  # noqa: ASYNC110 - the answer is on its way, there is no event
+                await asyncio.sleep(0.01)
+        is_waited_for = not door.quiet.is_set()
+        rest.set()
+        await asyncio.wait_for(door.empty.wait(), 30)
+        running.cancel()
+    assert is_waited_for, "it has the second event, too, and had not said so"
+    assert offer.per_relay[url] == 2
+
+
 async def test_what_a_relay_is_owed_while_it_is_away_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_door, "OWED_AWAY", 10)
     events = generate(30, seed=1, base_time_s=BASE_S)
