@@ -61,7 +61,7 @@ async def make_roles(connection: Connection) -> list[str]:
         raise RoleError(f"{me} owns no tables, and is not meant to: connect as {OWNER}, or as an administrator")
     absent = [row["name"] for row in await connection.fetch(_ABSENT, ROLES)]
     statements = [f"CREATE ROLE {name}" for name in absent]
-    if absent or not await connection.fetchval(_IS_MEMBER, OWNER):
+    if OWNER in absent or not await connection.fetchval(_IS_MEMBER, OWNER):
         # Who makes a role may hand it on, but does not act as it before it was granted.
         statements.append(f"GRANT {OWNER} TO {me} WITH INHERIT TRUE, SET TRUE")
     for number, statement in enumerate(statements):

@@ -199,6 +199,17 @@ async def test_the_owner_itself_migrates_and_makes_schemas(server: Server) -> No
     await assert_complete(dsn)
 
 
+async def test_an_owner_that_lacks_another_role_is_not_told_to_become_the_owner(server: Server) -> None:
+    dsn = await server.database()
+    await assert_complete(dsn)
+    async with connected(dsn) as admin:
+        await admin.execute(f"DROP OWNED BY {READER}; DROP ROLE {READER}")
+    async with connected(dsn, OWNER, PASSWORDS[OWNER].get_secret_value()) as owner:
+        assert (await migrate(owner)).request.endswith(f": CREATE ROLE {READER}")
+    await server.execute(f"CREATE ROLE {READER}")
+    await assert_complete(dsn)
+
+
 async def test_a_password_is_changed_by_migrating_again_and_stands_in_no_log(server: Server, data: Path) -> None:
     dsn = await server.database()
     async with connected(dsn) as admin:
