@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 
 import pytest
 
 from tests.containers.engine import last_words, use_no_reaper_that_is_not_here, why_no_engine
 from tests.containers.server_images import what_was_used
-from tests.containers.stack import Stack, running_stack
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -17,17 +16,6 @@ def engine() -> None:
     if why := why_no_engine():
         pytest.skip(why)
     use_no_reaper_that_is_not_here()
-
-
-@pytest.fixture(scope="package")
-def demo_stack(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole stack with the profile demo, up and archiving: 2,000 events at three relays, and no more of its own.
-
-    All modules share it, since it takes most of a minute to start. Each leaves every service running and healthy.
-    """
-    with running_stack(tmp_path_factory.mktemp("demo"), COMPOSE_PROFILES="demo", DEMO_TRICKLE_PER_S="0") as stack:
-        stack.up()
-        yield stack
 
 
 @pytest.hookimpl(wrapper=True)

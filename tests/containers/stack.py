@@ -13,7 +13,7 @@ from typing import Any
 from testcontainers.compose import ComposeContainer
 
 from tests.containers.compose import UP_S, Compose, Result
-from tests.containers.engine import docker, last_words
+from tests.containers.engine import DockerError, docker, last_words
 from tests.containers.recipe import Recipe
 from tests.pipeline.archive import Archive
 
@@ -37,12 +37,13 @@ class Stack(Recipe):
     def up(
         self,
         *services: str,
-        profiles: Sequence[str] = (),
         scale: Mapping[str, int] | None = None,
         wait: bool = True,
     ) -> None:
         """Bring up services (default: all), and wait until they are healthy."""
-        self.compose.do(*_profiles(profiles), *_up(services, scale or {}, wait=wait))
+        scaled = [word for name, count in (scale or {}).items() for word in ("--scale", f"{name}={count}")]
+        waiting = ["--wait", "--wait-timeout", str(UP_S)] if wait else []
+        self.compose.do("up", "--detach", "--no-build", *waiting, *scaled, *services)
 
     def run(
         self, service: str, *arguments: str, env: Mapping[str, str] | None = None, options: Sequence[str] = ()
@@ -87,22 +88,6 @@ class Stack(Recipe):
         lines = () if tail is None else ("--tail", str(tail))
         return self.compose.do("--profile", "*", "logs", "--no-color", "--no-log-prefix", *lines, *services)
 
-    def crash(self, container: str, limit_s: float = 60.0) -> None:
-        """Kill a container's first process with SIGKILL, and wait until the restart policy has started it again.
-
-        `docker kill` would be a wish to stop, which no policy undoes.
-        """
-        pid = self.inspect(container)["State"]["Pid"]
-        assert pid, f"{container} did not run before it was killed"
-        # From a container, since whoever runs the tests need not be root on this machine.
-        kill = ("--entrypoint", "bash", self.variables["BIGBROTR_IMAGE"], "-c", f"kill -KILL {pid}")
-        docker("run", "--rm", "--pid", "host", "--network", "none", "--user", "0", *kill)
-        self.until(
-            f"another process in {container}",
-            lambda: self.inspect(container)["State"]["Pid"] not in {0, pid},
-            limit_s,
-        )
-
     def reports(self) -> list[dict[str, Any]]:
         """What the filler says it has brought to the relays: one report once they are filled, one at its end."""
         lines = self.logs("filler").splitlines()
@@ -125,9 +110,12 @@ class Stack(Recipe):
             time.sleep(POLL_S)
 
     def tails(self) -> str:
-        """How each container is, and what it said last."""
-        states = [f"{each.Name}: {each.State} {each.Health} (exit code {each.ExitCode})" for each in self.ps()]
-        said = self.compose.do("--profile", "*", "logs", "--no-color", "--timestamps", "--tail", str(TAIL_LINES))
+        """How each container is, and what it said last; never a failure of its own."""
+        try:
+            states = [f"{each.Name}: {each.State} {each.Health} (exit code {each.ExitCode})" for each in self.ps()]
+            said = self.compose.do("--profile", "*", "logs", "--no-color", "--timestamps", "--tail", str(TAIL_LINES))
+        except DockerError as error:
+            return f"nothing can be said of the containers: {error}"
         return "\n".join([*sorted(states), said])
 
     def down(self) -> None:
@@ -148,13 +136,3 @@ def running_stack(folder: Path, **variables: str) -> Iterator[Stack]:
     finally:
         del last_words[stack.project]
         stack.down()
-
-
-def _profiles(names: Sequence[str]) -> list[str]:
-    return [word for name in names for word in ("--profile", name)]
-
-
-def _up(services: Sequence[str], scale: Mapping[str, int], *, wait: bool) -> list[str]:
-    scaled = [word for name, count in scale.items() for word in ("--scale", f"{name}={count}")]
-    waiting = ["--wait", "--wait-timeout", str(UP_S)] if wait else []
-    return ["up", "--detach", "--no-build", *waiting, *scaled, *services]
