@@ -67,6 +67,11 @@ class Fleet:
         self.assigned = False
         """Whether the group has given an assignment, an empty one included."""
 
+    @property
+    def partitions(self) -> list[int]:
+        """The partitions of `relays` that are followed."""
+        return sorted(self._partitions)
+
     async def start(self) -> None:
         """Join the group, waiting for the broker."""
         group_id = self._settings.connector.group_id

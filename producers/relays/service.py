@@ -121,10 +121,11 @@ class ConnectorService(Service):
         return None
 
     def status(self) -> dict[str, object]:
-        """Every relay with its state, and what is unacknowledged."""
+        """Every relay with its state, the share of the registry that they come from, and what is unacknowledged."""
         parts = self._parts
         connector = self.settings.connector
         return {
+            "partitions": self._fleet.partitions,
             "relays": [session.status() for session in self._fleet.sessions.values()],
             "unacknowledged_bytes": parts.outbox.bytes if parts is not None else 0,
             "bundle_age_ms": round(parts.bundler.age_s * 1000) if parts is not None else None,
