@@ -18,7 +18,7 @@ from bigbrotr.migrate_cmd import migrated
 from bigbrotr.options import Options, pass_options
 from bigbrotr.parameters import RELAY
 from bigbrotr.progress import ImportProgress
-from bigbrotr.servers import quiet_log, servers
+from bigbrotr.servers import BOTH, KAFKA, quiet_log, servers
 from bigbrotr.settling import needed_services, settled
 from bigbrotr.standard_input import interruptible_stdin
 from bigbrotr.topics_cmd import created
@@ -53,7 +53,7 @@ def import_(options: Options, file: str, *, wait: bool, as_document: bool, relay
     quiet_log(settings)
     source = None if file == "-" else Path(file)
     size_bytes = source.stat().st_size if source is not None and source.is_file() else None
-    with servers(settings) as filled, ImportProgress(size_bytes) as progress:
+    with servers(settings, BOTH if wait else KAFKA) as filled, ImportProgress(size_bytes) as progress:
         if wait:
             result = asyncio.run(_import_and_wait(filled, options.config, source, relay, progress))
         else:

@@ -15,7 +15,7 @@ from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
 from bigbrotr.parameters import MOMENT
 from bigbrotr.progress import CountProgress
-from bigbrotr.servers import quiet_log, servers
+from bigbrotr.servers import KAFKA, quiet_log, servers
 from core.waiting import brief
 from processors.reprocess import Report, reprocess
 
@@ -42,7 +42,7 @@ def reprocess_(options: Options, *, since: int, until: int | None, as_document: 
         raise click.UsageError(f"--since {since} must be 1970 or later and before --until {until}")
     settings = options.settings()
     quiet_log(settings)
-    with servers(settings) as filled, CountProgress("reprocessing", "bundles") as progress:
+    with servers(settings, KAFKA) as filled, CountProgress("reprocessing", "bundles") as progress:
         try:
             report = asyncio.run(reprocess(filled, since * 1000, until * 1000, progress))
         except KafkaError as error:

@@ -10,7 +10,7 @@ import click
 from bigbrotr import archive
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
-from bigbrotr.servers import quiet_log, say, servers
+from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from core.settings import Settings
 from core.settings_types import schema_name
 from sinks.switch import Switched, SwitchError, switch
@@ -53,7 +53,7 @@ def switch_(options: Options, *, schema: str, force: bool, as_document: bool) ->
     quiet_log(settings)
     if schema == settings.postgres.schema:
         raise click.UsageError(f"{schema} is the live archive already (postgres.schema)")
-    with servers(settings) as filled:
+    with servers(settings, POSTGRES) as filled:
         done = asyncio.run(switched(filled, schema, force=force))
     if as_document:
         click.echo(json.dumps(done._asdict()))

@@ -33,9 +33,18 @@ async def test_topics_relays_connector_and_processor_work_without_postgresql(
     assert not DataPaths.of(settings.data_dir).run.exists(), "no embedded server was started in its place"
 
 
-async def test_the_schema_is_made_without_kafka(command: Command, settings: Settings) -> None:
+async def test_bundles_are_sent_and_judged_again_without_postgresql(command: Command, settings: Settings) -> None:
+    for arguments in (("import", "-"), ("reprocess", "--since", "2026-01-01")):
+        done = await command(*arguments, stdin=b"no event\n", **NO_DSN)
+        assert done.returncode == 0, done.stderr
+    assert not DataPaths.of(settings.data_dir).run.exists()
+
+
+async def test_schemas_are_made_and_switched_without_kafka(command: Command, settings: Settings) -> None:
     made = await command("migrate", BIGBROTR_KAFKA__BOOTSTRAP_SERVERS="")
     assert made.returncode == 0, made.stderr
+    switched = await command("switch", "other", BIGBROTR_KAFKA__BOOTSTRAP_SERVERS="")
+    assert (switched.returncode, "there is no schema other" in switched.stderr) == (1, True), switched.stderr
     assert not DataPaths.of(settings.data_dir).run.exists()
 
 
