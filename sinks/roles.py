@@ -36,8 +36,8 @@ _ABSENT = "SELECT name FROM unnest($1::text[]) AS name WHERE to_regrole(name) IS
 _IS_MEMBER = "SELECT pg_has_role($1, 'USAGE') AND pg_has_role($1, 'SET')"
 _ME = "SELECT quote_ident(current_user)"
 _CAN_LOG_IN = "SELECT rolcanlogin FROM pg_roles WHERE rolname = $1"
-# The step of roles.sql that hands over.
-_HANDING = 2
+# The steps of roles.sql that hand over.
+_HANDING = (2, 3)
 
 
 class RoleError(Exception):
@@ -80,7 +80,7 @@ async def grant(connection: Connection) -> Granted:
         for row in await connection.fetch(query, *ROLES)
         if not (row["is_allowed"] and await _done(connection, row["statement"]))
     ]
-    return Granted([row["statement"] for row in lacking], all(row["step"] != _HANDING for row in lacking))
+    return Granted([row["statement"] for row in lacking], all(row["step"] not in _HANDING for row in lacking))
 
 
 async def act_as_owner(connection: Connection) -> bool:

@@ -66,10 +66,12 @@ FROM foreign_object
 WHERE pg_get_userbyid(owner) NOT IN ('pg_database_owner', $2, $3)
     AND NOT pg_has_role(owner, to_regrole($1)::oid, 'USAGE')
 UNION ALL
-SELECT 2, format(handing, name, $1), pg_has_role(owner, 'USAGE') AND pg_has_role(to_regrole($1)::oid, 'SET')
+-- The schema comes first: who is no superuser gives things only to a role that may create in their schema.
+SELECT CASE kind WHEN 'schema' THEN 2 ELSE 3 END, format(handing, name, $1),
+    pg_has_role(owner, 'USAGE') AND pg_has_role(to_regrole($1)::oid, 'SET')
 FROM foreign_object
 UNION ALL
-SELECT 3, format(granting, privileges, string_agg(name, ', ' ORDER BY name), grantee), is_allowed
+SELECT 4, format(granting, privileges, string_agg(name, ', ' ORDER BY name), grantee), is_allowed
 FROM missing WHERE privileges IS NOT NULL
 GROUP BY granting, privileges, grantee, is_allowed
 ORDER BY step, statement

@@ -184,6 +184,18 @@ async def test_tables_of_older_versions_are_handed_over_and_their_owner_goes_on(
     await assert_complete(dsn)
 
 
+async def test_a_schema_is_handed_over_before_what_is_in_it(server: Server) -> None:
+    """Who is no superuser gives things only to a role that may create in their schema."""
+    await server.execute(f"CREATE ROLE {APP} LOGIN PASSWORD '{APP_PASSWORD}'")
+    dsn = await server.database(APP)
+    async with connected(dsn, APP, APP_PASSWORD) as app:
+        await migrate(app)
+        await server.execute(f"ALTER ROLE {APP} CREATEROLE")
+        assert await roles.make_roles(app) == []
+        assert await roles.grant(app) == ([], True)
+    await assert_complete(dsn)
+
+
 async def test_the_owner_itself_migrates_and_makes_schemas(server: Server) -> None:
     dsn = await server.database()
     await assert_complete(dsn)
