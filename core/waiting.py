@@ -27,13 +27,20 @@ INITIAL_S = 0.1
 MAX_S = 10.0
 # A wait is logged when it begins and then this often, not at each try.
 _REPEAT_LOG_S = 30.0
+# Work that goes well is no wait: a full batch is written within a second or two, and a sink that catches up does
+# nothing else. A server that hangs is named after this long.
+FIRST_TRY_S = 5.0
 
 
 @dataclass(slots=True)
 class _Wait:
     what: str
     since: float
+    patience_s: float
     met: str = ""
+
+    def is_told(self, now: float) -> bool:
+        return bool(self.met) or now - self.since >= self.patience_s
 
 
 _waits: dict[object, _Wait] = {}
@@ -46,6 +53,7 @@ def reasons() -> list[str]:
     waits = [
         f"waiting for {wait.what} for {now - wait.since:.0f} s" + (f": {wait.met}" if wait.met else "")
         for wait in sorted(_waits.values(), key=attrgetter("since"))
+        if wait.is_told(now)
     ]
     return waits + [reason for reason in (ask() for ask in _watched.values()) if reason is not None]
 
@@ -58,10 +66,10 @@ def watch(ask: Callable[[], str | None]) -> Callable[[], None]:
 
 
 @contextmanager
-def waiting_for(what: str) -> Iterator[_Wait]:
-    """Have `reasons` name `what` while the block runs, and what is noted as `met`."""
+def waiting_for(what: str, *, patience_s: float = 0.0) -> Iterator[_Wait]:
+    """Have `reasons` name `what` while the block runs, from when something is noted as `met` or patience is over."""
     key = object()
-    wait = _waits[key] = _Wait(what, time.monotonic())
+    wait = _waits[key] = _Wait(what, time.monotonic(), patience_s)
     try:
         yield wait
     finally:
@@ -71,7 +79,9 @@ def waiting_for(what: str) -> Iterator[_Wait]:
 async def until_it_works(
     what: str, attempt: Callable[[], Awaitable[T]], is_transient: Callable[[BaseException], bool]
 ) -> T:
-    """Call `attempt` until it succeeds, with back-off; name `what` in the log and in `reasons` meanwhile.
+    """Call `attempt` until it succeeds, with back-off; name `what` in the log and in `reasons` once one has failed.
+
+    A first try that takes long is named too.
 
     Cancelling it, as the lifecycle does when the process is to stop, ends the wait.
 
@@ -81,7 +91,7 @@ async def until_it_works(
     backoff = Backoff(INITIAL_S, MAX_S)
     began = time.monotonic()
     logged: float | None = None
-    with waiting_for(what) as wait:
+    with waiting_for(what, patience_s=FIRST_TRY_S) as wait:
         while True:
             try:
                 result = await attempt()

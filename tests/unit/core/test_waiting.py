@@ -36,13 +36,22 @@ async def test_it_tries_until_it_works_and_says_so_meanwhile(caplog: pytest.LogC
         return "here"
 
     assert await waiting.until_it_works("the server", attempt, is_away) == "here"
-    assert seen[0] == ["waiting for the server for 0 s"]
+    assert seen[0] == []
     said = re.compile(r"waiting for the server for \d+ s: AwayError: nobody answers")
     assert all(len(reasons) == 1 and said.fullmatch(reasons[0]) for reasons in seen[1:])
     assert waiting.reasons() == []
     # Told when it begins and when it ends, not at each of twenty tries.
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     assert "AwayError: nobody answers" in caplog.text
+
+
+async def test_work_that_goes_well_is_no_wait_unless_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def attempt() -> list[str]:
+        return waiting.reasons()
+
+    assert await waiting.until_it_works("the server", attempt, is_away) == []
+    monkeypatch.setattr(waiting, "FIRST_TRY_S", 0.0)
+    assert await waiting.until_it_works("the server", attempt, is_away) == ["waiting for the server for 0 s"]
 
 
 async def test_what_waiting_does_not_help_is_raised_at_once() -> None:
@@ -68,6 +77,7 @@ async def test_a_cancelled_wait_is_over() -> None:
 
     task = asyncio.create_task(waiting.until_it_works("the server", attempt, is_away))
     await tried.wait()
+    await asyncio.sleep(0)
     assert waiting.reasons() != []
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
