@@ -110,6 +110,7 @@ async def migrate(
     await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
     try:
         await connection.execute("SET client_min_messages = warning")
+        await roles.refuse_tables_of_others(connection)
         lacking = await roles.make_roles(connection)
         if create_schema := await connection.fetchval(_MISSING_SCHEMA):
             await connection.execute(create_schema)

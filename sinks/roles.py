@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -32,6 +32,14 @@ _PAUSE_S = 0.05
 # What is written out of a list for a person: partitions come by the hundred, all for the same reason.
 _SHOWN = 5
 
+# Without the first table of every archive, nothing is an archive's; extensions keep their objects.
+_OF_OTHERS = """
+SELECT nspname, relname FROM pg_class JOIN pg_namespace AS here ON relnamespace = here.oid
+WHERE nspname = current_schema() AND to_regclass('schema_migrations') IS NULL AND relkind IN ('r', 'p', 'v', 'm')
+    AND NOT EXISTS (SELECT FROM pg_depend
+        WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
+ORDER BY relname
+"""
 _ABSENT = "SELECT name FROM unnest($1::text[]) AS name WHERE to_regrole(name) IS NULL"
 _IS_MEMBER = "SELECT pg_has_role($1, 'USAGE') AND pg_has_role($1, 'SET')"
 _ME = "SELECT quote_ident(current_user)"
@@ -49,6 +57,17 @@ class Granted(NamedTuple):
 
     lacking: list[str]
     is_owners: bool
+
+
+async def refuse_tables_of_others(connection: Connection) -> None:
+    """Raise RoleError where a first migration would hand over what is not the archive's, and let its roles at it."""
+    others = await connection.fetch(_OF_OTHERS)
+    if others:
+        names = _listed([row["relname"] for row in others])
+        raise RoleError(
+            f"schema {others[0]['nspname']} holds what is no archive's ({names}), and {OWNER} would own it: name one "
+            "for the archive alone in postgres.schema (BIGBROTR_POSTGRES__SCHEMA), which `bigbrotr migrate` makes"
+        )
 
 
 async def make_roles(connection: Connection) -> list[str]:
@@ -114,11 +133,14 @@ async def request(connection: Connection, lacking: Iterable[str]) -> str:
     wanted = list(lacking)
     if not wanted:
         return ""
-    shown = "; ".join(wanted[:_SHOWN]) + (f"; and {len(wanted) - _SHOWN} more" if len(wanted) > _SHOWN else "")
     return (
         f"{await connection.fetchval(_ME)} may not do all that the roles of the archive ({', '.join(ROLES)}) need: let "
-        f"an administrator of the database run `bigbrotr migrate`, or do this and then run it again: {shown}"
+        f"an administrator of the database run `bigbrotr migrate`, or do this and then run it again: {_listed(wanted)}"
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return "; ".join(names[:_SHOWN]) + (f"; and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 async def _done(connection: Connection, statement: str) -> bool:

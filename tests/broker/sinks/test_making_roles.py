@@ -19,7 +19,7 @@ from deploy.embedded.pgbinaries import installed_binaries
 from schemas.event_id import IdForm
 from sinks import roles
 from sinks.connection import Connection
-from sinks.migrate import MONTHS_AHEAD, migrate, migrations, months_ahead
+from sinks.migrate import MONTHS_AHEAD, MigrationError, migrate, migrations, months_ahead
 from sinks.roles import OWNER, READER, ROLES, WRITER
 from sinks.rows import EVENT_COLUMNS, event_row
 from tests.broker.sinks.as_roles import PASSWORDS, address
@@ -194,6 +194,22 @@ async def test_a_schema_is_handed_over_before_what_is_in_it(server: Server) -> N
         assert await roles.make_roles(app) == []
         assert await roles.grant(app) == ([], True)
     await assert_complete(dsn)
+
+
+async def test_tables_of_others_are_not_taken_from_them(server: Server) -> None:
+    await server.execute(f"CREATE ROLE {APP} LOGIN PASSWORD '{APP_PASSWORD}'")
+    dsn = await server.database(APP)
+    async with connected(dsn, APP, APP_PASSWORD) as app:
+        await app.execute("CREATE TABLE orders (a int); CREATE VIEW late AS TABLE orders")
+    async with connected(dsn) as admin:
+        await admin.execute("CREATE EXTENSION pg_buffercache")
+        with pytest.raises(MigrationError, match=r"schema public holds what is no archive's \(late; orders\), and"):
+            await migrate(admin)
+        assert not await admin.fetchval("SELECT count(*) FROM pg_roles WHERE rolname = ANY ($1)", ROLES)
+        await admin.execute("SET search_path TO archive")
+        assert not (await migrate(admin)).request
+        assert await admin.fetchval("SELECT tableowner FROM pg_tables WHERE tablename = 'orders'") == APP
+        assert not await admin.fetchval(f"SELECT has_table_privilege('{READER}', 'public.orders', 'SELECT')")
 
 
 async def test_the_owner_itself_migrates_and_makes_schemas(server: Server) -> None:
