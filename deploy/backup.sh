@@ -3,7 +3,6 @@
 set -eu
 PGPASSWORD=$(cat "$PASSWORD_FILE")
 export PGPASSWORD
-cd /var/lib/postgresql
 name=${1:-bigbrotr-$(date -u +%Y%m%dT%H%M%SZ)}
 trap 'rm -f -- "$name.part"' EXIT
 trap 'exit 1' HUP INT TERM

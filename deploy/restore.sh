@@ -4,7 +4,6 @@
 set -eu
 PGPASSWORD=$(cat "$PASSWORD_FILE")
 export PGPASSWORD
-cd /var/lib/postgresql
 dump=${1:-}.dump
 database=${2:-bigbrotr_restored}
 if [ ! -f "$dump" ]; then
