@@ -86,8 +86,9 @@ lock: $(BIN)/python ## Resolve the lock files anew from pyproject.toml
 
 LOCK := pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-# With DEMO=1, the variables of demo.env are those of .env.
-COMPOSE = docker compose --file deploy/compose.yaml $(if $(DEMO),--env-file deploy/demo.env)
+# In its folder, Compose also finds .env and a compose.override.yaml. With DEMO=1, the variables of demo.env are those
+# of .env.
+COMPOSE = cd deploy && docker compose $(if $(DEMO),--env-file demo.env)
 PASSWORD_FILES = $(foreach role,postgres owner writer reader,deploy/secrets/$(role)_password)
 
 # The folder keeps other users of the machine out; the files are read in containers, by users with other numbers.
