@@ -9,6 +9,7 @@ import datetime as dt
 import json
 import logging
 import sys
+import time
 
 from core.settings_model import Settings
 
@@ -24,6 +25,32 @@ _QUIET = {
     "mode": logging.WARNING,
     "websockets": logging.WARNING,
 }
+
+# A client without its broker says the same hundreds of times a second, and what a container keeps of its log is small.
+_RATIONED = "aiokafka"
+_RATION_S = 10.0
+
+
+class _Ration(logging.Filter):
+    """Lets the Kafka client say the same thing once in a while, with how often it was left out since."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether an entry is written; alike are those with the same text before names and numbers come in."""
+        if record.name.partition(".")[0] != _RATIONED:
+            return True
+        now_s, alike = time.monotonic(), (record.name, str(record.msg))
+        since_s, left_out = self._said.get(alike, (-_RATION_S, 0))
+        if now_s - since_s < _RATION_S:
+            self._said[alike] = (since_s, left_out + 1)
+            return False
+        self._said[alike] = (now_s, 0)
+        if left_out:
+            record.left_out = left_out
+        return True
 
 
 class _TextFormatter(logging.Formatter):
@@ -77,6 +104,8 @@ def configure(settings: Settings, service: str = "bigbrotr") -> None:
     root.handlers[:] = [handler]
     level = getattr(logging, settings.log.level.upper())
     root.setLevel(level)
+    if level > logging.DEBUG:
+        handler.addFilter(_Ration())
     for name, quiet in _QUIET.items():
         logging.getLogger(name).setLevel(level if level <= logging.DEBUG else max(level, quiet))
 

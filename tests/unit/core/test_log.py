@@ -61,3 +61,24 @@ def test_the_level_is_obeyed_and_noisy_libraries_are_quiet(capsys: pytest.Captur
     said = capsys.readouterr().err
     assert "hidden" not in said
     assert said.count("shown") == 2
+
+
+def test_a_client_without_its_broker_does_not_fill_the_log(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 1000.0
+    monkeypatch.setattr("core.log.time.monotonic", lambda: now_s)
+    log.configure(Settings(), "processor")
+    for code in range(500):
+        logging.getLogger("aiokafka").error("Unable connect to node with id %s: %s", 1, code)
+        logging.getLogger("processors.x").warning("our own %s", "words")
+    logging.getLogger("aiokafka").error("another")
+    lines = capsys.readouterr().err.splitlines()
+    assert len([line for line in lines if "our own words" in line]) == 500
+    assert [line.partition("aiokafka: ")[2] for line in lines if "aiokafka" in line] == [
+        "Unable connect to node with id 1: 0",
+        "another",
+    ]
+    now_s += 10.0
+    logging.getLogger("aiokafka").error("Unable connect to node with id %s: %s", 1, 500)
+    assert capsys.readouterr().err.endswith("aiokafka: Unable connect to node with id 1: 500 left_out=499\n")
