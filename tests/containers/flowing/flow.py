@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from core.topics import describe_topics
 from schemas.digest import Digest, Tally
 from tests.containers.engine import docker
 from tests.containers.stack import Stack
@@ -63,6 +64,9 @@ class Flow:
         assert found == self.per_relay, f"archived are {found}, taken were {self.per_relay}"
         digest = await archive.digest()
         assert digest == self.offered, f"archived is {digest}, taken was {self.offered}"
+        topics = {state.name: state for state in await describe_topics(self.stack.settings("reader"))}
+        refused = {name: sum(topics[name].end_offsets.values()) for name in ("rejections", "quarantine")}
+        assert not any(refused.values()), f"relays have checked all of it, and this was refused: {refused}"
 
 
 def _last_report(said: str) -> dict[str, Any]:
