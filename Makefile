@@ -47,9 +47,10 @@ demo: $(RUN) ## Watch signed events travel from local relays to PostgreSQL
 run: $(RUN) ## Archive real relays: RELAYS="wss://… wss://…", or those of CONFIG=FILE
 	RELAYS="$(RELAYS)" $(BIN)/bigbrotr --config "$(CONFIG)" run $(ARGS)
 
+# In two processes, each with servers of its own: one alone waits for half of the time.
 .PHONY: test
 test: $(DEV) ## Run every test: unit, contract, broker, e2e and faults
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 .PHONY: test-faults
 test-faults: $(DEV) ## Kill every part 50 times while 50,000 events flow; 30 s outages of each server
