@@ -76,7 +76,7 @@ def cleared(data_dir: Path) -> None:
 @click.option("--json", "as_document", is_flag=True, help="Write the result as one JSON object to stdout.")
 @pass_options
 def demo(
-    options: Options, /, *, once: bool, relays: int, live_s: float | None, as_document: bool, **filled: int | None
+    options: Options, /, *, once: bool, relays: int, live_s: float | None, as_document: bool, **stored: int | None
 ) -> None:
     """Archive generated, really signed events from local relays that are not ours, and show how they travel.
 
@@ -90,12 +90,12 @@ def demo(
         raise click.UsageError("--live-s goes with --once: without it, live events come until Ctrl-C")
     settings = isolated(options.settings(DEMO_PART))
     for_s = _ONCE_LIVE_S if once and live_s is None else live_s
-    plan = arguments(relays=relays, trickle_per_s=_TRICKLE_PER_S, for_s=for_s, **filled)
+    plan = arguments(relays=relays, trickle_per_s=_TRICKLE_PER_S, for_s=for_s, **stored)
     with only_one(settings.data_dir):
         cleared(settings.data_dir)
         log_to_file(settings)
-        with servers(settings) as live:
-            outcome = asyncio.run(_demo(live, options.config, plan, once=once, as_document=as_document))
+        with servers(settings) as filled:
+            outcome = asyncio.run(_demo(filled, options.config, plan, once=once, as_document=as_document))
     if as_document:
         click.echo(json.dumps(outcome))
     if outcome["problems"]:

@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import IO, Any, NamedTuple
 
 import pytest
 
@@ -39,6 +40,32 @@ def variables(settings: Settings) -> dict[str, str]:
     groups = ("connector", "processor", "sink")
     env |= {f"BIGBROTR_{name.upper()}__GROUP_ID": getattr(settings, name).group_id for name in groups}
     return {name: value for name, value in env.items() if not name.startswith(("BIGBROTR_PARENT", "BIGBROTR_HTTP"))}
+
+
+@asynccontextmanager
+async def started(
+    settings: Settings,
+    *arguments: str,
+    output: int | IO[bytes] = asyncio.subprocess.PIPE,
+    more: Mapping[str, str] | None = None,
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A command that runs until it is told to stop; gone after the block, and its services with it.
+
+    `output` takes what it writes to both streams, `more` are variables beside those of the settings.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bigbrotr", *arguments),
+        env=variables(settings) | dict(more or {}),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=output,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 @pytest.fixture

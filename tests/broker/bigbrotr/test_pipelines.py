@@ -7,8 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -17,29 +16,11 @@ import pytest
 from bigbrotr import running
 from core.settings import Settings
 from deploy.embedded.demo_events import generate
-from tests.broker.bigbrotr.conftest import LIMIT_S, Command, variables
+from tests.broker.bigbrotr.conftest import LIMIT_S, Command, started, variables
 
 pytestmark = pytest.mark.broker
 
 STOP_S = 15.0  # what Ctrl-C promises
-
-
-@asynccontextmanager
-async def started(settings: Settings, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A command that runs until it is told to stop; gone after the block, and its services with it."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bigbrotr", *arguments),
-        env=variables(settings),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 async def until(condition: Callable[[], bool], limit_s: float = LIMIT_S) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
@@ -20,7 +19,7 @@ from core import kafka
 from core.settings import Settings
 from core.topics import create_topics, describe_topics
 from schemas.topics import DAY_MS, physical
-from tests.broker.bigbrotr.conftest import Command, variables
+from tests.broker.bigbrotr.conftest import Command, started
 from tests.broker.core.away import forwarding, free_port
 from tests.broker.processors.harness import Process, alter, bundles, committed, event_ids, line, processor, until
 from tests.unit.processors.material import event, wire
@@ -202,19 +201,10 @@ async def test_without_topics_it_fails_and_says_how_they_are_made(command: Comma
 @asynccontextmanager
 async def janitor(settings: Settings, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """`topics trim --every 1s` as a process; one that still runs at the end of the block is killed."""
+    port_file = {"BIGBROTR_HTTP__PORT_FILE": str(log.with_suffix(".port"))}
     with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bigbrotr", "topics", "trim", "--every", "1s"),
-            env=variables(settings) | {"BIGBROTR_HTTP__PORT_FILE": str(log.with_suffix(".port"))},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        async with started(settings, "topics", "trim", "--every", "1s", output=output, more=port_file) as process:
+            yield process
 
 
 async def told(log: Path, text: str, times: int = 1) -> None:
