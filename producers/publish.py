@@ -66,14 +66,15 @@ def parse_relays(
                 continue
             if url.url in found.relays:
                 found.duplicates += 1
-            found.relays[url.url] = url
+            # The first spelling is the one to dial.
+            found.relays.setdefault(url.url, url)
     return found
 
 
 async def publish_relays(
     settings: Settings, relays: Iterable[RelayUrl], *, allow_private: bool = False, lane: Lane = "regular"
 ) -> PublishReport:
-    """Write a record for each relay unless the record there says the same.
+    """Write a record for each relay unless the record there says the same. A spelling that is there stays.
 
     Raises:
         TimeoutError: Kafka did not acknowledge in time.
@@ -87,16 +88,18 @@ async def publish_relays(
         now_ms = time.time_ns() // 1_000_000
         written = unchanged = 0
         for url in relays:
+            key = url.url.encode()
+            before = _decoded(present.get(key))
             record = RelayRecord(
                 url=url.url,
+                spelling=_spelling(before, url),
                 network=url.network,
                 source=SOURCE,
                 lane=lane,
                 allow_private=allow_private,
                 updated_at_ms=now_ms,
             )
-            key = url.url.encode()
-            if _says_the_same(present.get(key), record):
+            if before is not None and before.model_copy(update={"updated_at_ms": now_ms}) == record:
                 unchanged += 1
                 continue
             await publisher.send(topic, record.encode(), key, relay_partition(url.host, partitions))
@@ -107,11 +110,19 @@ async def publish_relays(
     return PublishReport(written, unchanged)
 
 
-def _says_the_same(value: bytes | None, record: RelayRecord) -> bool:
+def _decoded(value: bytes | None) -> RelayRecord | None:
     if value is None:
-        return False
+        return None
     try:
-        present = RelayRecord.decode(value)
+        return RelayRecord.decode(value)
     except ValueError:
-        return False
-    return present.model_copy(update={"updated_at_ms": record.updated_at_ms}) == record
+        return None
+
+
+def _spelling(before: RelayRecord | None, url: RelayUrl) -> str | None:
+    """The spelling that was given first."""
+    given = url.spelling or url.url
+    if before is None or (before.spelling is None and given != url.url):
+        # Records of earlier versions have none: the first is the one that is given now.
+        return given
+    return before.spelling

@@ -17,6 +17,9 @@ class RelayRecord(Document):
     """What the registry says about one relay URL."""
 
     url: str = Field(description="normalised URL, as in the key")
+    spelling: str | None = Field(
+        default=None, description="the URL as it was first given, which is how it is dialled; null: like url"
+    )
     network: Network
     source: str = Field(description="who named it: publish, seed, event, api")
     lane: Lane = "regular"

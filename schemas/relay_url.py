@@ -2,13 +2,15 @@
 
 No standard rule exists. This one keeps what decides which relay answers (scheme, port, path with its case, query) and
 removes what does not (case of host, root dot, default port, dot segments, doubled slashes, fragment, credentials).
+
+A server may tell two spellings of a path apart all the same, so the one that was given is kept beside the key.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from schemas.relay_host import Network, RelayUrlError, is_private_address, spell_host
@@ -35,14 +37,22 @@ _BLANK = re.compile(r"(?:%20|%E2%80%8B)+")
 """White space that somebody's tool escaped, as in `wss://relay.example/%20`."""
 
 
-class RelayUrl(NamedTuple):
-    """A relay's URL in the one spelling that serves as a key, and its parts. An empty path has no slash."""
+@dataclass(frozen=True, slots=True)
+class RelayUrl:
+    """A relay's URL in the one spelling that serves as a key, and its parts. An empty path has no slash.
+
+    Two are equal if their `url` is, however they were spelled.
+
+    Attributes:
+        spelling: `url` with the path as it was given, which is how it is dialled; empty where only `url` is known.
+    """
 
     url: str
     host: str
     port: int
     scheme: str
     network: Network
+    spelling: str = field(default="", compare=False)
 
 
 def normalize(url: str, *, allow_private: bool = False) -> RelayUrl:
@@ -73,13 +83,20 @@ def normalize(url: str, *, allow_private: bool = False) -> RelayUrl:
     host, port = _host_and_port(match["authority"], _DEFAULT_PORTS[scheme])
     shown, network = spell_host(host, allow_private=allow_private)
     authority = shown if port == _DEFAULT_PORTS[scheme] else f"{shown}:{port}"
-    path = _path(match["path"])
+    given = _NOT_PATH.sub(_percent, match["path"])
+    path, query = _path(given), ""
     if match["query"]:
-        path = f"{path or '/'}?{_NOT_QUERY.sub(_percent, match['query'])}"
-    normal = f"{scheme}://{authority}{path}"
+        query = f"?{_NOT_QUERY.sub(_percent, match['query'])}"
+    normal = f"{scheme}://{authority}{path or '/' * bool(query)}{query}"
     if len(normal) > MAX_URL_LENGTH:
         raise RelayUrlError("url", f"has {len(normal)} characters when escaped; at most {MAX_URL_LENGTH} are taken")
-    return RelayUrl(normal, shown.strip("[]"), port, scheme, network)
+    spelling = normal
+    if path not in ("", given):
+        spelling = f"{scheme}://{authority}{_without_blanks(given)}{query}"
+    # Escapes and doubled slashes may make it longer than the key.
+    return RelayUrl(
+        normal, shown.strip("[]"), port, scheme, network, spelling if len(spelling) <= MAX_URL_LENGTH else normal
+    )
 
 
 def _host_and_port(authority: str, default_port: int) -> tuple[str, int]:
@@ -98,9 +115,8 @@ def _host_and_port(authority: str, default_port: int) -> tuple[str, int]:
 
 def _path(path: str) -> str:
     """The path without dot segments, doubled slashes and a slash at the end (RFC 3986 section 6.2.2, and stricter)."""
-    spelled = _ESCAPE.sub(_respell, _NOT_PATH.sub(_percent, path))
     kept: list[str] = []
-    for segment in spelled.split("/"):
+    for segment in _ESCAPE.sub(_respell, path).split("/"):
         if segment == "..":
             kept[-1:] = []
         elif segment not in ("", "."):
@@ -108,6 +124,15 @@ def _path(path: str) -> str:
     while kept and _BLANK.fullmatch(kept[-1]):
         kept.pop()
     return "".join(f"/{segment}" for segment in kept)
+
+
+def _without_blanks(path: str) -> str:
+    """The path as it was given, without the white space at its end: no server's path has that."""
+    segments = path.split("/")
+    end = len(segments)
+    while end and (not segments[end - 1] or _BLANK.fullmatch(segments[end - 1].upper())):
+        end -= 1
+    return f"{'/'.join(segments[:end])}/" if any(segments[end:]) else path
 
 
 def _percent(match: re.Match[str]) -> str:

@@ -18,6 +18,7 @@ from producers.outbox import Outbox
 from producers.relays.address_guard import AddressRefusedError, allowed_addresses
 from producers.relays.push import PushConnection, Receiver
 from producers.relays.refusals import HOUR_S, RelayError, refused_upgrade
+from producers.relays.spelling import dial_url, form_after
 from producers.relays.together import run_together
 from schemas.relay_record import RelayRecord
 from schemas.relay_url import Network, RelayUrl
@@ -58,10 +59,12 @@ class FrameTooLargeError(RelayError):
 class RelayConnection:
     """An open websocket. Frames are handed on as they come; any task may send."""
 
-    def __init__(self, websocket: PushConnection, dialling: Dialling) -> None:
+    def __init__(self, websocket: PushConnection, dialling: Dialling, dialled_url: str) -> None:
         """Wrap an open websocket; `open_connection` makes one."""
         self._websocket = websocket
         self._dialling = dialling
+        self.dialled_url = dialled_url
+        """The spelling of the relay's URL that was answered."""
         self.paused = False
         """Whether frames are left in the socket because Kafka has to catch up."""
         self.heard_at = time.monotonic()
@@ -168,20 +171,22 @@ class RelayConnection:
 
 
 async def open_connection(record: RelayRecord, url: RelayUrl, dialling: Dialling) -> RelayConnection:
-    """Connect to a relay.
+    """Connect to a relay, under the spelling of its record or the one that it names instead.
 
     Raises:
         RelayError: it cannot be reached now, refuses us, or must not be connected to.
     """
     try:
         async with asyncio.timeout(dialling.connect_timeout_s):
-            return RelayConnection(await _dial(record, url, dialling), dialling)
+            return await _dial_either(record, url, dialling)
     except TimeoutError:
         raise RelayError("unreachable", f"no connection within {dialling.connect_timeout_s:g} s") from None
     except AddressRefusedError as error:
         raise RelayError("address_refused", str(error), HOUR_S) from error
     except InvalidStatus as error:
-        raise refused_upgrade(error.response.status_code, error.response.headers, time.time()) from error
+        # Joined as HTTP joins repeated fields; `get` of these headers raises where there are several.
+        retry_after = ", ".join(error.response.headers.get_all("Retry-After"))
+        raise refused_upgrade(error.response.status_code, {"Retry-After": retry_after}, time.time()) from error
     except ImportError as error:
         raise RelayError("no_proxy", f"the proxy cannot be used: {brief(error)}", HOUR_S) from error
     except (OSError, InvalidHandshake, InvalidURI, ValueError, ConnectionClosed) as error:
@@ -189,20 +194,34 @@ async def open_connection(record: RelayRecord, url: RelayUrl, dialling: Dialling
         raise RelayError("unreachable", brief(error)) from error
 
 
-async def _dial(record: RelayRecord, url: RelayUrl, dialling: Dialling) -> PushConnection:
+async def _dial_either(record: RelayRecord, url: RelayUrl, dialling: Dialling) -> RelayConnection:
+    """Dial one spelling and, where the server does not know that one, another."""
+    spelling = dial_url(record)
+    try:
+        return RelayConnection(await _dial(record, url, spelling, dialling), dialling, spelling)
+    except InvalidStatus as refusal:
+        response = refusal.response
+        other = form_after(spelling, response.status_code, response.headers.get_all("Location"))
+        if other is None:
+            raise
+    return RelayConnection(await _dial(record, url, other, dialling), dialling, other)
+
+
+async def _dial(record: RelayRecord, url: RelayUrl, spelling: str, dialling: Dialling) -> PushConnection:
     if url.network is not Network.CLEARNET:
         proxy = dialling.proxies.get(url.network)
         if proxy is None:
             raise RelayError("no_proxy", f"no proxy for {url.network} is configured", HOUR_S)
         # The proxy resolves the name, as overlay names must be (socks5h).
-        return await _handshake(url, dialling, proxy=proxy.replace("socks5://", "socks5h://", 1), address=None)
+        proxy = proxy.replace("socks5://", "socks5h://", 1)
+        return await _handshake(url, spelling, dialling, proxy=proxy, address=None)
     error: OSError | None = None
     addresses = await allowed_addresses(url.host, url.port, allow_private=record.allow_private)
     for address in addresses:
         try:
             # Its share of the time: an address that swallows packets (IPv6 without a route) leaves some to the others.
             async with asyncio.timeout(dialling.connect_timeout_s / len(addresses)):
-                return await _handshake(url, dialling, proxy=None, address=address)
+                return await _handshake(url, spelling, dialling, proxy=None, address=address)
         except OSError as failed:
             error = failed
     raise error or OSError("no address")
@@ -216,7 +235,9 @@ class _Connect(connect):
         return exc
 
 
-async def _handshake(url: RelayUrl, dialling: Dialling, *, proxy: str | None, address: str | None) -> PushConnection:
+async def _handshake(
+    url: RelayUrl, spelling: str, dialling: Dialling, *, proxy: str | None, address: str | None
+) -> PushConnection:
     options: dict[str, Any] = {}
     if address is not None:
         # Only where the socket goes: Host header and TLS name stay the URL's.
@@ -224,7 +245,7 @@ async def _handshake(url: RelayUrl, dialling: Dialling, *, proxy: str | None, ad
     if url.scheme == "wss":
         options["ssl"] = _tls()
     websocket = await _Connect(
-        url.url,
+        spelling,
         create_connection=PushConnection,
         proxy=proxy,
         user_agent_header=USER_AGENT,

@@ -173,6 +173,8 @@ class Session:
             connection = await open_connection(self.record, self._url, self._shared.dialling)
         except RelayError as error:
             return error
+        # What was answered is dialled first from now on.
+        self.record = self.record.model_copy(update={"spelling": connection.dialled_url})
         began = time.monotonic()
         self._connection = connection
         self.last_error = None
@@ -213,7 +215,7 @@ class Session:
             RelayError: the first of them that ended.
         """
         shared = self._shared
-        dialogue = Dialogue(self.record.url, connection, self.intake, shared.outbox, shared.auth_key)
+        dialogue = Dialogue(connection.dialled_url, connection, self.intake, shared.outbox, shared.auth_key)
         self._feeds = [
             LiveFeed(base, shared.live_limit, shared.eose_timeout_s, backdated_s=self._backdated_s)
             for base in shared.filters.values()

@@ -19,6 +19,7 @@ from websockets.http11 import Request, Response
 
 Event = dict[str, Any]
 Answer = Callable[["Hostile", ServerConnection, str, dict[str, Any]], Awaitable[None]]
+Refusal = tuple[HTTPStatus, dict[str, str]]
 PAGE_CAP = 100
 
 
@@ -30,22 +31,26 @@ class Hostile:
         events: what it has stored.
         answer: what it does on a REQ.
         refusals: HTTP status and headers of the first handshakes; afterwards it accepts.
+        refuse: the same by what is asked for, path and query; None accepts.
         host: the loopback address that it listens on.
         drop_after_accept: close the socket right after the handshake.
         connections: handshakes so far, refused ones included.
+        targets: path and query of each of them.
         requests: filters of all REQs.
         authenticated: whether a client has answered AUTH.
     """
 
     events: Sequence[Event] = ()
     answer: Answer | None = None
-    refusals: list[tuple[HTTPStatus, dict[str, str]]] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    refuse: Callable[[str], Refusal | None] = lambda target: None
     drop_after_accept: bool = False
     greeting: Sequence[str | bytes] = ()
     echo: bool = False
     host: str = "127.0.0.1"
     url: str = ""
     connections: int = 0
+    targets: list[str] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     auth_events: list[Event] = field(default_factory=list)
     live: list[tuple[ServerConnection, str]] = field(default_factory=list)
@@ -67,9 +72,11 @@ class Hostile:
 
     def _handshake(self, connection: ServerConnection, request: Request) -> Response | None:
         self.connections += 1
-        if not self.refusals:
+        self.targets.append(request.path)
+        refusal = self.refusals.pop(0) if self.refusals else self.refuse(request.path)
+        if refusal is None:
             return None
-        status, headers = self.refusals.pop(0)
+        status, headers = refusal
         response = connection.respond(status, "no")
         response.headers.update(headers)
         return response

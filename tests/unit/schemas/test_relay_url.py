@@ -266,3 +266,46 @@ def test_seed_relays(shared_data: Path) -> None:
     # 1,390 are private addresses, two are local names, one has an octet of 484;
     # three are second spellings.
     assert (len(seeds), len(normal), refused) == (8865, 7469, 1393)
+
+
+SPELLED = {
+    "wss://x.com": "wss://x.com",
+    "WSS://X.com:443/": "wss://x.com",
+    "wss://x.com//": "wss://x.com",
+    "wss://x.com/a/..": "wss://x.com",
+    "wss://x.com/?q=1": "wss://x.com/?q=1",
+    "wss://x.com/inbox": "wss://x.com/inbox",
+    "wss://x.com/inbox/": "wss://x.com/inbox/",
+    "WSS://user:pass@X.com.:443/inbox/#top": "wss://x.com/inbox/",
+    "wss://x.com/inbox/?": "wss://x.com/inbox/",
+    "wss://x.com/inbox/?B=2&a=%7e/./": "wss://x.com/inbox/?B=2&a=%7e/./",
+    "wss://x.com//a//b//": "wss://x.com//a//b//",
+    "wss://x.com/a/./b/../c": "wss://x.com/a/./b/../c",
+    "wss://x.com/%7Euser%2f": "wss://x.com/%7Euser%2f",
+    "wss://x.com/\u00e9%": "wss://x.com/%C3%A9%25",
+    "wss://x.com/inbox/%20": "wss://x.com/inbox/",
+    "wss://x.com/inbox/%e2%80%8b//%20/": "wss://x.com/inbox/",
+    # As a key it fits, escaped as it was given it does not.
+    "wss://x.com/a" + "/" * 1000 + "\u00e9" * 200: "wss://x.com/a/" + "%C3%A9" * 200,
+}
+
+
+@pytest.mark.parametrize("given", SPELLED)
+def test_the_spelling_keeps_what_a_server_may_tell_apart(given: str) -> None:
+    assert normalize(given).spelling == SPELLED[given]
+
+
+@given(spelled)
+def test_a_spelling_is_one_of_the_same_url_and_its_own_spelling(text: str) -> None:
+    try:
+        url = normalize(text)
+    except RelayUrlError:
+        return
+    again = normalize(url.spelling)
+    assert (again, again.spelling) == (url, url.spelling)
+    assert len(url.spelling) <= 2048
+    assert url.spelling.isascii()
+
+
+def test_urls_are_equal_however_they_are_spelled() -> None:
+    assert {normalize("wss://x.com/inbox"), normalize("wss://x.com/inbox/")} == {normalize("wss://x.com//inbox")}
