@@ -179,7 +179,7 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         name="relays",
-        description="the registry of relays: network, source, lane, allowed or denied",
+        description="the registry of relays: spelling, network, source, lane, allowed or denied",
         key="normalised URL",
         value="JSON (schemas.relay_record)",
         partitioned_by="relay host",

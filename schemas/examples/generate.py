@@ -99,7 +99,9 @@ def build() -> dict[str, Example]:
         ),
         "relays": _keyed(
             RELAY.encode(),
-            RelayRecord(url=RELAY, network=Network.CLEARNET, source="publish", updated_at_ms=SEEN_AT_MS).encode(),
+            RelayRecord(
+                url=RELAY, spelling=RELAY, network=Network.CLEARNET, source="publish", updated_at_ms=SEEN_AT_MS
+            ).encode(),
         ),
         "raw.probes": _keyed(
             RELAY.encode(),

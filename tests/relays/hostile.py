@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
@@ -19,7 +19,7 @@ from websockets.http11 import Request, Response
 
 Event = dict[str, Any]
 Answer = Callable[["Hostile", ServerConnection, str, dict[str, Any]], Awaitable[None]]
-Refusal = tuple[HTTPStatus, dict[str, str]]
+Refusal = tuple[HTTPStatus, Mapping[str, str]]
 PAGE_CAP = 100
 
 
@@ -43,7 +43,7 @@ class Hostile:
     events: Sequence[Event] = ()
     answer: Answer | None = None
     refusals: list[Refusal] = field(default_factory=list)
-    refuse: Callable[[str], Refusal | None] = lambda target: None
+    refuse: Callable[[str], Refusal | None] | None = None
     drop_after_accept: bool = False
     greeting: Sequence[str | bytes] = ()
     echo: bool = False
@@ -73,7 +73,9 @@ class Hostile:
     def _handshake(self, connection: ServerConnection, request: Request) -> Response | None:
         self.connections += 1
         self.targets.append(request.path)
-        refusal = self.refusals.pop(0) if self.refusals else self.refuse(request.path)
+        refusal = self.refusals.pop(0) if self.refusals else None
+        if refusal is None and self.refuse is not None:
+            refusal = self.refuse(request.path)
         if refusal is None:
             return None
         status, headers = refusal

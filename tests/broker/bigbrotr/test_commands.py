@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from core import postgres
-from core.kafka import read_to_end
+from core.kafka import open_publisher, read_to_end
 from core.settings import Settings
 from deploy.embedded.demo_events import generate
 from schemas.digest import Digest
+from schemas.partition import relay_partition
+from schemas.relay_record import RelayRecord
+from schemas.relay_url import Network
 from schemas.topics import TOPICS, physical
 from tests.broker.bigbrotr.conftest import Command
 
@@ -89,6 +92,44 @@ async def test_relays_are_published_once_from_files_and_arguments(
     private = await command("relays", "publish", "ws://127.0.0.1:7777")
     assert private.returncode == 1
     assert (await command("relays", "publish", "--allow-private", "ws://127.0.0.1:7777")).returncode == 0
+
+
+async def test_the_spelling_of_a_relay_that_was_published_first_is_kept(command: Command, settings: Settings) -> None:
+    async def record() -> RelayRecord:
+        topic = physical(settings.kafka.topic_prefix, "relays")
+        (value,) = (await read_to_end(settings, topic, range(4))).values()
+        return RelayRecord.decode(value)
+
+    async def published(*arguments: str) -> tuple[int, int]:
+        report = (await command("relays", "publish", *arguments, "--json")).json()
+        return report["written"], report["unchanged"]
+
+    assert await published("wss://one.example//inbox/?x=%7e", "wss://one.example/inbox?x=%7e") == (1, 0)
+    assert (await record()).spelling == "wss://one.example//inbox/?x=%7e"
+    assert await published("wss://one.example/inbox?x=%7e") == (0, 1)
+    assert await published("wss://one.example/inbox?x=%7e", "--priority") == (1, 0)
+    assert ((await record()).spelling, (await record()).lane) == ("wss://one.example//inbox/?x=%7e", "priority")
+
+
+async def test_a_record_of_an_earlier_version_gets_a_spelling_only_where_one_is_given(
+    command: Command, settings: Settings
+) -> None:
+    assert (await command("topics", "create")).returncode == 0
+    topic = physical(settings.kafka.topic_prefix, "relays")
+    old = RelayRecord(
+        url="wss://one.example/inbox", network=Network.CLEARNET, source="publish", updated_at_ms=1
+    ).model_dump_json(exclude={"spelling"})
+    publisher = await open_publisher(settings)
+    try:
+        await publisher.send(topic, old.encode(), b"wss://one.example/inbox", relay_partition("one.example", 4))
+        await publisher.flush(10)
+    finally:
+        await publisher.close()
+    for given, written in (("inbox", 0), ("inbox/", 1), ("inbox", 0), ("inbox//", 0)):
+        report = (await command("relays", "publish", f"wss://one.example/{given}", "--json")).json()
+        assert report["written"] == written, given
+    (value,) = (await read_to_end(settings, topic, range(4))).values()
+    assert RelayRecord.decode(value).spelling == "wss://one.example/inbox/"
 
 
 async def test_an_import_without_waiting_says_what_is_safe_in_kafka(command: Command) -> None:

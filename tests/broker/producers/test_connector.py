@@ -16,7 +16,7 @@ from schemas.event import Event, event_from_object
 from schemas.event_id import id_form
 from schemas.reasons import Reason
 from schemas.relay_record import RelayRecord
-from schemas.relay_url import RelayUrl
+from schemas.relay_url import RelayUrl, normalize
 from schemas.signature import verify
 from tests.broker.producers.harness import (
     SECRET,
@@ -207,6 +207,23 @@ async def test_auth_is_answered_once_with_the_configured_key(quick: Settings) ->
     assert as_key.identity == answer["pubkey"]
     assert as_key.read
     assert not any(other.read for other in others)
+
+
+@pytest.mark.parametrize(("given", "served"), [("/inbox/?a=%7e", "/inbox/?a=%7e"), ("/inbox", "/inbox/")])
+async def test_auth_names_the_url_that_was_dialled(quick: Settings, given: str, served: str) -> None:
+    quick = with_connector(quick, auth_key=SecretStr(SECRET.hex()))
+    gone: hostile.Refusal = (HTTPStatus.NOT_FOUND, {})
+    async with Hostile(
+        stored_events(3), hostile.demands_auth, refuse=lambda target: None if target == served else gone
+    ) as relay:
+        await publish(quick, [relay.url + given])
+        key = normalize(relay.url + given, allow_private=True).url
+        async with connector(quick) as service:
+            await until(lambda: relay_status(service, key)["crawl"]["done"], "crawled")
+        (answer,) = relay.auth_events
+        assert answer["tags"][0] == ["relay", relay.url + served]
+    # Everywhere else the relay has its one URL.
+    assert set(await coverage(quick)) == {line.relay for line in await lines(quick)} == {key}
 
 
 async def test_auth_without_end_is_not_answered_without_end(quick: Settings) -> None:

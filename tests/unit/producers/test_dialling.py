@@ -7,24 +7,46 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from http import HTTPStatus
 
 import pytest
 import uvloop
+from websockets.datastructures import Headers
 
 from producers.relays import connection as connection_module
+from producers.relays.address_guard import AddressRefusedError
 from producers.relays.connection import Dialling, open_connection
 from producers.relays.refusals import RelayError
 from schemas.relay_record import RelayRecord
 from schemas.relay_url import Network, RelayUrl, normalize
-from tests.relays.hostile import Hostile
+from tests.relays.hostile import Hostile, Refusal
 from tests.relays.socks import socks_proxy
 
 DIALLING = Dialling(connect_timeout_s=4, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
 
 
+MOVED, MOVED_FOR_GOOD, GONE = HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.PERMANENT_REDIRECT, HTTPStatus.NOT_FOUND
+
+
 def record(url: RelayUrl) -> RelayRecord:
-    return RelayRecord(url=url.url, network=url.network, source="test", allow_private=True, updated_at_ms=0)
+    return RelayRecord(
+        url=url.url, spelling=url.spelling, network=url.network, source="test", allow_private=True, updated_at_ms=0
+    )
+
+
+def only_at(target: str, status: HTTPStatus = GONE, location: str | None = None) -> Callable[[str], Refusal | None]:
+    """What a server says of every path and query but one."""
+    headers = {} if location is None else {"Location": location}
+    return lambda asked: None if asked == target else (status, headers)
+
+
+async def dial(relay: Hostile, given: str) -> str:
+    """Dial a path of a relay; what was answered."""
+    url = normalize(f"{relay.url}{given}", allow_private=True)
+    connection = await open_connection(record(url), url, DIALLING)
+    await connection.close()
+    return connection.dialled_url.removeprefix(relay.url)
 
 
 async def test_a_redirect_is_not_followed_through_a_proxy() -> None:
@@ -46,6 +68,121 @@ async def test_a_redirect_to_itself_is_not_followed() -> None:
         with pytest.raises(RelayError, match="HTTP 302"):
             await open_connection(record(url), url, DIALLING)
         assert relay.connections == 1
+
+
+@pytest.mark.parametrize("given", ["/inbox/", "/inbox", "/inbox/?token=%7eA/&b", "//inbox//", "/%7Eme/", "", "/?x=1"])
+async def test_a_path_is_dialled_as_it_was_given(given: str) -> None:
+    async with Hostile() as relay:
+        assert await dial(relay, given) == given
+        assert relay.targets == [given or "/"]
+
+
+@pytest.mark.parametrize(
+    ("given", "served"),
+    [
+        ("/inbox", "/inbox/"),
+        ("/inbox/", "/inbox"),
+        ("/inbox?a=%7e/&B=2", "/inbox/?a=%7e/&B=2"),
+        ("//inbox", "/inbox"),
+    ],
+)
+async def test_what_is_not_found_is_found_in_its_other_form(given: str, served: str) -> None:
+    async with Hostile(refuse=only_at(served)) as relay:
+        assert await dial(relay, given) == served
+        assert relay.targets == [given, served]
+
+
+@pytest.mark.parametrize("status", [MOVED, MOVED_FOR_GOOD])
+@pytest.mark.parametrize(
+    "location", ["/inbox/?a=1", "inbox/?a=1", "http://{host}/inbox/?a=1", "ws://{host}/inbox/?a=1"]
+)
+async def test_a_redirect_to_the_other_form_is_followed(status: HTTPStatus, location: str) -> None:
+    async with Hostile() as relay:
+        host = relay.url.removeprefix("ws://")
+        relay.refuse = only_at("/inbox/?a=1", status, location.format(host=host))
+        assert await dial(relay, "/inbox?a=1") == "/inbox/?a=1"
+        assert relay.targets == ["/inbox?a=1", "/inbox/?a=1"]
+
+
+@pytest.mark.parametrize("status", [MOVED, MOVED_FOR_GOOD])
+@pytest.mark.parametrize(
+    "location",
+    ["http://{other}/inbox/", "ws://{other}/inbox/", "/elsewhere/", "/inbox", "/inbox/?more", "wss://{host}/inbox/"],
+)
+async def test_a_redirect_to_another_place_is_a_refusal(status: HTTPStatus, location: str) -> None:
+    async with Hostile() as relay, Hostile() as other:
+        host, elsewhere = relay.url.removeprefix("ws://"), other.url.removeprefix("ws://")
+        relay.refuse = only_at("/inbox/", status, location.format(host=host, other=elsewhere))
+        with pytest.raises(RelayError, match=f"HTTP {status.value}"):
+            await dial(relay, "/inbox")
+        assert relay.targets == ["/inbox"]
+        assert other.connections == 0
+
+
+async def test_each_form_is_tried_once() -> None:
+    async with Hostile(refuse=lambda target: (GONE, {})) as nowhere:
+        with pytest.raises(RelayError, match="HTTP 404") as refused:
+            await dial(nowhere, "/inbox/")
+        assert refused.value.state == "refused"
+        assert nowhere.targets == ["/inbox/", "/inbox"]
+        nowhere.targets.clear()
+        with pytest.raises(RelayError, match="HTTP 404"):
+            await dial(nowhere, "/")
+        assert nowhere.targets == ["/"]
+    async with Hostile(
+        refuse=lambda target: (MOVED, {"Location": "/inbox" if target.endswith("/") else "/inbox/"})
+    ) as loop:
+        with pytest.raises(RelayError, match="HTTP 301"):
+            await dial(loop, "/inbox")
+        assert loop.targets == ["/inbox", "/inbox/"]
+
+
+async def test_the_other_form_is_what_decides_when_to_come_back() -> None:
+    busy = (HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": "7"})
+    async with Hostile(refuse=lambda target: busy if target == "/inbox" else (GONE, {})) as relay:
+        with pytest.raises(RelayError, match="HTTP 429") as refused:
+            await dial(relay, "/inbox/")
+    assert (refused.value.state, refused.value.wait_s) == ("rate_limited", 7)
+
+
+async def test_both_forms_go_through_the_proxy() -> None:
+    url = normalize(f"ws://{'a' * 56}.onion/inbox")
+    async with (
+        Hostile(refuse=only_at("/inbox/")) as relay,
+        socks_proxy(normalize(relay.url, allow_private=True).port) as (proxy, asked),
+    ):
+        connection = await open_connection(record(url), url, Dialling(4, 1 << 20, 30, {Network.TOR: proxy}))
+        await connection.close()
+    assert connection.dialled_url == f"{url.url}/"
+    assert asked == [url.host] * 2
+
+
+async def test_each_form_is_dialled_at_an_address_that_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name means another address the second time: a private one, where none is allowed."""
+    looked_up = 0
+
+    async def resolved(host: str, port: int, *, allow_private: bool) -> list[str]:
+        nonlocal looked_up
+        looked_up += 1
+        if looked_up > 1:
+            raise AddressRefusedError("relay.example resolves to 10.0.0.1, no public address")
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(connection_module, "allowed_addresses", resolved)
+    async with Hostile(refuse=only_at("/inbox/")) as relay:
+        with pytest.raises(RelayError, match="no public address") as refused:
+            await dial(relay, "/inbox")
+        assert refused.value.state == "address_refused"
+        assert relay.targets == ["/inbox"]
+
+
+async def test_repeated_headers_of_a_refusal_are_no_failure() -> None:
+    async with Hostile(refusals=[(HTTPStatus.SERVICE_UNAVAILABLE, Headers([("Retry-After", "5")] * 2))]) as relay:
+        with pytest.raises(RelayError, match="HTTP 503"):
+            await dial(relay, "")
+    async with Hostile(refusals=[(MOVED, Headers([("Location", "/inbox/")] * 2))]) as relay:
+        with pytest.raises(RelayError, match="HTTP 301"):
+            await dial(relay, "/inbox")
 
 
 def test_a_host_that_drops_what_it_accepts_is_unreachable() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from schemas.coverage import GapReason
 from schemas.filters import Filter
 from schemas.relay_record import RelayRecord
 from schemas.relay_url import normalize
-from tests.relays.hostile import Hostile, honest, say
+from tests.relays.hostile import Hostile, Refusal, honest, say
 from tests.unit.producers.sender import Sender
 
 DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
@@ -74,6 +75,25 @@ async def test_a_relay_whose_reading_never_ends_gives_its_place_to_one_that_wait
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_the_form_of_a_path_that_was_answered_is_dialled_first_from_then_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def drops(relay: Hostile, websocket: ServerConnection, subid: str, asked: dict[str, Any]) -> None:
+        websocket.transport.abort()
+
+    monkeypatch.setattr(session_module, "FIRST_WAIT_S", 0.001)
+    refusal: Refusal = (HTTPStatus.NOT_FOUND, {})
+    async with Hostile([], drops, refuse=lambda target: None if target == "/inbox/" else refusal) as relay:
+        relay.url += "/inbox"
+        running = asyncio.create_task(session(relay, shared(Slots(1))).run())
+        async with asyncio.timeout(20):
+            while relay.connections < 4:  # noqa: ASYNC110 - the far side is a socket
+                await asyncio.sleep(0.001)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert relay.targets[:4] == ["/inbox", "/inbox/", "/inbox/", "/inbox/"]
 
 
 async def test_a_relay_that_closes_every_feed_is_crawled_all_the_same() -> None:
