@@ -162,7 +162,11 @@ class RelayConnection:
                     await self._websocket.close()
         finally:
             # A close with a full queue can hang (websockets issue 1555), and a stop may cut it short.
-            self._websocket.transport.abort()
+            self.cut()
+
+    def cut(self) -> None:
+        """End the connection at once, whatever it waits for; a close that is under way is over then."""
+        self._websocket.transport.abort()
 
     def _ended(self, error: ConnectionClosed) -> RelayError:
         if error.sent is not None and error.sent.code == _MESSAGE_TOO_BIG:

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 _POLL_MS = 200
 """How soon a new assignment or a change of a relay is acted upon, at most."""
+_FAREWELL_S = 0.3
+"""For the closing handshakes of all sockets together: enough for relays that are well. A drain has other work to do."""
 OpenSession = Callable[[RelayRecord, Coverage | None], Session | None]
 """Makes the session of a relay; None where its URL is not one to connect to."""
 
@@ -59,7 +61,7 @@ class Fleet:
         self._partitions: dict[int, dict[str, RelayRecord]] = {}
         self._next: dict[int, int] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending: dict[asyncio.Task[None], Session] = {}
         self._left: dict[str, Coverage] = {}
         self._stopping = False
         self.sessions: dict[str, Session] = {}
@@ -96,16 +98,24 @@ class Fleet:
                     task.result()
 
     def stop(self) -> None:
-        """Let `run` return after its present turn."""
+        """Let `run` return after its present turn, in which nothing is opened any more."""
         self._stopping = True
 
     async def close_sockets(self) -> None:
-        """Close every socket; `sessions` stay, for what they know is still to be recorded."""
-        tasks = [*self._tasks.values(), *self._ending]
-        self._tasks.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Close every socket within a moment; `sessions` stay, for what they know is still to be recorded.
+
+        Relays cannot make it longer: those that do not answer, or do not read what they are told, are cut off.
+        """
+        for url in list(self._tasks):
+            self._let_go(url, self.sessions[url])
+        if not self._ending:
+            return
+        await asyncio.wait(self._ending, timeout=_FAREWELL_S)
+        for session in self._ending.values():
+            session.cut()
+        if self._ending:
+            # Without a socket nothing is left to wait for but the archive: `close` ends its connections, too.
+            await asyncio.wait(self._ending, timeout=_FAREWELL_S)
 
     async def close(self) -> None:
         """Close every socket and leave the group."""
@@ -160,6 +170,8 @@ class Fleet:
 
     def _set(self, partition: int, key: bytes, value: bytes | None, coverage: Coverage | None) -> None:
         """Act on one record of `relays`."""
+        if self._stopping:
+            return
         known = self._partitions[partition]
         url = key.decode(errors="replace")
         record = _record(url, value) if value is not None else None
@@ -181,12 +193,17 @@ class Fleet:
 
     def _end(self, url: str) -> Session | None:
         """Let a relay go; its socket closes in a moment."""
+        session = self.sessions.pop(url, None)
+        if session is not None:
+            self._let_go(url, session)
+        return session
+
+    def _let_go(self, url: str, session: Session) -> None:
         task = self._tasks.pop(url, None)
         if task is not None:
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+            self._ending[task] = session
+            task.add_done_callback(self._ending.pop)
             task.cancel()
-        return self.sessions.pop(url, None)
 
 
 def _partition_of(key: bytes, count: int) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Awaitable
 
 from core import metrics
 from core.kafka import Publisher, open_publisher
@@ -95,22 +96,26 @@ class ConnectorService(Service):
         """Close the sockets, have everything received acknowledged, and record how far it goes."""
         parts = self._started()
         _, fleet, checkpoints = self._work
-        # A Kafka client that is cancelled while it connects leaves its socket open.
         self._fleet.stop()
-        await asyncio.wait({fleet}, timeout=_FLEET_STOP_S)
-        await _cancelled(fleet, checkpoints)
+        await _cancelled(checkpoints)
         await self._fleet.close_sockets()
         await parts.checkpoints.write(everything=True)
         await parts.bundler.flushed()
+        # Last, since nothing depends on it. A Kafka client that is cancelled while it connects leaves its socket open.
+        await asyncio.wait({fleet}, timeout=_FLEET_STOP_S)
+        await _cancelled(fleet)
 
     async def close(self) -> None:
         """Leave the group and Kafka."""
         await _cancelled(*self._work)
-        await self._fleet.close()
+        await self._fleet.close_sockets()
         if self._parts is not None:
             await self._parts.archive.close()
+        # At once, as in the sink: each may use up its time while Kafka is away.
+        closing: list[Awaitable[object]] = [self._fleet.close()]
         if self._publisher is not None:
-            await self._publisher.close()
+            closing.append(self._publisher.close())
+        await asyncio.gather(*closing)
 
     def ready(self) -> str | None:
         """Whether relays are assigned and Kafka takes what they send."""

@@ -130,6 +130,11 @@ class Session:
             await asyncio.sleep(wait_s)
             self.retry_at_s = None
 
+    def cut(self) -> None:
+        """End the connection at once; for a session that was cancelled and still says goodbye."""
+        if self._connection is not None:
+            self._connection.cut()
+
     def note_time(self) -> None:
         """Move the cursor to what the live feed has certainly brought. Called every second and before each record."""
         connection = self._connection

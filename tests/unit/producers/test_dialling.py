@@ -14,6 +14,7 @@ import pytest
 import uvloop
 from websockets.datastructures import Headers
 
+from producers.outbox import Outbox
 from producers.relays import connection as connection_module
 from producers.relays.address_guard import AddressRefusedError
 from producers.relays.connection import Dialling, open_connection
@@ -22,6 +23,8 @@ from schemas.relay_record import RelayRecord
 from schemas.relay_url import Network, RelayUrl, normalize
 from tests.relays.hostile import Hostile, Refusal
 from tests.relays.socks import socks_proxy
+from tests.relays.stubborn import Way, stubborn
+from tests.unit.producers.sender import Sender
 
 DIALLING = Dialling(connect_timeout_s=4, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
 
@@ -244,3 +247,30 @@ def test_a_name_server_that_never_answers_does_not_hold_up_the_end_of_the_proces
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=True)
     assert ended.stdout == b"given up\n"
+
+
+async def test_a_connection_is_cut_while_it_closes_and_nothing_of_it_can_be_sent() -> None:
+    """To a relay that reads no more, with what it was asked waiting in the buffer."""
+    ended = asyncio.Event()
+
+    async with stubborn(Way.NO_READING, {}) as relay:
+        url = normalize(relay.url, allow_private=True)
+        connection = await open_connection(record(url), url, DIALLING)
+        reading = asyncio.create_task(connection.read(lambda frame: None, Outbox(Sender(), 1 << 20)))
+
+        async def ask_without_end() -> None:
+            while True:
+                await connection.send(b'["REQ","live-1",{"ids":["' + b"a" * 65_536 + b'"]}]')
+
+        asking = asyncio.create_task(ask_without_end())
+        while relay.live == 0:  # noqa: ASYNC110 - the far side is a socket
+            await asyncio.sleep(0.001)
+        closing = asyncio.create_task(connection.close())
+        closing.add_done_callback(lambda _: ended.set())
+        await asyncio.sleep(0)
+        assert not ended.is_set()
+        connection.cut()
+        done, pending = await asyncio.wait({closing, asking, reading}, timeout=1)
+        assert (len(done), len(pending)) == (3, 0)
+        with pytest.raises(RelayError):
+            await asking

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from http import HTTPStatus
 from typing import Any
@@ -144,3 +145,26 @@ async def test_messages_that_nobody_knows_are_within_the_budget_too() -> None:
         intake.other(b'["LIMITS",{}]')
     assert error.value.state == "over_budget"
     assert common.outbox.bytes == 0
+
+
+async def test_a_session_ends_at_once_while_its_relay_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def never(*_: object, **__: object) -> list[object]:
+        asked.set()
+        answer.wait()
+        return []
+
+    monkeypatch.setattr("producers.relays.address_guard.socket.getaddrinfo", never)
+    relay = Hostile(url="wss://relay.example")
+    its = session(relay, shared(Slots(1)))
+    running = asyncio.create_task(its.run())
+    try:
+        while not asked.is_set():  # noqa: ASYNC110 - set by a thread
+            await asyncio.sleep(0.001)
+        running.cancel()
+        ended, _ = await asyncio.wait({running}, timeout=4)
+        assert ended
+        its.cut()
+    finally:
+        answer.set()
