@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 _SHOWN = 20
@@ -72,10 +72,6 @@ class Account:
     def given(self) -> set[str]:
         """Return ids of all events that went out on any connection."""
         return {event_id for each in self.connections for sent in (each.given, each.unasked) for event_id in sent}
-
-    def as_json(self) -> dict[str, Any]:
-        """Return all of it as plain values."""
-        return asdict(self)
 
 
 def shown(asked: dict[str, Any]) -> dict[str, Any]:

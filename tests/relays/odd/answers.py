@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tests.relays.hostile import Event
 from tests.relays.odd.behaviour import Behaviour
-from tests.relays.odd.late import Backdated, Late
-from tests.relays.odd.material import INVENTED, ORDINARY, PRIVATE, REGISTERED, UNHEARD_OF, Writer
+from tests.relays.odd.late import Arriving, Backdated, Late
+from tests.relays.odd.material import DAY_S, INVENTED, ORDINARY, PRIVATE, RARE, REGISTERED, SCARCE, UNHEARD_OF, Writer
 from tests.relays.odd.questions import Cap, IgnoresLimit, MostKinds, NoBareFilters, Slow, StatesLimit
 from tests.relays.odd.relay import OddRelay
 from tests.relays.odd.scale import Scale
@@ -21,11 +22,11 @@ def late(scale: Scale) -> dict[str, OddRelay]:
         delays = [(delay_s, honours) for delay_s in (0.3, 2.0, 6.0) for honours in (True, False)]
     relays = {
         f"late by {delay_s:g} s, {'heeds' if honours else 'ignores'} CLOSE": OddRelay(
-            Writer().recent(scale.of(40, 300)), Late(delay_s, honours_close=honours)
+            _of_two_weeks(scale), Late(delay_s, honours_close=honours)
         )
         for delay_s, honours in delays
     }
-    relays["half late"] = OddRelay(Writer().history(scale.of(60, 300)), Late(1.0, before=0.5))
+    relays["half late"] = OddRelay(_of_two_weeks(scale), Late(1.0, before=0.5))
     writer = Writer()
     arriving = writer.recent(30, newest_s=5 * 3_600, step_s=4_000)
     relays["gets old events"] = OddRelay(writer.history(scale.of(60, 300)), Backdated(arriving))
@@ -33,14 +34,10 @@ def late(scale: Scale) -> dict[str, OddRelay]:
 
 
 def vocabulary(scale: Scale) -> dict[str, OddRelay]:
-    """One invents so many kinds that they may drive out the known ones, which the others need."""
-    writer = Writer()
-    hiding = writer.recent(scale.of(8, 20) * len(REGISTERED), kinds=REGISTERED, newest_s=20 * 3_600)
+    """One invents so many kinds that they may drive out the known ones, which the other needs."""
     return {
         "invents kinds": OddRelay(Writer().recent(len(INVENTED), step_s=300, kinds=INVENTED)),
-        "registered kinds": OddRelay(Writer().history(scale.of(60, 300), kinds=REGISTERED), Slow(0.1)),
-        # What it withholds fills its pages, so that only a filter with kinds shows the rest.
-        "withholds": OddRelay(hiding, Cap(50), Slow(0.3), withheld=Writer().recent(300, step_s=120, kinds=PRIVATE)),
+        "registered kinds": _withholding(scale, RARE, Slow(0.3)),
     }
 
 
@@ -70,7 +67,7 @@ def filters(scale: Scale) -> dict[str, OddRelay]:
         return OddRelay(Writer().history(scale.of(60, 300), days=90, kinds=all_kinds), *behaviours)
 
     def strict(*behaviours: Behaviour) -> OddRelay:
-        known = Writer().history(scale.of(56, 280), days=90, kinds=(*REGISTERED, *PRIVATE))
+        known = Writer().history(scale.of(56, 280), days=90, kinds=(*REGISTERED, *SCARCE, *PRIVATE))
         # Three thousand questions would find them, or their author's name, which is not met elsewhere.
         return OddRelay(known, *behaviours, hidden=Writer().recent(3, kinds=(UNHEARD_OF,), step_s=3_000))
 
@@ -78,10 +75,11 @@ def filters(scale: Scale) -> dict[str, OddRelay]:
         "no bare filters, blocked": relay(NoBareFilters("closed", EMPTY)),
         "no bare filters, error": relay(NoBareFilters("closed", BROAD)),
         "no bare filters, NOTICE": relay(NoBareFilters("notice", "filter too broad")),
-        "20 kinds by CLOSED": relay(MostKinds(20, "closed")),
-        "10 kinds by NOTICE": relay(MostKinds(10, "notice")),
-        "3 kinds by CLOSED": relay(MostKinds(3, "closed")),
-        "20 kinds, silently": relay(MostKinds(20, "silent")),
+        "20 kinds by CLOSED": _withholding(scale, SCARCE, MostKinds(20, "closed")),
+        "10 kinds by NOTICE": _withholding(scale, SCARCE, MostKinds(10, "notice")),
+        # A hundred questions for each range would find all.
+        "3 kinds by CLOSED": _withholding(scale, SCARCE, MostKinds(3, "closed"), demanded=False),
+        "20 kinds, silently": _withholding(scale, SCARCE, MostKinds(20, "silent")),
         "no bare filters, 20 kinds": strict(NoBareFilters("closed", EMPTY), MostKinds(20, "closed")),
         "no bare filters, 20 kinds silently": strict(NoBareFilters("closed", EMPTY), MostKinds(20, "silent")),
     }
@@ -97,4 +95,19 @@ def limits(scale: Scale) -> dict[str, OddRelay]:
 
 def honest(scale: Scale) -> dict[str, OddRelay]:
     """Keeps to NIP-01."""
-    return {"honest": OddRelay(Writer().history(scale.of(600, 3_000), kinds=(*ORDINARY, *REGISTERED)))}
+    return {"honest": OddRelay(Writer().history(scale.of(600, 3_000), kinds=REGISTERED), Arriving(10, 3.0))}
+
+
+def _of_two_weeks(scale: Scale) -> list[Event]:
+    """Some of them older than what a live subscription asks for, so that they come by pages alone."""
+    writer, count = Writer(), scale.of(20, 200)
+    return [*writer.recent(count), *writer.recent(count, newest_s=4 * DAY_S, step_s=800_000 // count)]
+
+
+def _withholding(scale: Scale, kinds: tuple[int, ...], *behaviours: Behaviour, demanded: bool = True) -> OddRelay:
+    """A relay with some events of these kinds that only a filter with kinds shows: what it withholds fills a page."""
+    groups = scale.of(8, 24)
+    few, private = Writer().groups(groups, kinds), Writer().before_groups(groups, 60, PRIVATE)
+    ordinary = Writer().history(scale.of(30, 300), days=90)
+    shown = [*ordinary, *few] if demanded else ordinary
+    return OddRelay(shown, *behaviours, Cap(20), hidden=() if demanded else few, withheld=private)

@@ -10,7 +10,7 @@ import struct
 import termios
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -47,6 +47,7 @@ class Question:
         kinds: those of the filter in their order; None: it names none.
         most: events that are given.
         live: whether the stored events are sent, so that new ones follow.
+        waiting: new ones that came before.
     """
 
     subid: str
@@ -55,6 +56,7 @@ class Question:
     most: int
     logged: Request
     live: bool = False
+    waiting: list[Stored] = field(default_factory=list)
 
     @property
     def bare(self) -> bool:
@@ -100,6 +102,12 @@ class Client:
         (self.visit.given if asked_for else self.visit.unasked).setdefault(event.id, time.time())
         for behaviour in self.relay.behaviours:
             await behaviour.given(self)
+
+    async def go_live(self, question: Question) -> None:
+        """Let new events follow the stored ones."""
+        question.live = True
+        for event in question.waiting:
+            await self.give(question, event)
 
     async def refuse(self, question: Question, way: Way, words: str) -> None:
         """Do not answer a REQ."""

@@ -8,6 +8,7 @@ from websockets.frames import CloseCode
 
 from tests.relays.odd.behaviour import Behaviour, Way
 from tests.relays.odd.endings import Closes, Cut
+from tests.relays.odd.late import Arriving
 from tests.relays.odd.material import Writer
 from tests.relays.odd.paths import OnlyAt
 from tests.relays.odd.questions import Cap, MostSubscriptions, Slow
@@ -38,8 +39,8 @@ def sessions(scale: Scale) -> dict[str, OddRelay]:
     lasts_s = scale.of(6.0, 25.0)
 
     def relay(sign_in: SignIn, *, readable: bool = True) -> OddRelay:
-        writer = Writer()
-        return OddRelay(writer.history(scale.of(150, 600)), sign_in, Slow(0.4), Cap(20), readable=readable)
+        behaviours = (sign_in, Slow(0.4), Cap(20), Arriving(10, 3.0))
+        return OddRelay(Writer().history(scale.of(150, 600)), *behaviours, readable=readable)
 
     return {
         "session ends by CLOSED": relay(SignIn("closed", lasts_s=lasts_s)),
@@ -93,7 +94,8 @@ def subscriptions(scale: Scale) -> dict[str, OddRelay]:
     """One or two subscriptions on a connection."""
 
     def relay(behaviour: Behaviour) -> OddRelay:
-        return OddRelay(Writer().history(scale.of(80, 400)), behaviour)
+        # Whoever gives up his subscription to new events in favour of another misses some.
+        return OddRelay(Writer().history(scale.of(80, 400)), behaviour, Arriving(10, 3.0))
 
     return {
         "one REQ, NOTICE": relay(MostSubscriptions(1, "notice", "ERROR: too many concurrent REQs")),

@@ -1,14 +1,19 @@
-"""Stored events after EOSE, as of a proxy that still asks its upstreams; and new events with old dates."""
+"""Stored events after EOSE, as of a proxy that still asks its upstreams; new events, some of them with old dates."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tests.relays.hostile import Event
 from tests.relays.odd.behaviour import Behaviour, Client, Question
+from tests.relays.odd.material import Writer
 from tests.relays.odd.store import Stored
+
+if TYPE_CHECKING:
+    from tests.relays.odd.relay import OddRelay
 
 
 @dataclass
@@ -41,7 +46,7 @@ class Late(Behaviour):
             if self.honours_close and client.open.get(question.subid) is not question:
                 return
             await client.give(question, event)
-        question.live = True
+        await client.go_live(question)
 
 
 class Backdated(Behaviour):
@@ -54,3 +59,22 @@ class Backdated(Behaviour):
         """Publish the next one."""
         if self._events:
             await client.relay.publish(self._events.pop())
+
+
+class Arriving(Behaviour):
+    """New events arrive, one after another, from the first connection on."""
+
+    def __init__(self, count: int, every_s: float) -> None:
+        self._count = count
+        self._every_s = every_s
+        self._task: asyncio.Task[None] | None = None
+
+    async def opened(self, client: Client) -> None:
+        """Begin."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._arrive(client.relay))
+
+    async def _arrive(self, relay: OddRelay) -> None:
+        for _ in range(self._count):
+            await asyncio.sleep(self._every_s)
+            await relay.publish(Writer().recent(1, newest_s=0)[0])

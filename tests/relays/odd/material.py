@@ -13,14 +13,18 @@ from tests.relays.liars import written
 HOUR_S = 3_600
 DAY_S = 86_400
 ORDINARY = (1, 7, 30_023)
-REGISTERED = (1, 6, 7, 1111, 1311, 9802, 30_023, 30_311, 30_402, 31_922, 34_550, 38_383)
+REGISTERED = (1, 6, 7, 1111, 1311, 9802, 30_023, 31_922, 34_550, 38_383)
 """Kinds that NIPs define."""
+RARE = (30_402, 30_311, 1_621, 30_818, 2_003, 39_089)
+SCARCE = (1_063, 1_985, 30_078, 31_990, 9_041, 30_617)
+"""As well; the first left to one relay, so that no other one reminds a client of them, the second to a few."""
 PRIVATE = (4, 1059)
 """Direct messages and gift wraps, which are asked for apart from others by clients that know strfry."""
 INVENTED = range(50_000, 50_240)
 UNHEARD_OF = 54_321
 _STEEPNESS = 6
 """Of the ages in `history`: half of the events lie in the last sixty-fourth of the time."""
+_STEP_S = 20
 _AUTHORS = itertools.count(100)
 
 
@@ -51,6 +55,24 @@ class Writer:
             for at in range(each)
         ]
 
+    def groups(self, count: int, kinds: Sequence[int]) -> list[Event]:
+        """One event of each kind within a few minutes, again and again, further back each time."""
+        return [event for newest_s in _group_ages(count) for event in self._group(newest_s, len(kinds), kinds)]
+
+    def before_groups(self, count: int, each: int, kinds: Sequence[int]) -> list[Event]:
+        """So many events right after each group of `groups`: a page that begins with them does not reach the group."""
+        return [
+            event for newest_s in _group_ages(count) for event in self._group(newest_s - each * _STEP_S, each, kinds)
+        ]
+
+    def _group(self, newest_s: int, count: int, kinds: Sequence[int]) -> list[Event]:
+        return self.recent(count, newest_s=newest_s, step_s=_STEP_S, kinds=kinds)
+
     def _write(self, age_s: int, kind: int) -> Event:
         self._number += 1
         return written(self.now_s - age_s, kind, self.author, self._number)
+
+
+def _group_ages(count: int) -> list[int]:
+    """Days, then months apart, so that small windows meet some of the groups and large ones the others."""
+    return [DAY_S * (1 + at * at) for at in range(count)]

@@ -31,7 +31,7 @@ class OddProcess:
         self.urls: dict[str, str] = {name: each["url"] for name, each in told["relays"].items()}
 
     def account(self) -> dict[str, dict[str, Any]]:
-        """Return everything, by relay; see `OddRelay.as_json`."""
+        """Return everything, by relay; see `OddRelay.as_json` and `Account`."""
         return self._ask("account")
 
     def missing(self) -> dict[str, list[tuple[int, float]]]:

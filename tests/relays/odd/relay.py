@@ -56,9 +56,13 @@ class OddRelay:
         stored = self.store.add(event)
         for client in list(self.clients):
             for question in list(client.open.values()):
-                if question.live and fits(question.wanted, stored):
-                    with contextlib.suppress(ConnectionClosed, Gone):
-                        await client.give(question, stored)
+                if not fits(question.wanted, stored):
+                    continue
+                if not question.live:
+                    question.waiting.append(stored)
+                    continue
+                with contextlib.suppress(ConnectionClosed, Gone):
+                    await client.give(question, stored)
 
     def missing(self) -> list[Stored]:
         """Return stored events that were never sent to anybody."""
@@ -66,10 +70,10 @@ class OddRelay:
         return [event for event in self.store if event.id not in given]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the account, with what is stored and what must be found."""
+        """Return the account, with what is stored and what must be found, for orjson, which writes dataclasses too."""
         stored = {event.id: [event.created_at, event.kind, event.stored_s] for event in self.store}
         expected = [event_id for event_id in stored if self.readable and event_id not in self.hidden]
-        return {"url": self.url, "stored": stored, "expected": expected, **self.account.as_json()}
+        return {"url": self.url, "stored": stored, "expected": expected, "account": self.account}
 
     def handshake(self, websocket: ServerConnection, request: Handshake) -> Response | None:
         """Let the behaviours judge a handshake."""
@@ -133,8 +137,8 @@ class OddRelay:
     async def _page(self, client: Client, question: Question) -> None:
         for event in self.store.find(question.wanted, question.most):
             await client.give(question, event)
-        question.live = True
         await client.say("EOSE", question.subid)
+        await client.go_live(question)
 
     async def _sign_in(self, client: Client, event: dict[str, Any]) -> None:
         for behaviour in self.behaviours:
