@@ -140,7 +140,7 @@ class Client:
         if torn:
             transport.write(torn)
         # What still lies on this side when the socket is cut would be lost, and yet accounted for as given.
-        while transport.get_write_buffer_size() or _in_flight(transport):  # noqa: ASYNC110 - the kernel tells nobody
+        while transport.get_write_buffer_size() or _in_flight(transport):  # noqa: ASYNC110 - the kernel does not notify
             await asyncio.sleep(_DRAINED_S)
         self.visit.end = self.visit.end or why
         transport.abort()
@@ -159,7 +159,13 @@ class Client:
 
 
 class Behaviour:
-    """Keeps to NIP-01. One object serves all connections of a relay."""
+    """Keeps to NIP-01. One object serves all connections of a relay.
+
+    Attributes:
+        arriving: how many new events it will publish yet, whatever clients do.
+    """
+
+    arriving = 0
 
     def handshake(self, relay: OddRelay, path: str) -> Refused | None:
         """Refuse a handshake; None: it is accepted."""

@@ -94,7 +94,7 @@ def subscriptions(scale: Scale) -> dict[str, OddRelay]:
     """One or two subscriptions on a connection."""
 
     def relay(behaviour: Behaviour) -> OddRelay:
-        # Whoever gives up his subscription to new events in favour of another misses some.
+        # A client that gives up its subscription to new events in favour of another misses some.
         return OddRelay(Writer().history(scale.of(80, 400)), behaviour, Arriving(10, 3.0))
 
     return {

@@ -65,7 +65,7 @@ class Arriving(Behaviour):
     """New events arrive, one after another, from the first connection on."""
 
     def __init__(self, count: int, every_s: float) -> None:
-        self._count = count
+        self.arriving = count
         self._every_s = every_s
         self._task: asyncio.Task[None] | None = None
 
@@ -75,6 +75,7 @@ class Arriving(Behaviour):
             self._task = asyncio.create_task(self._arrive(client.relay))
 
     async def _arrive(self, relay: OddRelay) -> None:
-        for _ in range(self._count):
+        while self.arriving:
             await asyncio.sleep(self._every_s)
             await relay.publish(Writer().recent(1, newest_s=0)[0])
+            self.arriving -= 1

@@ -62,7 +62,7 @@ class HandshakeRate(Behaviour):
 
 @dataclass
 class EverySecondHandshake(Behaviour):
-    """Refuses every second handshake, and says when to come again; whoever comes earlier is refused as well."""
+    """Refuses every second handshake, and says when to come again; one that comes earlier is refused as well."""
 
     status: HTTPStatus
     retry_after_s: int

@@ -52,7 +52,7 @@ class OddRelay:
         self.clients: set[Client] = set()
 
     async def publish(self, event: Event) -> None:
-        """Store a new event, and send it to whoever is subscribed."""
+        """Store a new event, and send it to all who are subscribed."""
         stored = self.store.add(event)
         for client in list(self.clients):
             for question in list(client.open.values()):
@@ -65,7 +65,7 @@ class OddRelay:
                     await client.give(question, stored)
 
     def missing(self) -> list[Stored]:
-        """Return stored events that were never sent to anybody."""
+        """Return stored events that were never sent."""
         given = self.account.given()
         return [event for event in self.store if event.id not in given]
 
@@ -73,7 +73,8 @@ class OddRelay:
         """Return the account, with what is stored and what must be found, for orjson, which writes dataclasses too."""
         stored = {event.id: [event.created_at, event.kind, event.stored_s] for event in self.store}
         expected = [event_id for event_id in stored if self.readable and event_id not in self.hidden]
-        return {"url": self.url, "stored": stored, "expected": expected, "account": self.account}
+        arriving = sum(behaviour.arriving for behaviour in self.behaviours)
+        return {"url": self.url, "stored": stored, "expected": expected, "arriving": arriving, "account": self.account}
 
     def handshake(self, websocket: ServerConnection, request: Handshake) -> Response | None:
         """Let the behaviours judge a handshake."""

@@ -51,7 +51,7 @@ async def test_late_ones_follow_eose_unless_it_was_closed(honours: bool) -> None
             assert len(relay.account.connections[0].unasked) == 5
 
 
-async def test_what_arrives_with_an_old_date_goes_to_whoever_is_subscribed() -> None:
+async def test_what_arrives_with_an_old_date_goes_to_those_who_are_subscribed() -> None:
     writer = Writer()
     async with asked(writer.recent(3), Backdated(writer.recent(1, newest_s=90_000))) as (relay, asker):
         assert len(await asker.ids(limit=500)) == 3
