@@ -35,6 +35,7 @@ def _seconds(name: str, text: str, *labels: str) -> Histogram:
 # Every service
 REJECTED = _counter("rejected", "Input refused, by the stage that refused it and the reason", "stage", "reason")
 LOOP_LAG = _gauge("loop_lag_seconds", "How late the event loop was at its last tick")
+CLOCK_STEPS = _counter("clock_steps", "Times the host's clock was set by more than seconds, or set back")
 STALLS = _counter("loop_stalls", "Times the event loop did not turn for seconds")
 
 # Producers

@@ -86,6 +86,9 @@ class ConnectorSettings(Group):
     live_limit: int = Field(500, ge=1, le=5000, description="`limit` of a live subscription")
     connect_timeout_s: PositiveFloat = Field(15.0, description="Time for connection and handshake, in seconds")
     eose_timeout_s: PositiveFloat = Field(30.0, description="Silence, in seconds, after which a page has failed")
+    eose_hold_s: float = Field(
+        10.0, ge=0.0, le=60.0, description="Silence past an EOSE, in seconds, before what a visit reads counts as read"
+    )
     ping_interval_s: PositiveFloat = Field(30.0, description="Seconds between pings")
     max_connections: PositiveInt = Field(500, description="Relays that one connector is connected to at once")
     in_flight_bytes: int = Field(

@@ -36,6 +36,8 @@ class GapReason(StrEnum):
     WITHHELD = "withheld"
     """It said that there is more and gave nothing: NIP-67's `more`, or ids named in a comparison (NIP-77)."""
     FRAME_TOO_LARGE = "frame_too_large"
+    BY_KINDS = "by_kinds"
+    """It refuses the filter as it is and was read by lists of kinds, which do not name all 65,536 of them."""
     JOINED = "joined"
     """Stands for several gaps, and what lies between them: their number is bounded."""
     UNSTATED = "unstated"
@@ -56,6 +58,15 @@ class Gap(Document):
         if self.until < self.since:
             raise ValueError("until: lies before since")
         return self
+
+
+class Fact(Document):
+    """Something that was learnt of how a relay wants to be asked, which makes reading it slower or more careful."""
+
+    name: str = Field(min_length=1, description="one of producers.relays.model.Fact; unknown ones are left alone")
+    value: int | float | str
+    evidence: str = Field(description="what the relay said or did, shortened")
+    at_s: Second = Field(description="when that was; the ordinary way is tried again some days later")
 
 
 class FilterCoverage(Document):
@@ -89,6 +100,7 @@ class Coverage(Document):
     relay: str = Field(min_length=1, description="normalised URL")
     cursor_s: Second | None = Field(None, description="time of the last frame or pong that was durable, seconds")
     sets: list[FilterCoverage] = Field(default_factory=list, description="the most recently used first")
+    facts: list[Fact] = Field(default_factory=list, description="how the relay wants to be asked")
     updated_at_ms: int = Field(ge=0)
 
     @model_validator(mode="before")

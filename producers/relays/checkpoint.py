@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+from core.clock import CLOCK
 from producers.bundler import Bundler
 from producers.outbox import Outbox
 from producers.relays.ledger import Ledger
@@ -79,11 +80,10 @@ class Checkpoints:
         due: list[tuple[Session, _Written, Coverage]] = []
         for session in self._sessions():
             session.note_time()
-            ledger = session.ledger
-            last = self._written.get(ledger, _NOTHING)
-            if ledger.changes == last.changes:
+            last = self._written.get(session.ledger, _NOTHING)
+            if session.changes == last.changes:
                 continue
-            if everything or ledger.crawled != last.crawled or now_s - last.at_s >= CURSOR_EVERY_S:
-                written = _Written(ledger.changes, ledger.crawled, now_s)
-                due.append((session, written, ledger.record(time.time_ns() // 1_000_000)))
+            if everything or session.crawled != last.crawled or now_s - last.at_s >= CURSOR_EVERY_S:
+                written = _Written(session.changes, session.crawled, now_s)
+                due.append((session, written, session.coverage(CLOCK.now_ms())))
         return due

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, cast
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
+from core.clock import CLOCK
 from core.waiting import brief
 from producers.outbox import Outbox
 from producers.relays.address_guard import AddressRefusedError, allowed_addresses
@@ -81,7 +82,7 @@ class RelayConnection:
         """
         if self._paused_since_pong:
             return self.answered_s
-        return max(self.answered_s, time.time() - (time.monotonic() - self.heard_at))
+        return max(self.answered_s, CLOCK.now_s() - (time.monotonic() - self.heard_at))
 
     async def read(self, receiver: Receiver, outbox: Outbox) -> None:
         """Hand every frame to `receiver`, for ever; the socket rests while the outbox is full.
@@ -135,7 +136,7 @@ class RelayConnection:
             RelayError: nothing was heard for too long while we were reading, or the connection has ended.
         """
         while True:
-            sent_s = time.time()
+            sent_s = CLOCK.now_s()
             try:
                 pong = await self._websocket.ping()
                 async with asyncio.timeout(self._dialling.ping_interval_s):
@@ -190,7 +191,7 @@ async def open_connection(record: RelayRecord, url: RelayUrl, dialling: Dialling
     except InvalidStatus as error:
         # Joined as HTTP joins repeated fields; `get` of these headers raises where there are several.
         retry_after = ", ".join(error.response.headers.get_all("Retry-After"))
-        raise refused_upgrade(error.response.status_code, {"Retry-After": retry_after}, time.time()) from error
+        raise refused_upgrade(error.response.status_code, {"Retry-After": retry_after}, CLOCK.now_s()) from error
     except ImportError as error:
         raise RelayError("no_proxy", f"the proxy cannot be used: {brief(error)}", HOUR_S) from error
     except (OSError, InvalidHandshake, InvalidURI, ValueError, ConnectionClosed) as error:

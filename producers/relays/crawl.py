@@ -13,7 +13,7 @@ from producers.relays.dense import DenseSecond
 from producers.relays.habits import Habits
 from producers.relays.pages import Difference, Gap, Page, Progress, Seen, Step
 from producers.relays.paging import WindowReader
-from producers.relays.vocabulary import Vocabulary
+from producers.relays.vocabulary import RelayVocabulary, Vocabulary
 from producers.relays.windows import Windows
 from schemas.coverage import GapReason
 from schemas.filters import Filter
@@ -34,7 +34,7 @@ class Planner:
         ranges: Iterable[Range],
         habits: Habits,
         base: Filter | None = None,
-        vocabulary: Vocabulary | None = None,
+        vocabulary: RelayVocabulary | None = None,
         *,
         compares: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -49,7 +49,7 @@ class Planner:
         """
         self._habits = habits
         self._base = base or Filter()
-        self._vocabulary = vocabulary or Vocabulary()
+        self._vocabulary = vocabulary or Vocabulary().of("")
         self._windows = Windows(ranges, habits)
         self._compares = compares
         self._reader: WindowReader | None = None
@@ -150,6 +150,14 @@ class Planner:
             self.step()
             self._difference = None
         return self._after_page(self._open().skip(seconds, reason))
+
+    def flooded(self, page: Page) -> Progress:
+        """Take in what came before the relay was cut off, because it sent far more than `limit`: ask for less time."""
+        if self._dense is not None:
+            return self.feed(page)
+        seconds = [seen.at for seen in page.events]
+        self._windows.shorten((max(seconds) - min(seconds)) * self._habits.limit // len(seconds))
+        return self._after_page(self._open().flooded(page))
 
     def connection_lost(self) -> None:
         """The connection ended while `step` was being done."""

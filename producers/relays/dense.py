@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from producers.relays.habits import MOST_KINDS_ASKED, Habits
+from producers.relays.kind_lists import LONG_LIST
 from producers.relays.pages import FOREVER, Page, Query, Seen
-from producers.relays.vocabulary import MOST_AUTHORS, WITHHELD_KINDS, Vocabulary, is_author
+from producers.relays.vocabulary import MOST_AUTHORS, WITHHELD_KINDS, RelayVocabulary, is_author
 from schemas.filters import Filter
 from schemas.kinds import MAX_KIND
 
@@ -23,8 +24,6 @@ MOST_REFUSALS = 2
 """Of such questions, in one second; more would be refused as well."""
 AUTHORS_ASKED = 100
 """In one filter: 6,700 bytes; relays that limit the number take so many."""
-KINDS_SWEPT = 9000
-"""In one filter: 54 kB, so that eight questions name every kind and each fits the 64 KiB that most relays take."""
 
 Part = TypeVar("Part")
 
@@ -41,7 +40,7 @@ class DenseSecond:
     """Ask `query`, feed the page, until None; then `complete` says whether all of the second was seen."""
 
     def __init__(
-        self, second: int, shown: Iterable[Seen], base: Filter, vocabulary: Vocabulary, habits: Habits
+        self, second: int, shown: Iterable[Seen], base: Filter, vocabulary: RelayVocabulary, habits: Habits
     ) -> None:
         """Begin with events of the second that pages have shown."""
         self.second = second
@@ -161,7 +160,7 @@ class DenseSecond:
         unknown = sorted(set(range(MAX_KIND + 1)) - self._asked_kinds - set(WITHHELD_KINDS))
         control = self._control[0] if self._control is not None else None
         last = () if control is None else (control,)
-        self._nodes = [_Node((*part, *last), control=control) for part in reversed(_parts(unknown, KINDS_SWEPT))]
+        self._nodes = [_Node((*part, *last), control=control) for part in reversed(_parts(unknown, LONG_LIST))]
 
     def _judge_sweep(self, events: Sequence[Seen]) -> None:
         known = self._control[1] if self._control is not None else frozenset()

@@ -4,63 +4,80 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from collections import deque
 from collections.abc import Sequence
 
 from pydantic import SecretStr
 
 from producers.outbox import Outbox
-from producers.relays.auth import MAX_CHALLENGE, auth_message
+from producers.relays.auth import SignIn
 from producers.relays.connection import RelayConnection
 from producers.relays.exchange import Exchanges
 from producers.relays.intake import Intake, read_frame
-from producers.relays.messages import Auth, Closed, Eose, Message, NegErr, NegMsg, Notice, Ok, close, req
+from producers.relays.loop_clock import loop_s
+from producers.relays.messages import Auth, Closed, Eose, Message, NegErr, NegMsg, Notice, Ok, close, prefix_of, req
+from producers.relays.pace import Pace
 from producers.relays.subscriptions import PageSubscription, Subscription
+from producers.relays.wording import Meaning, Said, understood
 from schemas.filters import Filter
-from schemas.signature import public_key
 
-AUTH_TIMEOUT_S = 15.0
-"""For the relay's OK. One that checks a key in its database takes a second."""
-MOST_AUTHS = 2
-"""Answers on one connection: a challenge may be renewed once; a relay that wants more wants them without end."""
-CHALLENGE_TIMEOUT_S = 5.0
-"""For the challenge, where a relay closes a subscription before it sends one."""
 LONGEST_PAGE_S = 600.0
 """For one page, also if events drip in: a slow relay sends 500 events in a minute."""
+AFTER_REFUSAL_S = 2.0
+"""A notice names no question: one that is under way may still be answered."""
+UNTIL_SIGNED_IN_S = 5.0
+"""Of silence to a question, before a challenge is taken for what the relay waits for (nostr-facts section 16)."""
 _HELD_AT_ONCE = 1_000
 """Ids of which lines are written before looking whether Kafka keeps up: some 150 KB."""
-_LATE_SUBSCRIPTIONS = 4
-"""Closed ones of which events may still be on their way: some relays go on after EOSE (nostr-facts section 10)."""
+_MOST_RELEASED = 64
+"""Questions that were closed and whose late events are still taken: more than are asked in the time of one answer."""
 
 
 class Dialogue:
     """One open connection's conversation. `read` is its only reader; everything else may be called beside it."""
 
     def __init__(
-        self, relay: str, connection: RelayConnection, intake: Intake, outbox: Outbox, auth_key: SecretStr | None
+        self,
+        relay: str,
+        connection: RelayConnection,
+        intake: Intake,
+        outbox: Outbox,
+        *,
+        auth_key: SecretStr | None = None,
+        pace: Pace | None = None,
     ) -> None:
-        """Lead the conversation with a relay that was connected to by this URL."""
-        self._relay = relay
+        """Lead the conversation with a relay that was dialled by this URL; `pace` is that of its host."""
         self.connection = connection
+        self.pace = pace or Pace()
+        self.auth = SignIn(relay, auth_key, self.say)
+        self.exchanges = Exchanges(self.say, connection, intake.unasked)
         self._intake = intake
         self._outbox = outbox
-        self._auth_key = auth_key
         self._open: dict[str, Subscription] = {}
-        self._late: deque[str] = deque()
-        self.exchanges = Exchanges(connection, intake.unasked)
+        self._released: deque[PageSubscription] = deque()
         self._numbers = itertools.count(1)
-        self._challenge: str | None = None
-        self._challenged = asyncio.Event()
-        self._answers: dict[str, asyncio.Future[Ok]] = {}
-        self._refused_challenge: str | None = None
-        self._authenticating = asyncio.Lock()
-        self._authenticated = False
-        self._auths = 0
-        self.identity: str | None = None
-        """The public key that the relay has taken an AUTH from on this connection."""
+        self.late_s = 0.0
+        """For so long after EOSE, or after the last event, the relay may still answer; 0: EOSE ends a page."""
+        self._received_before = intake.received
         self.notice: Notice | None = None
         """The newest since `notice` was last set to None."""
+        self.refusal = asyncio.Event()
+        """Set by a notice that seems to refuse something."""
+
+    @property
+    def identity(self) -> str | None:
+        """The public key that the relay has taken an AUTH from on this connection."""
+        return self.auth.identity
+
+    @property
+    def received(self) -> int:
+        """Events so far on this connection."""
+        return self._intake.received - self._received_before
+
+    @property
+    def open(self) -> int:
+        """Subscriptions that count as open at the relay."""
+        return len(self._open) - len(self._released)
 
     async def read(self) -> None:
         """Take frames for ever; the socket rests while too much is unacknowledged.
@@ -69,6 +86,15 @@ class Dialogue:
             RelayError: the connection has ended, or must.
         """
         await self.connection.read(self._take, self._outbox)
+
+    async def say(self, message: bytes) -> None:
+        """Send a message when it is its turn.
+
+        Raises:
+            RelayError: the connection has ended.
+        """
+        await self.pace.turn()
+        await self.connection.send(message)
 
     def _take(self, frame: bytes) -> None:
         message = read_frame(self._intake, frame, self._open)
@@ -86,25 +112,67 @@ class Dialogue:
         return page
 
     async def wait_for(self, page: PageSubscription, idle_s: float) -> None:
-        """Wait for EOSE, CLOSED, or so many seconds without an event while we were reading."""
-        began = time.monotonic()
-        while not page.ended.is_set():
+        """Wait for the answer: EOSE and what may follow it, CLOSED, or so many seconds of silence while we read."""
+        began = loop_s()
+        while page.closed is None and loop_s() - began <= LONGEST_PAGE_S:
             seen = page.events + page.misfits
-            try:
-                async with asyncio.timeout(idle_s):
-                    await page.ended.wait()
-            except TimeoutError:
-                silent = page.events + page.misfits == seen and not self.connection.paused
-                if silent or time.monotonic() - began > LONGEST_PAGE_S:
+            if page.eose is not None:
+                rest_s = self.late_s - page.since_last_s
+                if rest_s <= 0:
                     return
+                await asyncio.sleep(rest_s)
+            elif await self._silence(page, idle_s) and page.events + page.misfits == seen:
+                return
 
-    async def release(self, subscription: Subscription) -> None:
-        """Close a subscription; what is still on its way is taken for a little while."""
-        if subscription.closed is None:
+    async def _silence(self, page: PageSubscription, idle_s: float) -> bool:
+        """Wait until a page ends; True if it did not, and was not kept from it by a pause of ours."""
+        refused = asyncio.create_task(self.refusal.wait())
+        ended = asyncio.create_task(page.ended.wait())
+        try:
+            await asyncio.wait({refused, ended}, timeout=idle_s, return_when=asyncio.FIRST_COMPLETED)
+            if refused.done() and not ended.done():
+                await asyncio.wait({ended}, timeout=min(AFTER_REFUSAL_S, idle_s))
+            return not ended.done() and not self.connection.paused
+        finally:
+            refused.cancel()
+            ended.cancel()
+
+    async def release(self, page: PageSubscription) -> None:
+        """Close a page; what is still on its way is taken for a while."""
+        page.release()
+        self._released.append(page)
+        while len(self._released) > _MOST_RELEASED:
+            self._open.pop(self._released.popleft().subid, None)
+        if not page.ended_by_relay:
+            await self.connection.send(close(page.subid))
+
+    async def end(self, subscription: Subscription) -> None:
+        """Close a subscription of which nothing more is taken."""
+        self._open.pop(subscription.subid, None)
+        if not subscription.ended_by_relay:
             await self.connection.send(close(subscription.subid))
-        self._late.append(subscription.subid)
-        while len(self._late) > _LATE_SUBSCRIPTIONS:
-            self._open.pop(self._late.popleft(), None)
+
+    def forget_notices(self) -> None:
+        """What was said until now is not about the next question."""
+        self.notice = None
+        self.refusal.clear()
+
+    def patience_s(self, idle_s: float) -> float:
+        """How much silence is waited for: less where the relay has asked who we are and was not told."""
+        return min(idle_s, UNTIL_SIGNED_IN_S) if self.auth.pending else idle_s
+
+    def late_pages(self) -> list[PageSubscription]:
+        """Questions that were closed and to which events came after EOSE."""
+        return [page for page in self._released if page.late]
+
+    def said(self, subscription: Subscription) -> Said | None:
+        """What the relay says against a subscription, by CLOSED or else by its newest notice; None: nothing."""
+        if subscription.closed is not None:
+            return understood(subscription.closed.prefix, subscription.closed.text)
+        if self.notice is not None:
+            said = understood(prefix_of(self.notice.text), self.notice.text)
+            return said if said.meaning is not Meaning.OTHER else None
+        return None
 
     async def note_held(self, held: Sequence[tuple[int, str]]) -> None:
         """Report events of the archive, by `created_at` and id, that the relay was shown to hold."""
@@ -112,51 +180,13 @@ class Dialogue:
             self._intake.held(held[start : start + _HELD_AT_ONCE])
             await self._outbox.room()
 
-    async def authenticate(self, refused: Subscription) -> bool:
-        """Answer the relay's challenge, once, if a key is configured; whether what was refused may be asked again."""
-        if self._auth_key is None:
-            return False
-        # Several subscriptions are refused at once: one answer holds for all of them.
-        async with self._authenticating:
-            if self._authenticated:
-                return not refused.authenticated
-            return await self._answer_challenge(self._auth_key)
-
-    async def _answer_challenge(self, auth_key: SecretStr) -> bool:
-        if self._auths >= MOST_AUTHS:
-            return False
-        try:
-            async with asyncio.timeout(CHALLENGE_TIMEOUT_S):
-                await self._challenged.wait()
-        except TimeoutError:
-            return False
-        challenge = self._challenge
-        if challenge is None or challenge == self._refused_challenge:
-            return False
-        self._auths += 1
-        secret = bytes.fromhex(auth_key.get_secret_value())
-        event_id, message = auth_message(secret, self._relay, challenge, int(time.time()))
-        answer = self._answers[event_id] = asyncio.get_running_loop().create_future()
-        try:
-            await self.connection.send(message)
-            async with asyncio.timeout(AUTH_TIMEOUT_S):
-                self._authenticated = (await answer).accepted
-        except TimeoutError:
-            self._authenticated = False
-        finally:
-            del self._answers[event_id]
-        if self._authenticated:
-            self.identity = public_key(secret)
-        else:
-            self._refused_challenge = challenge
-        return self._authenticated
-
     def _name(self, purpose: str) -> str:
         return f"{purpose}-{next(self._numbers)}"
 
     async def _request(self, subscription: Subscription) -> Subscription:
+        await self.pace.turn()
         self._open[subscription.subid] = subscription
-        subscription.authenticated = self._authenticated
+        subscription.session, subscription.challenges = self.auth.session, self.auth.challenges
         subscription.identity = self.identity
         await self.connection.send(req(subscription.subid, subscription.asked.to_wire()))
         return subscription
@@ -172,17 +202,20 @@ class Dialogue:
                 else:
                     self.exchanges.hear(message)
             case Notice():
-                self.notice = message
-                self.exchanges.notice(message)
+                self._heed(message)
             case NegMsg() | NegErr():
                 self.exchanges.hear(message)
-            case Auth(challenge) if len(challenge) <= MAX_CHALLENGE:
-                self._challenge = challenge
-                self._authenticated = False
-                self._challenged.set()
-            case Ok(event_id):
-                answer = self._answers.get(event_id)
-                if answer is not None and not answer.done():
-                    answer.set_result(message)
+            case Auth(challenge):
+                self.auth.hear(challenge)
+            case Ok(name, accepted, text):
+                if not self.auth.hear_ok(message) and not accepted and (refused := self._open.get(name)) is not None:
+                    # Some relays refuse a REQ so, by its subscription's id.
+                    refused.refuse(Closed(name, prefix_of(text), text))
             case _:
                 pass
+
+    def _heed(self, notice: Notice) -> None:
+        self.notice = notice
+        if understood(prefix_of(notice.text), notice.text).meaning is not Meaning.OTHER:
+            self.refusal.set()
+        self.exchanges.notice(notice)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from producers.relays.connection import RelayConnection
@@ -13,6 +13,8 @@ from producers.relays.messages import Closed, NegErr, NegMsg, Notice, neg_close,
 from schemas.filters import Filter
 
 Said = NegMsg | NegErr | Closed | Notice
+Say = Callable[[bytes], Awaitable[None]]
+"""Sends a message when it is its turn."""
 _REFUSAL = re.compile(
     r"error|invalid|unrecogni[sz]ed|bad msg|bad message|could not parse|disabled|not supported|unsupported|unknown"
     r"|negentropy|envelope|neg-",
@@ -25,11 +27,12 @@ _REFUSAL = re.compile(
 class Exchange:
     """What was said to one NEG-OPEN."""
 
-    def __init__(self, subid: str, connection: RelayConnection) -> None:
+    def __init__(self, subid: str, say: Say, connection: RelayConnection) -> None:
         """Bind a subscription id; nothing is sent here."""
         self.subid = subid
         self.ended = False
         """Whether the relay has ended it."""
+        self._say = say
         self._connection = connection
         self._answered = False
         self._said: Said | None = None
@@ -65,14 +68,15 @@ class Exchange:
 
     async def reply(self, payload: bytes) -> None:
         """Send our next message."""
-        await self._connection.send(neg_msg(self.subid, payload))
+        await self._say(neg_msg(self.subid, payload))
 
 
 class Exchanges:
     """All that are open on a connection."""
 
-    def __init__(self, connection: RelayConnection, unasked: Callable[[int], None]) -> None:
-        """Send through `connection`; messages that nothing waits for are counted, in bytes, by `unasked`."""
+    def __init__(self, say: Say, connection: RelayConnection, unasked: Callable[[int], None]) -> None:
+        """Send with `say` over `connection`; messages that nothing waits for are counted, in bytes, by `unasked`."""
+        self._say = say
         self._connection = connection
         self._unasked = unasked
         self._open: dict[str, Exchange] = {}
@@ -81,10 +85,10 @@ class Exchanges:
     @asynccontextmanager
     async def opened(self, asked: Filter, first: bytes) -> AsyncIterator[Exchange]:
         """Send NEG-OPEN with our first message, and NEG-CLOSE at the end."""
-        exchange = Exchange(f"neg-{next(self._numbers)}", self._connection)
+        exchange = Exchange(f"neg-{next(self._numbers)}", self._say, self._connection)
         self._open[exchange.subid] = exchange
         try:
-            await self._connection.send(neg_open(exchange.subid, asked.to_wire(), first))
+            await self._say(neg_open(exchange.subid, asked.to_wire(), first))
             try:
                 yield exchange
             except Exception:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import zlib
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from core.clock import TOLERANCE_S
 from producers.relays.pages import BEGINNING, FOREVER, Progress
+from producers.relays.read_ranges import DAY_S, joined, shared, touched
 from producers.relays.refusals import HOUR_S
 from schemas.coverage import FilterCoverage, GapReason, ReadRange
 from schemas.coverage import Gap as GapRecord
 from schemas.ranges import Range, complement, merge, subtract
 
-DAY_S = 86_400
 MAX_GAPS = 1000
 """Of all sets of a relay together, 110 bytes each in a record. The oldest are joined beyond it, so that a hostile relay
 cannot outgrow memory or Kafka's limit for a record."""
@@ -23,9 +24,8 @@ FIRST_RETRY_S = HOUR_S
 LONGEST_RETRY_S = 7 * DAY_S
 """A gap is asked for after an hour, two, four, up to a week: what a relay did not give ten times it may give after a
 change of its software."""
-_SAME_TIME_S = 600
-_LONG_AGO_S = 31 * DAY_S
-"""Neighbours read within ten minutes are one range; within a day, where no later pass goes by their times any more."""
+_LATEST_RETRY_S = LONGEST_RETRY_S * 5 // 4
+"""With its spread."""
 _CORRECTS = frozenset({GapReason.DISAGREEMENT, GapReason.DENSE_SECOND, GapReason.WITHHELD})
 """Reasons that tell that an earlier reading was not complete, and not only that this one failed."""
 
@@ -54,7 +54,8 @@ class FilterLedger:
         """Begin with a stored set, or an empty one."""
         self.filter = stored.filter
         self.identity = stored.identity
-        self._wire = stored.wire
+        self.wire = stored.wire
+        self._checked_s: int | None = None
         self._read: list[ReadRange] = list(stored.read)
         self._passed_s: dict[LatePass, int] = {}
         self._gaps = [OpenGap(gap.since, gap.until, gap.reason, gap.tries, gap.retry_at_s or 0) for gap in stored.gaps]
@@ -81,7 +82,7 @@ class FilterLedger:
                 self._passed_s[late] = now_s
                 again.append((max(now_s - late.span_s, BEGINNING), FOREVER))
         later = [(gap.since, gap.until) for gap in self._gaps if gap.retry_at_s > now_s]
-        return subtract(complement(subtract(self._ranges(), again), BEGINNING, now_s), later)
+        return subtract(complement(subtract(self.ranges, again), BEGINNING, now_s), later)
 
     def next_due_s(self, passes: Iterable[LatePass], now_s: int) -> int | None:
         """When a gap or a late pass is due next."""
@@ -112,7 +113,7 @@ class FilterLedger:
             if gap.reason in _CORRECTS:
                 self.forget(parts)
             else:
-                first, last = _touched(self._read, gap.since, gap.until)
+                first, last = touched(self._read, gap.since, gap.until)
                 parts = subtract(parts, [(since, until) for since, until, _ in self._read[first:last]])
             if gap.reason is not GapReason.WITHHELD:
                 # Another failure says nothing about what is withheld.
@@ -134,34 +135,71 @@ class FilterLedger:
         """These were read completely, but for what is known to be withheld."""
         read = subtract(read, [gap for since, until in read for gap in self._withheld(since, until)])
         self.forget(read)
-        self._read = _joined(sorted([*self._read, *[(since, until, at_s) for since, until in merge(read)]]), at_s)
+        self._read = joined(sorted([*self._read, *[(since, until, at_s) for since, until in merge(read)]]), at_s)
         if len(self._read) > MAX_RANGES:
-            self._read = _joined(self._read, at_s, within_s=FOREVER)[-MAX_RANGES:]
+            self._read = joined(self._read, at_s, within_s=FOREVER)[-MAX_RANGES:]
         for since, until in read:
             self._close_gaps(since, until)
 
     def heard(self, since: int, until: int, at_s: int) -> None:
         """A feed brought all that came; what a crawl has found to lack in these seconds lacks still."""
-        first, last = _touched(self._gaps, since, until)
+        first, last = touched(self._gaps, since, until)
         lacking = [(gap.since, gap.until) for gap in self._gaps[first:last] if gap.reason in _CORRECTS]
         self.mark_read(subtract([(since, until)], lacking), at_s)
 
     def forget(self, ranges: Iterable[Range]) -> None:
         """These do not count as read any more."""
         for low, high in ranges:
-            first, last = _touched(self._read, low, high)
+            first, last = touched(self._read, low, high)
             self._read[first:last] = [
                 (since, until, read_at)
                 for begin, end, read_at in self._read[first:last]
                 for since, until in subtract([(begin, end)], [(low, high)])
             ]
 
+    def follow(self, parts: Sequence[FilterLedger], *, whole: bool) -> None:
+        """Take over what was read by lists of kinds: what all of them have read.
+
+        Args:
+            parts: the sets of the lists, at least one.
+            whole: whether the lists name every kind that this filter asks for; otherwise those seconds are a gap.
+        """
+        common = parts[0]._read  # noqa: SLF001 - of the same class
+        for part in parts[1:]:
+            common = shared(common, part._read)  # noqa: SLF001
+        self._gaps = [gap for gap in self._gaps if gap.reason is not GapReason.BY_KINDS]
+        if whole:
+            for since, until, read_at in common:
+                self.mark_read([(since, until)], read_at)
+            return
+        named = [(since, until) for since, until, _ in common]
+        for since, until in subtract(named, [*self.ranges, *[(gap.since, gap.until) for gap in self._gaps]]):
+            gap = OpenGap(since, until, GapReason.BY_KINDS, 1, 0)
+            self._gaps.insert(bisect_left(self._gaps, gap), gap)
+
+    def check(self, now_s: int) -> None:
+        """Forget what claims to have been read, or to be asked, later than may be: a clock was ahead."""
+        checked_s, self._checked_s = self._checked_s, now_s
+        if checked_s is not None and checked_s <= now_s + TOLERANCE_S:
+            return
+        latest_s = int(now_s + TOLERANCE_S)
+        self._read = [
+            (since, min(until, latest_s), read_at)
+            for since, until, read_at in self._read
+            if since <= latest_s and read_at <= latest_s
+        ]
+        self._gaps = [
+            gap._replace(until=min(gap.until, latest_s), retry_at_s=min(gap.retry_at_s, latest_s + _LATEST_RETRY_S))
+            for gap in self._gaps
+            if gap.since <= latest_s
+        ]
+
     def record(self, sets: int) -> FilterCoverage:
         """The set as one of so many in a record."""
         self._gaps = self._bounded(MAX_GAPS // sets)
         return FilterCoverage(
             filter=self.filter,
-            wire=self._wire,
+            wire=self.wire,
             identity=self.identity,
             read=self._read[-(MAX_RANGES // sets) :],
             gaps=[
@@ -173,13 +211,13 @@ class FilterLedger:
         )
 
     def _withheld(self, since: int, until: int) -> list[Range]:
-        first, last = _touched(self._gaps, since, until)
+        first, last = touched(self._gaps, since, until)
         return [(gap.since, gap.until) for gap in self._gaps[first:last] if gap.reason is GapReason.WITHHELD]
 
     def _put_off(self, read: Iterable[Range], asked_s: int) -> None:
         """Gaps that were due, and that a reading of some of their seconds could not settle, wait again."""
         for since, until in read:
-            first, last = _touched(self._gaps, since, until)
+            first, last = touched(self._gaps, since, until)
             for gap in self._gaps[first:last]:
                 if gap.reason is GapReason.WITHHELD and gap.retry_at_s <= asked_s:
                     self._open_gap(gap.since, gap.until, gap.reason, asked_s)
@@ -191,7 +229,9 @@ class FilterLedger:
             return None
         return max(min(read) + late.every_s, self._passed_s.get(late, 0) + int(FIRST_RETRY_S))
 
-    def _ranges(self) -> list[Range]:
+    @property
+    def ranges(self) -> list[Range]:
+        """What was read."""
         return [(since, until) for since, until, _ in self._read]
 
     def _open_gap(self, since: int, until: int, reason: GapReason, asked_s: int) -> None:
@@ -205,14 +245,14 @@ class FilterLedger:
 
     def _close_gaps(self, since: int, until: int) -> list[OpenGap]:
         """Take these seconds out of all gaps; those that had some of them."""
-        first, last = _touched(self._gaps, since, until)
-        touched = self._gaps[first:last]
+        first, last = touched(self._gaps, since, until)
+        cut = self._gaps[first:last]
         self._gaps[first:last] = [
             gap._replace(since=low, until=high)
-            for gap in touched
+            for gap in cut
             for low, high in subtract([(gap.since, gap.until)], [(since, until)])
         ]
-        return touched
+        return cut
 
     def _bounded(self, most: int) -> list[OpenGap]:
         """The gaps, the oldest of them joined if there are too many. What lies between those is to be read again."""
@@ -228,23 +268,3 @@ class FilterLedger:
         )
         self.forget([(joined.since, joined.until)])
         return [joined, *rest]
-
-
-def _touched(spans: Sequence[ReadRange | OpenGap], since: int, until: int) -> tuple[int, int]:
-    """Where in sorted, disjoint spans those stand that have one of these seconds: first and behind the last."""
-    first = bisect_left(spans, since, key=lambda each: each[1])
-    return first, max(first, bisect_right(spans, until, key=lambda each: each[0]))
-
-
-def _joined(ranges: Iterable[ReadRange], now_s: int, within_s: int = _SAME_TIME_S) -> list[ReadRange]:
-    """Neighbours read at about the same time as one, with the earlier time: what it says must hold for all of it."""
-    joined: list[ReadRange] = []
-    for since, until, read_at in ranges:
-        if joined and since <= joined[-1][1] + 1:
-            first, last, earlier = joined[-1]
-            tolerance_s = max(within_s, DAY_S if until < now_s - _LONG_AGO_S else 0)
-            if abs(read_at - earlier) <= tolerance_s:
-                joined[-1] = (first, max(last, until), min(earlier, read_at))
-                continue
-        joined.append((since, until, read_at))
-    return joined

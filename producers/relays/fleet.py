@@ -183,7 +183,7 @@ class Fleet:
         session = self._end(url)
         if session is not None:
             # Not durable yet as it stands, but neither is it written before everything received until now is.
-            self._left[url] = session.ledger.record(0)
+            self._left[url] = session.coverage(0)
         if record is None or not record.allowed:
             return
         opened = self._open_session(record, coverage or self._left.pop(url, None))

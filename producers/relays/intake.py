@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.clock import CLOCK
 from producers.bundler import Bundler
 from producers.rejecting import Rejections
 from producers.relays.budget import Budget
@@ -74,7 +75,7 @@ class Intake:
             self._refuse(Reason.FILTER_MISMATCH, event, None, "does not fit the filter that was asked")
             return True
         try:
-            self._bundler.add(self._relay, time.time_ns() // 1_000_000, event, event_id)
+            self._bundler.add(self._relay, CLOCK.now_ms(), event, event_id)
         except EventError as error:
             self._refuse(error.reason, event, error.field, error.detail)
             return True
@@ -119,7 +120,7 @@ class Intake:
 
     def held(self, events: Sequence[tuple[int, str]]) -> None:
         """Report events of the archive, by `created_at` and id, that the relay was shown to hold."""
-        seen_at_ms = time.time_ns() // 1_000_000
+        seen_at_ms = CLOCK.now_ms()
         for created_at, event_id in events:
             self._bundler.add_held(HeldLine(self._relay, seen_at_ms, event_id, created_at))
 
@@ -133,7 +134,7 @@ class Intake:
 
     def _refuse(self, reason: Reason, value: bytes, field: str | None, detail: str) -> None:
         self.refused += 1
-        seen_at_ms = time.time_ns() // 1_000_000
+        seen_at_ms = CLOCK.now_ms()
         self._rejections.put(reason, value, seen_at_ms=seen_at_ms, relay=self._relay, field=field, detail=detail)
         self._charge(len(value))
 
@@ -144,7 +145,7 @@ class Intake:
 
     def _check_flood(self, subscription: Subscription) -> None:
         if subscription.flooded:
-            raise RelayError("flood", f"sent far more events than the limit of {subscription.asked.limit}", 60.0)
+            raise RelayError("flood", f"sent far more events than the limit of {subscription.asked.limit}", 5.0)
 
 
 def read_frame(intake: Intake, frame: bytes, subscriptions: Mapping[str, Subscription]) -> Message | None:

@@ -1,18 +1,21 @@
 """What has been read from one relay, in memory: filled by live feed and crawl, written to `coverage` when durable.
 
-One set for each configured filter and for each identity under which it was read. Sets that are not in use now are kept
-for a while: other filters or another key open ranges of their own, and whoever changes back finds the old.
+One set for each filter that is asked and for each identity under which it was read. Sets that are not in use now are
+kept for a while: other filters or another key open ranges of their own, and going back finds the old. A filter that is
+read by lists of kinds has a set for each list, and is read itself as far as the lists name every kind and all are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 
-from producers.relays.filter_ledger import DAY_S, FilterLedger, LatePass
+from core.clock import TOLERANCE_S
+from producers.relays.filter_ledger import FilterLedger, LatePass
 from producers.relays.pages import FOREVER, Progress
+from producers.relays.read_ranges import DAY_S
 from schemas.coverage import Coverage, FilterCoverage
 from schemas.filters import Filter
 from schemas.ranges import Range
@@ -32,6 +35,18 @@ LONGEST_WIRE_BYTES = 2048
 """Of a filter that is shown in the record; one with thousands of authors is known by its hash."""
 
 _Key = tuple[str, str | None]
+
+
+class ByKinds(NamedTuple):
+    """How a filter is read that a relay does not take as it is.
+
+    Attributes:
+        parts: the filters that are asked instead.
+        whole: whether together they ask for the same.
+    """
+
+    parts: Sequence[Filter]
+    whole: bool
 
 
 class Ledger:
@@ -59,6 +74,9 @@ class Ledger:
         self.cursor_s = stored.cursor_s if stored is not None else None
         self.identity: str | None = None
         self._filters = filters
+        self._by_kinds: dict[str, ByKinds] = {}
+        self.reading = dict(filters)
+        """What is asked, by hash: the filters, or lists of kinds instead."""
         self._lookback_s = lookback_days * DAY_S
         self._passes = [
             LatePass(days * DAY_S, every * DAY_S)
@@ -83,7 +101,7 @@ class Ledger:
     def assume(self, identity: str | None) -> None:
         """From now on everything is read as this public key; None: as nobody."""
         self.identity = identity
-        for name, wanted in self._filters.items():
+        for name, wanted in {**self._filters, **self.reading}.items():
             key = (name, identity)
             if key not in self._sets:
                 self._sets[key] = FilterLedger(FilterCoverage(filter=name, wire=_shown(wanted), identity=identity))
@@ -91,14 +109,36 @@ class Ledger:
                 self._begin_visit(self._sets[key])
             self._visited.setdefault(key, None)
 
+    def read_by_kinds(self, by_kinds: Mapping[str, ByKinds]) -> None:
+        """From now on these filters (by their hashes) are read by lists of kinds, and all others as they are."""
+        self._by_kinds = dict(by_kinds)
+        self.reading = {name: wanted for name, wanted in self._filters.items() if name not in by_kinds}
+        self.reading |= {part.filter_hash(): part for each in by_kinds.values() for part in each.parts}
+        self.assume(self.identity)
+
+    def kind_lists(self, filter_hash: str) -> list[tuple[int, ...]]:
+        """The lists of kinds by which a filter without kinds was read before, as far as the record shows them."""
+        wire = self._filters[filter_hash].to_wire()
+        lists = (
+            each.wire.get("kinds")
+            for each in self._sets.values()
+            if {**each.wire, "kinds": None} == {**wire, "kinds": None}
+        )
+        return [tuple(kinds) for kinds in lists if kinds]
+
     def backlog(self, filter_hash: str, now_s: int) -> list[Range]:
         """What is to be crawled: what was not read until now, what a reconnect and late passes read again, gaps due.
 
         The range from now on is always part of it: events may be dated into the future, and no reading settles those.
         """
+        self._check(now_s)
         self._visit(now_s)
         overlap_s = min(self._last_s(default=now_s), now_s) - RECONNECT_OVERLAP_S
         return [*self._set(filter_hash).backlog(overlap_s, now_s, self._passes), (now_s, FOREVER)]
+
+    def read(self, filter_hash: str) -> list[Range]:
+        """What counts as read of a filter."""
+        return self._set(filter_hash).ranges
 
     def next_due_s(self, now_s: int) -> int | None:
         """When a gap or a late pass is due next."""
@@ -122,8 +162,15 @@ class Ledger:
             self.changes += 1
             self.crawled += 1
 
+    def take_back(self, filter_hash: str, ranges: Iterable[Range]) -> None:
+        """What was called read is not: it was concluded from answers that were not whole."""
+        self._set(filter_hash).forget(ranges)
+        self.changes += 1
+        self.crawled += 1
+
     def heard(self, live_since_s: int, cursor_s: int) -> None:
         """The live feed of every filter was complete from `live_since_s` until `cursor_s`."""
+        self._check(cursor_s)
         if self.cursor_s is not None and cursor_s <= self.cursor_s:
             return
         self._visit(cursor_s)
@@ -137,7 +184,10 @@ class Ledger:
 
     def record(self, now_ms: int) -> Coverage:
         """The record for `coverage`. It may be published once everything received until now is durable."""
-        active = {(name, self.identity): self._set(name) for name in self._filters}
+        for name, by_kinds in self._by_kinds.items():
+            parts = [self._set(part.filter_hash()) for part in by_kinds.parts]
+            self._set(name).follow(parts, whole=by_kinds.whole)
+        active = {(name, self.identity): self._set(name) for name in {**self._filters, **self.reading}}
         old = {key: each for key, each in self._sets.items() if key not in active and each.end_s is not None}
         self._sets = {**active, **dict(list(old.items())[:MOST_OLD_SETS])}
         sets = [each.record(len(self._sets)) for each in self._sets.values()]
@@ -147,7 +197,15 @@ class Ledger:
         return self._sets[filter_hash, self.identity]
 
     def _active(self) -> list[FilterLedger]:
-        return [self._set(name) for name in self._filters]
+        return [self._set(name) for name in self.reading]
+
+    def _check(self, now_s: int) -> None:
+        """Believe nothing that claims to be of later than now: the host's clock was ahead when it was noted."""
+        if self.cursor_s is not None and self.cursor_s > now_s + TOLERANCE_S:
+            self.cursor_s = None
+            self.changes += 1
+        for each in self._sets.values():
+            each.check(now_s)
 
     def _last_s(self, default: int) -> int:
         """When the relay was last followed or, if it never was, read."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 from producers.relays.habits import Habits
 from producers.relays.pages import Page, Query, Seen
 from producers.relays.piece import Piece
+
+MOST_FACTORIAL = 20
+"""Events of one page that count as evidence; ten are enough, and factorials of thousands are costly."""
 
 
 class Order:
@@ -24,20 +28,20 @@ class Order:
         self.distrusted = False
         """The relay has contradicted itself in this window."""
         self._habits = habits
-        self._vouched = False
+        self._vouched_since: int | None = None
 
-    @property
-    def trusted(self) -> bool:
-        """Whether pages are taken as beginning with the newest."""
-        return not self.distrusted and self._habits.trusted(vouched=self._vouched)
+    def trusted(self, piece: Piece) -> bool:
+        """Whether pages of a range are taken as beginning with the newest."""
+        # A page that was whole passes any trial, so it speaks for what lies below it and for no other part.
+        return not self.distrusted and self._habits.trusted(vouched=self._vouched_since == piece.since)
 
     def learn(self, events: Sequence[Seen]) -> None:
         """Look at the order in which a page came."""
         seconds = [seen.at for seen in events]
         if any(later > earlier for earlier, later in itertools.pairwise(seconds)):
             self._habits.unsorted = True
-        elif len(seconds) >= self._habits.order_evidence and seconds[0] > seconds[-1]:
-            self._habits.newest_first = True
+        else:
+            self._habits.order_bits += math.log2(math.factorial(min(len(set(seconds)), MOST_FACTORIAL)))
 
     def wants_trial(self, piece: Piece, page: Page) -> bool:
         """Whether the relay is to be asked for what is newer than this page. A short page is not worth it."""
@@ -68,7 +72,7 @@ class Order:
         elif answer.cut is not None or not any(seen.at == _newest(page) for seen in newer):
             self.distrusted = True
         else:
-            self._vouched = True
+            self._vouched_since = piece.since
         return page
 
     def proven(self) -> None:

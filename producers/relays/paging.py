@@ -15,7 +15,7 @@ from producers.relays.habits import MOST_HIDDEN, Habits
 from producers.relays.order import Order
 from producers.relays.pages import FOREVER, Gap, Page, Progress, Query, Seen
 from producers.relays.piece import Mode, Piece, parts
-from producers.relays.vocabulary import Vocabulary, readable_kinds, says_kinds
+from producers.relays.vocabulary import RelayVocabulary, readable_kinds, says_kinds
 from schemas.coverage import GapReason
 from schemas.filters import Filter
 from schemas.ranges import Range
@@ -24,7 +24,7 @@ from schemas.ranges import Range
 class WindowReader:
     """One window: ask `query`, feed the page, until `query` is None."""
 
-    def __init__(self, window: Range, base: Filter, vocabulary: Vocabulary, habits: Habits) -> None:
+    def __init__(self, window: Range, base: Filter, vocabulary: RelayVocabulary, habits: Habits) -> None:
         """Read a window with the filter `base`, learning into `habits` how the relay answers."""
         self.queries = 0
         self.largest_page = 0
@@ -36,6 +36,8 @@ class WindowReader:
         self._habits = habits
         self._pieces = [Piece(*window)]
         self._order = Order(habits)
+        # Where there is nothing else to ask for, nothing else can be shown.
+        self._says_all = says_kinds(base) or not readable_kinds(base, vocabulary, 1)
 
     @property
     def left(self) -> list[Range]:
@@ -47,7 +49,7 @@ class WindowReader:
         if not self._pieces:
             return None
         piece = self._pieces[-1]
-        asked = piece.query(self._habits, self._kinds(piece), trusted=self._order.trusted)
+        asked = piece.query(self._habits, self._kinds(piece), trusted=self._order.trusted(piece))
         page = self._order.on_trial
         return asked if page is None else self._order.trial(page, asked)
 
@@ -92,17 +94,33 @@ class WindowReader:
             return Progress()
         return self._checked(piece, inside, page) if piece.mode is Mode.CHECK else self._taken(piece, inside, page)
 
+    def flooded(self, page: Page) -> Progress:
+        """Take in the beginning of an answer that was cut off for its length: more than fits was asked for."""
+        self.queries += 1
+        self.largest_page = max(self.largest_page, len(page.events))
+        piece = self._pieces[-1]
+        self._order.on_trial = None
+        inside = [seen for seen in page.events if piece.since <= seen.at <= piece.until]
+        if not inside or piece.mode is Mode.CHECK:
+            self._pieces.pop()
+            return piece.unread(GapReason.FILTER_IGNORED)
+        self._order.learn(page.events)
+        if self._order.trusted(piece):
+            return self._descended(piece, inside, page)
+        self._pieces.pop()
+        return self._apart(piece, inside)
+
     def _learn_bounds(self, piece: Piece, page: Page) -> None:
         """How much fits a page, and whether the second `until` is part of what is asked."""
         if page.cut is None:
             self._habits.cap = max(self._habits.cap, len(page.events))
-        asked = piece.asked_until(self._habits, trusted=self._order.trusted)
+        asked = piece.asked_until(self._habits, trusted=self._order.trusted(piece))
         if asked < FOREVER and any(seen.at == asked for seen in page.events):
             self._habits.exclusive_until = False
 
     def _taken(self, piece: Piece, inside: list[Seen], page: Page) -> Progress:
         self._order.learn(page.events)
-        trusted = self._order.trusted
+        trusted = self._order.trusted(piece)
         # The newest come first, also of an answer that broke off later.
         conclusive = page.cut is None or bool(inside)
         if trusted and conclusive and (judged := self._boundary(piece, inside)) is not None:
@@ -152,8 +170,8 @@ class WindowReader:
         reason = page.proves_nothing or self._crowded(piece, page)
         if reason is not None:
             return piece.unread(reason)
-        passed = self._order.trusted and any(seen.at < piece.since for seen in page.events)
-        if passed or piece.mode is Mode.EXPLICIT or says_kinds(self._base):
+        passed = self._order.trusted(piece) and any(seen.at < piece.since for seen in page.events)
+        if passed or piece.mode is Mode.EXPLICIT or self._says_all:
             return piece.settled()
         if piece.found:
             # A question with kinds has shown events that are not shown without: here it withholds too many others.
@@ -175,8 +193,9 @@ class WindowReader:
         if fresh and low < piece.until:
             if piece.known:
                 self._order.proven()
+                self._habits.proven_cap = max(self._habits.proven_cap, piece.above)
             # A short page too: the next one may be longer, and what is left may be of kinds that nobody names.
-            self._pieces.append(Piece(piece.since, low, known, piece.mode))
+            self._pieces.append(Piece(piece.since, low, known, piece.mode, above=len(page.events)))
             return Progress(read=[(low + 1, piece.until)])
         # Asking the same again would bring the same.
         above = [(low + 1, piece.until)] if low < piece.until else []
@@ -188,7 +207,7 @@ class WindowReader:
             self._pieces += below
             self.full_second = low, list(known.values())
             return Progress(above)
-        if piece.mode is Mode.EXPLICIT or says_kinds(self._base):
+        if piece.mode is Mode.EXPLICIT or self._says_all:
             self._pieces += below
             return Progress([(low, low), *above])
         self._pieces.append(Piece(piece.since, low, known, Mode.CHECK))
@@ -204,7 +223,7 @@ class WindowReader:
             return self._confirmed(piece, inside, page)
         self._pieces.pop()
         known = {**piece.known, **{seen.id: seen for seen in inside}}
-        if not self._order.trusted:
+        if not self._order.trusted(piece):
             piece.known, piece.mode, piece.cut = known, Mode.OPEN, piece.cut or page.cut
             return self._apart(piece, inside)
         high = max(seen.at for seen in fresh)
@@ -215,6 +234,10 @@ class WindowReader:
 
     def _confirmed(self, piece: Piece, inside: list[Seen], page: Page) -> Progress:
         """The question with kinds has shown nothing that was not known."""
+        if self._habits.fills_a_page(len(page.events)) and inside:
+            # What it did not show may have had no room.
+            self._pieces.pop()
+            return self._apart(piece, inside)
         asked = set(self._kinds(piece) or ())
         controls = {seen.id for seen in piece.known.values() if seen.kind in asked}
         unheard = bool(controls) and controls.isdisjoint(seen.id for seen in inside)
@@ -238,7 +261,7 @@ class WindowReader:
         ids = {seen.id for seen in inside}
         if any(event_id not in ids for event_id in piece.known):
             return piece.unread(GapReason.DISAGREEMENT)
-        if says_kinds(self._base):
+        if self._says_all:
             return piece.settled()
         piece.known = {seen.id: seen for seen in inside}
         piece.mode = Mode.CHECK
@@ -247,7 +270,7 @@ class WindowReader:
 
     def _crowded(self, piece: Piece, page: Page) -> GapReason | None:
         """Why nothing follows from what is not on a page that may be full of what was not asked for."""
-        crowded = self._habits.ignores_since and not self._order.trusted and self._may_hide(piece, page)
+        crowded = self._habits.ignores_since and not self._order.trusted(piece) and self._may_hide(piece, page)
         return GapReason.FILTER_IGNORED if crowded else None
 
     def _may_hide(self, piece: Piece, page: Page) -> bool:

@@ -32,6 +32,7 @@ class Piece:
         probe: `until` is asked for with one second more, to see whether the relay takes it as exclusive.
         found: a check has shown what the open question had not.
         cut: an answer about it broke off, so that it will not count as read.
+        above: how many events the page had that ended where this begins.
     """
 
     since: int
@@ -41,6 +42,7 @@ class Piece:
     probe: bool = False
     found: bool = False
     cut: GapReason | None = None
+    above: int = 0
 
     def knows_top(self) -> bool:
         """Whether events of its newest second are known."""

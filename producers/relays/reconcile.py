@@ -180,10 +180,10 @@ async def _ask(dialogue: Dialogue, base: Filter, ids: list[str], at_once: int, i
         asked = replace(base, ids=tuple(slice_), since=None, until=None, limit=len(slice_))
         page = await dialogue.request_page(asked)
         await dialogue.wait_for(page, idle_s)
-        await dialogue.release(page)
-        if not page.answered:
-            raise _refused(page.closed)
         missing += [event_id for event_id in slice_ if event_id not in page.ids]
+        await dialogue.release(page)
+        if not page.usable:
+            raise _refused(page.closed)
     return missing
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 
 MINUTE_S = 60.0
 HOUR_S = 3600.0
@@ -29,6 +30,13 @@ class RelayError(Exception):
         super().__init__(text)
         self.state = state
         self.wait_s = wait_s
+
+
+class AskOtherwiseError(RelayError):
+    """The relay is to be asked in another way, which was learnt: connect anew and do so."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__("learning", f"is asked in another way from now on; it said: {words}")
 
 
 def not_a_relay(text: str) -> RelayError:
@@ -60,7 +68,8 @@ def refused_upgrade(status: int, headers: Mapping[str, str], now_s: float) -> Re
     asked = retry_after_s(headers.get("Retry-After", ""), now_s)
     # Without a word of theirs: a limit passes in a minute, a ban does not.
     default = {429: MINUTE_S, 503: MINUTE_S, 403: 10 * MINUTE_S, 401: 10 * MINUTE_S}.get(status, 0.0)
-    state = "rate_limited" if status in {429, 503} else "refused"
+    # A host that is overloaded and does not say until when may be so for days.
+    state = "rate_limited" if status == HTTPStatus.TOO_MANY_REQUESTS or asked is not None else "refused"
     return RelayError(state, f"the handshake was answered with HTTP {status}", default if asked is None else asked)
 
 

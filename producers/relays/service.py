@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable
 
 from core import metrics
+from core.clock import BELIEVED_AFTER_S, CLOCK
 from core.kafka import Publisher, open_publisher
 from core.service import Service
 from core.settings import Settings
@@ -20,8 +21,8 @@ from producers.relays.budget import Budget
 from producers.relays.checkpoint import Checkpoints
 from producers.relays.connection import Dialling
 from producers.relays.fleet import Fleet
-from producers.relays.habits import Habits
 from producers.relays.ledger import Ledger
+from producers.relays.model import Model
 from producers.relays.session import Session, Shared
 from producers.relays.slots import Slots
 from producers.targets import full_name
@@ -33,6 +34,9 @@ from schemas.relay_url import Network, RelayUrlError, normalize
 logger = logging.getLogger(__name__)
 
 STAGE = "connector"
+_CLOCK_ADVICE = (
+    f"feeds are opened again, nothing counts as followed meanwhile, and it is believed after {BELIEVED_AFTER_S:.0f} s"
+)
 _FLEET_STOP_S = 2.0
 """One turn of the fleet, unless Kafka is away."""
 _WRITTEN = ("raw.bundles", "rejections", "coverage")
@@ -143,7 +147,15 @@ class ConnectorService(Service):
         }
 
     def tick(self) -> None:
-        """Refresh the gauge of relay states."""
+        """Refresh the gauge of relay states, and look at the host's clock."""
+        step_s = CLOCK.check()
+        if step_s is not None:
+            metrics.CLOCK_STEPS.inc()
+            logger.warning(
+                "the host's clock differs by %.1f s from the time that has passed: %s", step_s, _CLOCK_ADVICE
+            )
+            for session in self._fleet.sessions.values():
+                session.clock_stepped()
         counts = Counter(session.state for session in self._fleet.sessions.values())
         self._states |= set(counts)
         for state in self._states:
@@ -169,7 +181,7 @@ class ConnectorService(Service):
                 lookback_days=settings.lookback_days,
                 late_days=settings.late_days,
             ),
-            habits=Habits(limit=settings.page_limit),
+            model=Model(settings.page_limit, coverage.facts if coverage is not None else ()),
         )
 
     def _started(self) -> _Parts:
@@ -227,6 +239,7 @@ class _Parts:
             live_limit=connector.live_limit,
             eose_timeout_s=connector.eose_timeout_s,
             auth_key=connector.auth_key,
+            hold_s=connector.eose_hold_s,
             archive=self.archive,
         )
 

@@ -11,36 +11,38 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from core import metrics
-from core.backoff import Backoff
+from core.clock import CLOCK
 from core.waiting import brief
 from producers.bundler import Bundler
 from producers.outbox import Outbox
 from producers.rejecting import Rejections
 from producers.relays.archive_ids import ArchiveIds
 from producers.relays.budget import Budget
+from producers.relays.claims import HOLD_S, Claims
 from producers.relays.comparison import Comparing
 from producers.relays.connection import Dialling, FrameTooLargeError, RelayConnection, open_connection
+from producers.relays.conversation import Conversation
 from producers.relays.crawler import Crawler
 from producers.relays.dialogue import Dialogue
-from producers.relays.habits import Habits
 from producers.relays.intake import Intake
-from producers.relays.ledger import Ledger
-from producers.relays.live import BACKDATED_S, LiveFeed
+from producers.relays.ledger import SAME_VISIT_S, Ledger
+from producers.relays.live import BACKDATED_S
+from producers.relays.model import Model, Name
+from producers.relays.pace import Paces
+from producers.relays.reconnects import MINIMUM_UPTIME_S, Reconnects
 from producers.relays.refusals import HOUR_S, RelayError
 from producers.relays.slots import Slots
-from producers.relays.together import run_together
+from producers.relays.spelling import dial_url
 from producers.relays.vocabulary import Vocabulary
+from producers.relays.wording import Meaning, Said
+from schemas.coverage import Coverage
 from schemas.filters import Filter
+from schemas.registrable import registrable_domain
 from schemas.relay_record import RelayRecord
 from schemas.relay_url import RelayUrl
 
 logger = logging.getLogger(__name__)
 
-FIRST_WAIT_S = 1.0
-LONGEST_WAIT_S = HOUR_S
-"""A relay that is dead for weeks is tried a few dozen times a day; eight thousand of them make two tries a second."""
-MINIMUM_UPTIME_S = 60.0
-"""A connection that lasted so long was a success. Relays that accept and drop would be hammered otherwise."""
 VISIT_S = 600.0
 """A regular relay that is read and has been live for so long gives its place to one that waits."""
 LONGEST_VISIT_S = HOUR_S
@@ -60,93 +62,108 @@ class Shared:
     live_limit: int
     eose_timeout_s: float
     auth_key: SecretStr | None
+    hold_s: float = HOLD_S
     archive: ArchiveIds | None = None
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    paces: Paces = field(default_factory=Paces)
 
 
 class Session:
     """One relay. `run` lasts until cancelled; everything a relay can do wrong ends in a state and a wait."""
 
     def __init__(
-        self, record: RelayRecord, url: RelayUrl, shared: Shared, *, budget: Budget, ledger: Ledger, habits: Habits
+        self, record: RelayRecord, url: RelayUrl, shared: Shared, *, budget: Budget, ledger: Ledger, model: Model
     ) -> None:
         """Prepare; nothing is opened yet."""
         self.record = record
         self.host = url.host
         self.ledger = ledger
+        self.model = model
         self.intake = Intake(record.url, shared.bundler, shared.rejections, budget)
         self.last_error: str | None = None
         self.retry_at_s: float | None = None
         self._url = url
         self._shared = shared
         self._budget = budget
+        # Hosts count by address. The operator's own relays may all be on his machine, and are counted each.
+        self._pace = shared.paces.of(f"{url.host}:{url.port}" if record.allow_private else url.host)
+        self._vocabulary = shared.vocabulary.of(registrable_domain(url.host))
+        self._claims = Claims(ledger, shared.hold_s)
         comparing = Comparing(record.url, shared.archive, shared.eose_timeout_s) if shared.archive is not None else None
         self._crawler = Crawler(
-            shared.filters,
-            ledger,
-            habits,
-            shared.eose_timeout_s,
-            vocabulary=shared.vocabulary,
-            comparing=comparing,
+            ledger, model, self._vocabulary, self._claims, shared.eose_timeout_s, comparing=comparing
         )
-        self._feeds: list[LiveFeed] = []
+        self._reconnects = Reconnects()
+        self._conversation: Conversation | None = None
         self._backdated_s = BACKDATED_S
-        self._connection: RelayConnection | None = None
-        self._backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
+        self._was_cut = False
+        self._left_s: float | None = None
         self._state = "waiting"
 
     @property
     def state(self) -> str:
         """One word: waiting, connecting, connected, crawling, live, paused, or why it is away."""
-        connection = self._connection
-        if connection is None:
+        conversation = self._conversation
+        if conversation is None:
             return self._state
-        if connection.paused:
+        if conversation.connection.paused:
             return "paused"
-        if not self._feeds_answered():
+        if not conversation.started:
             return "connected"
         if not self._crawler.finished.is_set():
             return "crawling"
-        return "live" if all(feed.open.is_set() for feed in self._feeds) else "connected"
+        return "live" if conversation.followed else "connected"
+
+    @property
+    def changes(self) -> int:
+        """Counts changes of the record of coverage."""
+        return self.ledger.changes + self.model.changes
+
+    @property
+    def crawled(self) -> int:
+        """Counts those that are more than a moved cursor."""
+        return self.ledger.crawled + self.model.changes
+
+    def coverage(self, now_ms: int) -> Coverage:
+        """The record for `coverage`. It may be published once everything received until now is durable."""
+        return self.ledger.record(now_ms).model_copy(update={"facts": self.model.facts})
 
     async def run(self) -> None:
         """Be with the relay until cancelled."""
         while True:
             self._state = "waiting"
+            progress, lasted_s = self._progress, 0.0
             try:
                 async with self._shared.slots.place(self.record, self._url):
-                    error = await self._visit()
+                    error, lasted_s = await self._visit()
             except Exception as unexpected:
                 # No relay may end the process for the others, also where it found a fault of ours.
                 logger.exception("%s: unexpected failure", self.record.url)
                 error = RelayError("failed", f"unexpected failure: {brief(unexpected)}", HOUR_S)
             finally:
-                self._connection = None
-            wait_s = max(error.wait_s, self._backoff.next_s())
+                self._conversation = None
+            wait_s = self._reconnects.wait_s(error, progress=self._progress > progress, lasted_s=lasted_s)
             self._state, self.last_error = error.state, str(error)
             metrics.RELAY_FAILURES.labels(error.state).inc()
             logger.info("%s: %s; again in %.0f s", self.record.url, error, wait_s)
-            self.retry_at_s = time.time() + wait_s
+            self.retry_at_s = CLOCK.now_s() + wait_s
             await asyncio.sleep(wait_s)
             self.retry_at_s = None
 
     def cut(self) -> None:
         """End the connection at once; for a session that was cancelled and still says goodbye."""
-        if self._connection is not None:
-            self._connection.cut()
+        if self._conversation is not None:
+            self._conversation.connection.cut()
 
     def note_time(self) -> None:
         """Move the cursor to what the live feed has certainly brought. Called every second and before each record."""
-        connection = self._connection
-        if connection is None or not self._feeds or not all(feed.open.is_set() for feed in self._feeds):
-            return
-        if any(feed.identity != self.ledger.identity for feed in self._feeds):
-            # Opened before AUTH was answered: what it brings is not what the present key may see.
-            return
-        cursor_s = connection.complete_until_s
-        since_s = max(feed.since_s for feed in self._feeds)
-        if cursor_s >= since_s:
-            self.ledger.heard(since_s, int(cursor_s))
+        if self._conversation is not None:
+            self._conversation.note_time()
+
+    def clock_stepped(self) -> None:
+        """The host's clock was set, or set back."""
+        if self._conversation is not None:
+            self._conversation.reopen_feeds()
 
     def status(self) -> dict[str, object]:
         """What a person wants to know about this relay."""
@@ -156,7 +173,7 @@ class Session:
             "received": self.intake.received,
             "refused": self.intake.refused,
             "last_error": self.last_error,
-            "retry_in_s": max(0, round(self.retry_at_s - time.time())) if self.retry_at_s is not None else None,
+            "retry_in_s": max(0, round(self.retry_at_s - CLOCK.now_s())) if self.retry_at_s is not None else None,
             "crawl": {
                 "done": self._crawler.finished.is_set(),
                 "position_s": self._crawler.position(),
@@ -166,80 +183,87 @@ class Session:
                 "withheld": self._crawler.withheld,
             },
             "cursor_s": self.ledger.cursor_s,
+            "model": self.model.status(),
         }
 
-    async def _visit(self) -> RelayError:
-        """Connect and stay as long as it lasts; why it ended."""
+    @property
+    def _progress(self) -> int:
+        return self._claims.progress + self._crawler.advances
+
+    async def _visit(self) -> tuple[RelayError, float]:
+        """Connect and stay as long as it lasts; why it ended, and after how many seconds."""
         pause_s = self._budget.pause_s(time.monotonic())
         if pause_s:
-            return RelayError("over_budget", "sent more refused input in an hour than the budget allows", pause_s)
+            return RelayError("over_budget", "sent more refused input in an hour than the budget allows", pause_s), 0.0
         self._state = "connecting"
+        self._begin_visit()
+        # Hosts count handshakes with the messages.
+        await self._pace.turn()
         try:
-            connection = await open_connection(self.record, self._url, self._shared.dialling)
+            connection = await open_connection(self._as_learnt(), self._url, self._shared.dialling)
         except RelayError as error:
-            return error
-        # What was answered is dialled first from now on.
-        self.record = self.record.model_copy(update={"spelling": connection.dialled_url})
+            if error.state == "rate_limited":
+                self._pace.refused(Said(Meaning.RATE, wait_s=error.wait_s))
+            return error, 0.0
+        if connection.dialled_url != dial_url(self.record):
+            evidence = "answered where the spelling that was given was not"
+            self.model.learn(Name.URL, connection.dialled_url, evidence, int(CLOCK.now_s()))
         began = time.monotonic()
-        self._connection = connection
         self.last_error = None
+        ended = await self._converse(connection)
+        return ended, time.monotonic() - began
+
+    async def _converse(self, connection: RelayConnection) -> RelayError:
+        """Talk until the connection ends, or the relay's turn is over; why."""
+        shared, began = self._shared, time.monotonic()
+        url, auth_key = connection.dialled_url, shared.auth_key
+        dialogue = Dialogue(url, connection, self.intake, shared.outbox, auth_key=auth_key, pace=self._pace)
+        talk = self._conversation = Conversation(
+            dialogue,
+            self._crawler,
+            self.model,
+            self._claims,
+            self._vocabulary,
+            eose_timeout_s=shared.eose_timeout_s,
+        )
+        # The stored events of a feed must not use up a connection that bears few.
+        limit = 1 if self._was_cut else min(shared.live_limit, self.model.page_limit)
         try:
-            await self._converse(connection)
-        except FrameTooLargeError as error:
-            if self._feeds_answered():
-                self._crawler.passed_by()
-            else:
-                # It is among the stored events with which a feed begins: without these, the crawl gets to pass it by.
-                self._backdated_s = 0
-            return self._over_size(error)
-        except RelayError as error:
-            self._backdated_s = BACKDATED_S
-            return error
+            ended = await talk.talk(shared.filters, self._turn(), limit=limit, backdated_s=self._backdated_s)
         finally:
-            self.note_time()
-            if time.monotonic() - began >= MINIMUM_UPTIME_S:
-                self._backoff.reset()
             await connection.close()
-        self._backdated_s = BACKDATED_S
-        return RelayError("resting", "another relay had its turn")
+        self._left_s = time.monotonic()
+        self._was_cut |= dialogue.received > 0 and self._left_s - began < MINIMUM_UPTIME_S
+        # A frame that is too large may be among the stored events with which a feed begins: without these, the crawl
+        # gets to pass it by.
+        too_large = isinstance(ended, FrameTooLargeError)
+        self._backdated_s = 0 if too_large and not talk.started else BACKDATED_S
+        return self._over_size(ended) if too_large else ended
 
-    def _feeds_answered(self) -> bool:
-        return bool(self._feeds) and all(feed.answered.is_set() for feed in self._feeds)
+    def _begin_visit(self) -> None:
+        """What was proved of a relay holds for as long as it is not left for long."""
+        if self._left_s is None or time.monotonic() - self._left_s > SAME_VISIT_S:
+            self.model.begin_visit(int(CLOCK.now_s()))
+            self._claims.begin_visit()
+            self._pace.begin_at(self.model.interval_s)
+            self._was_cut = self.model.cut
 
-    def _over_size(self, error: FrameTooLargeError) -> RelayError:
+    def _as_learnt(self) -> RelayRecord:
+        """The record with the spelling of its URL that was answered."""
+        spelling = self.model.text(Name.URL)
+        return self.record if spelling is None else self.record.model_copy(update={"spelling": spelling})
+
+    def _over_size(self, error: RelayError) -> RelayError:
         try:
             self.intake.too_large(self._shared.dialling.frame_max_bytes)
         except RelayError as over:
             return over
         return error
 
-    async def _converse(self, connection: RelayConnection) -> None:
-        """Read, ping, feed and crawl at once, until the turn is over.
-
-        Raises:
-            RelayError: the first of them that ended.
-        """
-        shared = self._shared
-        dialogue = Dialogue(connection.dialled_url, connection, self.intake, shared.outbox, shared.auth_key)
-        self._feeds = [
-            LiveFeed(base, shared.live_limit, shared.eose_timeout_s, backdated_s=self._backdated_s)
-            for base in shared.filters.values()
-        ]
-        work = [dialogue.read(), connection.keep_alive(), self._crawl(dialogue)]
-        work += [feed.run(dialogue) for feed in self._feeds]
-        if self.record.lane == "regular":
-            work.append(self._turn())
-        # In this order: what the reader says is nearest to the cause.
-        await run_together(*work)
-
-    async def _crawl(self, dialogue: Dialogue) -> None:
-        # The feeds first: what arrives after they are open comes through them, what was stored before is crawled.
-        for feed in self._feeds:
-            await feed.answered.wait()
-        await self._crawler.run(dialogue)
-
     async def _turn(self) -> None:
-        """Return when a relay that waits should have this one's place."""
+        """Return when a relay that waits should have this one's place; of the priority lane, never."""
+        if self.record.lane == "priority":
+            await asyncio.Event().wait()
         await asyncio.sleep(VISIT_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_VISIT_S - VISIT_S):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from producers.relays.pages import Seen
 from schemas.filters import Filter
@@ -12,10 +12,19 @@ from schemas.kinds import MAX_KIND
 WITHHELD_KINDS = (4, 1059)
 """Direct messages and gift wraps: strfry counts them against the limit and then withholds them from strangers
 (nostr-facts section 11, rule 1), so they are never asked for together with others."""
-MOST_KINDS = 1000
+WITNESSES = 3
+"""Owners (registrable domains) whose relays must have given a kind or an author before others are asked for it."""
+MOST_OWN_KINDS = 32
+"""Kinds of one relay that are not registered. Software has a few of its own; hundreds are invented."""
+MOST_OWN_AUTHORS = 256
+"""Authors of one relay, the newest met: 30 KB."""
+MOST_KINDS = 256
+"""Shared kinds: as many as there are registered ones."""
 MOST_AUTHORS = 5000
-"""Half a megabyte for all relays of a process together; the newest are kept."""
-_COMMON = (0, 1, 3, 5, 6, 7, 1984, 9735, 10002, 30023)
+"""Shared authors: half a megabyte for all relays of a process together."""
+MOST_OFFERS = 20_000
+"""Kinds and authors that wait for witnesses, the newest: 4 MB."""
+COMMON_KINDS = (0, 1, 3, 5, 6, 7, 1984, 9735, 10002, 30023)
 """What most events are; few enough for relays that take no more than ten kinds in a filter."""
 _REGISTERED = (
     *(2, 8, 9, 11, 13, 14, 15, 16, 17, 20, 21, 22, 40, 41, 42, 43, 44, 62, 64, 818, 1018, 1021, 1022, 1040, 1063, 1068),
@@ -28,33 +37,91 @@ _REGISTERED = (
     *(39002, 39089, 39701),
 )
 """Kinds that NIPs define and relays store, without whole ranges of them."""
-Key = TypeVar("Key")
+REGISTERED_KINDS = (*COMMON_KINDS, *_REGISTERED)
+"""The common ones first."""
+_KNOWN = frozenset((*REGISTERED_KINDS, *WITHHELD_KINDS))
+Key = TypeVar("Key", int, str)
 _HEX = frozenset("0123456789abcdef")
 
 
 class Vocabulary:
-    """What was met so far on any relay of this process, bounded: a relay can fill it with nonsense, not outgrow it."""
+    """What is known to all relays of a process: what NIPs register, and what relays of several owners gave.
+
+    Relays may send anything, and signing invented kinds costs nothing: so no single owner adds to what others are
+    asked for, and what is registered stays in front.
+    """
 
     def __init__(self) -> None:
-        """Begin with the kinds that everybody knows."""
-        self._kinds: dict[int, None] = dict.fromkeys((*reversed(_REGISTERED), *reversed(_COMMON)))
+        """Begin with the registered kinds."""
+        self._kinds: _Shared[int] = _Shared(MOST_KINDS)
+        self._authors: _Shared[str] = _Shared(MOST_AUTHORS)
+
+    def of(self, domain: str) -> RelayVocabulary:
+        """What is known of a relay with this registrable domain, which adds to what all know."""
+        return RelayVocabulary(self._kinds, self._authors, domain)
+
+
+class RelayVocabulary:
+    """Kinds and authors to ask one relay for."""
+
+    def __init__(self, kinds: _Shared[int], authors: _Shared[str], domain: str) -> None:
+        """Begin with what all know; `Vocabulary.of` makes one."""
+        self._shared_kinds = kinds
+        self._shared_authors = authors
+        self._domain = domain
+        self._kinds: dict[int, None] = {}
         self._authors: dict[str, None] = {}
 
     def learn(self, events: Iterable[Seen]) -> None:
         """Take in a page."""
         for seen in events:
-            if 0 <= seen.kind <= MAX_KIND:
-                _renew(self._kinds, seen.kind, MOST_KINDS)
-            if is_author(seen.author):
-                _renew(self._authors, seen.author, MOST_AUTHORS)
+            kind, author = seen.kind, seen.author
+            # The first ones stay: what a relay is asked for must not change with each page.
+            room = len(self._kinds) < MOST_OWN_KINDS
+            if room and 0 <= kind <= MAX_KIND and kind not in self._kinds and kind not in _KNOWN:
+                self._kinds[kind] = None
+                self._shared_kinds.offer(kind, self._domain)
+            if author not in self._authors and is_author(author):
+                self._authors[author] = None
+                if len(self._authors) > MOST_OWN_AUTHORS:
+                    del self._authors[next(iter(self._authors))]
+                self._shared_authors.offer(author, self._domain)
 
     def kinds(self) -> tuple[int, ...]:
-        """Known kinds, the newest met first."""
-        return tuple(reversed(self._kinds))
+        """Known kinds: the registered ones, this relay's own, those of others."""
+        return tuple(dict.fromkeys((*REGISTERED_KINDS, *self._kinds, *self._shared_kinds.known)))
+
+    def new_kinds(self) -> tuple[int, ...]:
+        """Those of them that are not registered."""
+        return tuple(dict.fromkeys((*self._kinds, *self._shared_kinds.known)))
 
     def authors(self) -> tuple[str, ...]:
-        """Known authors, the newest met first."""
-        return tuple(reversed(self._authors))
+        """Known authors: this relay's own, the newest first, then those of others."""
+        return tuple(dict.fromkeys((*reversed(self._authors), *self._shared_authors.known)))
+
+
+class _Shared(Generic[Key]):
+    """What relays of several owners gave."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.known: dict[Key, None] = {}
+        self._offers: dict[Key, tuple[str, ...]] = {}
+
+    def offer(self, key: Key, domain: str) -> None:
+        """A relay of this domain gave it."""
+        if key in self.known:
+            return
+        domains: tuple[str, ...] = self._offers.pop(key, ())
+        if domain not in domains:
+            domains = (*domains, domain)
+        if len(domains) >= WITNESSES:
+            if len(self.known) < self._most:
+                self.known[key] = None
+            return
+        self._offers[key] = domains
+        if len(self._offers) > MOST_OFFERS:
+            del self._offers[next(iter(self._offers))]
 
 
 def is_author(text: str) -> bool:
@@ -67,14 +134,7 @@ def says_kinds(base: Filter) -> bool:
     return base.ids is not None or (base.kinds is not None and not set(base.kinds) & set(WITHHELD_KINDS))
 
 
-def readable_kinds(base: Filter, vocabulary: Vocabulary, most: int) -> tuple[int, ...]:
+def readable_kinds(base: Filter, vocabulary: RelayVocabulary, most: int) -> tuple[int, ...]:
     """Kinds to ask for explicitly, without those that relays withhold; empty if the filter wants no other."""
-    wanted = base.kinds if base.kinds is not None else (*_COMMON, *vocabulary.kinds())
+    wanted = base.kinds if base.kinds is not None else vocabulary.kinds()
     return tuple(dict.fromkeys(kind for kind in wanted if kind not in WITHHELD_KINDS))[:most]
-
-
-def _renew(known: dict[Key, None], key: Key, most: int) -> None:
-    known.pop(key, None)
-    known[key] = None
-    if len(known) > most:
-        del known[next(iter(known))]

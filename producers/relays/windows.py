@@ -19,6 +19,8 @@ SMALLEST_S = 1 << 12
 NIP-77 compares in a few messages."""
 LARGEST_S = 1 << 25
 """A year and three weeks: a relay with nothing in it is asked about all of Nostr's time in a dozen windows."""
+WHOLE_S = 1 << 40
+"""All of time until now as one window: for filters that bring little each."""
 _FIRST_LENGTH_S = 1 << 17
 """A day and a half: less than a page on most relays."""
 _QUIET = 20
@@ -56,16 +58,19 @@ class Windows:
         """Tell how many queries the last window took, and its largest page, for the length of the next."""
         if not self._measured:
             return
-        length_s = self._habits.window_s or _FIRST_LENGTH_S
+        was_s = length_s = self._habits.window_s or _FIRST_LENGTH_S
         if largest_page <= _QUIET:
             length_s *= 4
+        elif largest_page > self._habits.limit:
+            # It sends everything at once, whatever is asked.
+            length_s //= 2
         elif queries <= _FEW:
             length_s *= 2
         elif queries > _FLOOD:
             length_s //= 8
         elif queries > _MANY:
             length_s //= 2
-        self._habits.window_s = min(max(length_s, SMALLEST_S), LARGEST_S)
+        self._habits.window_s = min(max(length_s, min(SMALLEST_S, was_s)), max(LARGEST_S, was_s))
 
     def divide(self, window: Range) -> bool:
         """Take a window back, to be cut into smaller ones; False if it is as small as they get."""
@@ -78,6 +83,10 @@ class Windows:
         self._habits.window_s = length_s
         self._left.append(window)
         return True
+
+    def shorten(self, length_s: int) -> None:
+        """Let the next windows have about this length."""
+        self._habits.window_s = 1 << max(0, min(length_s, LARGEST_S).bit_length() - 1)
 
     def clear(self) -> list[Range]:
         """What was not taken, which is dropped."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import orjson
 
 from schemas import bundle, event_record, sighting
-from schemas.coverage import Coverage, FilterCoverage, Gap, GapReason
+from schemas.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
 from schemas.erasure import Cause, Erasure
 from schemas.event import Event, encode_event
 from schemas.event_id import IdForm, compute_id
@@ -146,6 +146,14 @@ def build() -> dict[str, Example]:
                         identity=public_key(SECRET),
                         read=[(0, CREATED_AT - 86_401, CREATED_AT - 3600)],
                     ),
+                ],
+                facts=[
+                    Fact(
+                        name="interval_s",
+                        value=6.3,
+                        evidence="rate-limited: at most 10 requests a minute",
+                        at_s=CREATED_AT,
+                    )
                 ],
                 updated_at_ms=SEEN_AT_MS,
             ).encode(),

@@ -114,7 +114,7 @@ async def conversation(relay_url: str, *, refused_bytes: int = 1 << 30) -> Async
     rejections = Rejections(outbox, "rejections", PARTITIONS, "connector")
     taking = Intake(url.url, bundler, rejections, Budget(refused_bytes, 1 << 30))
     connection = await open_connection(record, url, DIALLING)
-    dialogue = Dialogue(url.url, connection, taking, outbox, None)
+    dialogue = Dialogue(url.url, connection, taking, outbox)
     running = [asyncio.create_task(dialogue.read()), asyncio.create_task(outbox.run())]
     try:
         async with asyncio.timeout(60):

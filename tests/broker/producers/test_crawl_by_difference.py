@@ -12,10 +12,12 @@ from pydantic import SecretStr
 
 from core.settings import Settings
 from producers.relays.archive_ids import ArchiveIds
+from producers.relays.claims import Claims
 from producers.relays.comparison import Comparing
 from producers.relays.crawler import Crawler
-from producers.relays.habits import Habits
 from producers.relays.ledger import Ledger
+from producers.relays.model import Model
+from producers.relays.vocabulary import Vocabulary
 from schemas.bundle import BundleLine
 from schemas.event import encode_event
 from schemas.filters import Filter
@@ -48,7 +50,9 @@ async def test_what_is_archived_is_compared_and_only_what_lacks_comes(servers: S
         ids = ArchiveIds(Settings(data_dir=Path("unused"), postgres={"dsn": SecretStr(dsn_of(servers, NAME))}))
         comparing = Comparing(url, ids, 5.0)
         ledger = Ledger(url, filters, None)
-        crawler = Crawler(filters, ledger, Habits(limit=100), 5.0, comparing=comparing)
+        crawler = Crawler(
+            ledger, Model(100), Vocabulary().of("relay.example"), Claims(ledger, hold_s=0), 5.0, comparing=comparing
+        )
         began_s = int(time.time())
         async with conversation(url) as talk:
             crawling = asyncio.create_task(crawler.run(talk.dialogue))

@@ -16,10 +16,12 @@ from websockets.asyncio.server import ServerConnection
 
 from core.settings import Settings
 from producers.relays.archive_ids import ArchiveIds
+from producers.relays.claims import Claims
 from producers.relays.comparison import MOST_TOO_MANY, Comparing, Instead
 from producers.relays.crawler import Crawler
-from producers.relays.habits import Habits
 from producers.relays.ledger import Ledger
+from producers.relays.model import Model
+from producers.relays.vocabulary import Vocabulary
 from schemas.bundle import BundleLine
 from schemas.coverage import Coverage, FilterCoverage, GapReason
 from schemas.event import Event, encode_event
@@ -74,7 +76,14 @@ async def crawled(relay: Reconciling, ids: ArchiveIds, stored: Coverage | None) 
     """What is covered afterwards, and the events that came."""
     async with relay, conversation(relay.url) as talk:
         ledger = Ledger(RELAYS[0], FILTERS, stored)
-        crawler = Crawler(FILTERS, ledger, Habits(limit=500), 5.0, comparing=Comparing(RELAYS[0], ids, 5.0))
+        crawler = Crawler(
+            ledger,
+            Model(500),
+            Vocabulary().of("relay.example"),
+            Claims(ledger, hold_s=0),
+            5.0,
+            comparing=Comparing(RELAYS[0], ids, 5.0),
+        )
         crawling = asyncio.create_task(crawler.run(talk.dialogue))
         async with asyncio.timeout(60):
             await crawler.finished.wait()

@@ -9,7 +9,7 @@ from typing import Literal
 from producers.relays.crawl import Planner
 from producers.relays.habits import Habits
 from producers.relays.pages import Difference, Gap, Page, Query, Seen
-from producers.relays.vocabulary import WITHHELD_KINDS, Vocabulary
+from producers.relays.vocabulary import WITHHELD_KINDS, RelayVocabulary
 from schemas.coverage import GapReason
 from schemas.filters import Filter
 from schemas.ranges import Range, merge, subtract
@@ -129,7 +129,7 @@ def crawl(
     habits: Habits | None = None,
     base: Filter | None = None,
     *,
-    vocabulary: Vocabulary | None = None,
+    vocabulary: RelayVocabulary | None = None,
     most_queries: int = 20_000,
 ) -> Crawled:
     """Crawl until the planner has nothing more to ask."""

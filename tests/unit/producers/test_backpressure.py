@@ -46,7 +46,7 @@ async def test_the_socket_rests_while_too_much_is_unacknowledged() -> None:
         url = normalize(relay.url, allow_private=True)
         intake = Intake(url.url, bundler, Rejections(outbox, "rejections", 4, "connector"), Budget(1 << 30, 1 << 30))
         connection = await open_connection(record(url), url, DIALLING)
-        dialogue = Dialogue(url.url, connection, intake, outbox, None)
+        dialogue = Dialogue(url.url, connection, intake, outbox)
         reading = asyncio.create_task(dialogue.read())
         await dialogue.subscribe(Filter(since=0, limit=100))
         for _ in range(3):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producers.relays.crawl import Planner
-from producers.relays.habits import Habits
+from producers.relays.habits import ORDER_BITS, Habits
 from producers.relays.pages import BEGINNING, FOREVER, Difference, Gap, Page, Query, Seen
 from producers.relays.vocabulary import WITHHELD_KINDS, Vocabulary
 from schemas.coverage import GapReason
@@ -55,7 +55,7 @@ def relays(draw: st.DrawFn) -> SimulatedRelay:
 
 def habits_for(relay: SimulatedRelay) -> Habits:
     """No relay has a cap as small as these, so what is taken for dense, or for an order, is smaller too."""
-    return Habits(limit=500, smallest_cap=relay.cap, order_evidence=10 if relay.order == "any" else 2)
+    return Habits(limit=500, smallest_cap=relay.cap, order_bits_wanted=ORDER_BITS if relay.order == "any" else 1)
 
 
 @settings(max_examples=400, deadline=None)
@@ -81,7 +81,7 @@ def test_what_a_cap_hides_is_a_gap_and_never_called_read(
     events: list[Seen], cap: int, order: Order, ties: Ties, exclusive: bool
 ) -> None:
     relay = SimulatedRelay(events, cap=cap, order=order, ties=ties, exclusive_until=exclusive)
-    habits, vocabulary = Habits(limit=500, smallest_cap=1), Vocabulary()
+    habits, vocabulary = Habits(limit=500, smallest_cap=1), Vocabulary().of("relay.example")
     crawled = crawl(relay, EVERYTHING, habits, vocabulary=vocabulary)
     missed = {seen.at for seen in events if seen.id not in crawled.ids}
     assert not any(contains(crawled.read, second) for second in missed)
@@ -160,7 +160,7 @@ def test_an_event_that_comes_while_the_order_is_tried_costs_one_window_of_trust(
 def test_events_below_those_that_a_relay_withholds_are_reached(events: list[Seen], cap: int, order: Order) -> None:
     relay = SimulatedRelay(events, cap=cap, order=order, withholds=True)
     densest = max(Counter(seen.at for seen in events).values(), default=0)
-    crawled = crawl(relay, EVERYTHING, Habits(limit=500, smallest_cap=cap, order_evidence=2))
+    crawled = crawl(relay, EVERYTHING, Habits(limit=500, smallest_cap=cap, order_bits_wanted=1))
     # Kind 31999 is known to nobody: those of it alone may hide below withheld ones.
     known = {seen.id for seen in events if seen.kind in (1, 7)}
     assert densest >= cap or known <= crawled.ids
@@ -241,7 +241,7 @@ def test_a_burst_is_read_by_kind_and_by_author_down_to_kinds_that_nobody_knows()
     burst = [*by(50, 1, 100, 20), *by(50, 7, 30, 30), *by(50, 54_321, 1, 40), *by(50, 4, 1, 30), *by(50, 1059, 3, 10)]
     rest = by(60, 1, 100, 1)
     relay = SimulatedRelay([*burst, *rest, *events_at(7, 8)], cap=50)
-    vocabulary = Vocabulary()
+    vocabulary = Vocabulary().of("relay.example")
     vocabulary.learn(rest)
     crawled = crawl(relay, EVERYTHING, vocabulary=vocabulary)
     assert crawled.ids == {seen.id for seen in relay.events}
@@ -362,7 +362,7 @@ def test_silence_is_not_an_end() -> None:
 
 
 def test_a_page_that_broke_off_settles_what_lies_above_it() -> None:
-    planner = Planner([(1, 99)], Habits(limit=10, newest_first=True, order_proven=True))
+    planner = Planner([(1, 99)], Habits(limit=10, order_bits=ORDER_BITS, order_proven=True))
     planner.step()
     progress = planner.feed(Page(events_at(90, 80, 70), GapReason.CLOSED))
     assert progress.read == [(71, 99)]

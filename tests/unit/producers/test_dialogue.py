@@ -17,16 +17,18 @@ from producers.outbox import Outbox
 from producers.rejecting import Rejections
 from producers.relays import crawler as crawler_module
 from producers.relays.budget import Budget
+from producers.relays.claims import Claims
 from producers.relays.connection import Dialling, open_connection
 from producers.relays.crawler import Crawler
 from producers.relays.dialogue import Dialogue
 from producers.relays.filter_ledger import FIRST_RETRY_S
-from producers.relays.habits import Habits
 from producers.relays.intake import Intake
 from producers.relays.ledger import Ledger
 from producers.relays.live import LiveFeed
 from producers.relays.messages import Closed
+from producers.relays.model import Model
 from producers.relays.subscriptions import PageSubscription, Subscription
+from producers.relays.vocabulary import Vocabulary
 from schemas.filters import Filter
 from schemas.relay_record import RelayRecord
 from schemas.relay_url import normalize
@@ -51,7 +53,7 @@ async def talking(relay: Hostile, auth_key: SecretStr | None = None) -> AsyncIte
     record = RelayRecord(url=url.url, network=url.network, source="test", allow_private=True, updated_at_ms=0)
     outbox = Outbox(Sender(), 1 << 30)
     connection = await open_connection(record, url, DIALLING)
-    dialogue = Dialogue(url.url, connection, intake(outbox)[0], outbox, auth_key)
+    dialogue = Dialogue(url.url, connection, intake(outbox)[0], outbox, auth_key=auth_key)
     reading = asyncio.create_task(dialogue.read())
     try:
         async with asyncio.timeout(EOSE_TIMEOUT_S):
@@ -63,7 +65,7 @@ async def talking(relay: Hostile, auth_key: SecretStr | None = None) -> AsyncIte
 
 
 async def test_one_answer_to_auth_holds_for_all_subscriptions_that_were_refused() -> None:
-    feeds = [LiveFeed(Filter(kinds=(kind,)), 10, EOSE_TIMEOUT_S) for kind in range(4)]
+    feeds = [LiveFeed(Filter(kinds=(kind,)), 10, EOSE_TIMEOUT_S, Model(10)) for kind in range(4)]
     async with Hostile([], hostile.demands_auth) as relay, talking(relay, SecretStr("3" * 64)) as dialogue:
         running = [asyncio.create_task(feed.run(dialogue)) for feed in feeds]
         for feed, task in zip(feeds, running, strict=True):
@@ -83,14 +85,14 @@ def closed_after_eose(text: str, prefix: str) -> PageSubscription:
     return page
 
 
-def test_a_page_that_is_closed_after_eose_is_answered_unless_the_relay_says_why() -> None:
-    assert closed_after_eose("", "").answered
-    assert closed_after_eose("subscription is over", "").answered
-    assert not closed_after_eose("auth-required: some of it", "auth-required").answered
+async def test_a_page_that_is_closed_after_eose_is_answered_unless_the_relay_says_why() -> None:
+    assert closed_after_eose("", "").usable
+    assert closed_after_eose("subscription is over", "").usable
+    assert not closed_after_eose("auth-required: some of it", "auth-required").usable
     page = PageSubscription("page-1", Filter(limit=5))
-    assert not page.answered
+    assert not page.usable
     page.close(Closed("page-1", "", ""))
-    assert not page.answered
+    assert not page.usable
 
 
 async def test_a_gap_is_tried_again_when_it_is_due_also_over_another_connection(
@@ -100,9 +102,10 @@ async def test_a_gap_is_tried_again_when_it_is_due_also_over_another_connection(
         await say(websocket, "CLOSED", subid, "restricted: not now")
 
     clock_s = 1_700_000_000.0
-    monkeypatch.setattr(crawler_module, "time", SimpleNamespace(time=lambda: clock_s))
+    monkeypatch.setattr(crawler_module, "CLOCK", SimpleNamespace(now_s=lambda: clock_s))
     ledger = Ledger("ws://relay.example", {"f": Filter()}, None)
-    crawler = Crawler({"f": Filter()}, ledger, Habits(limit=500), EOSE_TIMEOUT_S)
+    vocabulary = Vocabulary().of("relay.example")
+    crawler = Crawler(ledger, Model(500), vocabulary, Claims(ledger, hold_s=0), EOSE_TIMEOUT_S)
 
     async def visit(relay: Hostile) -> None:
         crawler.finished.clear()

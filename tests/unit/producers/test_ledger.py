@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from producers.bundler import Bundler
 from producers.outbox import Outbox
+from producers.rejecting import Rejections
+from producers.relays.budget import Budget
 from producers.relays.checkpoint import Checkpoints
-from producers.relays.filter_ledger import (
-    DAY_S,
-    FIRST_RETRY_S,
-    LONGEST_RETRY_S,
-    MAX_GAPS,
-    MAX_RANGES,
-)
+from producers.relays.connection import Dialling
+from producers.relays.filter_ledger import FIRST_RETRY_S, LONGEST_RETRY_S, MAX_GAPS, MAX_RANGES
 from producers.relays.ledger import LOOKBACK_DAYS, MOST_OLD_SETS, RECONNECT_OVERLAP_S, SAME_VISIT_S, Ledger
+from producers.relays.model import Model
 from producers.relays.pages import BEGINNING, FOREVER, Gap, Progress
-from producers.relays.session import Session
+from producers.relays.read_ranges import DAY_S
+from producers.relays.session import Session, Shared
+from producers.relays.slots import Slots
 from schemas.coverage import Coverage, GapReason
 from schemas.filters import Filter
 from schemas.ranges import contains
+from schemas.relay_record import RelayRecord
+from schemas.relay_url import normalize
 from schemas.topics import topic
 from tests.unit.producers.sender import Sender, turns
 
@@ -33,6 +34,16 @@ KEY = "c" * 64
 
 def ledger(*hashes: str, stored: Coverage | None = None) -> Ledger:
     return Ledger(RELAY, {name: Filter() for name in hashes or ("f",)}, stored, late_days=0)
+
+
+def session_of(book: Ledger, outbox: Outbox, bundler: Bundler) -> Session:
+    """A session that is not connected."""
+    rejections = Rejections(outbox, "rejections", 4, "connector")
+    dialling = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
+    shared = Shared(outbox, bundler, rejections, Slots(4), dialling, {"f": Filter()}, 500, 5.0, None)
+    url = normalize(RELAY)
+    record = RelayRecord(url=url.url, network=url.network, source="test", updated_at_ms=0)
+    return Session(record, url, shared, budget=Budget(1 << 20, 100), ledger=book, model=Model(500))
 
 
 def test_a_new_relay_is_read_from_the_beginning_and_into_the_future() -> None:
@@ -192,9 +203,10 @@ def test_late_passes_read_again_what_was_read_long_ago() -> None:
     book = Ledger(RELAY, {"f": Filter()}, None, lookback_days=3, late_days=30)
     book.add("f", Progress(read=[(0, NOW)]), NOW)
     day = NOW + DAY_S
-    for hour in range(1, 25):
+    for hour in range(1, 24):
         book.heard(NOW, NOW + hour * 3600 - 1)
-    assert book.backlog("f", day - 3600)[:-1] == [(day - 3600 - RECONNECT_OVERLAP_S, day - 3600)]
+    assert book.backlog("f", day - 3600)[:-1] == [(day - 3601 - RECONNECT_OVERLAP_S, day - 3600)]
+    book.heard(NOW, day - 1)
     assert book.backlog("f", day)[0] == (day - 3 * DAY_S, day)
     # A relay that gives nothing then is not asked again at once.
     assert book.backlog("f", day + 60)[0][0] > day - 3600
@@ -244,7 +256,7 @@ async def test_coverage_is_written_only_after_everything_it_covers_is_acknowledg
     running = asyncio.create_task(outbox.run())
     bundler = Bundler(outbox, "bundles", 4)
     book = ledger()
-    session = cast("Session", SimpleNamespace(ledger=book, host="relay.example", note_time=lambda: None))
+    session = session_of(book, outbox, bundler)
     checkpoints = Checkpoints(outbox, bundler, "coverage", 4, lambda: [session])
 
     def topics() -> list[str]:
@@ -277,7 +289,7 @@ async def test_what_a_stop_kept_from_being_written_is_written_by_the_drain() -> 
     running = asyncio.create_task(outbox.run())
     bundler = Bundler(outbox, "bundles", 4)
     book = ledger()
-    session = cast("Session", SimpleNamespace(ledger=book, host="relay.example", note_time=lambda: None))
+    session = session_of(book, outbox, bundler)
     checkpoints = Checkpoints(outbox, bundler, "coverage", 4, lambda: [session])
     bundler.add(RELAY, 1, b"{}", "0" * 64)
     book.add("f", Progress(read=[(100, 200)]), NOW)

@@ -59,7 +59,7 @@ async def refused(relay: Reconciling, held: Sequence[tuple[int, str]], idle_s: f
         # The same connection can be paged through.
         page = await talk.dialogue.request_page(Filter(limit=5))
         await talk.dialogue.wait_for(page, IDLE_S)
-        assert page.answered
+        assert page.usable
     return error.value
 
 
@@ -138,7 +138,7 @@ async def test_what_answers_something_else_is_no_answer(words: tuple[object, ...
 async def test_a_relay_that_talks_out_of_turn_is_not_listened_to() -> None:
     async with Reconciling(speech=silent) as relay, conversation(relay.url) as talk:
         unasked: list[int] = []
-        exchanges = Exchanges(talk.dialogue.connection, unasked.append)
+        exchanges = Exchanges(talk.dialogue.say, talk.dialogue.connection, unasked.append)
         async with exchanges.opened(Filter(), b"\x61") as exchange:
             first, second = NegMsg(exchange.subid, "61"), NegMsg(exchange.subid, "6162")
             exchanges.hear(first)

@@ -17,9 +17,9 @@ from producers.rejecting import Rejections
 from producers.relays import session as session_module
 from producers.relays.budget import Budget
 from producers.relays.connection import Dialling
-from producers.relays.habits import Habits
 from producers.relays.intake import Intake
 from producers.relays.ledger import Ledger
+from producers.relays.model import Model
 from producers.relays.refusals import RelayError
 from producers.relays.session import Session, Shared
 from producers.relays.slots import Slots
@@ -45,6 +45,7 @@ def shared(slots: Slots) -> Shared:
         live_limit=10,
         eose_timeout_s=60,
         auth_key=None,
+        hold_s=0,
     )
 
 
@@ -52,7 +53,7 @@ def session(relay: Hostile, common: Shared, refused_bytes: int = 1 << 20) -> Ses
     url = normalize(relay.url, allow_private=True)
     record = RelayRecord(url=url.url, network=url.network, source="test", allow_private=True, updated_at_ms=0)
     ledger = Ledger(url.url, {"f": Filter()}, None)
-    return Session(record, url, common, budget=Budget(refused_bytes, 100), ledger=ledger, habits=Habits(limit=10))
+    return Session(record, url, common, budget=Budget(refused_bytes, 100), ledger=ledger, model=Model(10))
 
 
 async def test_a_relay_whose_reading_never_ends_gives_its_place_to_one_that_waits(
@@ -84,7 +85,6 @@ async def test_the_form_of_a_path_that_was_answered_is_dialled_first_from_then_o
     async def drops(relay: Hostile, websocket: ServerConnection, subid: str, asked: dict[str, Any]) -> None:
         websocket.transport.abort()
 
-    monkeypatch.setattr(session_module, "FIRST_WAIT_S", 0.001)
     refusal: Refusal = (HTTPStatus.NOT_FOUND, {})
     async with Hostile([], drops, refuse=lambda target: None if target == "/inbox/" else refusal) as relay:
         relay.url += "/inbox"
@@ -118,13 +118,12 @@ async def test_a_relay_that_closes_every_feed_is_crawled_all_the_same() -> None:
 
 async def test_a_stored_event_above_the_limit_keeps_no_feed_from_opening(monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest one, a minute old: a feed that asks for stored events meets it before it is open."""
-    monkeypatch.setattr(session_module, "FIRST_WAIT_S", 0.001)
     at_s = int(time.time()) - 60
     giant = {"id": "a" * 64, "created_at": at_s, "kind": 1, "pubkey": "b" * 64, "tags": []}
     async with Hostile([giant | {"content": "x" * (2 << 20)}]) as relay:
         its = session(relay, shared(Slots(1)), refused_bytes=1 << 30)
         running = asyncio.create_task(its.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             # The crawl meets it too, and passes it by.
             while not its.status()["crawl"]["done"]:  # type: ignore[index]  # noqa: ASYNC110 - the far side is a socket
                 await asyncio.sleep(0.001)

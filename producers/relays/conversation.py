@@ -1,0 +1,150 @@
+"""What is done over one connection: live feeds and the crawl, or the crawl in turns, as the relay takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
+from typing import Any
+
+from core.clock import CLOCK
+from producers.relays.asking import Asker
+from producers.relays.claims import Claims
+from producers.relays.connection import FrameTooLargeError, RelayConnection
+from producers.relays.crawler import Crawler
+from producers.relays.dialogue import Dialogue
+from producers.relays.kind_lists import kind_lists, name_all
+from producers.relays.ledger import ByKinds
+from producers.relays.list_trial import kinds_that_are_read
+from producers.relays.live import LiveFeed
+from producers.relays.model import Model
+from producers.relays.refusals import RelayError
+from producers.relays.together import run_together
+from producers.relays.vocabulary import REGISTERED_KINDS, RelayVocabulary
+from producers.relays.windows import WHOLE_S
+from schemas.filters import Filter
+
+
+class Conversation:
+    """One connection to one relay. `talk` lasts until it ends."""
+
+    def __init__(
+        self,
+        dialogue: Dialogue,
+        crawler: Crawler,
+        model: Model,
+        claims: Claims,
+        vocabulary: RelayVocabulary,
+        *,
+        eose_timeout_s: float,
+    ) -> None:
+        """Lead a dialogue about what is to be claimed, as the model says that the relay must be asked."""
+        self.dialogue = dialogue
+        self._crawler = crawler
+        self._model = model
+        self._claims = claims
+        self._ledger = claims.ledger
+        self._vocabulary = vocabulary
+        self._eose_timeout_s = eose_timeout_s
+        self._feeds: list[LiveFeed] = []
+        self._in_turns = False
+
+    @property
+    def connection(self) -> RelayConnection:
+        """The connection."""
+        return self.dialogue.connection
+
+    @property
+    def started(self) -> bool:
+        """Whether the crawl may have begun: every feed was answered, or there is none."""
+        return self._in_turns or (bool(self._feeds) and all(feed.answered.is_set() for feed in self._feeds))
+
+    @property
+    def followed(self) -> bool:
+        """Whether what the relay receives now comes by itself, or is asked for every minute."""
+        return self._in_turns or (bool(self._feeds) and all(feed.open.is_set() for feed in self._feeds))
+
+    async def talk(
+        self, filters: Mapping[str, Filter], turn: Coroutine[Any, Any, None], *, limit: int, backdated_s: int
+    ) -> RelayError:
+        """Read, ping, feed and crawl at once, until the connection ends or the relay's turn is over.
+
+        Args:
+            filters: what is to be read, by hash.
+            turn: returns when another relay is to have this one's place.
+            limit: of stored events with which a feed begins.
+            backdated_s: how old events may be that a feed brings.
+
+        Returns:
+            Why it is over. What is known of the relay, and what was claimed of it, is up to date then.
+        """
+        dialogue = self.dialogue
+        ended = RelayError("resting", "another relay had its turn")
+        try:
+            # In this order: what the reader says is nearest to the cause.
+            await run_together(
+                dialogue.read(), self.connection.keep_alive(), self._follow(filters, limit, backdated_s), turn
+            )
+        except RelayError as error:
+            ended = error
+        finally:
+            self.note_time()
+        self._claims.connection_lost()
+        self._crawler.connection_lost(ended, dialogue.received)
+        if isinstance(ended, FrameTooLargeError) and self.started:
+            self._crawler.passed_by()
+        return ended
+
+    def note_time(self) -> None:
+        """Move the cursor to what the live feeds have certainly brought."""
+        if not self._feeds or not self.followed or CLOCK.stepped:
+            return
+        if any(feed.identity != self._ledger.identity for feed in self._feeds):
+            # Opened before AUTH was answered: what it brings is not what the present key may see.
+            return
+        cursor_s = self.connection.complete_until_s
+        since_s = max(feed.since_s for feed in self._feeds)
+        if cursor_s >= since_s:
+            self._ledger.heard(since_s, int(cursor_s))
+
+    def reopen_feeds(self) -> None:
+        """What they bring is dated anew from now on."""
+        for feed in self._feeds:
+            feed.reopen()
+
+    async def _follow(self, filters: Mapping[str, Filter], limit: int, backdated_s: int) -> None:
+        await self._choose_lists(filters)
+        reading = self._ledger.reading.values()
+        most = self._model.subscriptions
+        self._in_turns = most is not None and most <= len(reading)
+        if self._in_turns:
+            await self._crawler.run(self.dialogue, in_turns=True)
+            return
+        self._feeds = [
+            LiveFeed(base, limit, self._eose_timeout_s, self._model, backdated_s=backdated_s) for base in reading
+        ]
+        await run_together(self._crawl(), *(feed.run(self.dialogue) for feed in self._feeds))
+
+    async def _crawl(self) -> None:
+        # The feeds first: what arrives after they are open comes through them, what was stored before is crawled.
+        for feed in self._feeds:
+            await feed.answered.wait()
+        await self._crawler.run(self.dialogue)
+
+    async def _choose_lists(self, filters: Mapping[str, Filter]) -> None:
+        """Read by lists of kinds what the relay does not take as it is."""
+        model, habits = self._model, self._model.habits
+        by_kinds: dict[str, ByKinds] = {}
+        for name, base in filters.items():
+            most = model.kinds_at_once
+            if most is None or (base.kinds is not None and len(base.kinds) <= most):
+                continue
+            if habits.kinds_read is None:
+                asker = Asker(self.dialogue, model, self._eose_timeout_s)
+                known = REGISTERED_KINDS if base.kinds is None else base.kinds
+                habits.kinds_read = await kinds_that_are_read(asker, model, base, known)
+                # Lists that bring little are read in one window each.
+                habits.window_s = habits.window_s or WHOLE_S
+            new, used = self._vocabulary.new_kinds(), self._ledger.kind_lists(name)
+            lists = kind_lists(base, habits.kinds_read, REGISTERED_KINDS, new, used)
+            by_kinds[name] = ByKinds([replace(base, kinds=kinds) for kinds in lists], name_all(base, lists))
+        self._ledger.read_by_kinds(by_kinds)

@@ -1,0 +1,57 @@
+"""Finds out how long a list of kinds a relay reads: some refuse long ones, others cut them off without a word."""
+
+from __future__ import annotations
+
+from core.clock import CLOCK
+from producers.relays.asking import Asker
+from producers.relays.habits import FEW_KINDS_ASKED
+from producers.relays.kind_lists import SIZES, control, sample, smaller
+from producers.relays.model import Model, Name
+from producers.relays.pages import Seen
+from schemas.filters import Filter
+from schemas.kinds import MAX_KIND
+
+
+async def kinds_that_are_read(asker: Asker, model: Model, base: Filter, known: tuple[int, ...]) -> int:
+    """How many kinds a filter may name so that the last of them is looked at too; at least one.
+
+    Shown by a known event that comes when its kind is the last of the list. A relay that has no events of known kinds
+    shows nothing; it is asked as the strictest software is.
+
+    Args:
+        asker: of an open connection.
+        model: says how many kinds the relay has not refused; learnt into.
+        base: the filter that is to be read.
+        known: kinds to look for an event of.
+
+    Raises:
+        AskOtherwiseError: it refuses a list for its length.
+        RelayError: the connection has ended.
+    """
+    at_once = model.kinds_at_once or 1
+    seen = await _known_event(asker, base, known, at_once, model.habits.limit)
+    if seen is None:
+        return min(at_once, FEW_KINDS_ASKED)
+    while True:
+        asked, event_id = control(base, seen, at_once, model.habits.limit)
+        shown = await asker.show(asked)
+        if shown is not None and any(each.id == event_id for each in shown):
+            return at_once
+        fewer = smaller(at_once)
+        if fewer is None:
+            return at_once
+        evidence = f"a known event did not come for a list of {at_once} kinds"
+        model.learn(Name.KINDS_AT_ONCE, fewer, evidence, int(CLOCK.now_s()))
+        at_once = fewer
+
+
+async def _known_event(asker: Asker, base: Filter, known: tuple[int, ...], at_once: int, limit: int) -> Seen | None:
+    for size in SIZES:
+        if size > at_once:
+            continue
+        shown = await asker.show(sample(base, known, size, limit))
+        # The oldest: of the newest seconds there may be more by the next question.
+        usable = [each for each in shown or () if 0 <= each.kind <= MAX_KIND]
+        if usable:
+            return min(usable, key=lambda each: each.at)
+    return None
