@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
@@ -18,7 +18,8 @@ from core.settings import Settings
 from processors.validate.erasing import Erasing
 from producers.importer import ImportReport
 from schemas.bundle import BundleLine, decode_lines
-from schemas.judge import Policy, examine
+from schemas.erasure import Cause
+from schemas.judge import Policy, examine, judge
 from schemas.reasons import Verdict
 from schemas.rejection import Rejection
 from schemas.topics import physical
@@ -70,51 +71,80 @@ async def account(
         report: of the import; what it refused itself is part of the account.
         before: where `rejections` and `quarantine` ended before the import began.
     """
-    result = Account(report.lines, refused=Counter(report.refused))
     ledger = Ledger()
     try:
         await _add_lines(settings, report, ledger)
         await _settle(settings, lags, before, ledger)
-        for settled in ledger.settled():
-            by_verdict = {
-                Verdict.REFUSED: result.refused,
-                Verdict.QUARANTINED: result.quarantined,
-                _ERASED: result.erased,
-            }
-            by_verdict[settled.verdict][settled.reason] += settled.lines
-        for accepted in ledger.accepted():
-            async with lags.pool.acquire() as connection:
-                found = await archive.present(connection, list(accepted))
-            result.archived += len(found)
-            for event_id, copies in accepted.items():
-                if event_id in found:
-                    result.duplicates += copies - 1
-                else:
-                    result.missing += copies
-                    result.missing_ids = [*result.missing_ids, event_id][:_NAMED]
+        result = await _counted(lags, report, ledger)
+        if result.missing:
+            await _settle_quarantined(settings, report, ledger)
+            result = await _counted(lags, report, ledger)
     finally:
         ledger.close()
+    return result
+
+
+async def _counted(lags: Lags, report: ImportReport, ledger: Ledger) -> Account:
+    result = Account(report.lines, refused=Counter(report.refused))
+    by_verdict = {
+        Verdict.REFUSED: result.refused,
+        Verdict.QUARANTINED: result.quarantined,
+        _ERASED: result.erased,
+    }
+    for settled in ledger.settled():
+        by_verdict[settled.verdict][settled.reason] += settled.lines
+    for accepted in ledger.accepted():
+        async with lags.pool.acquire() as connection:
+            found = await archive.present(connection, list(accepted))
+        result.archived += len(found)
+        for event_id, copies in accepted.items():
+            if event_id in found:
+                result.duplicates += copies - 1
+            else:
+                result.missing += copies
+                result.missing_ids = [*result.missing_ids, event_id][:_NAMED]
     return result
 
 
 async def _add_lines(settings: Settings, report: ImportReport, ledger: Ledger) -> None:
     """Read what the import wrote, from Kafka: also standard input, which cannot be read twice."""
     erasing = await _erasing(settings)
+    async for partition, offset, lines in _bundles(settings, report):
+        pairs = [(line.event, find_id(line.event)) for line in lines]
+        ledger.add(partition, offset, [(raw, event_id) for raw, event_id in pairs if event_id])
+        if erasing.active:
+            for line in lines:
+                if (cause := _erased(erasing, line)) is not None:
+                    ledger.settle(partition, offset, line.event, _ERASED, cause)
+
+
+async def _settle_quarantined(settings: Settings, report: ImportReport, ledger: Ledger) -> None:
+    """Settle what is in quarantine already: it is kept once, so a second import leaves no trace there."""
+    policy = Policy(archive_ephemeral=settings.processor.archive_ephemeral)
+    async for partition, offset, lines in _bundles(settings, report):
+        for line in lines:
+            judgement = judge(line.event, policy)
+            if judgement.verdict is Verdict.QUARANTINED and judgement.event is not None:
+                ledger.settle_all(partition, offset, line.event, judgement.verdict, str(judgement.reason))
+
+
+async def _bundles(settings: Settings, report: ImportReport) -> AsyncIterator[tuple[int, int, list[BundleLine]]]:
+    """What the import wrote: partition, offset and copies of each record."""
     topic = physical(settings.kafka.topic_prefix, "raw.bundles")
     ours = {partition: set(offsets) for partition, offsets in report.offsets.items() if offsets}
     begins = {TopicPartition(topic, partition): min(offsets) for partition, offsets in ours.items()}
     ends = {TopicPartition(topic, partition): max(offsets) + 1 for partition, offsets in ours.items()}
     async for record in read_between(settings, begins, ends):
-        if record.offset not in ours[record.partition]:
-            continue
-        lines = [line for line in decode_lines(record.value or b"") if isinstance(line, BundleLine)]
-        pairs = [(line.event, find_id(line.event)) for line in lines]
-        ledger.add(record.partition, record.offset, [(raw, event_id) for raw, event_id in pairs if event_id])
-        if erasing.active:
-            for line in lines:
-                cause = erasing.cause(examine(line.event, Policy()), line.seen_at_ms)
-                if cause is not None:
-                    ledger.settle(record.partition, record.offset, line.event, _ERASED, cause)
+        if record.offset in ours[record.partition]:
+            lines = [line for line in decode_lines(record.value or b"") if isinstance(line, BundleLine)]
+            yield record.partition, record.offset, lines
+
+
+def _erased(erasing: Erasing, line: BundleLine) -> Cause | None:
+    try:
+        return erasing.cause(examine(line.event, Policy()), line.seen_at_ms)
+    except Exception:  # noqa: BLE001 - what the rules fail on is in quarantine, with the reason
+        return None
 
 
 async def _erasing(settings: Settings) -> Erasing:
@@ -140,6 +170,7 @@ async def _settle(settings: Settings, lags: Lags, before: Mapping[TopicPartition
                 continue  # written by something else than this system
             partition, offset = refusal.source_partition, refusal.source_offset
             if refusal.source_topic == raw_topic and partition is not None and offset is not None:
-                ledger.settle(partition, offset, record.value or b"", verdict, refusal.reason)
+                settle = ledger.settle_all if verdict is Verdict.QUARANTINED else ledger.settle
+                settle(partition, offset, record.value or b"", verdict, refusal.reason)
             elif refusal.source_topic == events_topic and record.key is not None:
                 ledger.settle_id(record.key, verdict, refusal.reason)

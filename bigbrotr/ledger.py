@@ -30,6 +30,10 @@ _SETTLE = """
 UPDATE lines SET settled = min(copies, settled + 1), verdict = ?, reason = ?
 WHERE partition = ? AND "offset" = ? AND digest = ?
 """
+_SETTLE_ALL = """
+UPDATE lines SET settled = copies, verdict = ?, reason = ?
+WHERE partition = ? AND "offset" = ? AND digest = ? AND settled < copies
+"""
 _SETTLE_ID = "UPDATE lines SET settled = copies, verdict = ?, reason = ? WHERE id = ? AND settled < copies"
 _SETTLED = """
 SELECT verdict, reason, sum(settled) FROM lines WHERE settled > 0 GROUP BY verdict, reason ORDER BY verdict, reason
@@ -68,6 +72,10 @@ class Ledger:
     def settle(self, partition: int, offset: int, raw: bytes, verdict: str, reason: str) -> None:
         """Note that one line of a bundle was not accepted; lines of others are none of ours."""
         self._database.execute(_SETTLE, (verdict, reason, partition, offset, _digest(raw)))
+
+    def settle_all(self, partition: int, offset: int, raw: bytes, verdict: str, reason: str) -> None:
+        """As `settle`, for all equal lines of the bundle: of what is quarantined one copy is kept."""
+        self._database.execute(_SETTLE_ALL, (verdict, reason, partition, offset, _digest(raw)))
 
     def settle_id(self, event_id: bytes, verdict: str, reason: str) -> None:
         """Note that an event was refused after it had been accepted, every copy of it."""

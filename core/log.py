@@ -26,23 +26,29 @@ _QUIET = {
     "websockets": logging.WARNING,
 }
 
-# A client without its broker says the same hundreds of times a second, and what a container keeps of its log is small.
-_RATIONED = "aiokafka"
+# A client without its broker says the same hundreds of times a second, and so may input on which a rule fails; what a
+# container keeps of its log is small.
+_RATIONED = ("aiokafka", "processors.validate.apart")
+_RATIONED_PREFIXES = tuple(f"{name}." for name in _RATIONED)
 _RATION_S = 10.0
 
 
 class _Ration(logging.Filter):
-    """Lets the Kafka client say the same thing once in a while, with how often it was left out since."""
+    """Lets those that may repeat themselves say the same once in a while, with how often it was left out since."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+        self._said: dict[tuple[object, ...], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether an entry is written; alike are those with the same text before names and numbers come in."""
-        if record.name.partition(".")[0] != _RATIONED:
+        """Tell whether an entry is written.
+
+        Alike are those with the same text before names and numbers come in, and with an exception of the same type.
+        """
+        if not f"{record.name}.".startswith(_RATIONED_PREFIXES):
             return True
-        now_s, alike = time.monotonic(), (record.name, str(record.msg))
+        kind = record.exc_info[0] if record.exc_info else None
+        now_s, alike = time.monotonic(), (record.name, str(record.msg), kind)
         since_s, left_out = self._said.get(alike, (-_RATION_S, 0))
         if now_s - since_s < _RATION_S:
             self._said[alike] = (since_s, left_out + 1)

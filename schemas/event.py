@@ -6,13 +6,13 @@ model, and a test holds that both accept and refuse the same inputs.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from itertools import takewhile
+from typing import Any, NamedTuple
 
 import orjson
 
+from schemas.json_exact import decode_exactly, dumps_exactly
 from schemas.reasons import EventError, Reason, shape
 
 ID_HEX = 64
@@ -20,14 +20,7 @@ ID_HEX = 64
 SIG_HEX = 128
 """A BIP-340 signature is 64 bytes, in lower-case hex."""
 
-MAX_SLOW_DEPTH = 64
-"""An event nests three deep; the slow path allows unknown members a little more and stays far from the recursion limit
-of the interpreter, so that a verdict never depends on how deep the caller's stack was."""
-
 _LOWER_HEX = re.compile(r"[0-9a-f]*")
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
-"""A string, or what follows a quote without an end: looked for again at each later quote, it would take hours."""
-_NOT_BRACKETS = re.compile(r"[^\[\]{}]+")
 
 
 class Event(NamedTuple):
@@ -52,6 +45,22 @@ class Event(NamedTuple):
     sig: str
 
 
+class OddTagsError(EventError):
+    """`bad_field`: tags hold something else than text, and all other fields are right. Such events are signed, too.
+
+    Attributes:
+        event: the event, each tag cut off before the first item that is no text; a tag that is no array is empty.
+    """
+
+    def __init__(self, field: str, detail: str, event: Event) -> None:
+        super().__init__(Reason.BAD_FIELD, field, detail)
+        self.event = event
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let the error travel between processes."""
+        return type(self), (self.field, self.detail, self.event)
+
+
 def parse_event(raw: bytes) -> Event:
     """Read one event from its wire text.
 
@@ -63,14 +72,15 @@ def parse_event(raw: bytes) -> Event:
 
     Raises:
         EventError: `not_json` or `bad_field`.
+        OddTagsError: as `event_from_object`.
     """
     try:
         obj = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        return event_from_object(_decode_exactly(raw))
+        return event_from_object(decode_exactly(raw))
     # orjson turns integers beyond 64 bits into floats.
     if type(obj) is dict and (type(obj.get("created_at")) is float or type(obj.get("kind")) is float):
-        obj = _decode_exactly(raw)
+        obj = decode_exactly(raw)
     return event_from_object(obj)
 
 
@@ -79,6 +89,7 @@ def event_from_object(obj: object) -> Event:
 
     Raises:
         EventError: `bad_field`.
+        OddTagsError: nothing is wrong but tags that hold something else than text.
     """
     if type(obj) is not dict:
         raise EventError(Reason.BAD_FIELD, None, f"the event is {shape(obj)}; it must be an object")
@@ -96,10 +107,10 @@ def event_from_object(obj: object) -> Event:
         raise EventError(Reason.BAD_FIELD, "kind", f"is {shape(kind)}; it must be an integer from 0 to 65535")
     if type(tags) is not list:
         raise EventError(Reason.BAD_FIELD, "tags", f"is {shape(tags)}; it must be an array of arrays of strings")
-    if not _are_strings(tags):
-        raise _tag_error(tags)
     if type(content) is not str:
         raise EventError(Reason.BAD_FIELD, "content", f"is {shape(content)}; it must be text")
+    if not _are_strings(tags):
+        raise _tag_error(event)
     return event
 
 
@@ -110,15 +121,6 @@ def encode_event(event: Event) -> bytes:
         return orjson.dumps(fields)
     except TypeError:
         return dumps_exactly(fields)
-
-
-def dumps_exactly(value: object) -> bytes:
-    r"""Write compact JSON like orjson does, but also what orjson refuses: integers of any size and lone surrogates.
-
-    A lone surrogate becomes its lower-case escape (`\ud800`), the form that ECMAScript's JSON.stringify writes and
-    therefore the form over which such events were hashed and signed.
-    """
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
 def _are_hex(event_id: Any, pubkey: Any, sig: Any) -> bool:
@@ -159,52 +161,20 @@ def _are_strings(tags: list[Any]) -> bool:
     return True
 
 
-def _tag_error(tags: Sequence[object]) -> EventError:
-    """Name the first tag or item that is wrong.
-
-    Items that are no strings are refused although signed events with such tags circulate: design section 5 puts exact
-    field types before id and signature, and names what is quarantined; this is not among it.
-    """
-    for place, tag in enumerate(tags):
-        if type(tag) is not list:
-            detail = f"is {shape(tag)}; it must be an array of strings"
-            return EventError(Reason.BAD_FIELD, f"tags[{place}]", detail)
-        for index, item in enumerate(tag):
-            if type(item) is not str:
-                return EventError(Reason.BAD_FIELD, f"tags[{place}][{index}]", f"is {shape(item)}; it must be text")
+def _tag_error(event: Event) -> OddTagsError:
+    """Name the first tag or item that is wrong, and keep what can be read."""
+    tags: list[object] = list(event.tags)
+    texts = [list(takewhile(_is_text, tag)) if isinstance(tag, list) else [] for tag in tags]
+    for place, (tag, text) in enumerate(zip(tags, texts, strict=True)):
+        if not isinstance(tag, list):
+            field, detail = f"tags[{place}]", f"is {shape(tag)}; it must be an array of strings"
+        elif len(text) < len(tag):
+            field, detail = f"tags[{place}][{len(text)}]", f"is {shape(tag[len(text)])}; it must be text"
+        else:
+            continue
+        return OddTagsError(field, detail, event._replace(tags=texts))
     raise AssertionError("called although the tags are arrays of strings")
 
 
-def _decode_exactly(raw: bytes) -> Any:
-    """Decode what orjson refuses or rounds: lone surrogates and integers of any size (up to 4,300 digits).
-
-    Raises:
-        EventError: `not_json`.
-    """
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as error:
-        raise EventError(Reason.NOT_JSON, None, f"is not UTF-8 at byte {error.start}") from None
-    if _depth(text) > MAX_SLOW_DEPTH:
-        raise EventError(Reason.NOT_JSON, None, f"nests deeper than {MAX_SLOW_DEPTH}; an event nests three deep")
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        raise EventError(Reason.NOT_JSON, None, f"is not JSON at character {error.pos}: {error.msg}") from None
-    except EventError:
-        raise
-    except ValueError:  # The interpreter's limit on the digits of an integer, which is no JSONDecodeError.
-        raise EventError(Reason.NOT_JSON, None, "holds an integer of more than 4,300 digits") from None
-
-
-def _depth(text: str) -> int:
-    """How deep the brackets of a text nest, those inside strings not counted."""
-    depth = deepest = 0
-    for bracket in _NOT_BRACKETS.sub("", _STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise EventError(Reason.NOT_JSON, None, f"holds {name}, which is not JSON")
+def _is_text(item: object) -> bool:
+    return type(item) is str

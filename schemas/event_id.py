@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 import orjson
 
-from schemas.event import Event, dumps_exactly
+from schemas.event import Event
+from schemas.json_canonical import canonical, canonical_string, last_member
+from schemas.json_exact import dumps_exactly
 
 
 class IdForm(IntEnum):
@@ -46,6 +48,18 @@ def inspect_preimage(event: Event) -> Preimage:
         return Preimage(orjson.dumps(preimage), portable=True)
     except TypeError:
         return Preimage(dumps_exactly(preimage), portable=False)
+
+
+def serialize_odd(raw: bytes, event: Event) -> bytes:
+    """As `serialize` for an event of which tags hold something else than text (`schemas.event.OddTagsError`).
+
+    Args:
+        raw: its wire text, from which the tags are taken: null, truth values, arrays and objects as every JSON library
+            writes them, numbers as they stand there.
+        event: its other fields.
+    """
+    head = b'[0,"%b",%d,%d,' % (event.pubkey.encode(), event.created_at, event.kind)
+    return b"%b%b,%b]" % (head, canonical(last_member(raw, "tags")), canonical_string(event.content))
 
 
 def compute_id(event: Event) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from schemas.event import Event, parse_event
-from schemas.event_id import IdForm, form_of, inspect_preimage
+from schemas.event import Event, OddTagsError, parse_event
+from schemas.event_id import IdForm, Preimage, form_of, inspect_preimage, serialize_odd
 from schemas.kinds import AUTH_KIND, EPHEMERAL_KINDS, MAX_KIND
 from schemas.reasons import EventError, Reason, Verdict
 from schemas.signature import verify
@@ -34,7 +34,11 @@ class Policy:
 
 
 class Judgement(NamedTuple):
-    """A verdict, with reason, field and a sentence unless accepted, and the event as far as it could be read."""
+    """A verdict, with reason, field and a sentence unless accepted, and the event as far as it could be read.
+
+    Of an event whose tags hold something else than text, `event` has only the text: what it says of its author, its
+    recipients or its end can be asked, but it is not what was signed.
+    """
 
     verdict: Verdict
     reason: Reason | None = None
@@ -53,11 +57,15 @@ def examine(raw: bytes, policy: Policy) -> Judgement:
         return Judgement(
             Verdict.REFUSED, Reason.TOO_LARGE, None, f"is {len(raw)} bytes; at most {policy.max_event_bytes} are taken"
         )
+    odd: OddTagsError | None = None
     try:
         event = parse_event(raw)
+        preimage = inspect_preimage(event)
+    except OddTagsError as error:
+        odd, event = error, error.event
+        preimage = Preimage(serialize_odd(raw, event), portable=False)
     except EventError as error:
         return Judgement(Verdict.REFUSED, error.reason, error.field, error.detail)
-    preimage = inspect_preimage(event)
     form = form_of(preimage.data, event.id)
     if form is None:
         return Judgement(
@@ -83,6 +91,8 @@ def examine(raw: bytes, policy: Policy) -> Judgement:
         )
     if kind > MAX_KIND:
         return Judgement(Verdict.QUARANTINED, Reason.KIND_OUT_OF_RANGE, "kind", f"is above {MAX_KIND}", event, form)
+    if odd is not None:
+        return Judgement(Verdict.QUARANTINED, Reason.TAG_NOT_TEXT, odd.field, odd.detail, event, form)
     if not preimage.portable and (field := _lone_surrogate(event)):
         return Judgement(
             Verdict.QUARANTINED,
@@ -105,12 +115,21 @@ def conclude(judgement: Judgement, *, signature_valid: bool) -> Judgement:
 
 
 def judge(raw: bytes, policy: Policy) -> Judgement:
-    """Judge an event, signature included."""
-    judgement = examine(raw, policy)
-    event = judgement.event
-    if event is None or judgement.verdict is Verdict.REFUSED:
-        return judgement
-    return conclude(judgement, signature_valid=verify(event.pubkey, event.id, event.sig))
+    """Judge an event, signature included. Never raises: where the rules themselves fail, it says so (`failed`)."""
+    try:
+        judgement = examine(raw, policy)
+        event = judgement.event
+        if event is None or judgement.verdict is Verdict.REFUSED:
+            return judgement
+        return conclude(judgement, signature_valid=verify(event.pubkey, event.id, event.sig))
+    except Exception as error:  # noqa: BLE001 - whatever the rules did not foresee, it is about this input alone
+        return failed(error)
+
+
+def failed(error: Exception) -> Judgement:
+    """What is said of an input on which the rules themselves failed; the error's own words may repeat the input."""
+    detail = f"could not be judged: {type(error).__name__}; the log has the traceback, `rejections replay` judges again"
+    return Judgement(Verdict.QUARANTINED, Reason.INTERNAL_ERROR, None, detail)
 
 
 def _lone_surrogate(event: Event) -> str | None:

@@ -10,7 +10,8 @@ class Verdict(StrEnum):
 
     ACCEPTED = "accepted"
     QUARANTINED = "quarantined"
-    """Signed by its author, but not representable in the archive: kept for ever, for a person or a later version."""
+    """Signed by its author, but not representable in the archive, or nothing that our rules could judge: kept for ever,
+    for a person or a later version."""
     REFUSED = "refused"
 
 
@@ -27,7 +28,10 @@ class Reason(StrEnum):
     # Quarantined: id and signature are right.
     CREATED_AT_OUT_OF_RANGE = "created_at_out_of_range"
     KIND_OUT_OF_RANGE = "kind_out_of_range"
+    TAG_NOT_TEXT = "tag_not_text"
     LONE_SURROGATE = "lone_surrogate"
+    # Quarantined, whatever it is: judging it failed, which is an error of ours.
+    INTERNAL_ERROR = "internal_error"
     # Refused before validation, by the connector or the importer.
     BAD_FRAME = "bad_frame"
     NO_ID = "no_id"

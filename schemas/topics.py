@@ -139,7 +139,7 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         name="quarantine",
-        description="signed input that the archive cannot represent, for a person or a later version to judge",
+        description="signed input that the archive cannot represent, and input on which a rule failed",
         key="as received",
         value="the original bytes, reason in headers (schemas.rejection)",
         partitioned_by="as received",

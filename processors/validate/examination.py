@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from processors.validate.erasing import Erasing
 from processors.validate.outcome import Groups, Refused
+from processors.validate.verify import Signature
 from schemas.bundle import HeldLine
 from schemas.erasure import Cause
 from schemas.judge import Judgement
@@ -43,14 +44,29 @@ class Candidate:
 
 @dataclass(slots=True, eq=False)
 class Examination:
-    """What is known of a bundle before its signatures are checked; `erasing` is what it was examined with."""
+    """What is known of a bundle before its signatures are checked.
+
+    Attributes:
+        erasing: what it was examined with.
+        apart: lines on which a rule failed, each once, by their bytes.
+    """
 
     erasing: Erasing
     lines: int = 0
     duplicates: int = 0
     sightings: Groups = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
+    apart: dict[bytes, Refused] = field(default_factory=dict)
     candidates: list[Candidate] = field(default_factory=list)
     held: list[HeldLine] = field(default_factory=list)
-    signatures: list[tuple[str, str, str]] = field(default_factory=list)
     erased: Counter[Cause] = field(default_factory=Counter)
+    _checks: dict[Signature, int] = field(default_factory=dict)
+
+    @property
+    def signatures(self) -> list[Signature]:
+        """Those to verify, each once."""
+        return list(self._checks)
+
+    def check(self, signature: Signature) -> int:
+        """Have a signature verified; its place among `signatures`."""
+        return self._checks.setdefault(signature, len(self._checks))

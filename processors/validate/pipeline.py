@@ -6,137 +6,95 @@ the answers. Only the seen-set is changed, and only by `conclude_bundle`'s calle
 
 from __future__ import annotations
 
-import logging
 from hashlib import sha256
 
+from processors.validate.apart import set_apart
+from processors.validate.conclusion import Conclusion, Verdicts
 from processors.validate.erasing import Erasing
 from processors.validate.examination import Candidate, Examination
-from processors.validate.outcome import Groups, NewEvent, Outcome, Refused, Source
-from processors.validate.seen import FINGERPRINT_BYTES, SeenSet, fingerprint, id_of, pack, signature_of, unpack
+from processors.validate.outcome import Groups, Outcome, Refused, Source
+from processors.validate.seen import FINGERPRINT_BYTES, SeenSet, fingerprint, id_of, signature_of, unpack
 from schemas.bundle import BadLine, BundleLine, HeldLine, decode_lines
 from schemas.erasure import Cause
-from schemas.event import Event
-from schemas.event_record import encode
-from schemas.facts import facts
-from schemas.judge import Judgement, Policy, conclude, examine
+from schemas.judge import Policy, examine
 from schemas.partition import event_partition
 from schemas.reasons import Reason, Verdict
 
-log = logging.getLogger(__name__)
-
 
 def examine_bundle(value: bytes, seen: SeenSet, policy: Policy, erasing: Erasing) -> Examination:
-    """Judge every line of a bundle but for signatures. Never raises, whatever the bundle holds."""
+    """Judge every line of a bundle but for signatures. Never raises, whatever the bundle holds.
+
+    A line on which a rule fails is set apart, and nothing of it is left in what is known of the others.
+    """
     found = Examination(erasing)
     here: dict[bytes, Candidate] = {}
-    checks: dict[tuple[str, str, str], int] = {}
     known = seen.get
     erased = erasing.index.covers_id
     sightings = found.sightings
     for line in decode_lines(value):
         found.lines += 1
-        if not isinstance(line, BundleLine):
-            _note(line, found, erasing)
-            continue
-        relay, seen_at_ms, raw = line
-        key = sha256(raw).digest()[:FINGERPRINT_BYTES]  # `fingerprint`, without a call for every copy
-        if (record := known(key)) is not None:
-            if (cause := erased(id_of(record))) is not None:
-                found.erased[cause] += 1
+        try:
+            if not isinstance(line, BundleLine):
+                _note(line, found, erasing)
                 continue
-            found.duplicates += 1
-            if relay is not None:
-                _sight(sightings, relay, seen_at_ms, record)
-            continue
-        # The same bytes twice in one bundle have the same verdict, so they are judged once.
-        if (twin := here.get(key)) is not None:
-            twin.copies.append((relay, seen_at_ms))
-            continue
-        judgement = _examine(raw, policy)
-        event = judgement.event
-        # Before it can be refused: the bytes of an erased event must not live on in `rejections`.
-        rule, expires_ms, asking = erasing.rule(judgement), erasing.expires_ms(judgement), erasing.listens(judgement)
-        expired = expires_ms is not None and expires_ms <= seen_at_ms
-        if (rule is not None or expired) and not asking:
-            found.erased[rule or Cause.EXPIRATION] += 1
-            continue
-        if event is None or judgement.verdict is Verdict.REFUSED:
-            found.refused.append(Refused.of(raw, judgement, relay, seen_at_ms))
-            continue
-        candidate = here[key] = Candidate(
-            raw, key, judgement, [(relay, seen_at_ms)], erased=rule, expires_ms=expires_ms, asking=asking
-        )
-        found.candidates.append(candidate)
-        record = known(bytes.fromhex(event.id))
-        if record is None or signature_of(record) != fingerprint(event.sig.encode()):
-            candidate.check = checks.setdefault((event.pubkey, event.id, event.sig), len(checks))
-    found.signatures = list(checks)
+            relay, seen_at_ms, raw = line
+            key = sha256(raw).digest()[:FINGERPRINT_BYTES]  # `fingerprint`, without a call for every copy
+            if (record := known(key)) is not None:
+                if (cause := erased(id_of(record))) is not None:
+                    found.erased[cause] += 1
+                    continue
+                found.duplicates += 1
+                if relay is not None:
+                    _sight(sightings, relay, seen_at_ms, record)
+                continue
+            # The same bytes twice in one bundle have the same verdict, so they are judged once.
+            if (twin := here.get(key)) is not None:
+                twin.copies.append((relay, seen_at_ms))
+                continue
+            if (candidate := _judge(line, key, found, seen, policy)) is not None:
+                here[key] = candidate
+                found.candidates.append(candidate)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is about this line alone
+            _set_apart(line, error, found)
     return found
 
 
-def conclude_bundle(
-    found: Examination, verdicts: list[bool], seen: SeenSet, source: Source, partitions: int
-) -> Outcome:
+def conclude_bundle(found: Examination, verdicts: Verdicts, seen: SeenSet, source: Source, partitions: int) -> Outcome:
     """Decide what to publish, given one verdict for each of the examination's signatures.
 
     Args:
         found: the bundle, examined against the same seen-set.
-        verdicts: whether each of `found.signatures` is right.
+        verdicts: whether each of `found.signatures` is right, or what its check failed on.
         seen: what the partition remembers; it is asked for ids, and not changed.
         source: where the bundle stands.
         partitions: the partition count of `events` and `sightings`.
     """
-    outcome = Outcome(found.lines, found.duplicates, len(verdicts), refused=found.refused, erased=found.erased)
-    home = outcome.records(source.partition)
-    home.sightings = found.sightings
-    _sight_held(found.held, outcome, partitions)
-    here: set[bytes] = set()
+    conclusion = Conclusion(found, verdicts, seen, source, partitions)
+    _sight_held(found.held, conclusion.outcome, partitions)
     for candidate in found.candidates:
-        valid = candidate.check < 0 or verdicts[candidate.check]
-        judgement = conclude(candidate.judgement, signature_valid=valid)
-        event = judgement.event
-        accepted = judgement.verdict is Verdict.ACCEPTED
-        if event is not None and accepted and candidate.asking:
-            outcome.erasures += found.erasing.rules(event, candidate.copies[0][1])
-        copies = _kept(candidate, outcome)
-        if not copies:
-            continue
-        if event is None or judgement.verdict is Verdict.REFUSED:
-            outcome.refused += [Refused.of(candidate.raw, judgement, *copy) for copy in copies]
-            continue
-        outcome.duplicates += len(copies) - 1
-        event_id = bytes.fromhex(event.id)
-        relay, seen_at_ms = copies[0]
-        new = event_id not in here and seen.get(event_id) is None
-        if not accepted:
-            if new:
-                outcome.quarantined.append(Refused.of(candidate.raw, judgement, relay, seen_at_ms))
-        else:
-            partition = event_partition(event.id, partitions)
-            records = home if partition == source.partition else outcome.records(partition)
-            if new:
-                stated = facts(event, judgement.id_form, seen_at_ms)  # type: ignore[arg-type] # accepted: never None
-                value = encode(candidate.raw, relay, seen_at_ms, stated)
-                records.events.append(NewEvent(event_id, value, candidate.raw, relay, seen_at_ms))
-            _sight_copies(records.sightings, event, copies)
-            # A copy that its connector put into another partition's bundle does not teach this partition's seen-set.
-            if records is not home:
-                here.add(event_id)
-                continue
-        record = pack(event_id, fingerprint(event.sig.encode()), event.created_at if accepted else None)
-        outcome.learned.append((candidate.key, record))
-        if new:
-            here.add(event_id)
-            outcome.learned.append((event_id, record))
-    return outcome
+        conclusion.add(candidate)
+    return conclusion.outcome
 
 
-def _kept(candidate: Candidate, outcome: Outcome) -> list[tuple[str | None, int]]:
-    """The copies of a text that are not dropped because it is erased or had expired; those that are, are counted."""
-    copies = [] if candidate.erased is not None else candidate.in_time()
-    if dropped := len(candidate.copies) - len(copies):
-        outcome.erased[candidate.erased or Cause.EXPIRATION] += dropped
-    return copies
+def _judge(line: BundleLine, key: bytes, found: Examination, seen: SeenSet, policy: Policy) -> Candidate | None:
+    """Judge a text that was not met before; None where its signature does not matter."""
+    relay, seen_at_ms, raw = line
+    judgement = examine(raw, policy)
+    event, erasing = judgement.event, found.erasing
+    # Before it can be refused: the bytes of an erased event must not live on in `rejections`.
+    rule, expires_ms, asking = erasing.rule(judgement), erasing.expires_ms(judgement), erasing.listens(judgement)
+    expired = expires_ms is not None and expires_ms <= seen_at_ms
+    if (rule is not None or expired) and not asking:
+        found.erased[rule or Cause.EXPIRATION] += 1
+        return None
+    if event is None or judgement.verdict is Verdict.REFUSED:
+        found.refused.append(Refused.of(raw, judgement, relay, seen_at_ms))
+        return None
+    record = seen.get(bytes.fromhex(event.id))
+    check = -1
+    if record is None or signature_of(record) != fingerprint(event.sig.encode()):
+        check = found.check((event.pubkey, event.id, event.sig))
+    return Candidate(raw, key, judgement, [(relay, seen_at_ms)], check, rule, expires_ms, asking=asking)
 
 
 def _note(line: HeldLine | BadLine, found: Examination, erasing: Erasing) -> None:
@@ -161,12 +119,6 @@ def _sight(sightings: Groups, relay: str, seen_at_ms: int, record: bytes) -> Non
         group.append((event_id, created_at))
 
 
-def _sight_copies(sightings: Groups, event: Event, copies: list[tuple[str | None, int]]) -> None:
-    for relay, seen_at_ms in copies:
-        if relay is not None:
-            sightings.setdefault((relay, seen_at_ms), []).append((event.id, event.created_at))
-
-
 def _sight_held(lines: list[HeldLine], outcome: Outcome, partitions: int) -> None:
     """Note events that relays were shown to hold. They are verified: their ids were read from the archive."""
     for held in lines:
@@ -174,10 +126,8 @@ def _sight_held(lines: list[HeldLine], outcome: Outcome, partitions: int) -> Non
         sightings.setdefault((held.relay, held.seen_at_ms), []).append((held.id, held.created_at))
 
 
-def _examine(raw: bytes, policy: Policy) -> Judgement:
-    """Examine, and refuse what makes the rules themselves fail: one event must not stop a partition for ever."""
-    try:
-        return examine(raw, policy)
-    except Exception as error:
-        log.exception("an event of %d bytes could not be judged", len(raw))
-        return Judgement(Verdict.REFUSED, Reason.BAD_FIELD, None, f"could not be judged: {type(error).__name__}")
+def _set_apart(line: BundleLine | HeldLine | BadLine, error: Exception, found: Examination) -> None:
+    """Keep a line on which a rule failed, once: a replay of equal ones must not multiply them."""
+    apart = set_apart(line, error)
+    if found.apart.setdefault(apart.raw, apart) is not apart:
+        found.duplicates += 1

@@ -34,7 +34,8 @@ def judge_again(item: RejectedInput, policy: Policy, filters: Sequence[Filter]) 
     """Judge what was refused as an event, as part of a frame, or as a line of a bundle.
 
     What a relay sent unasked (`filter_mismatch`) is accepted where one of the present filters asks for it. What was
-    refused and must now be quarantined is published too: there it is kept for ever.
+    refused and must now be quarantined is published too: there it is kept for ever. What the rules still fail on
+    (`internal_error`) stays where it is.
 
     Args:
         item: of the stages connector, import and validate.
@@ -51,7 +52,7 @@ def judge_again(item: RejectedInput, policy: Policy, filters: Sequence[Filter]) 
     judgement = judge(copy.event, policy)
     event = judgement.event
     if event is None or judgement.verdict is Verdict.REFUSED:
-        return Judged(_refused(judgement.reason))
+        return Judged(f"{judgement.verdict.value}, {judgement.reason}")
     if item.rejection.reason is Reason.FILTER_MISMATCH and not any(wanted.matches(event) for wanted in filters):
         return Judged(_refused(Reason.FILTER_MISMATCH))
     if judgement.verdict is Verdict.ACCEPTED:

@@ -1,5 +1,6 @@
 """A processor with one thing broken: `python -m tests.broker.processors.faulty FAULT OFFSET`.
 
+`rule`: a rule raises for the events whose content is "poison", at any offset.
 `raise`: judging the bundle at OFFSET of any partition raises. `agent`: the agent itself raises when that bundle comes.
 `hang`: that bundle's outputs are never acknowledged.
 """
@@ -19,6 +20,8 @@ from processors.validate import lane
 from processors.validate.outcome import Outcome, Source
 from processors.validate.outputs import Outputs
 from processors.validate.pipeline import conclude_bundle
+from schemas import event as nostr
+from schemas.erasure import Cause, Erasures
 
 FAULT, OFFSET = sys.argv[1], int(sys.argv[2])
 
@@ -42,6 +45,15 @@ async def failing_put(self: lane.Lane, event: Event) -> None:
     await put(self, event)
 
 
+covers = Erasures.covers
+
+
+def failing_covers(self: Erasures, event: nostr.Event) -> Cause | None:
+    if event.content == "poison":
+        raise BrokenError("by this event")
+    return covers(self, event)
+
+
 publish = Outputs.publish
 
 
@@ -51,7 +63,9 @@ async def hanging_publish(self: Outputs, outcome: Outcome, source: Source) -> li
 
 
 if __name__ == "__main__":
-    if FAULT == "raise":
+    if FAULT == "rule":
+        Erasures.covers = failing_covers  # type: ignore[method-assign]
+    elif FAULT == "raise":
         lane.conclude_bundle = failing_conclude  # type: ignore[attr-defined] # the name that the lane imported
     elif FAULT == "agent":
         lane.Lane.put = failing_put  # type: ignore[method-assign]

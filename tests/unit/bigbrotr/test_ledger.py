@@ -50,6 +50,14 @@ def test_a_rejection_that_was_written_twice_counts_once(ledger: Ledger) -> None:
     assert ledger.settled() == [Settled("refused", "bad_signature", 1)]
 
 
+def test_of_equal_lines_in_quarantine_one_record_settles_all_but_those_that_were_erased(ledger: Ledger) -> None:
+    ledger.settle(0, 10, b"bad b", "erased", "operator")
+    for raw in (b"good a", b"bad b"):
+        ledger.settle_all(0, 10, raw, "quarantined", "internal_error")
+    assert accepted(ledger) == {A: 2, C: 1}
+    assert ledger.settled() == [Settled("erased", "operator", 1), Settled("quarantined", "internal_error", 2)]
+
+
 def test_rejections_of_others_are_none_of_ours(ledger: Ledger) -> None:
     ledger.settle(1, 10, b"good a", "refused", "bad_signature")
     ledger.settle(0, 12, b"good a", "refused", "bad_signature")

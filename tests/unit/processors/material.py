@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 from coincurve import PrivateKey
 
@@ -14,10 +16,8 @@ SECRET = (3).to_bytes(32)
 PUBKEY = public_key(SECRET)
 
 
-def event(
-    content: str, *, kind: int = 1, created_at: int = 1_700_000_000, tags: list[list[str]] | None = None
-) -> Event:
-    """A signed event."""
+def event(content: str, *, kind: int = 1, created_at: int = 1_700_000_000, tags: list[Any] | None = None) -> Event:
+    """A signed event; its tags may hold any JSON."""
     unsigned = Event("", PUBKEY, created_at, kind, tags or [], content, "")
     event_id = compute_id(unsigned)
     return unsigned._replace(id=event_id, sig=sign(SECRET, bytes.fromhex(event_id)))

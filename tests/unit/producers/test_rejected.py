@@ -72,6 +72,19 @@ def test_the_present_code_judges_what_an_earlier_one_refused(item: RejectedInput
     assert judge_again(item, Policy(), ANY) == expected
 
 
+@pytest.mark.parametrize("raw", [RAW, encode_held_line(HELD).strip()])
+def test_what_the_rules_failed_on_is_sent_again_once_they_do_not(raw: bytes) -> None:
+    item = refused(raw, Reason.INTERNAL_ERROR, topic="quarantine")
+    judged = judge_again(item, Policy(), ANY)
+    assert (judged.verdict, judged.copy) == ("accepted", ACCEPTED.copy if raw == RAW else HELD)
+
+
+def test_what_the_rules_still_fail_on_stays() -> None:
+    no_limit: Any = "none"
+    item = refused(RAW, Reason.INTERNAL_ERROR, topic="quarantine")
+    assert judge_again(item, Policy(max_event_bytes=no_limit), ANY) == Judged("quarantined, internal_error")
+
+
 def test_what_was_sent_unasked_is_taken_where_a_present_filter_asks_for_it() -> None:
     item = refused(RAW, Reason.FILTER_MISMATCH, stage="connector")
     assert judge_again(item, Policy(), ANY) == ACCEPTED

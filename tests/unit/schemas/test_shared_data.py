@@ -23,6 +23,7 @@ NOT_JSON = (Verdict.REFUSED, Reason.NOT_JSON)
 NOT_ARCHIVED = (Verdict.REFUSED, Reason.KIND_NOT_ARCHIVED)
 CREATED_AT = (Verdict.QUARANTINED, Reason.CREATED_AT_OUT_OF_RANGE)
 KIND = (Verdict.QUARANTINED, Reason.KIND_OUT_OF_RANGE)
+TAG_NOT_TEXT = (Verdict.QUARANTINED, Reason.TAG_NOT_TEXT)
 SURROGATE = (Verdict.QUARANTINED, Reason.LONE_SURROGATE)
 
 EDGES: dict[str, tuple[Verdict, Reason]] = {
@@ -34,15 +35,14 @@ EDGES: dict[str, tuple[Verdict, Reason]] = {
     "created_at_exponent": BAD_FIELD,
     "created_at_string": BAD_FIELD,
     "tags_object": BAD_FIELD,
-    "tags_of_strings": BAD_FIELD,
     "content_null": BAD_FIELD,
     "content_object": BAD_FIELD,
     "not_object": BAD_FIELD,
-    # The file advises quarantine. Design section 5 puts exact field types before id and signature, and lists what is
-    # quarantined: items that are no strings are not on the list.
-    "tag_number": BAD_FIELD,
-    "tag_null": BAD_FIELD,
-    "tag_bool_nested": BAD_FIELD,
+    "tag_number": TAG_NOT_TEXT,
+    "tag_null": TAG_NOT_TEXT,
+    "tag_bool_nested": TAG_NOT_TEXT,
+    # A tag that is no array would be quarantined like these, but its id is of other tags.
+    "tags_of_strings": ID_MISMATCH,
     "upper_id": BAD_FIELD,
     "upper_sig": BAD_FIELD,
     "upper_pubkey_hashed_upper": BAD_FIELD,

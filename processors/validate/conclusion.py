@@ -1,0 +1,110 @@
+"""What becomes of the texts of a bundle, one after another, now that their signatures are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from processors.validate.apart import set_apart
+from processors.validate.examination import Candidate, Examination
+from processors.validate.outcome import Groups, NewEvent, Outcome, Refused, Source
+from processors.validate.seen import SeenSet, fingerprint, pack
+from schemas.bundle import BundleLine
+from schemas.erasure import Cause
+from schemas.event import Event
+from schemas.event_record import encode
+from schemas.facts import facts
+from schemas.judge import conclude
+from schemas.partition import event_partition
+from schemas.reasons import Verdict
+
+Verdicts = Sequence[bool | Exception]
+"""For each signature of a bundle whether it is right, or what its check failed on."""
+
+
+class Conclusion:
+    """Adds texts to what is published of their bundle.
+
+    Args:
+        found: the bundle, examined.
+        verdicts: of `found.signatures`.
+        seen: what the partition remembers; it is asked for ids, and not changed.
+        source: where the bundle stands.
+        partitions: the partition count of `events` and `sightings`.
+    """
+
+    def __init__(self, found: Examination, verdicts: Verdicts, seen: SeenSet, source: Source, partitions: int) -> None:
+        self.outcome = Outcome(found.lines, found.duplicates, len(verdicts), refused=found.refused, erased=found.erased)
+        self.outcome.quarantined += found.apart.values()
+        self._erasing = found.erasing
+        self._verdicts = verdicts
+        self._seen = seen
+        self._partitions = partitions
+        self._here: set[bytes] = set()
+        self._home_partition = source.partition
+        self._home = self.outcome.records(source.partition)
+        self._home.sightings = found.sightings
+
+    def add(self, candidate: Candidate) -> None:
+        """Add a text; where a rule fails on it, or the check of its signature, it is set apart."""
+        try:
+            self._add(candidate)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is about this text alone
+            # One record for all copies: a replay of equal texts must not multiply them.
+            self.outcome.quarantined.append(set_apart(BundleLine(*candidate.copies[0], candidate.raw), error))
+            self.outcome.duplicates += len(candidate.copies) - 1
+
+    def _add(self, candidate: Candidate) -> None:
+        """Settle a text. All that can fail comes before anything is added."""
+        outcome = self.outcome
+        valid = True if candidate.check < 0 else self._verdicts[candidate.check]
+        if isinstance(valid, Exception):
+            raise valid
+        judgement = conclude(candidate.judgement, signature_valid=valid)
+        event = judgement.event
+        assert event is not None
+        accepted = judgement.verdict is Verdict.ACCEPTED
+        rules = self._erasing.rules(event, candidate.copies[0][1]) if accepted and candidate.asking else ()
+        copies = [] if candidate.erased is not None else candidate.in_time()
+        if not copies or judgement.verdict is Verdict.REFUSED:
+            self._drop(candidate, len(candidate.copies) - len(copies))
+            outcome.erasures += rules
+            outcome.refused += [Refused.of(candidate.raw, judgement, *copy) for copy in copies]
+            return
+        event_id = bytes.fromhex(event.id)
+        relay, seen_at_ms = copies[0]
+        new = event_id not in self._here and self._seen.get(event_id) is None
+        partition = event_partition(event.id, self._partitions) if accepted else self._home_partition
+        value = b""
+        if accepted and new:
+            stated = facts(event, judgement.id_form, seen_at_ms)  # type: ignore[arg-type] # accepted: never None
+            value = encode(candidate.raw, relay, seen_at_ms, stated)
+        record = pack(event_id, fingerprint(event.sig.encode()), event.created_at if accepted else None)
+
+        self._drop(candidate, len(candidate.copies) - len(copies))
+        outcome.erasures += rules
+        outcome.duplicates += len(copies) - 1
+        records = self._home if partition == self._home_partition else outcome.records(partition)
+        if accepted:
+            if new:
+                records.events.append(NewEvent(event_id, value, candidate.raw, relay, seen_at_ms))
+            _sight_copies(records.sightings, event, copies)
+        elif new:
+            outcome.quarantined.append(Refused.of(candidate.raw, judgement, relay, seen_at_ms))
+        if new:
+            self._here.add(event_id)
+        # A copy that its connector put into another partition's bundle does not teach this partition's seen-set.
+        if records is self._home:
+            outcome.learned.append((candidate.key, record))
+            if new:
+                outcome.learned.append((event_id, record))
+
+    def _drop(self, candidate: Candidate, copies: int) -> None:
+        """Count copies that are dropped because the event is erased or had expired."""
+        if copies:
+            self.outcome.erased[candidate.erased or Cause.EXPIRATION] += copies
+
+
+def _sight_copies(sightings: Groups, event: Event, copies: list[tuple[str | None, int]]) -> None:
+    for relay, seen_at_ms in copies:
+        if relay is not None:
+            sightings.setdefault((relay, seen_at_ms), []).append((event.id, event.created_at))
