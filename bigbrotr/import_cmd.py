@@ -24,7 +24,7 @@ from bigbrotr.standard_input import interruptible_stdin
 from bigbrotr.topics_cmd import created
 from bigbrotr.view import by_reason
 from core.settings import Settings
-from producers.event_lines import DamagedFileError
+from producers.event_lines import DamagedFileError, UnreadableFormatError, check_format
 from producers.importer import ImportReport, import_lines
 
 _EPILOG = """\b
@@ -43,16 +43,24 @@ Examples:
 )
 @pass_options
 def import_(options: Options, file: str, *, wait: bool, as_document: bool, relay: str | None) -> None:
-    """Send the events of a JSONL file (plain, gzip or zstd; - is standard input) through the pipeline.
+    """Send the events of a JSONL file or a JSON array (plain, gzip or zstd; - is standard input) through the pipeline.
 
-    Every line is judged like an event from a relay. With --wait, a processor and a sink are started if none runs for
-    the data directory, and the exit code is 0 only if every line is accounted for: archived, a duplicate, refused,
-    quarantined or erased.
+    A line is an event, an ["EVENT",…] message, or what `export --sightings` writes, and is judged like an event from a
+    relay. Other files and text in other encodings are named in the error, with what to convert them by.
+
+    With --wait, a processor and a sink are started if none runs for the data directory, and the exit code is 0 only if
+    every line is accounted for: archived, a duplicate, refused, quarantined or erased. It is 1 where all are refused.
     """
     settings = options.settings()
     quiet_log(settings)
     source = None if file == "-" else Path(file)
-    size_bytes = source.stat().st_size if source is not None and source.is_file() else None
+    size_bytes = None
+    if source is not None and source.is_file():
+        size_bytes = source.stat().st_size
+        try:
+            check_format(source)
+        except UnreadableFormatError as error:
+            raise CommandFailedError(f"{file}: {error}") from None
     with servers(settings, BOTH if wait else KAFKA) as filled, ImportProgress(size_bytes) as progress:
         if wait:
             result = asyncio.run(_import_and_wait(filled, options.config, source, relay, progress))
@@ -63,6 +71,12 @@ def import_(options: Options, file: str, *, wait: bool, as_document: bool, relay
         raise CommandFailedError(f"{file}: {result['damage']}; what came before is imported")
     if result.get("complete") is False:
         raise CommandFailedError(f"{result['missing']} lines are neither archived nor refused: {result['missing_ids']}")
+    refused = sum(result["refused"].values())
+    if refused and refused == result["lines"]:
+        raise CommandFailedError(
+            f"{file}: nothing of it was taken: all {refused:,} lines are refused ({by_reason(result['refused'])}); "
+            "`bigbrotr verify` says of each line why"
+        )
 
 
 async def _import(
@@ -107,6 +121,8 @@ async def _read(
     with interruptible_stdin() if source is None else nullcontext():
         try:
             return await import_lines(settings, source, relay=relay, progress=seen), None
+        except UnreadableFormatError as error:
+            raise CommandFailedError(f"{source or 'standard input'}: {error}") from None
         except DamagedFileError as error:
             return latest, str(error)
 

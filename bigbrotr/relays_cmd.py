@@ -16,6 +16,7 @@ from core.kafka import PublishError
 from core.settings import Settings
 from core.settings_errors import key_and_variable
 from producers.publish import PublishReport, RelayList, parse_relays, publish_relays
+from producers.relay_lists import RelayListError, parse_relay_text, read_relay_file
 
 
 @click.group()
@@ -28,17 +29,19 @@ def read_sources(sources: tuple[str, ...], *, allow_private: bool) -> RelayList:
 
     Raises:
         BadParameter: a file cannot be read.
+        CommandFailedError: a file, or an argument that begins as JSON, is no list of relays.
     """
     found = RelayList()
     for source in sources:
-        if "://" in source:
-            parse_relays([source], "argument", allow_private=allow_private, into=found)
-            continue
         try:
-            with Path(source).open(encoding="utf-8", errors="replace") as lines:
-                parse_relays(lines, source, allow_private=allow_private, into=found)
+            if "://" in source:
+                parse_relay_text(source, "argument", allow_private=allow_private, into=found)
+            else:
+                read_relay_file(Path(source), allow_private=allow_private, into=found)
         except OSError as error:
             raise click.BadParameter(f"{source}: {error.strerror}", param_hint="FILE|URL") from None
+        except RelayListError as error:
+            raise CommandFailedError(str(error)) from None
     return found
 
 
@@ -59,7 +62,9 @@ Examples:
 def publish(
     options: Options, sources: tuple[str, ...], *, allow_private: bool, priority: bool, as_document: bool
 ) -> None:
-    """Publish relays to the registry that the connectors read: URLs, or files with URLs (# begins a comment).
+    """Publish relays to the registry that the connectors read: URLs, or files with URLs.
+
+    A file is text with URLs (# begins a comment) or a JSON array of them.
 
     Without any, those of the setting `relays` are published. What was published before stays in the registry.
 

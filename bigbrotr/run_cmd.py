@@ -22,6 +22,7 @@ from bigbrotr.snapshot import Snapshot
 from bigbrotr.topics_cmd import created
 from core.settings import Settings
 from producers.publish import RelayList, parse_relays, publish_relays
+from producers.relay_lists import RelayListError, parse_relay_text, read_relay_file
 
 _EPILOG = """\b
 Examples:
@@ -34,14 +35,19 @@ Examples:
 def wanted_relays(
     settings: Settings, given: Iterable[str], files: Iterable[Path], variable: str, *, allow_private: bool = False
 ) -> RelayList:
-    """The relays of one run: those named on the command line or in RELAYS, else those of the settings."""
+    """The relays of one run: those named on the command line or in RELAYS, else those of the settings.
+
+    Raises:
+        CommandFailedError: a file, or the variable, is no list of relays.
+    """
     found = RelayList()
     parse_relays(given, "--relay", allow_private=allow_private, into=found)
-    for file in files:
-        with file.open(encoding="utf-8", errors="replace") as lines:
-            parse_relays(lines, str(file), allow_private=allow_private, into=found)
-    if variable.strip():
-        parse_relays([variable], "RELAYS", allow_private=allow_private, into=found)
+    try:
+        for file in files:
+            read_relay_file(file, allow_private=allow_private, into=found)
+        parse_relay_text(variable, "RELAYS", allow_private=allow_private, into=found)
+    except RelayListError as error:
+        raise CommandFailedError(str(error)) from None
     if not found.relays and not found.refused:
         parse_relays(settings.relays, "relays", allow_private=allow_private, into=found)
     return found
@@ -54,7 +60,7 @@ def wanted_relays(
     "files",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A file with relay URLs; # begins a comment.",
+    help="A file with relay URLs (# begins a comment), or a JSON array of them.",
 )
 @click.option("--allow-private", is_flag=True, help="Let relays have private addresses: relays of your own.")
 @pass_options

@@ -12,9 +12,9 @@ from itertools import islice
 
 from core.parent import die_with_parent
 from producers.event_lines import Line
+from producers.line_copy import read_line
 from schemas.judge import Judgement, Policy, judge
-from schemas.reasons import Reason, Verdict
-from schemas.wire import find_id
+from schemas.reasons import EventError, Verdict
 
 PARALLEL_FROM_LINES = 20_000  # a second of work; starting other processes costs a third of it
 _CHUNK_LINES = 256  # about 20 ms of work, of which handing it to another process is a hundredth
@@ -25,14 +25,12 @@ VerdictLine = dict[str, object]
 
 
 def verdict_of(line: Line, policy: Policy) -> VerdictLine:
-    """Judge one line."""
-    if line.size_bytes > len(line.raw):
-        # Its end was never kept, so its id cannot be known: the last member `id` counts.
-        detail = f"is {line.size_bytes} bytes; at most {policy.max_event_bytes} are taken"
-        return _as_line(line.number, None, Judgement(Verdict.REFUSED, Reason.TOO_LARGE, None, detail))
-    judgement = judge(line.raw, policy)
-    event_id = judgement.event.id if judgement.event is not None else find_id(line.raw)
-    return _as_line(line.number, event_id, judgement)
+    """Judge one line as an import of it would be judged."""
+    try:
+        copy, event_id = read_line(line, None, 0)
+    except EventError as error:
+        return _as_line(line.number, None, Judgement(Verdict.REFUSED, error.reason, error.field, error.detail))
+    return _as_line(line.number, event_id, judge(copy.event, policy))
 
 
 def _as_line(number: int, event_id: str | None, judgement: Judgement) -> VerdictLine:

@@ -47,10 +47,12 @@ def opened(path: str) -> Iterator[BinaryIO]:
 @click.argument("file", default="-", metavar="[FILE|-]")
 @pass_options
 def verify(options: Options, file: str) -> None:
-    """Judge every event of a JSONL file (plain, gzip or zstd), without any server.
+    """Judge every event of a JSONL file or a JSON array (plain, gzip or zstd), without any server.
 
-    Each line of output is a JSON object: "line" (its number), "id", "verdict" (accepted, quarantined or refused),
-    "reason", and where there is more to say "field" and "detail". Blank lines are passed over.
+    A line is an event, an ["EVENT",…] message, or what `export --sightings` writes. Each line of output is a JSON
+    object: "line" (its number, or that of the element of an array), "id", "verdict" (accepted, quarantined or refused),
+    "reason", and where there is more to say "field" and "detail". Blank lines are passed over. Other files and text in
+    other encodings are named in the error, with what to convert them by. The verdicts are those of an import.
 
     The exit code is 1 if any line was not accepted.
     """
@@ -59,7 +61,7 @@ def verify(options: Options, file: str) -> None:
     out = sys.stdout.buffer
     with opened(file) as stream:
         try:
-            for verdict in verdicts(iter(EventLines(stream, policy.max_event_bytes)), policy):
+            for verdict in verdicts(iter(EventLines(stream)), policy):
                 all_accepted = all_accepted and verdict["verdict"] is Verdict.ACCEPTED
                 out.write(orjson.dumps(verdict, option=orjson.OPT_APPEND_NEWLINE))
             out.flush()

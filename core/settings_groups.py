@@ -20,6 +20,8 @@ PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 _MIB = 1024 * 1024
+MOST_PARTITIONS = 1024
+"""Each is a file handle or three in the broker and a lane in a processor; a cluster with more needs another design."""
 
 
 class Group(BaseModel):
@@ -37,7 +39,7 @@ class KafkaSettings(Group):
     topic_prefix: str = Field(
         "nostr.", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="Stands before the name of every topic"
     )
-    partitions: Annotated[int, power_of_two(1024)] = Field(
+    partitions: Annotated[int, power_of_two(MOST_PARTITIONS)] = Field(
         16, description="Partitions of every topic, a power of two; fixed once the topics exist"
     )
     replication_factor: int = Field(1, ge=1, le=16, description="Copies of every partition in the cluster")

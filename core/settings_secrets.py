@@ -95,7 +95,7 @@ def _no_secret(path: tuple[str, ...], model: type[BaseModel]) -> str:
 
 
 def _text(name: str, value: object) -> str:
-    """Read the secret in a file, without the line ends at its end, which editors and `echo` add."""
+    """Read the secret in a file, without what editors and `echo` add: a byte order mark, and line ends at its end."""
     if not isinstance(value, str):  # a third level of names, as in …__DSN_FILE__PATH
         raise SettingsError(f"the variable {name}, {shape(value)}, should be the path of a file")
     path = Path(value)
@@ -104,7 +104,7 @@ def _text(name: str, value: object) -> str:
     try:
         with path.open("rb") as file:
             raw = file.read(_MAX_BYTES + 1)
-        text = raw.decode("utf-8").rstrip("\r\n")
+        text = raw.decode("utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         remedy = "name a file that holds the secret as text, and that the user of this process may read"

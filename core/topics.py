@@ -18,8 +18,10 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from aiokafka.structs import TopicPartition
 
 from core.kafka_clients import admin, consumer, stop_client
+from core.settings_groups import MOST_PARTITIONS
 from core.settings_model import Settings
 from core.topic_admin import TopicsError, own_configs, topic_partitions
+from schemas.partition import is_partition_count
 from schemas.topics import TOPICS, configs, physical
 
 __all__ = ["TopicChange", "TopicState", "TopicsError", "create_topics", "describe_topics"]
@@ -141,15 +143,31 @@ async def _describe(
 
 def _refuse_other_partition_counts(settings: Settings, present: dict[str, list[dict[str, Any]]]) -> None:
     wanted = settings.kafka.partitions
-    for topic in TOPICS:
-        full_name = physical(settings.kafka.topic_prefix, topic.name)
-        found = len(present.get(full_name, []))
-        if found not in (0, wanted):
+    names = [physical(settings.kafka.topic_prefix, topic.name) for topic in TOPICS]
+    counts = {name: len(partitions) for name in names if (partitions := present.get(name))}
+    for name, found in counts.items():
+        if found != wanted:
             raise TopicsError(
-                f"the topic {full_name} has {found} partitions and kafka.partitions (BIGBROTR_KAFKA__PARTITIONS) is "
-                f"{wanted}: a count cannot be changed afterwards; set it to {found}, or choose another "
+                f"the topic {name} has {found} partitions and kafka.partitions (BIGBROTR_KAFKA__PARTITIONS) is "
+                f"{wanted}: a count cannot be changed afterwards; {_remedy(set(counts.values()))} choose another "
                 "kafka.topic_prefix (BIGBROTR_KAFKA__TOPIC_PREFIX) for new topics"
             )
+
+
+def _remedy(counts: set[int]) -> str:
+    """Say what else than new topics is left to do; a setting that would be refused, or mends one topic of many, is not.
+
+    Args:
+        counts: of the topics that are there.
+    """
+    count = min(counts)
+    if len(counts) > 1:
+        why = f"the topics with this prefix differ ({', '.join(map(str, sorted(counts)))} partitions)"
+    elif count > MOST_PARTITIONS or not is_partition_count(count):
+        why = f"kafka.partitions takes only powers of two from 1 to {MOST_PARTITIONS}"
+    else:
+        return f"set it to {count}, or"
+    return f"{why}, so delete those that nothing needs, or"
 
 
 async def _create(client: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:

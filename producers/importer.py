@@ -9,23 +9,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-
-import orjson
 
 from core.kafka import Publisher, open_publisher
 from core.settings import Settings
 from producers.bundler import Bundler
 from producers.event_lines import DamagedFileError, EventLines, Line
+from producers.line_copy import read_line
 from producers.outbox import Outbox
 from producers.rejecting import Rejections
 from producers.targets import full_name
-from schemas.bundle import BadLine, BundleLine, decode_lines
-from schemas.reasons import EventError, Reason
-from schemas.relay_url import MAX_URL_LENGTH, RelayUrlError, normalize
+from schemas.reasons import EventError
 from schemas.topics import RAW_LIMIT_BYTES
-from schemas.wire import find_id
 
 STAGE = "import"
 _LINES_A_TURN = 500
@@ -34,12 +29,6 @@ _BYTES_A_TURN = 2 * RAW_LIMIT_BYTES
 """Likewise, where lines are long."""
 _BUNDLE_AGE_MS = 500
 """A file has no reader that waits for its next line; full bundles are cheaper."""
-_COPY_STARTS = (b'{"relay":', b'{"event":')
-"""How a line begins that says of an event where and when it was seen: those of a bundle and of the topic `events`."""
-_AROUND_EVENT_BYTES = MAX_URL_LENGTH + 1024
-"""So much longer than its event such a line may be: the relay, the time, the facts of an event."""
-_RELAYS_CACHED = 4096
-"""A file names a relay in many lines, and few relays."""
 
 
 @dataclass(slots=True)
@@ -47,7 +36,7 @@ class ImportReport:
     """What became of a file.
 
     Attributes:
-        lines: lines that are not blank.
+        lines: lines that are not blank, or elements of arrays.
         bundled: of those, how many are in `raw.bundles` now.
         refused: the others, by reason; they are in `rejections`.
         offsets: by partition of `raw.bundles`, the offsets of the records that were written, in order. Outputs and
@@ -70,7 +59,9 @@ Progress = Callable[[ImportReport], None]
 async def import_lines(
     settings: Settings, source: Path | None, *, relay: str | None = None, progress: Progress | None = None
 ) -> ImportReport:
-    """Write a JSONL file, plain, gzip or zstd, into `raw.bundles`; returns when Kafka has acknowledged all of it.
+    """Write a file of events into `raw.bundles`; returns when Kafka has acknowledged all of it.
+
+    The file is JSONL or a JSON array, plain, gzip or zstd.
 
     Args:
         settings: say where Kafka is.
@@ -81,6 +72,7 @@ async def import_lines(
 
     Raises:
         OSError: the file cannot be read.
+        UnreadableFormatError: it is no such file; nothing is imported.
         DamagedFileError: it is damaged or cut off; what came before is imported and acknowledged.
         PublishError: Kafka refused a record for good.
     """
@@ -88,7 +80,7 @@ async def import_lines(
         publisher = await open_publisher(settings)
         try:
             run = _Import(settings, publisher, relay, progress)
-            await run.read(EventLines(file, RAW_LIMIT_BYTES + _AROUND_EVENT_BYTES))
+            await run.read(EventLines(file))
         finally:
             await publisher.close()
         return run.report
@@ -152,7 +144,8 @@ class _Import:
         report.lines += 1
         seen_at_ms = time.time_ns() // 1_000_000
         try:
-            _bundle(bundler, _copy(line.raw, self._relay) or BundleLine(self._relay, seen_at_ms, line.raw), line)
+            copy, event_id = read_line(line, self._relay, seen_at_ms)
+            bundler.add(copy.relay, copy.seen_at_ms, copy.event, event_id)
             report.bundled += 1
         except EventError as error:
             report.refused[error.reason] += 1
@@ -162,7 +155,7 @@ class _Import:
                 seen_at_ms=seen_at_ms,
                 relay=self._relay,
                 field=error.field,
-                detail=f"line {line.number}: {error.detail}",
+                detail=f"{line.what} {line.number}: {error.detail}",
             )
 
     def _acknowledged(self, partition: int, offset: int) -> None:
@@ -186,51 +179,3 @@ def _next_lines(lines: Iterator[Line]) -> tuple[list[Line], Exception | None]:
     except (DamagedFileError, OSError) as damage:
         return turn, damage
     return turn, None
-
-
-def _copy(raw: bytes, relay: str | None) -> BundleLine | None:
-    """What a line says that holds an event and where it was seen; None for an event, or what should be one.
-
-    A line that names no relay is of the one that the file came from.
-
-    Raises:
-        EventError: it is such a line, and its relay or its time is none.
-    """
-    if not raw.startswith(_COPY_STARTS):
-        return None
-    for read in decode_lines(raw):
-        if isinstance(read, BundleLine):
-            return read._replace(relay=_normal(read.relay) if read.relay else relay)
-        if isinstance(read, BadLine) and find_id(raw) is None:
-            raise EventError(Reason.BAD_FIELD, None, read.error)
-    return None
-
-
-@lru_cache(_RELAYS_CACHED)
-def _normal(relay: str) -> str:
-    try:
-        return normalize(relay, allow_private=True).url
-    except RelayUrlError as error:
-        raise EventError(Reason.BAD_FIELD, "relay", str(error)) from None
-
-
-def _bundle(bundler: Bundler, copy: BundleLine, line: Line) -> None:
-    raw = copy.event
-    size_bytes = line.size_bytes if raw is line.raw else len(raw)
-    if size_bytes > RAW_LIMIT_BYTES:
-        raise EventError(
-            Reason.TOO_LARGE, None, f"the event has {size_bytes} bytes; at most {RAW_LIMIT_BYTES} are taken"
-        )
-    event_id = find_id(raw)
-    if event_id is None:
-        if _is_object(raw):
-            raise EventError(Reason.NO_ID, "id", "is missing or not 64 lower-case hex digits")
-        raise EventError(Reason.NOT_JSON, None, "is not one JSON object")
-    bundler.add(copy.relay, copy.seen_at_ms, raw, event_id)
-
-
-def _is_object(raw: bytes) -> bool:
-    try:
-        return isinstance(orjson.loads(raw), dict)
-    except orjson.JSONDecodeError:
-        return False

@@ -59,16 +59,21 @@ def parse_relays(
         for text in line.replace(",", " ").split():
             if text.startswith("#"):
                 break
-            try:
-                url = normalize(text, allow_private=allow_private)
-            except RelayUrlError as error:
-                found.refused.append(RefusedUrl(f"{name}:{number}", text, str(error)))
-                continue
-            if url.url in found.relays:
-                found.duplicates += 1
-            # The first spelling is the one to dial.
-            found.relays.setdefault(url.url, url)
+            take_relay(text, f"{name}:{number}", allow_private=allow_private, into=found)
     return found
+
+
+def take_relay(text: str, place: str, *, allow_private: bool = False, into: RelayList) -> None:
+    """Add one URL to a list, or why it is none with the place where it stands."""
+    try:
+        url = normalize(text, allow_private=allow_private)
+    except RelayUrlError as error:
+        into.refused.append(RefusedUrl(place, text, str(error)))
+        return
+    if url.url in into.relays:
+        into.duplicates += 1
+    # The first spelling is the one to dial.
+    into.relays.setdefault(url.url, url)
 
 
 async def publish_relays(

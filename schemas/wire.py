@@ -85,6 +85,17 @@ def split_event_frame(frame: bytes) -> EventFrame | None:
     return EventFrame(opened.subid, opened.event) if opened else None
 
 
+def message_event(message: bytes) -> bytes | None:
+    """The event of an EVENT message as it stands there, also of one that a client sends: `["EVENT",{…}]`."""
+    if (opened := open_event_frame(message)) is not None:
+        return opened.event
+    try:
+        verb, event, *_ = elements(message)
+        return event if event.startswith(b"{") and json.loads(verb) == "EVENT" else None
+    except ValueError:
+        return None
+
+
 def find_id(raw: bytes) -> str | None:
     r"""The id of an event by its text: the last member `id` of the outermost object, also if written `"\u0069d"`.
 
@@ -150,6 +161,7 @@ __all__ = [
     "OpenedFrame",
     "ScanError",
     "find_id",
+    "message_event",
     "one_line",
     "open_event_frame",
     "split_event_frame",

@@ -11,7 +11,7 @@ from schemas.bundle import BundleLine, HeldLine, decode_lines
 from schemas.filters import Filter
 from schemas.judge import Policy, judge
 from schemas.reasons import Reason, Verdict
-from schemas.wire import open_event_frame
+from schemas.wire import message_event, open_event_frame
 
 Copy: TypeAlias = "BundleLine | HeldLine"
 ACCEPTED = Verdict.ACCEPTED.value
@@ -80,6 +80,8 @@ def _copy(item: RejectedInput, relay: str | None) -> Copy | None:
             return None
         line = lines[0]
         return line._replace(relay=relay) if isinstance(line, BundleLine) and line.relay is None else line
+    if raw.startswith(b"["):  # An EVENT message, which earlier versions did not take from files.
+        raw = message_event(raw) or raw
     seen_at_ms = item.rejection.seen_at_ms
     # Without it the time of the refusal is nearest: moments after the copy came.
     return BundleLine(relay, item.time_ms if seen_at_ms is None else seen_at_ms, raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import logging
 import os
 import subprocess
@@ -192,6 +193,41 @@ def test_relays_of_a_run_come_from_arguments_files_and_variable_else_from_settin
         *("argument.example", "file.example", "a.example", "b.example")
     ]
     assert [url.split("/")[2] for url in wanted_relays(settings, [], [], " ").relays] == ["settings.example"]
+
+
+@pytest.mark.parametrize("arguments", [("import", "--wait"), ("verify",)])
+def test_a_file_of_another_form_is_named_before_any_server_is_asked(
+    command: Command, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    servers = {
+        "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "BIGBROTR_POSTGRES__DSN": "postgresql://nobody@127.0.0.1:1/none",
+    }
+    for data, name in ((bz2.compress(b"{}"), "bzip2 data"), ("{}".encode("utf-16"), "text in UTF-16")):
+        (tmp_path / "events").write_bytes(data)
+        done = command("--data-dir", str(tmp_path / "data"), *arguments, str(tmp_path / "events"), **servers)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"{tmp_path}/events: is {name}, which is not read as it is; convert it first: `" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        (("relays", "publish", "{file}"), {}),
+        (("relays", "publish", '[{"url":"wss://a.example"}'), {}),
+        (("run", "--relays", "{file}"), {}),
+        (("run",), {"RELAYS": '{"wss://a.example":1}'}),
+    ],
+)
+def test_a_list_of_relays_that_is_none_is_named(
+    command: Command, arguments: tuple[str, ...], variables: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "list").write_bytes("wss://a.example".encode("utf-16"))
+    told = [word.replace("{file}", str(tmp_path / "list")) for word in arguments]
+    done = command("--data-dir", str(tmp_path / "data"), *told, **variables)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert any(words in done.stderr for words in ("is text in UTF-16", "is not JSON", "is an object of 1 members"))
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [("service", "connector"), ("run", "--relay", "wss://a.example")])

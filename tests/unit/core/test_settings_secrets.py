@@ -62,6 +62,13 @@ def test_a_password_is_read_from_its_file(key: str, hold: Hold, monkeypatch: pyt
     assert SECRET not in f"{settings!r} {settings.model_dump()}"
 
 
+def test_a_byte_order_mark_is_no_part_of_a_secret(hold: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BIGBROTR_POSTGRES__PASSWORD_FILE", hold(f"\ufeff{SECRET}\r\n"))
+    password = load_settings().postgres.password
+    assert password is not None
+    assert password.get_secret_value() == SECRET
+
+
 def test_other_secrets_are_read_from_their_files_too(hold: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BIGBROTR_POSTGRES__DSN_FILE", hold(f"postgresql://me:{SECRET}@host/db\r\n", "dsn"))
     monkeypatch.setenv("BIGBROTR_CONNECTOR__AUTH_KEY_FILE", hold("5e" * 32, "key"))

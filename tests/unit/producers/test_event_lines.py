@@ -7,6 +7,7 @@ import io
 import tracemalloc
 from collections.abc import Callable
 
+import orjson
 import pytest
 import zstandard
 from hypothesis import given
@@ -84,8 +85,49 @@ def test_any_bytes_are_lines_or_damage(data: bytes) -> None:
         lines = read(data)
     except DamagedFileError:
         return
-    if data[:1] not in {b"\x1f", b"\x28"}:
-        assert b"\n".join(line.raw for line in lines).split() == data.removeprefix(b"\xef\xbb\xbf").split()
+    if data[:1] not in {b"\x1f", b"\x28"} and all(line.what == "line" for line in lines) and data.strip() != b"[]":
+        told = [line.removeprefix(b"\xef\xbb\xbf") for line in data.split(b"\n")]
+        assert [line.raw for line in lines] == [line.strip() for line in told if line.strip()]
+
+
+ARRAYS = {
+    "on one line": b'[{"number":0},{"number":1}]',
+    "a line each": b'[{"number":0},\n{"number":1}\n]\n',
+    "over many lines": b'\xef\xbb\xbf\r\n[\r\n  {\r\n    "number":0\r\n  },\r\n  {"number":1}\r\n]',
+    "several": b'[{"number":0}]\n[]\n[{"number":1}]\n',
+    "objects over many lines": b'{\n"number":0}\n{\n"number":1}\n',
+}
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+@pytest.mark.parametrize("array", ARRAYS)
+def test_the_elements_of_an_array_are_lines(packing: str, array: str) -> None:
+    lines = read(PACKINGS[packing](ARRAYS[array]))
+    assert [orjson.loads(line.raw) for line in lines] == [{"number": 0}, {"number": 1}]
+    assert [(line.number, line.what) for line in lines] == [(1, "element"), (2, "element")]
+
+
+def test_an_array_of_nothing_is_no_line() -> None:
+    assert read(b"[]") == read(b" [\n ]\n") == read(b"") == read(b"\n \n") == []
+
+
+@pytest.mark.parametrize(
+    "text", [b'["EVENT",{}]\n["EVENT","s",{}]', b'{}\n["EVENT",{}]', b'["wss://a.example"]', b"x\n[{}]", b"{} {\n}"]
+)
+def test_other_beginnings_are_lines(text: bytes) -> None:
+    assert [line.raw for line in read(text)] == text.split(b"\n")
+
+
+def test_an_array_that_was_cut_off_says_so_after_its_elements() -> None:
+    lines = iter(EventLines(io.BytesIO(b'[{"number":0},{"number":1},{"numb'), 1024))
+    assert [next(lines).number, next(lines).number] == [1, 2]
+    with pytest.raises(DamagedFileError, match="damaged after element 2: the text ends inside a value"):
+        next(lines)
+
+
+def test_a_mark_of_utf_8_may_stand_before_every_file_that_was_joined() -> None:
+    mark = b"\xef\xbb\xbf"
+    assert [line.raw for line in read(mark + b"{}\n" + mark + b"{}\n" + mark)] == [b"{}", b"{}"]
 
 
 def test_a_pipe_is_read_as_it_comes() -> None:

@@ -52,6 +52,9 @@ HELD = HeldLine("wss://b.example", 5, EVENT.id, EVENT.created_at)
         (refused(RAW, Reason.CREATED_AT_OUT_OF_RANGE, topic="quarantine"), ACCEPTED),
         (refused(RAW, Reason.NO_ID, stage="connector", seen_at_ms=None), ACCEPTED._replace(copy=LATER)),
         (refused(b'\xef\xbb\xbf ["EVENT","s",' + RAW + b"]\n", Reason.BAD_FRAME, stage="connector"), ACCEPTED),
+        (refused(b'["EVENT",' + RAW + b"]", Reason.NOT_JSON, stage="import"), ACCEPTED),
+        (refused(b'["EVENT","s",' + RAW + b"]", Reason.NOT_JSON, stage="import"), ACCEPTED),
+        (refused(b'["EOSE","s"]', Reason.NOT_JSON, stage="import"), Judged("refused, bad_field")),
         (refused(b'["NOTICE","x"]', Reason.BAD_FRAME, stage="connector"), Judged("refused, bad_frame")),
         (refused(encode_held_line(HELD).strip(), Reason.BAD_BUNDLE), Judged("accepted", HELD, EVENT.id)),
         (
