@@ -9,7 +9,8 @@ from typing import NamedTuple
 from core.backoff import Backoff
 from core.clock import CLOCK
 from producers.relays.dialogue import Dialogue
-from producers.relays.model import Model, Name
+from producers.relays.habits import MOST_KINDS_ASKED
+from producers.relays.model import SILENCE, Model, Name
 from producers.relays.pages import Page, Seen
 from producers.relays.refusals import AskOtherwiseError, is_complaint
 from producers.relays.subscriptions import PageSubscription
@@ -22,10 +23,14 @@ MOST_REFUSALS = 4
 """In a row, of one question, for a reason that is not understood: with the back-off below that is half a minute."""
 MOST_REFUSALS_ASIDE = 2
 """Of a question that asks in a special way, which a relay may refuse for its form."""
+MOST_LOWERED = 13
+"""Times that `limit` is halved, from the largest that settings allow down to one."""
 MOST_SLOWED = 30
 """Rate limits in a row without one answer: at the slowest pace that is half an hour."""
 MOST_UNSETTLED = 6
 """Answers in a row during which the relay asked anew who we are."""
+SHOWN_S = 10.0
+"""For events that serve to learn something, where none came before EOSE."""
 _FIRST_WAIT_S = 2.0
 _LONGEST_WAIT_S = 60.0
 
@@ -67,6 +72,7 @@ class Asker:
             Meaning.AUTH: (1, GapReason.AUTH_REQUIRED),
             Meaning.RESTRICTED: (1, GapReason.RESTRICTED),
             Meaning.RATE: (MOST_SLOWED, GapReason.RATE_LIMITED),
+            Meaning.LIMIT: (MOST_LOWERED, GapReason.CLOSED),
             Meaning.OTHER: (MOST_REFUSALS_ASIDE if aside else MOST_REFUSALS, GapReason.CLOSED),
             None: (MOST_UNSETTLED, GapReason.AUTH_REQUIRED),
         }
@@ -97,8 +103,12 @@ class Asker:
         answer = await self.ask(asked, aside=True)
         if not isinstance(answer, Answer):
             return None
+        if not self._model.habits.prompt and not self._dialogue.late_s:
+            # It has not shown anything before an EOSE yet.
+            await answer.asked.quiet_for(SHOWN_S)
+        shown = answer.asked.page().events
         await self._dialogue.release(answer.asked)
-        return answer.page.events
+        return shown
 
     async def _once(self, asked: Filter) -> Answer | Said | None:
         """Ask once: the answer, a refusal, or None where it is to be asked again at once."""
@@ -118,6 +128,7 @@ class Asker:
                 return None
             dialogue.pace.answered()
             dialogue.auth.of_use()
+            self._model.habits.prompt |= page.events > 0 and page.eose is not None
             taken = page.page(complaint=dialogue.notice is not None and is_complaint(dialogue.notice.text))
             page.forget_late()
             return Answer(taken, page)
@@ -130,7 +141,7 @@ class Asker:
         """No word: some relays wait for AUTH, others say nothing where they have nothing."""
         dialogue = self._dialogue
         if dialogue.auth.pending and await dialogue.auth.sign_in(page.session):
-            self._model.learn(Name.AUTH, "silence", "answered only after AUTH", int(CLOCK.now_s()))
+            self._model.learn(Name.AUTH, SILENCE, "answered only after AUTH", int(CLOCK.now_s()))
             await dialogue.release(page)
             return None
         return Answer(page.page(), page)
@@ -148,8 +159,8 @@ class Asker:
             case Meaning.RATE:
                 slow_down(dialogue, self._model, said, words)
             case Meaning.LIMIT:
-                if self._model.take(said, words, int(CLOCK.now_s()), asked_kinds=None, open_at_once=0):
-                    return None
+                if not self._model.take(said, words, int(CLOCK.now_s()), asked=asked, open_at_once=0):
+                    return Said(Meaning.OTHER)
             case Meaning.SUBSCRIPTIONS | Meaning.FILTER | Meaning.KINDS:
                 raise_if_learnt(self._model, said, words, asked, open_at_once=dialogue.open + 1)
         return said
@@ -178,9 +189,9 @@ def raise_if_learnt(model: Model, said: Said, words: str, asked: Filter, *, open
     Raises:
         AskOtherwiseError: there is another way.
     """
-    kinds = len(asked.kinds) if asked.kinds is not None else None
-    if kinds is not None and model.kinds_at_once is None and said.meaning is not Meaning.SUBSCRIPTIONS:
-        # It takes a filter without kinds: only this question is too much for it.
+    ordinary = model.kinds_at_once is None and said.meaning is not Meaning.SUBSCRIPTIONS
+    if ordinary and asked.kinds is not None and (len(asked.kinds) > MOST_KINDS_ASKED or said.meaning is Meaning.FILTER):
+        # It takes a filter without kinds, and all lists but this one.
         return
-    if model.take(said, words, int(CLOCK.now_s()), asked_kinds=kinds, open_at_once=open_at_once):
+    if model.take(said, words, int(CLOCK.now_s()), asked=asked, open_at_once=open_at_once):
         raise AskOtherwiseError(words)

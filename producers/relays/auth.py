@@ -23,6 +23,8 @@ ANSWER_TIMEOUT_S = 15.0
 """For the relay's OK. One that checks a key in its database takes a second."""
 CHALLENGE_TIMEOUT_S = 5.0
 """For the challenge, where a relay refuses a subscription before it sends one."""
+AT_ONCE_S = 1.0
+"""For a challenge that is sent when a connection is opened: a round trip."""
 MOST_SIGN_INS = 6
 """In a minute: sessions of some relays last for seconds, and a signature costs us less than a page."""
 MOST_IN_VAIN = 3
@@ -96,6 +98,15 @@ class SignIn:
     def of_use(self) -> None:
         """Something was answered to who we are now."""
         self._in_vain = 0
+
+    async def challenged(self) -> bool:
+        """Whether there is a challenge to answer, or comes within a moment."""
+        try:
+            async with asyncio.timeout(AT_ONCE_S):
+                await self._challenged.wait()
+        except TimeoutError:
+            return False
+        return self.pending
 
     async def sign_in(self, session: int) -> bool:
         """Answer the newest challenge, waiting for it a little.

@@ -6,11 +6,11 @@ one question open past its EOSE, and what it reads before that has stayed silent
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from producers.relays.ledger import SAME_VISIT_S, Ledger
-from producers.relays.pages import FOREVER, Progress
+from producers.relays.pages import FOREVER, Progress, Seen
 from producers.relays.subscriptions import PageSubscription
 from schemas.filters import Filter
 from schemas.ranges import Range, merge, subtract
@@ -20,6 +20,8 @@ HOLD_S = 10.0
 SHORTEST_SILENCE_S = 2.0
 LONGEST_SILENCE_S = 30.0
 """After which a question to a relay that answers late is closed; in between, twice the longest gap that was seen."""
+_PROBED = 10
+"""Events that the question that is held brings, about: some, so that a silence after them says something."""
 NOW_S = 600
 """A range that ends so shortly before now may get events at any time: late ones prove nothing."""
 
@@ -41,9 +43,12 @@ class Claims:
         self.ledger = ledger
         self.hold_s = hold_s
         self._quiet_s = 0.0
-        self._prompt = False
         self._pending: list[_Claim] = []
         self._made: dict[str, list[Range]] = {}
+        self.sample: list[Seen] = []
+        """Some events that the relay has, not of now."""
+        self.probe_since: int | None = None
+        """The beginning of the range of which a question is held; None: of all time."""
         self.held: PageSubscription | None = None
         """The question that is open past its EOSE."""
         self.progress = 0
@@ -56,18 +61,13 @@ class Claims:
         return max(0.0, self.hold_s - self._quiet_s - held_s)
 
     @property
-    def waiting(self) -> bool:
-        """Whether something was read that does not count yet."""
-        return bool(self._pending) and self.rest_s > 0
-
-    @property
     def reading(self) -> Mapping[str, Filter]:
         """The filters that are asked, by their hashes."""
         return self.ledger.reading
 
     def begin_visit(self) -> None:
         """Whether EOSE can be believed is to be seen anew."""
-        self._quiet_s, self._prompt, self.held = 0.0, False, None
+        self._quiet_s, self.held, self.probe_since = 0.0, None, None
         self._pending.clear()
         self._made.clear()
 
@@ -94,31 +94,24 @@ class Claims:
         """What was read of a filter and does not count yet."""
         return merge(part for claim in self._pending if claim.name == name for part in claim.progress.read)
 
-    def answered(self, page: PageSubscription) -> bool:
-        """Look at an answered question; whether it is to be held open."""
-        # A relay that is late altogether shows nothing before its EOSE, however short its connections are.
-        self._prompt = self._prompt or page.events > 0
-        if self.held is not None or not self.rest_s or page.eose is None or page.closed is not None or page.full:
-            return False
-        self.held = page
-        return True
+    def narrow(self, events: Sequence[Seen]) -> None:
+        """More came for the question that was to be held than fits it: hold one of fewer seconds."""
+        seconds = sorted(seen.at for seen in events)
+        if seconds:
+            self.probe_since = seconds[-min(_PROBED, (len(seconds) + 1) // 2)]
 
     def connection_lost(self) -> None:
-        """The held question is gone; the silence until now counts if the relay has answered promptly at all."""
-        if self.held is not None and not self.held.late and self._prompt:
+        """The held question is gone; the silence until now counts if it had brought something before its EOSE."""
+        # A relay that is late altogether shows nothing before its EOSE, however short its connections are.
+        if self.held is not None and not self.held.late and self.held.events:
             self._quiet_s += self.held.since_last_s
         self.held = None
 
-    def settle(self) -> PageSubscription | None:
-        """Claim what is pending if the silence was long enough; the question that need not be held any more."""
-        if self.rest_s:
-            return None
-        held, self.held = self.held, None
-        self._quiet_s = self.hold_s
+    def settle(self) -> None:
+        """Claim what is pending: answers are whole."""
         for claim in self._pending:
             self._claim(claim)
         self._pending.clear()
-        return held
 
     def doubt(self) -> None:
         """An answer may not have been whole: nothing that was claimed until now holds."""
@@ -128,9 +121,8 @@ class Claims:
         self._made.clear()
 
     def trust(self) -> None:
-        """The doubt was groundless: what is pending counts."""
+        """There was silence enough."""
         self._quiet_s = self.hold_s
-        self.settle()
 
     def drop(self) -> None:
         """What does not count yet is to be read again."""

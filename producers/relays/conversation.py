@@ -10,13 +10,13 @@ from core.clock import CLOCK
 from producers.relays.asking import Asker
 from producers.relays.claims import Claims
 from producers.relays.connection import FrameTooLargeError, RelayConnection
-from producers.relays.crawler import Crawler
+from producers.relays.crawler import MOST_FEEDS, Crawler
 from producers.relays.dialogue import Dialogue
 from producers.relays.kind_lists import kind_lists, name_all
 from producers.relays.ledger import ByKinds
 from producers.relays.list_trial import kinds_that_are_read
 from producers.relays.live import LiveFeed
-from producers.relays.model import Model
+from producers.relays.model import SILENCE, Model, Name
 from producers.relays.refusals import RelayError
 from producers.relays.together import run_together
 from producers.relays.vocabulary import REGISTERED_KINDS, RelayVocabulary
@@ -45,6 +45,7 @@ class Conversation:
         self._ledger = claims.ledger
         self._vocabulary = vocabulary
         self._eose_timeout_s = eose_timeout_s
+        self._asker = Asker(dialogue, model, eose_timeout_s)
         self._feeds: list[LiveFeed] = []
         self._in_turns = False
 
@@ -88,8 +89,10 @@ class Conversation:
             ended = error
         finally:
             self.note_time()
+        if dialogue.auth.pending and not dialogue.received:
+            self._model.learn(Name.AUTH, SILENCE, "was silent until the connection ended", int(CLOCK.now_s()))
         self._claims.connection_lost()
-        self._crawler.connection_lost(ended, dialogue.received)
+        self._crawler.connection_lost(ended, self._asker.current, dialogue.received)
         if isinstance(ended, FrameTooLargeError) and self.started:
             self._crawler.passed_by()
         return ended
@@ -111,13 +114,20 @@ class Conversation:
         for feed in self._feeds:
             feed.reopen()
 
+    async def _sign_in_first(self) -> None:
+        """Where a relay is known to demand it, sign in before anything is asked: a connection may be short."""
+        auth = self.dialogue.auth
+        if self._model.text(Name.AUTH) is not None and await auth.challenged():
+            await auth.sign_in(auth.session)
+
     async def _follow(self, filters: Mapping[str, Filter], limit: int, backdated_s: int) -> None:
+        await self._sign_in_first()
         await self._choose_lists(filters)
         reading = self._ledger.reading.values()
         most = self._model.subscriptions
-        self._in_turns = most is not None and most <= len(reading)
+        self._in_turns = len(reading) > MOST_FEEDS or (most is not None and most <= len(reading))
         if self._in_turns:
-            await self._crawler.run(self.dialogue, in_turns=True)
+            await self._crawler.run(self.dialogue, self._asker, in_turns=True)
             return
         self._feeds = [
             LiveFeed(base, limit, self._eose_timeout_s, self._model, backdated_s=backdated_s) for base in reading
@@ -128,23 +138,25 @@ class Conversation:
         # The feeds first: what arrives after they are open comes through them, what was stored before is crawled.
         for feed in self._feeds:
             await feed.answered.wait()
-        await self._crawler.run(self.dialogue)
+        await self._crawler.run(self.dialogue, self._asker)
 
     async def _choose_lists(self, filters: Mapping[str, Filter]) -> None:
         """Read by lists of kinds what the relay does not take as it is."""
         model, habits = self._model, self._model.habits
         by_kinds: dict[str, ByKinds] = {}
         for name, base in filters.items():
-            most = model.kinds_at_once
+            most = model.kinds_at_once or model.list_length
             if most is None or (base.kinds is not None and len(base.kinds) <= most):
                 continue
-            if habits.kinds_read is None:
-                asker = Asker(self.dialogue, model, self._eose_timeout_s)
+            if habits.kinds_read is None or habits.kinds_read > most:
                 known = REGISTERED_KINDS if base.kinds is None else base.kinds
-                habits.kinds_read = await kinds_that_are_read(asker, model, base, known)
+                habits.kinds_read = await kinds_that_are_read(self._asker, model, base, known)
+                habits.most_kinds = min(habits.most_kinds, habits.kinds_read)
                 # Lists that bring little are read in one window each.
-                habits.window_s = habits.window_s or WHOLE_S
+                habits.window_s = WHOLE_S
             new, used = self._vocabulary.new_kinds(), self._ledger.kind_lists(name)
             lists = kind_lists(base, habits.kinds_read, REGISTERED_KINDS, new, used)
-            by_kinds[name] = ByKinds([replace(base, kinds=kinds) for kinds in lists], name_all(base, lists))
+            parts = [replace(base, kinds=kinds) for kinds in lists]
+            besides = model.kinds_at_once is None and base.kinds is None
+            by_kinds[name] = ByKinds(parts, name_all(base, lists), besides)
         self._ledger.read_by_kinds(by_kinds)

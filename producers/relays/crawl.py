@@ -159,10 +159,14 @@ class Planner:
         self._windows.shorten((max(seconds) - min(seconds)) * self._habits.limit // len(seconds))
         return self._after_page(self._open().flooded(page))
 
-    def connection_lost(self) -> None:
-        """The connection ended while `step` was being done."""
+    def connection_lost(self, page: Page | None) -> Progress:
+        """The connection ended while `step` was being done, with this much of a page."""
         if self._dense is not None:
             self._dense.connection_lost()
+            return self._after_split()
+        if page is not None and self._reader is not None and self._difference is None:
+            return self._reader.cut(page)
+        return Progress()
 
     def _open(self) -> WindowReader:
         if self._reader is None:

@@ -7,26 +7,31 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from core.clock import CLOCK
-from producers.relays.asking import Asker
-from producers.relays.claims import Claims
+from producers.relays.asking import Answer, Asker
+from producers.relays.claims import NOW_S, Claims
 from producers.relays.comparison import Compared, Comparing, Instead
 from producers.relays.crawl import Planner
 from producers.relays.dialogue import Dialogue
+from producers.relays.kind_lists import smaller
 from producers.relays.late import LateAnswers
 from producers.relays.ledger import Ledger
+from producers.relays.list_trial import SAMPLE, reads_closing_list
 from producers.relays.model import Model, Name
-from producers.relays.pages import Difference, Progress, Query
-from producers.relays.refusals import HOUR_S, MINUTE_S, RelayError
+from producers.relays.pages import Difference, Page, Progress, Query
+from producers.relays.refusals import HOUR_S, MINUTE_S, AskOtherwiseError, RelayError
 from producers.relays.subscriptions import PageSubscription
 from producers.relays.vocabulary import RelayVocabulary
+from producers.relays.windows import WHOLE_S
 from schemas.coverage import GapReason
 from schemas.filters import Filter
-from schemas.ranges import subtract
+from schemas.ranges import Range, merge, subtract
 
 LONGEST_REST_S = HOUR_S
 """Between two looks at what is due: events may come that are dated into the future, which no feed is asked for."""
 SHORTEST_REST_S = MINUTE_S
 """Gaps that are due one after another are asked for together; also the rhythm of a relay that is read in turns."""
+MOST_FEEDS = 10
+"""Live feeds of one relay: all kinds in long lists. Shorter lists are asked in turns, so many a minute."""
 _SKIP_FACTOR = 60
 """From a second to a minute, an hour, days: a frame that is too large is passed by in at most six steps."""
 _RESUMED_S = 600
@@ -41,7 +46,6 @@ class _Asking(NamedTuple):
 
     name: str
     asked_s: int
-    asker: Asker
 
 
 class Crawler:
@@ -53,7 +57,6 @@ class Crawler:
         model: Model,
         vocabulary: RelayVocabulary,
         claims: Claims,
-        eose_timeout_s: float,
         *,
         comparing: Comparing | None = None,
     ) -> None:
@@ -64,14 +67,12 @@ class Crawler:
             model: of the relay.
             vocabulary: what the relay may be asked for.
             claims: of the present visit.
-            eose_timeout_s: so many seconds of silence end a page.
             comparing: for differences with the archive; None: everything is paged through.
         """
         self._ledger = ledger
         self._model = model
         self._vocabulary = vocabulary
         self._claims = claims
-        self._eose_timeout_s = eose_timeout_s
         self._comparing = comparing
         self._planners: dict[str, Planner] = {}
         self._asking: _Asking | None = None
@@ -95,18 +96,18 @@ class Crawler:
         positions = [planner.position for planner in self._planners.values() if planner.position is not None]
         return max(positions, default=None)
 
-    async def run(self, dialogue: Dialogue, *, in_turns: bool = False) -> None:
+    async def run(self, dialogue: Dialogue, asker: Asker, *, in_turns: bool = False) -> None:
         """Crawl what is unread, then whenever a gap or a late pass is due.
 
         Args:
             dialogue: an open one, being read.
+            asker: asks over it.
             in_turns: there is no live feed: what is new is read once a minute.
 
         Raises:
             RelayError: the connection has ended, or must.
         """
-        asker = Asker(dialogue, self._model, self._eose_timeout_s)
-        late = LateAnswers(dialogue, asker, self._model, self._claims)
+        late = LateAnswers(dialogue, asker, self._model, self._claims, lambda: self._try_closing_list(asker))
         while True:
             self.finished.clear()
             self.problem = None
@@ -117,7 +118,7 @@ class Crawler:
             now_s = int(CLOCK.now_s())
             due_s = self._ledger.next_due_s(now_s)
             rest_s = due_s - now_s if due_s is not None else LONGEST_REST_S
-            longest_s = SHORTEST_REST_S if in_turns else LONGEST_REST_S
+            longest_s = SHORTEST_REST_S * -(-len(self._ledger.reading) // MOST_FEEDS) if in_turns else LONGEST_REST_S
             await asyncio.sleep(min(max(rest_s, SHORTEST_REST_S), longest_s))
 
     def passed_by(self) -> None:
@@ -132,12 +133,17 @@ class Crawler:
     async def _read(self, dialogue: Dialogue, asker: Asker, late: LateAnswers) -> bool:
         """Read everything that is due; False if that has changed meanwhile."""
         now_s = self._plan(dialogue)
+        if await late.begin():
+            self._planners = {}
+            return False
         # In turn, so that what every filter has read grows together.
         while any(planner.position is not None for planner in self._planners.values()):
             for name, planner in self._planners.items():
                 match planner.step():
                     case Query() as query:
-                        await self._page(asker, late, name, query, now_s)
+                        answer = await self._page(asker, name, query, now_s)
+                        if answer is not None:
+                            await dialogue.release(answer.asked)
                     case Difference() as difference:
                         await self._compare(dialogue, name, planner, difference, now_s)
                 if await late.found() or dialogue.identity != self._ledger.identity:
@@ -145,6 +151,28 @@ class Crawler:
                     return False
         self._planners = {}
         return await late.none_to_come()
+
+    async def _try_closing_list(self, asker: Asker) -> None:
+        """See once a visit whether the list of kinds that closes a range is read to its end.
+
+        Raises:
+            AskOtherwiseError: it is not, so that the relay is read by shorter lists from now on.
+        """
+        model = self._model
+        bare = next((base for base in self._ledger.reading.values() if base.kinds is None), None)
+        if bare is None or model.habits.kinds_read is not None or model.list_length is not None:
+            return
+        if not self._claims.sample:
+            before_s = int(CLOCK.now_s()) - 2 * NOW_S
+            self._claims.sample = await asker.show(replace(bare, until=before_s, limit=SAMPLE)) or []
+        if await reads_closing_list(asker, model, bare, self._claims.sample):
+            model.habits.kinds_read = model.habits.most_kinds
+            return
+        self._claims.drop()
+        fewer = smaller(model.habits.most_kinds) or 1
+        words = f"a known event did not come for a list of {model.habits.most_kinds} kinds"
+        model.learn(Name.LIST_LENGTH, fewer, words, int(CLOCK.now_s()))
+        raise AskOtherwiseError(words)
 
     def _plan(self, dialogue: Dialogue) -> int:
         """Say what is to be read, or go on with what a lost connection has left; when that was said."""
@@ -158,28 +186,34 @@ class Crawler:
         self._planned_s = now_s
         self._planners = {
             name: Planner(
-                [*subtract(backlog[:-1], self._claims.pending(name)), *backlog[-1:]],
+                self._ranges(name, now_s),
                 self._model.habits,
                 wanted,
                 self._vocabulary,
                 compares=self._may_compare,
             )
             for name, wanted in self._ledger.reading.items()
-            for backlog in (self._ledger.backlog(name, now_s),)
         }
         return now_s
 
-    async def _page(self, asker: Asker, late: LateAnswers, name: str, query: Query, asked_s: int) -> None:
+    def _ranges(self, name: str, now_s: int) -> list[Range]:
+        """What is to be read of a filter."""
+        *due, future = self._ledger.backlog(name, now_s)
+        due = subtract(due, self._claims.pending(name))
+        # Where a filter is read in one window, the future is part of it.
+        return merge([*due, future]) if self._model.habits.window_s == WHOLE_S else [*due, future]
+
+    async def _page(self, asker: Asker, name: str, query: Query, asked_s: int) -> Answer | None:
         """Fetch one page and let planner and ledger take it in."""
         planner, habits = self._planners[name], self._model.habits
         asked = _narrowed(self._ledger.reading[name], query._replace(limit=habits.limit))
-        self._asking = _Asking(name, asked_s, asker)
+        self._asking = _Asking(name, asked_s)
         answer = await asker.ask(asked, aside=query.kinds is not None)
         self._asking = None
         if isinstance(answer, GapReason):
             self.problem = str(answer)
             self._claims.add(name, planner.refused(answer), asked_s)
-            return
+            return None
         if answer.page.cut is GapReason.NO_EOSE and not answer.page.events:
             # It may still answer other questions: some relays say nothing where they have nothing.
             self.problem = str(GapReason.NO_EOSE)
@@ -188,35 +222,36 @@ class Crawler:
             self._skip_s = 0
         if len(answer.page.events) >= len(self._cut_ids):
             self._cuts = 0
-        await late.close(answer.asked)
+        return answer
 
-    def connection_lost(self, error: RelayError, received: int) -> None:
+    def connection_lost(self, error: RelayError, page: PageSubscription | None, received: int) -> None:
         """The connection has ended, after so many events: keep what the page under way had brought."""
         asking, self._asking = self._asking, None
-        if asking is None:
-            return
-        planner, page = self._planners[asking.name], asking.asker.current
-        if page is not None and page.events:
-            self._cut(asking, planner, page, error)
-        planner.connection_lost()
+        brought = page.page() if page is not None and page.events else None
+        self._cuts += brought is not None and brought.cut is not None and error.state in _CUT_STATES
+        if asking is not None:
+            self._keep(asking, brought, error)
+        elif brought is not None:
+            self._claims.narrow(brought.events)
         if self._cuts >= _CUTS and received // 2 < self._model.habits.limit:
             self._cuts = 0
             self._model.habits.limit = max(1, received // 2)
             words = f"connections end after about {received} events"
             self._model.learn(Name.PAGE_EVENTS, self._model.habits.limit, words, int(CLOCK.now_s()))
 
-    def _cut(self, asking: _Asking, planner: Planner, page: PageSubscription, error: RelayError) -> None:
-        brought, ids = page.page(), frozenset(page.ids)
-        self.advances += not ids <= self._cut_ids
-        self._cut_ids = ids
-        if error.state == "flood":
-            self._model.learn(Name.IGNORES_LIMIT, len(ids), "sent far more than `limit`", int(CLOCK.now_s()))
-            self._add_page(asking.name, planner.flooded(brought), asking.asked_s)
-        elif self._model.habits.trusted():
-            # Newest first, so it settles what lies above its end.
-            self._add_page(asking.name, planner.feed(brought), asking.asked_s)
-        if error.state in _CUT_STATES:
-            self._cuts += 1
+    def _keep(self, asking: _Asking, brought: Page | None, error: RelayError) -> None:
+        """Take in what a page had brought when the connection ended."""
+        planner = self._planners[asking.name]
+        if brought is not None:
+            ids = frozenset(seen.id for seen in brought.events)
+            self.advances += not ids <= self._cut_ids
+            self._cut_ids = ids
+        if brought is not None and error.state == "flood":
+            self._model.learn(Name.IGNORES_LIMIT, len(brought.events), "sent far more than `limit`", int(CLOCK.now_s()))
+            progress = planner.flooded(brought)
+        else:
+            progress = planner.connection_lost(brought)
+        self._add_page(asking.name, progress, asking.asked_s)
 
     def _may_compare(self) -> bool:
         return self._comparing is not None and self._comparing.possible

@@ -27,6 +27,8 @@ AFTER_REFUSAL_S = 2.0
 """A notice names no question: one that is under way may still be answered."""
 UNTIL_SIGNED_IN_S = 5.0
 """Of silence to a question, before a challenge is taken for what the relay waits for (nostr-facts section 16)."""
+_TICK_S = 0.01
+"""Clocks of event loops have a grain: a wait for less may end before any time has passed."""
 _HELD_AT_ONCE = 1_000
 """Ids of which lines are written before looking whether Kafka keeps up: some 150 KB."""
 _MOST_RELEASED = 64
@@ -120,7 +122,7 @@ class Dialogue:
                 rest_s = self.late_s - page.since_last_s
                 if rest_s <= 0:
                     return
-                await asyncio.sleep(rest_s)
+                await asyncio.sleep(max(rest_s, _TICK_S))
             elif await self._silence(page, idle_s) and page.events + page.misfits == seen:
                 return
 

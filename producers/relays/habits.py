@@ -6,11 +6,13 @@ Most of it makes reading faster, so it is proved anew at each visit; what makes 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-SMALLEST_CAP = 20
-"""No relay software is known to cap pages at less without saying so (nostr-facts section 10). A page below it that
-holds one second only is a quiet relay, not a dense second, unless pages of this size were seen to be cut."""
+SMALLEST_CAP = 5
+"""A page of fewer events that holds one second only is a quiet relay, not a dense second, unless pages of this size
+were seen to be cut: known caps are larger (nostr-facts section 10), and a dense second costs twenty questions."""
 MOST_KINDS_ASKED = 250
 """In one filter: 1,700 bytes, far below the smallest message size that relays name."""
 FEW_KINDS_ASKED = 10
@@ -23,6 +25,18 @@ MOST_CONTRADICTIONS = 3
 is asked without trust in its order."""
 MOST_HIDDEN = 3
 """So often it is asked again without kinds after it had hidden events; it is known then that it withholds some."""
+
+ORDER_UNKNOWN: Mapping[str, Any] = {
+    "cap": 0,
+    "proven_cap": 0,
+    "exclusive_until": None,
+    "order_bits": 0.0,
+    "order_proven": False,
+    "unsorted": False,
+    "contradictions": 0,
+    "hidden": 0,
+}
+"""What follows from what pages do not show: to be learnt anew where they were not whole."""
 
 
 @dataclass(slots=True)
@@ -38,10 +52,12 @@ class Habits:
         order_proven: whether it was asked once what is newer than a page, and had nothing.
         unsorted: whether a page was seen in another order, or not with the newest events.
         ignores_since: whether it sends what lies before `since`: it is cut off here then.
+        ignores_limit: whether it sent more than was asked for: it has a cap of its own, or none.
         contradictions: how often it did not show again what it had shown.
         hidden: how often a question with kinds showed what the one without had not.
         most_kinds: how many kinds are asked for at once; lowered when the relay cannot handle it.
         long_lists: whether it answers questions that name thousands of kinds; None: not tried yet.
+        prompt: whether events were seen to come before EOSE.
         kinds_read: how many kinds of a list were shown to be read; None: not tried yet.
         window_s: how long the next window is; see producers.relays.windows.
     """
@@ -54,10 +70,12 @@ class Habits:
     order_proven: bool = False
     unsorted: bool = False
     ignores_since: bool = False
+    ignores_limit: bool = False
     contradictions: int = 0
     hidden: int = 0
     most_kinds: int = MOST_KINDS_ASKED
     long_lists: bool | None = None
+    prompt: bool = False
     kinds_read: int | None = None
     window_s: int | None = None
     smallest_cap: int = SMALLEST_CAP
@@ -77,19 +95,13 @@ class Habits:
 
     def fills_a_page(self, events: int) -> bool:
         """Whether so many events may not be all that there are."""
-        return events >= self.limit or events >= (self.proven_cap or max(self.cap, self.smallest_cap))
+        if not self.ignores_limit and events >= self.limit:
+            return True
+        return events >= (self.proven_cap or max(self.cap, self.smallest_cap))
 
     def is_short(self, events: int) -> bool:
         """Whether the relay is known to give more at a time. That is no proof of an end, but reason to ask for one."""
-        return events < min(self.cap, self.limit)
-
-    def lower_limit(self, at_most: int | None = None) -> bool:
-        """Ask for less from now on: for what the relay named, or else for half. False where that is not less."""
-        wanted = at_most if at_most is not None else self.limit // 2
-        if not 0 < wanted < self.limit:
-            return False
-        self.limit = wanted
-        return True
+        return events < (self.cap if self.ignores_limit else min(self.cap, self.limit))
 
     def lower_kinds(self) -> bool:
         """Ask for few kinds at a time from now on; False if that is done already."""

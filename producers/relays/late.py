@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from core.clock import CLOCK
 from producers.relays.asking import Answer, Asker
 from producers.relays.claims import NOW_S, Claims, proves_late, silence_s
 from producers.relays.dialogue import Dialogue
+from producers.relays.habits import ORDER_UNKNOWN
 from producers.relays.loop_clock import loop_s
 from producers.relays.model import Model, Name
 from producers.relays.refusals import HOUR_S, RelayError
 from producers.relays.subscriptions import PageSubscription
+from producers.relays.windows import WHOLE_S
+from schemas.filters import Filter
 
 MOST_DOUBTS = 5
 """Times on one connection that a late event makes doubtful what was read: silences double up to the longest."""
+_MOST_ASKED_AGAIN = 3
+"""Times that a question is asked again as long as other events come late each time."""
 _MOST_HELD = 3
 """Questions that are held one after another at the end of a crawl, where the first were ended or disturbed."""
-_LENGTH_S = 3600
-"""Of a range that is asked for only to be held: little of an hour is more than a page."""
+PROBE_LIMIT, PROBE_FEW = 20, 4
+"""Of the question that is held; few where connections bear few events."""
+_MOST_NARROWED = 4
+"""Times that it is asked for fewer seconds, where as many came: a second may hold any number."""
 
 
 class LateAnswers:
     """Over one connection: whether EOSE says that everything was sent."""
 
-    def __init__(self, dialogue: Dialogue, asker: Asker, model: Model, claims: Claims) -> None:
-        """Watch the questions of a dialogue for the claims of a visit."""
+    def __init__(
+        self,
+        dialogue: Dialogue,
+        asker: Asker,
+        model: Model,
+        claims: Claims,
+        verify: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Watch the questions of a dialogue for the claims of a visit.
+
+        Args:
+            dialogue: an open one, being read.
+            asker: asks over it.
+            model: of the relay.
+            claims: what is not claimed before answers are known to be whole.
+            verify: called once, as soon as they are, before anything is claimed.
+        """
+        self._verify = verify
+        self._verified = False
         self._dialogue = dialogue
         self._asker = asker
         self._model = model
@@ -35,23 +60,41 @@ class LateAnswers:
         if model.late_s:
             dialogue.late_s = silence_s(model.late_s)
 
-    async def close(self, page: PageSubscription) -> None:
-        """Close an answered question, unless it is the one that is held open past its EOSE.
+    async def begin(self) -> bool:
+        """Hold a question open past its EOSE, while others are asked; whether answers are late.
+
+        What it asks for must be there, or its silence tells nothing: of a relay that is read by lists of kinds, one
+        list after another is tried. One that has nothing at all is silent to each.
 
         Raises:
-            RelayError: the connection has ended.
+            RelayError: answers are later than any question is kept open, or the connection has ended.
         """
-        if self._model.late_s or not self._claims.answered(page):
+        if self._model.late_s or not self._claims.rest_s:
+            await self._settle()
+            return False
+        if self._claims.held is not None:
+            return False
+        for base in self._claims.reading.values():
+            page = await self._probe(base)
+            if page is None:
+                return False
+            self._claims.held = page
+            empty = not page.events
+            if empty or self._is_alone():
+                await page.quiet_for(self._claims.rest_s)
+            if await self.found() or not empty or self._model.late_s:
+                return bool(self._model.late_s)
+            self._claims.held = None
             await self._dialogue.release(page)
-        elif self._model.subscriptions is not None and self._dialogue.open >= self._model.subscriptions:
-            # There is no room for another question beside it.
-            await page.quiet_for(self._claims.rest_s)
+        self._claims.trust()
+        await self._settle()
+        return False
 
     async def found(self) -> bool:
         """Whether answers were late, so that all that this visit has read is to be read again.
 
         Raises:
-            RelayError: they are later than any question is kept open, or the connection has ended.
+            RelayError: as above.
         """
         suspect = next((page for page in self._watched() if self._is_suspect(page)), None)
         if suspect is not None:
@@ -71,32 +114,52 @@ class LateAnswers:
             RelayError: as above.
         """
         for _ in range(_MOST_HELD):
-            if not self._claims.waiting or self._model.late_s:
+            if self._model.late_s or not self._claims.rest_s or await self.begin():
                 break
-            held = self._claims.held or await self._hold_any()
-            if held is not None:
-                await held.quiet_for(self._claims.rest_s)
+            if self._claims.held is not None:
+                await self._claims.held.quiet_for(self._claims.rest_s)
             if await self.found():
                 return False
         return not await self.found()
 
-    async def _settle(self) -> None:
-        held = self._claims.settle()
-        if held is not None:
-            await self._dialogue.release(held)
+    def _is_alone(self) -> bool:
+        """Whether the relay takes no other question beside the one that is held."""
+        most = self._model.subscriptions
+        return most is not None and self._dialogue.open >= most
 
-    async def _hold_any(self) -> PageSubscription | None:
-        """No question could be held so far, for all were full or reached now: ask one that is neither, most likely."""
-        until_s = int(CLOCK.now_s()) - 2 * NOW_S
-        base = next(iter(self._claims.reading.values()))
-        limit = self._model.habits.limit
-        answer = await self._asker.ask(replace(base, since=until_s - _LENGTH_S, until=until_s, limit=limit))
-        if not isinstance(answer, Answer):
-            return None
-        if self._claims.answered(answer.asked):
-            return answer.asked
-        await self._dialogue.release(answer.asked)
+    async def _probe(self, base: Filter) -> PageSubscription | None:
+        """An answered question for some events that are not of now; None where there is no answer."""
+        for tries in range(1, _MOST_NARROWED + 1):
+            until_s = int(CLOCK.now_s()) - 2 * NOW_S
+            since_s = self._claims.probe_since
+            limit = min(self._model.habits.limit, PROBE_FEW if self._model.cut else PROBE_LIMIT)
+            since_s = since_s if since_s is not None and since_s <= until_s else None
+            answer = await self._asker.ask(replace(base, since=since_s, until=until_s, limit=limit))
+            if isinstance(answer, Answer):
+                self._claims.sample = answer.page.events
+            if not isinstance(answer, Answer) or answer.asked.eose is None or answer.asked.closed is not None:
+                if isinstance(answer, Answer):
+                    await self._dialogue.release(answer.asked)
+                return None
+            if not answer.asked.full:
+                return answer.asked
+            self._claims.narrow(answer.page.events)
+            if tries == _MOST_NARROWED or self._claims.probe_since == since_s:
+                return answer.asked
+            await self._dialogue.release(answer.asked)
         return None
+
+    async def _settle(self) -> None:
+        if self._claims.rest_s and not self._model.late_s:
+            return
+        held, self._claims.held = self._claims.held, None
+        if held is not None:
+            self._claims.trust()
+            await self._dialogue.release(held)
+        if not self._verified:
+            self._verified = True
+            await self._verify()
+        self._claims.settle()
 
     def _watched(self) -> list[PageSubscription]:
         held = self._claims.held
@@ -123,28 +186,35 @@ class LateAnswers:
             raise RelayError("answers_late", "stored events come later than any question is kept open", HOUR_S)
         if self._model.late_s:
             return self._learn(max(gap_s, 2 * self._model.late_s))
-        answer = await self._asker.ask(suspect.asked)
-        if not isinstance(answer, Answer):
-            return self._learn(gap_s)
-        again = answer.asked
-        while not late & again.late and again.closed is None:
-            again.disturbed.clear()
-            if await again.quiet_for(self._claims.hold_s):
+        for _ in range(_MOST_ASKED_AGAIN):
+            answer = await self._asker.ask(suspect.asked)
+            if not isinstance(answer, Answer):
                 break
-        twice = bool(late & again.late)
-        gap_s = max(gap_s, again.late_gap_s)
-        again.forget_late()
-        await self._dialogue.release(again)
-        if twice:
-            return self._learn(gap_s)
-        # What had just been stored came before EOSE this time.
-        self._since_s = again.asked_at_s
-        self._claims.trust()
-        return False
+            again = answer.asked
+            while not late & again.late and again.closed is None:
+                again.disturbed.clear()
+                if await again.quiet_for(self._claims.hold_s):
+                    break
+            await self._dialogue.release(again)
+            gap_s = max(gap_s, again.late_gap_s)
+            if not again.late:
+                # What had just been stored came before EOSE this time.
+                self._since_s = again.asked_at_s
+                self._claims.trust()
+                await self._settle()
+                return False
+            if late & again.late:
+                break
+            # Others than before: it may be filled just now, or pick its events at random.
+            late |= again.late
+        return self._learn(gap_s)
 
     def _learn(self, gap_s: float) -> bool:
         self._claims.drop()
         self._since_s = loop_s()
         self._model.learn(Name.LATE_S, round(gap_s, 1), "stored events came after EOSE, twice", int(CLOCK.now_s()))
         self._dialogue.late_s = silence_s(gap_s)
+        # What was seen of order and sizes was seen of parts of answers.
+        # Each question costs this silence, so that few large windows are read sooner than many.
+        self._model.habits = replace(self._model.habits, **ORDER_UNKNOWN, window_s=WHOLE_S)
         return True

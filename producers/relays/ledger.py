@@ -14,9 +14,9 @@ import orjson
 
 from core.clock import TOLERANCE_S
 from producers.relays.filter_ledger import FilterLedger, LatePass
-from producers.relays.pages import FOREVER, Progress
+from producers.relays.pages import FOREVER, Gap, Progress
 from producers.relays.read_ranges import DAY_S
-from schemas.coverage import Coverage, FilterCoverage
+from schemas.coverage import Coverage, FilterCoverage, GapReason
 from schemas.filters import Filter
 from schemas.ranges import Range
 
@@ -43,10 +43,12 @@ class ByKinds(NamedTuple):
     Attributes:
         parts: the filters that are asked instead.
         whole: whether together they ask for the same.
+        besides: whether the filter is asked as it is too: what it shows is welcome, and does not tell where it ends.
     """
 
     parts: Sequence[Filter]
     whole: bool
+    besides: bool = False
 
 
 class Ledger:
@@ -112,7 +114,10 @@ class Ledger:
     def read_by_kinds(self, by_kinds: Mapping[str, ByKinds]) -> None:
         """From now on these filters (by their hashes) are read by lists of kinds, and all others as they are."""
         self._by_kinds = dict(by_kinds)
-        self.reading = {name: wanted for name, wanted in self._filters.items() if name not in by_kinds}
+        besides = {name for name, each in by_kinds.items() if each.besides}
+        self.reading = {
+            name: wanted for name, wanted in self._filters.items() if name in besides or name not in by_kinds
+        }
         self.reading |= {part.filter_hash(): part for each in by_kinds.values() for part in each.parts}
         self.assume(self.identity)
 
@@ -158,6 +163,9 @@ class Ledger:
             asked_s: when it was asked; neither a reading nor a gap says anything about what is dated later.
             settles_withheld: whether what was withheld would have come or been named.
         """
+        if filter_hash in self._by_kinds:
+            gaps = [Gap(since, until, GapReason.BY_KINDS) for since, until in progress.read]
+            progress = Progress(gaps=[*progress.gaps, *gaps])
         if self._set(filter_hash).add(progress, asked_s, settles_withheld=settles_withheld):
             self.changes += 1
             self.crawled += 1
@@ -178,15 +186,17 @@ class Ledger:
         since_s = max(live_since_s, self.cursor_s or live_since_s)
         self.cursor_s = cursor_s
         if since_s < cursor_s:
-            for each in self._active():
-                each.heard(since_s, cursor_s - 1, cursor_s)
+            for name in self.reading:
+                if name not in self._by_kinds:
+                    self._set(name).heard(since_s, cursor_s - 1, cursor_s)
         self.changes += 1
 
     def record(self, now_ms: int) -> Coverage:
         """The record for `coverage`. It may be published once everything received until now is durable."""
         for name, by_kinds in self._by_kinds.items():
-            parts = [self._set(part.filter_hash()) for part in by_kinds.parts]
-            self._set(name).follow(parts, whole=by_kinds.whole)
+            if by_kinds.whole or not by_kinds.besides:
+                parts = [self._set(part.filter_hash()) for part in by_kinds.parts]
+                self._set(name).follow(parts, whole=by_kinds.whole)
         active = {(name, self.identity): self._set(name) for name in {**self._filters, **self.reading}}
         old = {key: each for key, each in self._sets.items() if key not in active and each.end_s is not None}
         self._sets = {**active, **dict(list(old.items())[:MOST_OLD_SETS])}

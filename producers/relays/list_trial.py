@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.clock import CLOCK
 from producers.relays.asking import Asker
-from producers.relays.habits import FEW_KINDS_ASKED
+from producers.relays.habits import FEW_KINDS_ASKED, MOST_KINDS_ASKED
 from producers.relays.kind_lists import SIZES, control, sample, smaller
 from producers.relays.model import Model, Name
 from producers.relays.pages import Seen
+from producers.relays.vocabulary import WITHHELD_KINDS
 from schemas.filters import Filter
 from schemas.kinds import MAX_KIND
+
+SAMPLE = 10
+"""Events that are looked at for one to be a control."""
+
+
+async def reads_closing_list(asker: Asker, model: Model, base: Filter, sample: Sequence[Seen]) -> bool:
+    """Whether a relay that takes filters as they are also reads a list of kinds as long as closes a range.
+
+    Shown by one of two known events. Where none is known there is nothing that the list could miss.
+
+    Raises:
+        RelayError: the connection has ended.
+    """
+    at_once = min(model.habits.most_kinds, MOST_KINDS_ASKED)
+    known = [seen for seen in sample if 0 <= seen.kind <= MAX_KIND and seen.kind not in WITHHELD_KINDS]
+    missed = False
+    for seen in known[:2]:
+        asked, event_id = control(base, seen, at_once, model.habits.limit)
+        shown = await asker.show(asked)
+        if shown is not None and any(each.id == event_id for each in shown):
+            return True
+        missed = missed or shown is not None
+    return not missed
 
 
 async def kinds_that_are_read(asker: Asker, model: Model, base: Filter, known: tuple[int, ...]) -> int:
@@ -28,8 +54,9 @@ async def kinds_that_are_read(asker: Asker, model: Model, base: Filter, known: t
         AskOtherwiseError: it refuses a list for its length.
         RelayError: the connection has ended.
     """
-    at_once = model.kinds_at_once or 1
-    seen = await _known_event(asker, base, known, at_once, model.habits.limit)
+    name = Name.LIST_LENGTH if model.kinds_at_once is None else Name.KINDS_AT_ONCE
+    at_once = model.kinds_at_once or model.list_length or 1
+    seen = await _known_event(asker, base, known, at_once, min(model.habits.limit, SAMPLE))
     if seen is None:
         return min(at_once, FEW_KINDS_ASKED)
     while True:
@@ -41,7 +68,7 @@ async def kinds_that_are_read(asker: Asker, model: Model, base: Filter, known: t
         if fewer is None:
             return at_once
         evidence = f"a known event did not come for a list of {at_once} kinds"
-        model.learn(Name.KINDS_AT_ONCE, fewer, evidence, int(CLOCK.now_s()))
+        model.learn(name, fewer, evidence, int(CLOCK.now_s()))
         at_once = fewer
 
 

@@ -9,7 +9,7 @@ from core.backoff import Backoff
 from core.clock import CLOCK
 from producers.relays.asking import raise_if_learnt, slow_down
 from producers.relays.dialogue import AFTER_REFUSAL_S, Dialogue
-from producers.relays.model import Model, Name
+from producers.relays.model import SILENCE, Model, Name
 from producers.relays.refusals import HOUR_S, MINUTE_S, RelayError
 from producers.relays.subscriptions import Subscription
 from producers.relays.wording import Meaning, Said
@@ -77,14 +77,14 @@ class LiveFeed:
             self.answered.set()
             session = subscription.session
             if dialogue.auth.pending and await dialogue.auth.sign_in(session):
-                self._model.learn(Name.AUTH, "silence", "answered only after AUTH", int(CLOCK.now_s()))
+                self._model.learn(Name.AUTH, SILENCE, "answered only after AUTH", int(CLOCK.now_s()))
                 return None
             await _first(subscription.answered, self._again, None)
         if not subscription.answered.is_set() and not self._again.is_set():
-            # A notice names no subscription; this one may still be answered.
-            if not await _first(subscription.answered, None, AFTER_REFUSAL_S) and (said := dialogue.said(subscription)):
+            # A notice names no subscription: this one may still be answered, and others forget what was said.
+            said = dialogue.said(subscription)
+            if not await _first(subscription.answered, None, AFTER_REFUSAL_S):
                 return said
-            await _first(subscription.answered, self._again, None)
         if subscription.closed is None and not self._again.is_set():
             # Asked before, open since: the crawl reads what was stored until the feed was open.
             self.since_s = int(CLOCK.now_s())
@@ -128,9 +128,11 @@ class LiveFeed:
                 slow_down(dialogue, self._model, said, words)
                 self.answered.set()
                 return True
-            case Meaning.LIMIT if self._limit > 1:
-                self._limit = min(said.number or self._limit, self._limit // 2)
-                return True
+            case Meaning.LIMIT:
+                now_s = int(CLOCK.now_s())
+                lowered = self._model.take(said, words, now_s, asked=subscription.asked, open_at_once=0)
+                self._limit = min(self._limit, self._model.habits.limit)
+                return lowered
             case Meaning.SUBSCRIPTIONS | Meaning.FILTER | Meaning.KINDS:
                 raise_if_learnt(self._model, said, words, self._base, open_at_once=dialogue.open + 1)
         return False

@@ -14,7 +14,10 @@ from producers.relays.habits import Habits
 from producers.relays.kind_lists import LONG_LIST, smaller
 from producers.relays.wording import Meaning, Said
 from schemas.coverage import Fact
+from schemas.filters import Filter
 
+SILENCE = "silence"
+"""How some relays demand AUTH: they hold a question without a word."""
 KEPT_S = 7 * 86_400
 """A fact that was not met again for so long is dropped: relays change their software and their operators' minds."""
 LONGEST_EVIDENCE = 120
@@ -38,6 +41,8 @@ class Name(StrEnum):
     """Seconds between two messages that it bears."""
     KINDS_AT_ONCE = "kinds_at_once"
     """It refuses filters without kinds; so many it takes."""
+    LIST_LENGTH = "list_length"
+    """It takes filters without kinds, and so many kinds in one that has some."""
     SUBSCRIPTIONS = "subscriptions"
     """So many are open at once at most."""
     URL = "url"
@@ -81,6 +86,11 @@ class Model:
         return self._int(Name.KINDS_AT_ONCE, 0) or None
 
     @property
+    def list_length(self) -> int | None:
+        """So many kinds a filter may name besides; None: as many as close a range."""
+        return self._int(Name.LIST_LENGTH, 0) or None
+
+    @property
     def subscriptions(self) -> int | None:
         """So many may be open at once; None: as many as are needed."""
         return self._int(Name.SUBSCRIPTIONS, 0) or None
@@ -114,14 +124,14 @@ class Model:
         self.changes += 1
         return True
 
-    def take(self, said: Said, evidence: str, now_s: int, *, asked_kinds: int | None, open_at_once: int) -> bool:
+    def take(self, said: Said, evidence: str, now_s: int, *, asked: Filter, open_at_once: int) -> bool:
         """Learn from a refusal how to ask instead.
 
         Args:
             said: the refusal, understood.
             evidence: its words.
             now_s: Unix time.
-            asked_kinds: how many kinds the refused filter named; None: none.
+            asked: the filter that was refused.
             open_at_once: how many subscriptions were open, the refused one included.
 
         Returns:
@@ -129,15 +139,24 @@ class Model:
         """
         match said.meaning:
             case Meaning.LIMIT:
-                if not (self.habits.lower_limit(said.number) or self.habits.lower_limit()):
+                most = asked.limit or 1
+                if self.habits.limit < most:
+                    # It was lowered since that was asked.
+                    return True
+                # Rounded up: pages of one event cannot be told from seconds that hold more.
+                limit = said.number if said.number is not None and said.number < most else -(-most // 2)
+                if limit >= most:
                     return False
+                self.habits.limit = limit
                 return self.learn(Name.PAGE_EVENTS, self.habits.limit, evidence, now_s)
             case Meaning.SUBSCRIPTIONS:
                 most = min(said.number or open_at_once, open_at_once - 1)
                 return most > 0 and self.learn(Name.SUBSCRIPTIONS, most, evidence, now_s)
             case Meaning.FILTER | Meaning.KINDS:
-                at_once = LONG_LIST if asked_kinds is None else smaller(asked_kinds, said.number)
-                return at_once is not None and self.learn(Name.KINDS_AT_ONCE, at_once, evidence, now_s)
+                at_once = LONG_LIST if asked.kinds is None else smaller(len(asked.kinds), said.number)
+                refuses = asked.kinds is None or self.kinds_at_once is not None
+                name = Name.KINDS_AT_ONCE if refuses else Name.LIST_LENGTH
+                return at_once is not None and self.learn(name, at_once, evidence, now_s)
             case _:
                 return False
 

@@ -24,6 +24,8 @@ _STEP_PER_MINUTE = 0.5
 """What one answer adds to the rate: a pace of 10 a minute doubles in 20 answers."""
 _MARGIN = 1.05
 """Above the rate that a relay names, for its clock and the network's jitter."""
+_HEARD_S = 1.0
+"""Refusals that come so soon after one are answers to messages that were on their way."""
 _REMEMBERED = 128
 """Times of messages, to tell when a named window has room again. A relay that allows more in one has its room sooner
 than the oldest of them says."""
@@ -39,6 +41,7 @@ class Pace:
         self._next_s = 0.0
         self._turns = asyncio.Lock()
         self._named_s = 0.0
+        self._slowed_s = 0.0
         self.interval_s = 0.0
         """Between two messages; 0: as they come."""
         self.refusals = 0
@@ -74,6 +77,9 @@ class Pace:
         """The host asks for less: at a time or a rate that it names, else at half of the present one."""
         self.refusals += 1
         now_s = self._clock()
+        if now_s < self._slowed_s:
+            # What was sent before the last refusal was heard of.
+            return
         if said.wait_s is not None:
             self._next_s = max(self._next_s, now_s + said.wait_s)
             return
@@ -83,6 +89,7 @@ class Pace:
             window = list(self._sent)[-messages:]
             self._next_s = max(self._next_s, window[0] + seconds * _MARGIN if window else now_s + named_s)
             return
+        self._slowed_s = now_s + _HEARD_S
         recent = sum(1 for sent_s in self._sent if now_s - sent_s < MINUTE_S)
         self.interval_s = min(max(2 * self.interval_s, 2 * MINUTE_S / max(recent, 2)), SLOWEST_S)
         self._next_s = max(self._next_s, now_s + self.interval_s)

@@ -79,8 +79,8 @@ class WindowReader:
     def feed(self, page: Page) -> Progress:
         """Take in the page that answers `query`."""
         self.queries += 1
-        self.largest_page = max(self.largest_page, len(page.events))
         piece = self._pieces[-1]
+        self.largest_page = max(self.largest_page, sum(1 for seen in page.events if seen.at >= piece.since))
         if page.older and not self._habits.ignores_since:
             self._habits.ignores_since = True
             return Progress()
@@ -93,6 +93,20 @@ class WindowReader:
             # The one second more may have filled the page, and has shown that it need not be asked for.
             return Progress()
         return self._checked(piece, inside, page) if piece.mode is Mode.CHECK else self._taken(piece, inside, page)
+
+    def cut(self, page: Page) -> Progress:
+        """Take in the beginning of an answer, the rest of which went with the connection: it may be asked again."""
+        piece = self._pieces[-1]
+        inside = [seen for seen in page.events if piece.since <= seen.at <= piece.until]
+        on_trial = self._order.on_trial is not None
+        if on_trial or piece.mode is Mode.CHECK or not inside or not self._order.trusted(piece):
+            return Progress()
+        low = min(seen.at for seen in inside)
+        if low == piece.until:
+            return Progress()
+        known = {seen.id: seen for seen in inside if seen.at == low}
+        self._pieces[-1] = Piece(piece.since, low, known, piece.mode)
+        return Progress(read=[(low + 1, piece.until)])
 
     def flooded(self, page: Page) -> Progress:
         """Take in the beginning of an answer that was cut off for its length: more than fits was asked for."""
@@ -112,6 +126,7 @@ class WindowReader:
 
     def _learn_bounds(self, piece: Piece, page: Page) -> None:
         """How much fits a page, and whether the second `until` is part of what is asked."""
+        self._habits.ignores_limit |= len(page.events) > self._habits.limit
         if page.cut is None:
             self._habits.cap = max(self._habits.cap, len(page.events))
         asked = piece.asked_until(self._habits, trusted=self._order.trusted(piece))
@@ -130,7 +145,7 @@ class WindowReader:
             return piece.settled()
         if not inside:
             return self._ended(piece, page)
-        if not trusted and self._order.wants_trial(piece, page):
+        if not trusted and self._order.wants_trial(page):
             self._order.on_trial = page
             return Progress()
         return self._descended(piece, inside, page) if trusted else self._parted(piece, inside, page)
@@ -260,8 +275,14 @@ class WindowReader:
             return self._apart(piece, inside)
         ids = {seen.id for seen in inside}
         if any(event_id not in ids for event_id in piece.known):
-            return piece.unread(GapReason.DISAGREEMENT)
-        if self._says_all:
+            if piece.mode is Mode.EXPLICIT or self._says_all:
+                return piece.unread(GapReason.DISAGREEMENT)
+            # A question with kinds has shown them: here it withholds too many others.
+            self._habits.hidden += 1
+            piece.mode = Mode.EXPLICIT
+            self._pieces.append(piece)
+            return Progress()
+        if piece.mode is Mode.EXPLICIT or self._says_all:
             return piece.settled()
         piece.known = {seen.id: seen for seen in inside}
         piece.mode = Mode.CHECK

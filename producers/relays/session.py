@@ -90,9 +90,7 @@ class Session:
         self._vocabulary = shared.vocabulary.of(registrable_domain(url.host))
         self._claims = Claims(ledger, shared.hold_s)
         comparing = Comparing(record.url, shared.archive, shared.eose_timeout_s) if shared.archive is not None else None
-        self._crawler = Crawler(
-            ledger, model, self._vocabulary, self._claims, shared.eose_timeout_s, comparing=comparing
-        )
+        self._crawler = Crawler(ledger, model, self._vocabulary, self._claims, comparing=comparing)
         self._reconnects = Reconnects()
         self._conversation: Conversation | None = None
         self._backdated_s = BACKDATED_S
@@ -205,6 +203,7 @@ class Session:
             if error.state == "rate_limited":
                 self._pace.refused(Said(Meaning.RATE, wait_s=error.wait_s))
             return error, 0.0
+        self._pace.answered()
         if connection.dialled_url != dial_url(self.record):
             evidence = "answered where the spelling that was given was not"
             self.model.learn(Name.URL, connection.dialled_url, evidence, int(CLOCK.now_s()))

@@ -16,7 +16,8 @@ from schemas.coverage import GapReason
 from schemas.filters import Filter
 
 FLOOD_FACTOR = 10
-"""A page with more than so many times its limit is a flood (nostr-facts section 11, rule 8)."""
+LEAST_FLOOD = 5000
+"""A page with more events, and more than so many times its limit, is a flood (nostr-facts section 11, rule 8)."""
 RELEASED_S = 60.0
 """For so long events may follow a question that was closed: proxies ask their upstreams meanwhile."""
 
@@ -191,7 +192,7 @@ class PageSubscription(Subscription):
     @property
     def flooded(self) -> bool:
         """Whether far more came than was asked for."""
-        return self._released_s is None and self.events + self.misfits > FLOOD_FACTOR * self._limit
+        return self._released_s is None and self.events + self.misfits > max(FLOOD_FACTOR * self._limit, LEAST_FLOOD)
 
     @property
     def usable(self) -> bool:
@@ -210,7 +211,11 @@ class PageSubscription(Subscription):
         cut = None
         if self.eose is None:
             cut = GapReason.NO_EOSE if self.closed is None else GapReason.CLOSED
-        return Page(list(self._seen.values()), cut, self.eose or frozenset(), self.misfits, self._older, complaint)
+        events = list(self._seen.values())
+        if self.late:
+            # Upstreams answer one after another, so the order of arrival is not the relay's. A trial shows what it is.
+            events.sort(key=lambda seen: -seen.at)
+        return Page(events, cut, self.eose or frozenset(), self.misfits, self._older, complaint)
 
 
 def _conditions(asked: Filter) -> bool:

@@ -50,6 +50,8 @@ class Windows:
         if self._measured:
             length_s = self._habits.window_s or _FIRST_LENGTH_S
             low = max(since, until - until % length_s, FIRST_S)
+        if self._habits.window_s == WHOLE_S:
+            low = since
         if since < low:
             self._left.append((since, low - 1))
         return low, until
@@ -59,7 +61,9 @@ class Windows:
         if not self._measured:
             return
         was_s = length_s = self._habits.window_s or _FIRST_LENGTH_S
-        if largest_page <= _QUIET:
+        if not largest_page:
+            length_s *= 16
+        elif largest_page <= _QUIET:
             length_s *= 4
         elif largest_page > self._habits.limit:
             # It sends everything at once, whatever is asked.

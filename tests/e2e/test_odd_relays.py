@@ -16,6 +16,7 @@ import pytest
 
 from deploy.embedded.stack import Servers
 from schemas.coverage import Coverage
+from schemas.filters import Filter
 from schemas.relay_url import normalize
 from tests.broker.producers.harness import coverage
 from tests.pipeline.fixtures import Pipeline, pipeline
@@ -168,7 +169,9 @@ def untrue(record: Coverage | None, missing: list[tuple[int, float]]) -> set[int
 
     A range that was read over a time has the first of its times; none of its seconds was read before it was over.
     """
-    ranges = [each for ledger in (record.sets if record is not None else []) for each in ledger.read]
+    sets = record.sets if record is not None else []
+    # Lists of kinds have sets of their own, which say nothing about other kinds.
+    ranges = [each for ledger in sets if ledger.filter == Filter().filter_hash() for each in ledger.read]
     now_s = time.time()
     return {
         second

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from core.settings import Settings
 from producers.relays.archive_ids import ArchiveIds
+from producers.relays.asking import Asker
 from producers.relays.claims import Claims
 from producers.relays.comparison import Comparing
 from producers.relays.crawler import Crawler
@@ -51,11 +52,11 @@ async def test_what_is_archived_is_compared_and_only_what_lacks_comes(servers: S
         comparing = Comparing(url, ids, 5.0)
         ledger = Ledger(url, filters, None)
         crawler = Crawler(
-            ledger, Model(100), Vocabulary().of("relay.example"), Claims(ledger, hold_s=0), 5.0, comparing=comparing
+            ledger, Model(100), Vocabulary().of("relay.example"), Claims(ledger, hold_s=0), comparing=comparing
         )
         began_s = int(time.time())
         async with conversation(url) as talk:
-            crawling = asyncio.create_task(crawler.run(talk.dialogue))
+            crawling = asyncio.create_task(crawler.run(talk.dialogue, Asker(talk.dialogue, Model(100), 5.0)))
             async with asyncio.timeout(60):
                 await crawler.finished.wait()
             crawling.cancel()

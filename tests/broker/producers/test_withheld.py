@@ -16,6 +16,7 @@ from websockets.asyncio.server import ServerConnection
 
 from core.settings import Settings
 from producers.relays.archive_ids import ArchiveIds
+from producers.relays.asking import Asker
 from producers.relays.claims import Claims
 from producers.relays.comparison import MOST_TOO_MANY, Comparing, Instead
 from producers.relays.crawler import Crawler
@@ -81,10 +82,10 @@ async def crawled(relay: Reconciling, ids: ArchiveIds, stored: Coverage | None) 
             Model(500),
             Vocabulary().of("relay.example"),
             Claims(ledger, hold_s=0),
-            5.0,
             comparing=Comparing(RELAYS[0], ids, 5.0),
         )
-        crawling = asyncio.create_task(crawler.run(talk.dialogue))
+        asker = Asker(talk.dialogue, Model(500), 5.0)
+        crawling = asyncio.create_task(crawler.run(talk.dialogue, asker))
         async with asyncio.timeout(60):
             await crawler.finished.wait()
         crawling.cancel()

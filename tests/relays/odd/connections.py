@@ -101,7 +101,6 @@ def subscriptions(scale: Scale) -> dict[str, OddRelay]:
         "one REQ, NOTICE": relay(MostSubscriptions(1, "notice", "ERROR: too many concurrent REQs")),
         "one REQ, CLOSED": relay(MostSubscriptions(1, "closed", "error: too many subscriptions")),
         "two REQs, CLOSED": relay(MostSubscriptions(2, "closed", "error: too many subscriptions")),
-        "one REQ, replaced": relay(MostSubscriptions(1, "silent")),
     }
 
 

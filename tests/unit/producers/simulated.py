@@ -65,6 +65,15 @@ class SimulatedRelay:
         return {seen.id for seen in self.events if not (self.withholds and seen.kind in WITHHELD_KINDS)}
 
     def answer(self, query: Query) -> Page:
+        """The page that a session makes of what comes."""
+        page, whole, eose = self.sent(query)
+        inside = [seen for seen in page if query.since is None or seen.at >= query.since]
+        older = len(page) - len(inside)
+        hints = frozenset({"finish" if whole else "more"}) if self.hints and eose else frozenset[str]()
+        return Page(inside, None if eose else GapReason.NO_EOSE, hints, misfits=older, older=older)
+
+    def sent(self, query: Query) -> tuple[list[Seen], bool, bool]:
+        """What comes, whether that is all there is, and whether EOSE follows."""
         self.queries.append(query)
         kinds = frozenset(query.kinds) if query.kinds is not None else None
         fitting = [seen for seen in self.events if self._fits(seen, query, kinds)]
@@ -78,10 +87,7 @@ class SimulatedRelay:
         eose = self.eose and self._random.random() >= self.breaks
         if self.eose and not eose:
             page = page[: self._random.randint(0, len(page))]
-        inside = [seen for seen in page if query.since is None or seen.at >= query.since]
-        older = len(page) - len(inside)
-        hints = frozenset({"finish" if whole else "more"}) if self.hints and eose else frozenset[str]()
-        return Page(inside, None if eose else GapReason.NO_EOSE, hints, misfits=older, older=older)
+        return page, whole, eose
 
     def _chosen(self, fitting: list[Seen], most: int) -> list[Seen]:
         if self.order in ("any", "any_sorted"):

@@ -437,12 +437,3 @@ def test_skipping_leaves_a_gap_and_goes_on_below() -> None:
     assert planner.position == 17
     assert planner.skip(100, GapReason.FRAME_TOO_LARGE).gaps == [Gap(10, 17, GapReason.FRAME_TOO_LARGE)]
     assert planner.step() is None
-
-
-def test_a_limit_is_lowered_to_what_the_relay_names() -> None:
-    habits = Habits(limit=500)
-    assert habits.lower_limit(300)
-    assert habits.limit == 300
-    assert not habits.lower_limit(4000)
-    assert habits.lower_limit()
-    assert habits.limit == 150

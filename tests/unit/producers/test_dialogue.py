@@ -16,6 +16,7 @@ from producers.bundler import Bundler
 from producers.outbox import Outbox
 from producers.rejecting import Rejections
 from producers.relays import crawler as crawler_module
+from producers.relays.asking import Asker
 from producers.relays.budget import Budget
 from producers.relays.claims import Claims
 from producers.relays.connection import Dialling, open_connection
@@ -105,12 +106,13 @@ async def test_a_gap_is_tried_again_when_it_is_due_also_over_another_connection(
     monkeypatch.setattr(crawler_module, "CLOCK", SimpleNamespace(now_s=lambda: clock_s))
     ledger = Ledger("ws://relay.example", {"f": Filter()}, None)
     vocabulary = Vocabulary().of("relay.example")
-    crawler = Crawler(ledger, Model(500), vocabulary, Claims(ledger, hold_s=0), EOSE_TIMEOUT_S)
+    crawler = Crawler(ledger, Model(500), vocabulary, Claims(ledger, hold_s=0))
 
     async def visit(relay: Hostile) -> None:
         crawler.finished.clear()
         async with talking(relay) as dialogue:
-            crawling = asyncio.create_task(crawler.run(dialogue))
+            asker = Asker(dialogue, Model(500), EOSE_TIMEOUT_S)
+            crawling = asyncio.create_task(crawler.run(dialogue, asker))
             await crawler.finished.wait()
             crawling.cancel()
             await asyncio.gather(crawling, return_exceptions=True)

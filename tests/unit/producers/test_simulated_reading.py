@@ -1,0 +1,102 @@
+"""Relays with any mix of odd habits, read to the end with everything that a session uses.
+
+Nothing is called read that was not given, and what can be read is read with few questions.
+
+`BIGBROTR_TEST_PAGES=2000000 make test-faults` reads so many simulated pages, from `BIGBROTR_TEST_SEED` on.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.unit.producers.simulated_peer import Peer
+from tests.unit.producers.simulated_reading import Read, random_peer, read
+
+BRIEF = 120
+FEW_PAGES = 20_000
+QUESTIONS, EACH = 40, 2
+
+
+@pytest.mark.parametrize("seed", range(0, BRIEF, 10))
+def test_nothing_is_called_read_that_was_not_given(seed: int) -> None:
+    for each in range(seed, seed + 10):
+        result = read(random_peer(each))
+        assert not result.untrue, f"seed {each}: {result.peer.habits}"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+def test_of_two_million_pages_none_is_called_read_that_was_not_given() -> None:
+    most = int(os.environ.get("BIGBROTR_TEST_PAGES", FEW_PAGES))
+    first = int(os.environ.get("BIGBROTR_TEST_SEED", "1000"))
+    seed, pages = first, 0
+    untrue: list[int] = []
+    while pages < most:
+        result = read(random_peer(seed))
+        pages += result.peer.asked
+        if result.untrue:
+            untrue.append(seed)
+        seed += 1
+    assert not untrue, f"{len(untrue)} of {seed - first} relays: seeds {untrue[:20]}"
+
+
+def plain(seed: int, **habits: object) -> Peer:
+    """A relay of the usual order with one habit."""
+    peer = random_peer(seed)
+    peer.store.order, peer.store.withholds, peer.store.ignores_since = "newest_first", False, False
+    peer.habits = type(peer.habits)(**habits)  # type: ignore[arg-type]
+    return peer
+
+
+def assert_read(result: Read, more: int = 0) -> None:
+    assert result.finished
+    assert not result.untrue
+    assert not result.lacking
+    asked = result.peer.asked - result.peer.refused
+    assert asked <= QUESTIONS + more + EACH * result.pages, f"{asked} questions for {result.pages} pages"
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "habits",
+    [
+        {},
+        {"auth": "closed"},
+        {"auth": "notice"},
+        {"auth": "ok"},
+        {"auth": "silence"},
+        {"auth": "closed", "session_s": 25.0},
+        {"bare": "closed"},
+        {"bare": "notice"},
+        {"cut_events": 124},
+        {"cut_s": 20.0},
+        {"limit": 50},
+        {"limit": 50, "limit_words": "error: limit is too high"},
+        {"ignores_limit": True},
+        {"rate": (4, 10.0), "rate_words": "rate-limited: slow down, try again in 10 seconds", "rate_way": "notice"},
+        {"rate": (10, 60.0), "rate_words": "rate-limited: at most 10 requests a minute"},
+        {"rate": (20, 60.0), "rate_words": "rate-limited: you are noting too much"},
+        {"subscriptions": 1, "subscriptions_way": "notice"},
+        {"subscriptions": 1, "subscriptions_way": "closed"},
+    ],
+    ids=str,
+)
+def test_one_habit_costs_few_questions(seed: int, habits: dict[str, object]) -> None:
+    assert_read(read(plain(seed, **habits)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("late_s", [0.3, 2.0, 6.0])
+@pytest.mark.parametrize("heeds_close", [True, False])
+def test_answers_that_come_late_are_waited_for(seed: int, late_s: float, heeds_close: bool) -> None:
+    # What was asked before it was known is asked again.
+    assert_read(read(plain(seed, late_s=late_s, heeds_close=heeds_close)), more=30)
+
+
+def test_without_a_key_a_relay_that_wants_one_is_not_called_read() -> None:
+    for way in ("closed", "notice", "ok", "silence"):
+        result = read(plain(3, auth=way), None)
+        assert not result.peer.given
+        assert not result.untrue
