@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
+from core.clock import CLOCK
 from core.settings import PolicySettings
 from schemas.erasure import Cause, Erasure, Erasures
 from schemas.erasure_requests import requested
@@ -47,7 +48,7 @@ class Erasing:
         return self.expire or len(self.index) > 0
 
     def cause(self, judgement: Judgement, seen_at_ms: int) -> Cause | None:
-        """Tell why a copy is dropped, whatever was judged of it, or None. Goes by its time, never by the clock."""
+        """Tell why a copy is dropped, whatever was judged of it, or None. Goes by the time at which it was received."""
         cause = self.rule(judgement)
         if cause is None and (expires_ms := self.expires_ms(judgement)) is not None and expires_ms <= seen_at_ms:
             return Cause.EXPIRATION
@@ -59,10 +60,13 @@ class Erasing:
         return None if event is None else self.index.covers(event)
 
     def expires_ms(self, judgement: Judgement) -> int | None:
-        """Tell from which `seen_at` on copies of an event are dropped, or None where none is for that."""
+        """Tell from which `seen_at` on copies of an event are dropped, or None where none is for that.
+
+        None is as long as the event has not expired: a copy of later than now was received by a clock that was ahead.
+        """
         event = _named(judgement) if self.expire else None
         expires_s = None if event is None else expiration(event)
-        return None if expires_s is None else expires_s * 1000
+        return None if expires_s is None or expires_s * 1000 > CLOCK.now_ms() else expires_s * 1000
 
     def listens(self, judgement: Judgement) -> bool:
         """Whether an event is one that is obeyed, if its signature is right. Costs nothing, unlike `rules`."""

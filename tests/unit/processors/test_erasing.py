@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import permutations
 
 import pytest
@@ -194,6 +195,13 @@ def test_what_had_expired_when_it_was_received_is_dropped_and_not_known_afterwar
     early = run([line(EXPIRING, at_ms=NOW_MS - 1)], rules, seen)
     assert [new.raw for new in early.records(0).events] == [wire(EXPIRING)]
     assert len(run([line(EXPIRING)], with_rules(policy=PolicySettings(expiration="hide"))).records(0).events) == 1
+
+
+def test_an_event_that_has_not_expired_is_kept_whatever_the_clock_of_its_connector_said() -> None:
+    in_a_day = event("still valid", tags=[["expiration", str(int(time.time()) + 86_400)]])
+    ahead_ms = (int(time.time()) + 40 * 86_400) * 1000
+    kept_all = run([line(in_a_day, at_ms=ahead_ms)], with_rules(policy=ERASE))
+    assert [new.raw for new in kept_all.records(0).events] == [wire(in_a_day)]
 
 
 def test_each_copy_of_a_bundle_has_expired_or_not_by_its_own_time() -> None:

@@ -94,6 +94,31 @@ def test_a_relay_that_was_away_for_long_is_read_again_also_in_the_same_process()
     assert book.backlog("f", later + 5)[0] == (NOW + 1 - REVISIT_S, later + 5)
 
 
+def test_what_a_clock_that_was_ahead_has_noted_is_not_believed() -> None:
+    ahead = NOW + 40 * DAY_S
+    book = ledger()
+    book.add("f", Progress(read=[(0, NOW)]), NOW)
+    book.heard(ahead, ahead + 6)
+    book.add("f", Progress(read=[(NOW + 1, ahead)]), ahead)
+    again = ledger(stored=Coverage.decode(book.record(0).encode()))
+    later = NOW + DAY_S
+    assert contains(again.backlog("f", later), NOW + 1)
+    assert again.cursor_s is None
+    assert all(until <= NOW for _, until, _ in again.record(0).sets[0].read)
+    again.heard(later, later + 5)
+    assert again.cursor_s == later + 5
+
+
+def test_a_gap_is_not_put_off_until_a_time_that_a_wrong_clock_told() -> None:
+    book = ledger()
+    book.add("f", Progress(gaps=[Gap(5, 6, GapReason.CLOSED)]), NOW + 4000 * DAY_S)
+    again = ledger(stored=book.record(0))
+    again.backlog("f", NOW)
+    due = again.next_due_s(NOW)
+    assert due is not None
+    assert due <= NOW + 2 * LONGEST_RETRY_S
+
+
 def test_other_filters_begin_anew() -> None:
     book = ledger()
     book.add("f", Progress(read=[(0, NOW)]), NOW)
