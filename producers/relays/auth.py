@@ -27,7 +27,7 @@ AT_ONCE_S = 1.0
 """For a challenge that is sent when a connection is opened: a round trip."""
 MOST_SIGN_INS = 6
 """In a minute: sessions of some relays last for seconds, and a signature costs us less than a page."""
-MOST_IN_VAIN = 3
+MOST_IN_VAIN = 2
 """Sign-ins in a row that the relay took and that nothing was answered after: it wants somebody else."""
 
 
