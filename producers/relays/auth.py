@@ -55,6 +55,8 @@ class SignIn:
         self._taken: str | None = None
         self.renewal = asyncio.Event()
         """Set while a session that the relay had taken has expired."""
+        self.answered = False
+        """Whether the relay has answered anything yet."""
         self.challenges = 0
         """Challenges that came."""
         self.session = 0
@@ -98,6 +100,7 @@ class SignIn:
     def of_use(self) -> None:
         """Something was answered to who we are now."""
         self._in_vain = 0
+        self.answered = True
 
     async def challenged(self) -> bool:
         """Whether there is a challenge to answer, or comes within a moment."""

@@ -89,7 +89,7 @@ class Conversation:
             ended = error
         finally:
             self.note_time()
-        if dialogue.auth.pending and not dialogue.received:
+        if dialogue.auth.pending and not dialogue.auth.answered:
             self._model.learn(Name.AUTH, SILENCE, "was silent until the connection ended", int(CLOCK.now_s()))
         self._claims.connection_lost()
         self._crawler.connection_lost(ended, self._asker.current, dialogue.received)

@@ -41,7 +41,8 @@ class Reconnects:
         if progress or lasted_s >= MINIMUM_UPTIME_S or isinstance(ended, AskOtherwiseError):
             self._backoff.reset()
         # A relay that says for how long is believed, the first time and the hundredth.
-        wait_s = ended.wait_s if ended.state == "rate_limited" else max(ended.wait_s, self._backoff.next_s())
+        named = ended.state == "rate_limited"
+        wait_s = max(ended.wait_s, FIRST_WAIT_S if named else self._backoff.next_s())
         return max(wait_s, self._room_s())
 
     def _room_s(self) -> float:
