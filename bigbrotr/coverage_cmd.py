@@ -68,6 +68,7 @@ def as_json(states: list[RelayState], since_s: int, until_s: int) -> dict[str, o
                 "relay": state.relay,
                 "cursor_s": state.cursor_s,
                 "updated_at_ms": state.updated_at_ms,
+                "facts": [fact.model_dump() for fact in state.facts],
                 "filters": [
                     {
                         "filter": each.filter,
@@ -87,10 +88,10 @@ def as_json(states: list[RelayState], since_s: int, until_s: int) -> dict[str, o
     }
 
 
-def show(states: list[RelayState], drawn: Axis, gaps: int) -> None:
+def show(states: list[RelayState], drawn: Axis, *, gaps: int, facts: bool) -> None:
     """Write bars to stdout, as wide as the terminal; in ASCII where nothing else can be written."""
     unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    style = Style(unicode, gaps)
+    style = Style(unicode, gaps, facts)
     # Long lines stay whole, for `grep` and for terminals that are made wider later.
     console = Console(soft_wrap=True, highlight=False)
     now_s = time.time()
@@ -105,7 +106,7 @@ def show(states: list[RelayState], drawn: Axis, gaps: int) -> None:
 @click.option("--since", type=MOMENT, default=NOSTR_BEGAN_S, show_default="2020-11-01", help="Show from this time on.")
 @click.option("--until", type=MOMENT, show_default="now", help="Show up to this time, which is not included.")
 @click.option("--gaps", type=click.IntRange(min=0), default=5, show_default=True, help="List so many for each filter.")
-@click.option("--json", "as_document", is_flag=True, help="Write one JSON object, with every range and gap.")
+@click.option("--json", "as_document", is_flag=True, help="Write one JSON object, with every range, gap and fact.")
 @pass_options
 def coverage(
     options: Options, relay: str | None, *, since: int, until: int | None, gaps: int, as_document: bool
@@ -113,7 +114,8 @@ def coverage(
     """Show which times were read completely of each relay, or of one RELAY, and what is known to be missing.
 
     A bar stands for each filter: what was read, what the relay did not give although it was asked, and what was not
-    asked for yet. The answer is the archive's: as old as the last record of coverage that the sink has taken.
+    asked for yet. For one RELAY, what was learnt of how it wants to be asked stands above them. The answer is the
+    archive's: as old as the last record of coverage that the sink has taken.
     """
     until_s = int(time.time()) if until is None else until
     if not 0 <= since < until_s <= _LATEST_S:
@@ -128,4 +130,4 @@ def coverage(
         click.echo("no relay was read yet, as far as the sink has archived coverage: `bigbrotr run` reads some")
     else:
         columns = shutil.get_terminal_size().columns - _INDENT_CELLS
-        show(states, axis(since, until_s, max(_NARROWEST, columns)), gaps)
+        show(states, axis(since, until_s, max(_NARROWEST, columns)), gaps=gaps, facts=relay is not None)

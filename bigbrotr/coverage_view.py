@@ -6,27 +6,31 @@ import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.text import Text
 
 from bigbrotr.coverage_bar import ASCII_SYMBOLS, SYMBOLS, Axis, Cell, cells, share
+from bigbrotr.relay_facts import fact_words
 from bigbrotr.view import by_reason
 from sinks.coverage_reading import FilterState, GapState, RelayState
 
 _STYLES = {Cell.READ: "green", Cell.PARTLY: "yellow", Cell.GAP: "bold red", Cell.UNREAD: "dim"}
 _INDENT = "  "
+_DATE = "%Y-%m-%d"
 # Enough to tell one public key from another by eye.
 _SHORT = 12
-# A filter may name hundreds of authors.
+# A filter may name hundreds of authors, or of kinds, of which so many are written where there are more.
 _LONG = 100
+_MOST_KINDS, _FIRST_KINDS = 10, 3
 
 
 class Style(NamedTuple):
-    """How to draw: with characters beyond ASCII or without, and how many gaps of a filter to list."""
+    """How to draw: with characters beyond ASCII or without, how many gaps of a filter to list, and whether facts."""
 
     unicode: bool
     gaps: int
+    facts: bool = False
 
     @property
     def symbols(self) -> dict[Cell, str]:
@@ -48,6 +52,8 @@ def relay_lines(state: RelayState, axis: Axis, style: Style, now_s: float) -> It
     followed = "never followed" if state.cursor_s is None else f"followed up to {moment(state.cursor_s)}"
     yield Text(state.relay, "bold")
     yield Text(f"{_INDENT}{known}; {followed}")
+    for fact in state.facts if style.facts else ():
+        yield Text(f"{_INDENT}{fact_words(fact, unicode=style.unicode)}, {moment(fact.at_s, _DATE)}")
     if not state.filters:
         yield Text(f"{_INDENT}nothing was read yet")
     for each in state.filters:
@@ -77,11 +83,28 @@ def filter_name(state: FilterState) -> str:
     """Name a filter by what it asks for, and the identity under which it was asked, if there was one."""
     if state.wire is None:
         name = f"filter {state.filter}"
+    elif not state.wire:
+        name = "everything"
     else:
-        name = json.dumps(state.wire, separators=(",", ":")) if state.wire else "everything"
-    if len(name) > _LONG:
-        name = f"{name[:_LONG]}... ({state.filter})"
+        name = _wire_name(state.wire, state.filter)
     return f"{name}, as {state.identity[:_SHORT]}..." if state.identity else name
+
+
+def _wire_name(wire: dict[str, Any], filter_hash: str) -> str:
+    """As short as the filter can be told from others: what is cut has its hash."""
+    rest = {name: values for name, values in wire.items() if name != "kinds"}
+    named = f" of {json.dumps(rest, separators=(',', ':'))}" if rest else ""
+    match wire.get("kinds"):
+        case [_, *_] as kinds if len(kinds) > _MOST_KINDS:
+            first = ", ".join(map(json.dumps, kinds[:_FIRST_KINDS]))
+            name, is_cut = f"kinds {first} ... {kinds[-1]} ({len(kinds):,}){named}", True
+        case [_, *_] as kinds:
+            name, is_cut = f"kinds {', '.join(map(json.dumps, kinds))}{named}", False
+        case _:
+            name, is_cut = json.dumps(wire, separators=(",", ":")), False
+    if len(name) > _LONG:
+        name, is_cut = f"{name[:_LONG]}...", True
+    return f"{name} ({filter_hash})" if is_cut else name
 
 
 def gap_line(gap: GapState) -> str:
@@ -92,10 +115,10 @@ def gap_line(gap: GapState) -> str:
     return f"{moment(gap.since_s)}{until}: {gap.reason}, {tries}{due}"
 
 
-def moment(second: int) -> str:
+def moment(second: int, form: str = f"{_DATE} %H:%M:%S") -> str:
     """Write a moment as people do, UTC; as Unix seconds where no calendar goes."""
     try:
-        return dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return dt.datetime.fromtimestamp(second, dt.UTC).strftime(form)
     except (ValueError, OverflowError, OSError):
         return f"second {second}"
 

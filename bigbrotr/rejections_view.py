@@ -8,18 +8,13 @@ from typing import Any
 
 import click
 
-from bigbrotr.view import size
+from bigbrotr.view import printable, size
 from producers.rejected.records import RejectedInput
 from producers.rejected.replay import ReplayReport
 
 # Of the bytes of one input, on a terminal: some screens; `--raw` gives all.
 SHOWN_BYTES = 64 * 1024
 HEADING = f"{'refused at (UTC)':<19}  {'stage':<9}  {'reason':<23}  {'size':>9}  {'place':<22}  relay, field"
-
-
-def printable(text: str) -> str:
-    """Write everything that is no visible character, control codes and marks of direction included, as an escape."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def line(item: RejectedInput) -> str:

@@ -22,6 +22,11 @@ _ENDING = {"stopping", "stopped"}
 _BAD = {"waiting", "stopped", "unreachable", "failed", "down", "refused"}
 
 
+def printable(text: str) -> str:
+    """Write everything that is no visible character, control codes and marks of direction included, as an escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def number(value: float | None) -> str:
     """Write a count with thousands apart, or a dash for what is not known."""
     return "-" if value is None else f"{value:,.0f}"

@@ -1,4 +1,4 @@
-"""The newest record of each relay in the topic `coverage`, as rows: read ranges, gaps and cursor.
+"""The newest record of each relay in the topic `coverage`, as rows: read ranges, gaps, facts and cursor.
 
 A record replaces all rows of its relay; an older one changes nothing, and a tombstone removes them and stays known by
 its time. So replays converge in any order. Only rows that differ are touched: a relay that is being crawled writes a
@@ -10,24 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import orjson
-
-from schemas.coverage import Coverage, FilterCoverage, Gap
-from schemas.filters import Filter
+from schemas.coverage import Coverage, FilterCoverage
 from sinks.connection import Connection
-
-# Seconds beyond this are stored as this: the end of `int8range` must not overflow, and integers up to here are exact in
-# every JSON library (RFC 8259 section 6). No event of the archive is dated there.
-_FAR_S = 2**53
-_INT32_MAX = 2**31 - 1
-_EVERYTHING = Filter().filter_hash()
+from sinks.coverage_values import FAR_S, facts_json, gap_row, second, wire_json
 
 # Rows in the order of their key, so that two instances wait for each other instead of deadlocking.
 _TAKE = """
-INSERT INTO coverage_relays AS stored (relay_id, cursor_s, updated_at_ms, withdrawn)
-SELECT * FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::boolean[]) AS new (relay_id) ORDER BY relay_id
+INSERT INTO coverage_relays AS stored (relay_id, cursor_s, updated_at_ms, withdrawn, facts)
+SELECT relay_id, cursor_s, updated_at_ms, withdrawn, facts::jsonb
+FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::boolean[], $5::text[])
+    AS new (relay_id, cursor_s, updated_at_ms, withdrawn, facts)
+ORDER BY relay_id
 ON CONFLICT (relay_id) DO UPDATE SET
-    cursor_s = excluded.cursor_s, updated_at_ms = excluded.updated_at_ms, withdrawn = excluded.withdrawn
+    cursor_s = excluded.cursor_s, updated_at_ms = excluded.updated_at_ms, withdrawn = excluded.withdrawn,
+    facts = excluded.facts
 WHERE (stored.updated_at_ms, stored.withdrawn) < (excluded.updated_at_ms, excluded.withdrawn)
 RETURNING relay_id
 """
@@ -94,7 +90,7 @@ def decode(key: bytes | None, value: bytes | None, timestamp_ms: int) -> Change:
     coverage = Coverage.decode(value)
     if coverage.relay != relay:
         raise ValueError("relay: is not the record's key")
-    if coverage.updated_at_ms >= _FAR_S:
+    if coverage.updated_at_ms >= FAR_S:
         raise ValueError("updated_at_ms: must be below 2^53")
     return Change(relay, coverage, coverage.updated_at_ms)
 
@@ -117,9 +113,10 @@ async def write(connection: Connection, changes: Iterable[Change], relay_ids: Ma
     taken = await connection.fetch(
         _TAKE,
         list(newest),
-        [None if each.coverage is None else _second(each.coverage.cursor_s) for each in newest.values()],
+        [None if each.coverage is None else second(each.coverage.cursor_s) for each in newest.values()],
         [each.at_ms for each in newest.values()],
         [each.coverage is None for each in newest.values()],
+        [facts_json(() if each.coverage is None else each.coverage.facts) for each in newest.values()],
     )
     ids = sorted(row["relay_id"] for row in taken)
     sets: dict[_SetKey, FilterCoverage] = {}
@@ -133,7 +130,7 @@ async def write(connection: Connection, changes: Iterable[Change], relay_ids: Ma
 
 
 async def _write_sets(connection: Connection, ids: list[int], sets: Mapping[_SetKey, FilterCoverage]) -> None:
-    columns = [*_columns(list(sets), 3), [_wire(each) for each in sets.values()]]
+    columns = [*_columns(list(sets), 3), [wire_json(each) for each in sets.values()]]
     await connection.execute(_DROP_SETS, ids, *columns)
     await connection.execute(_ADD_SETS, ids, *columns)
     set_ids = [
@@ -142,11 +139,11 @@ async def _write_sets(connection: Connection, ids: list[int], sets: Mapping[_Set
     ]
     numbers = [number for number, _ in set_ids]
     ranges = [
-        (number, _second(since), _second(until), _second(read_at))
+        (number, second(since), second(until), second(read_at))
         for number, each in set_ids
         for since, until, read_at in each.read
     ]
-    gaps = [(number, *_gap_row(gap)) for number, each in set_ids for gap in each.gaps]
+    gaps = [(number, *gap_row(gap)) for number, each in set_ids for gap in each.gaps]
     for drop, add, rows, width in ((_DROP_RANGES, _ADD_RANGES, ranges, 4), (_DROP_GAPS, _ADD_GAPS, gaps, 6)):
         await connection.execute(drop, numbers, *_columns(rows, width))
         await connection.execute(add, numbers, *_columns(rows, width))
@@ -154,23 +151,6 @@ async def _write_sets(connection: Connection, ids: list[int], sets: Mapping[_Set
 
 def _age(change: Change) -> tuple[int, bool]:
     return change.at_ms, change.coverage is None
-
-
-def _second(second: int | None) -> int | None:
-    return None if second is None else min(max(second, -_FAR_S), _FAR_S)
-
-
-def _gap_row(gap: Gap) -> tuple[int | None, int | None, str, int, int | None]:
-    tries = min(gap.tries, _INT32_MAX)
-    return _second(gap.since), _second(gap.until), gap.reason.value, tries, _second(gap.retry_at_s)
-
-
-def _wire(covered: FilterCoverage) -> str | None:
-    """The filter as JSON that PostgreSQL takes, which U+0000 is not; None where it is not known."""
-    if not covered.wire and covered.filter != _EVERYTHING:
-        return None
-    text = orjson.dumps(covered.wire).decode()
-    return None if r"\u0000" in text else text
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:

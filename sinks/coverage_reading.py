@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import orjson
+from pydantic import TypeAdapter
 
+from schemas.coverage import Fact
 from schemas.ranges import Range
 from sinks.connection import Connection
 
 _SETS = """
-SELECT relays.url, state.cursor_s, state.updated_at_ms, filters.set_id, filters.filter, filters.wire::text AS wire,
+SELECT relays.url, state.cursor_s, state.updated_at_ms, state.facts::text AS facts,
+    filters.set_id, filters.filter, filters.wire::text AS wire,
     nullif(filters.identity, '') AS identity,
     (SELECT range_agg(int8range(since_s, until_s, '[]')) FROM coverage_ranges WHERE set_id = filters.set_id) AS read
 FROM coverage_relays AS state
@@ -23,6 +26,7 @@ _GAPS = """
 SELECT set_id, since_s, until_s, reason, tries, retry_at_s FROM coverage_gaps
 WHERE set_id = ANY($1::bigint[]) ORDER BY set_id, since_s DESC, until_s DESC
 """
+_FACTS = TypeAdapter(list[Fact])
 
 
 class GapState(NamedTuple):
@@ -57,12 +61,14 @@ class RelayState(NamedTuple):
     Attributes:
         cursor_s: it was followed up to this second; None if it never was.
         updated_at_ms: when all this was true.
+        facts: how it wants to be asked, as far as it was learnt.
     """
 
     relay: str
     cursor_s: int | None
     updated_at_ms: int
     filters: list[FilterState]
+    facts: list[Fact]
 
 
 async def read_coverage(connection: Connection, relay: str | None = None) -> list[RelayState]:
@@ -74,7 +80,10 @@ async def read_coverage(connection: Connection, relay: str | None = None) -> lis
             gaps.setdefault(set_id, []).append(GapState(*gap))
     found: dict[str, RelayState] = {}
     for row in sets:
-        state = found.setdefault(row["url"], RelayState(row["url"], row["cursor_s"], row["updated_at_ms"], []))
+        if row["url"] not in found:
+            facts = _FACTS.validate_json(row["facts"])
+            found[row["url"]] = RelayState(row["url"], row["cursor_s"], row["updated_at_ms"], [], facts)
+        state = found[row["url"]]
         if row["set_id"] is not None:
             wire = None if row["wire"] is None else orjson.loads(row["wire"])
             read = [(each.lower, each.upper - 1) for each in row["read"] or ()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import json
 import random
 
 import pytest
@@ -13,6 +12,7 @@ from click.testing import CliRunner
 from bigbrotr.coverage_bar import Cell, axis, cells, share
 from bigbrotr.coverage_cmd import coverage
 from bigbrotr.coverage_view import Style, age, filter_name, legend, percent, relay_lines
+from schemas.coverage import Fact
 from schemas.ranges import Range
 from sinks.coverage_reading import FilterState, GapState, RelayState
 
@@ -85,6 +85,7 @@ def test_a_relay_is_told_in_lines_also_without_colour_or_other_characters() -> N
         second("2024-06-01"),
         second("2024-06-01") * 1000,
         [FilterState("f1", {}, None, read, gaps), FilterState("f2", None, "ab" * 32, [], [])],
+        [Fact(name="interval_s", value=6.3, evidence="slow down", at_s=1)],
     )
     drawn = axis(second("2024-05-01"), second("2024-06-01"), 78)
     lines = [line.plain for line in relay_lines(state, drawn, Style(unicode=False, gaps=1), second("2024-06-01") + 90)]
@@ -100,6 +101,11 @@ def test_a_relay_is_told_in_lines_also_without_colour_or_other_characters() -> N
         "  2024-05",
         "  ...............................",
     ]
+    with_facts = relay_lines(state, drawn, Style(unicode=False, gaps=1, facts=True), 0)
+    assert [line.plain for line in with_facts][2:4] == [
+        '  wants 6.3 s between two messages: "slow down", 1970-01-01',
+        lines[2],
+    ]
     assert all(line.isascii() for line in [*lines, legend(drawn, Style(unicode=False, gaps=1)).plain])
 
 
@@ -108,7 +114,25 @@ def test_a_long_filter_is_cut_and_still_told_from_others() -> None:
     name = filter_name(FilterState("f3", wire, None, [], []))
     assert len(name) < 130
     assert name.endswith("(f3)")
-    assert filter_name(FilterState("f3", {"kinds": [1]}, None, [], [])) == json.dumps({"kinds": [1]}).replace(" ", "")
+    assert filter_name(FilterState("f3", {"#t": ["a"]}, None, [], [])) == '{"#t":["a"]}'
+
+
+@pytest.mark.parametrize(
+    ("wire", "name"),
+    [
+        ({"kinds": [4]}, "kinds 4"),
+        ({"kinds": [0, 1, 3]}, "kinds 0, 1, 3"),
+        ({"kinds": list(range(250))}, "kinds 0, 1, 2 ... 249 (250) (f3)"),
+        ({"kinds": [1, 6], "#t": ["nostr"]}, 'kinds 1, 6 of {"#t":["nostr"]}'),
+        (
+            {"kinds": list(range(1000, 3000)), "#t": ["a"]},
+            'kinds 1000, 1001, 1002 ... 2999 (2,000) of {"#t":["a"]} (f3)',
+        ),
+        ({"kinds": []}, '{"kinds":[]}'),
+    ],
+)
+def test_kinds_are_told_in_a_few_words(wire: dict[str, object], name: str) -> None:
+    assert filter_name(FilterState("f3", wire, None, [], [])) == name
 
 
 def test_shares_and_ages_are_not_rounded_to_what_they_are_not() -> None:

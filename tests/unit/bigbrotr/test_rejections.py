@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from bigbrotr.rejections_cmd import rejections
-from bigbrotr.rejections_view import document, line, printable, whole
+from bigbrotr.rejections_view import document, line, whole
+from bigbrotr.view import printable
 from producers.rejected.records import Place, RejectedInput
 from schemas.reasons import Reason
 from schemas.rejection import Rejection
