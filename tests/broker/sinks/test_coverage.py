@@ -13,11 +13,13 @@ import orjson
 import pytest
 
 from core.settings import Settings
-from schemas.coverage import Coverage, FilterCoverage, Gap, GapReason
+from schemas.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
 from schemas.filters import Filter
 from sinks import coverage
 from sinks.connection import Connection, Pool
 from sinks.coverage import Change
+from sinks.coverage_reading import read_coverage
+from sinks.digest import digests
 from sinks.migrate import migrate, migrations
 from tests.broker.sinks.conftest import fresh_database
 from tests.broker.sinks.material import Feed, eventually, feed, running_sink
@@ -30,6 +32,7 @@ pytestmark = pytest.mark.broker
 RELAYS = {f"wss://{name}.example": number for number, name in enumerate("abc", 1)}
 EVERYTHING = Filter().filter_hash()
 KEY = "ab" * 32
+FACT = Fact(name="interval_s", value=6.3, evidence="rate-limited: slow down", at_s=9)
 README = Path(__file__).parents[3] / "README.md"
 
 
@@ -46,7 +49,8 @@ def some_coverage(rng: random.Random, relay: str, at_ms: int) -> Coverage:
         ]
         wire = {} if name == EVERYTHING else {"kinds": [rng.randrange(2)]}
         sets.append(FilterCoverage(filter=name, wire=wire, identity=identity, read=read, gaps=gaps))
-    return Coverage(relay=relay, cursor_s=rng.choice([None, 2**70, 77]), sets=sets, updated_at_ms=at_ms)
+    facts = [FACT.model_copy(update={"value": rng.randrange(3)})] * rng.randrange(2)
+    return Coverage(relay=relay, cursor_s=rng.choice([None, 2**70, 77]), sets=sets, facts=facts, updated_at_ms=at_ms)
 
 
 async def test_records_converge_in_any_order_and_in_any_batches(settings: Settings, pool: Pool) -> None:
@@ -66,6 +70,8 @@ async def test_records_converge_in_any_order_and_in_any_batches(settings: Settin
                 await connection.execute("TRUNCATE coverage_relays CASCADE")
                 await replay(connection, rng.sample(changes * 2, 2 * len(changes)), ids, rng)
                 assert await rows(connection) == {relay: sets for relay, sets in expected.items() if sets}
+                known = {relay: each.coverage.facts for relay, each in newest.items() if each.coverage}
+                assert {each.relay: each.facts for each in await read_coverage(connection)} == known
                 assert await coverage.write(connection, changes, ids) == 0, "nothing is new"
 
 
@@ -152,6 +158,38 @@ async def test_offsets_of_a_database_without_coverage_stay_and_months_can_be_ask
             assert [row["relay"] for row in await connection.fetch(asked)] == found
         assert await connection.fetch(gaps) == []
         await connection.close()
+
+
+async def test_facts_are_replaced_with_the_record_and_a_row_that_is_older_than_they_has_none(servers: Servers) -> None:
+    async with fresh_database(servers, "coverage_from_0006") as dsn:
+        connection = await asyncpg.connect(dsn.get_secret_value())
+        await migrate(connection, [each for each in migrations() if each.version <= 6])
+        await connection.execute(
+            "INSERT INTO relays (url) VALUES ('wss://a'); INSERT INTO coverage_relays VALUES (1, 7, 1, false)"
+        )
+        await migrate(connection)
+        found = [await read_coverage(connection)]
+        record = Coverage(relay="wss://a", sets=[FilterCoverage(filter=EVERYTHING, read=[(0, 9, 1)])], updated_at_ms=2)
+        nul = FACT.model_copy(update={"evidence": "a\0b"})
+        for at_ms, facts in enumerate(([], [nul, FACT], [FACT], []), 2):
+            newer = record.model_copy(update={"facts": facts, "updated_at_ms": at_ms})
+            assert await coverage.write(connection, [Change("wss://a", newer, at_ms)], {"wss://a": 1}) == 1
+            found.append(await read_coverage(connection))
+        shown = FACT.model_copy(update={"evidence": "a\N{REPLACEMENT CHARACTER}b"})
+        assert [state.facts for (state,) in found] == [[], [], [shown, FACT], [FACT], []]
+        await connection.close()
+
+
+async def test_facts_are_in_no_digest(settings: Settings, pool: Pool) -> None:
+    relay_id = await pool.fetchval("INSERT INTO relays (url) VALUES ('wss://a') RETURNING id")
+    record = Coverage(relay="wss://a", sets=[FilterCoverage(filter="f1", read=[(0, 9, 1)])], updated_at_ms=1)
+    found = []
+    for at_ms, facts in enumerate(([], [FACT]), 1):
+        newer = record.model_copy(update={"facts": facts, "updated_at_ms": at_ms})
+        async with pool.acquire() as connection, connection.transaction():
+            assert await coverage.write(connection, [Change("wss://a", newer, at_ms)], {"wss://a": relay_id}) == 1
+        found.append([each.digest() for each in await digests(settings, 1)])
+    assert found[0] == found[1]
 
 
 def readme_queries() -> list[str]:
