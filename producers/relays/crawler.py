@@ -206,7 +206,7 @@ class Crawler:
     async def _page(self, asker: Asker, name: str, query: Query, asked_s: int) -> Answer | None:
         """Fetch one page and let planner and ledger take it in."""
         planner, habits = self._planners[name], self._model.habits
-        asked = _narrowed(self._ledger.reading[name], query._replace(limit=habits.limit))
+        asked = _narrowed(self._ledger.reading[name], query._replace(limit=min(query.limit, habits.limit)))
         self._asking = _Asking(name, asked_s)
         answer = await asker.ask(asked, aside=query.kinds is not None)
         self._asking = None
@@ -217,7 +217,8 @@ class Crawler:
         if answer.page.cut is GapReason.NO_EOSE and not answer.page.events:
             # It may still answer other questions: some relays say nothing where they have nothing.
             self.problem = str(GapReason.NO_EOSE)
-        self._add_page(name, planner.feed(answer.page), asked_s)
+        # Where no EOSE came, silence was waited for.
+        self._add_page(name, planner.feed(answer.page), asked_s, at_once=answer.page.cut is not None)
         if query.until is not None:  # The future is asked about first each time, and never has the large one.
             self._skip_s = 0
         if len(answer.page.events) >= len(self._cut_ids):
@@ -250,7 +251,8 @@ class Crawler:
             self._model.learn(Name.IGNORES_LIMIT, len(brought.events), "sent far more than `limit`", int(CLOCK.now_s()))
             progress = planner.flooded(brought)
         else:
-            progress = planner.connection_lost(brought)
+            # Of an answer that comes late, anything may lack.
+            progress = planner.connection_lost(brought if not self._model.late_s else None)
         self._add_page(asking.name, progress, asking.asked_s)
 
     def _may_compare(self) -> bool:
@@ -275,10 +277,11 @@ class Crawler:
             progress = planner.compared(whole=False, too_many=outcome is Instead.SPLIT)
         self._claims.add(name, progress, asked_s, at_once=True)
 
-    def _add_page(self, name: str, progress: Progress, asked_s: int) -> None:
+    def _add_page(self, name: str, progress: Progress, asked_s: int, *, at_once: bool = False) -> None:
         """Record what a page settled: not what a relay withholds, as long as it can be asked whether it still does."""
         hopeful = self._comparing is not None and self._comparing.hopeful
-        self._claims.add(name, progress, asked_s, settles_withheld=not hopeful, at_once=bool(self._model.late_s))
+        at_once = at_once or bool(self._model.late_s)
+        self._claims.add(name, progress, asked_s, settles_withheld=not hopeful, at_once=at_once)
 
 
 def _narrowed(base: Filter, query: Query) -> Filter:

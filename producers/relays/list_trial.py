@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.clock import CLOCK
 from producers.relays.asking import Asker
-from producers.relays.habits import FEW_KINDS_ASKED, MOST_KINDS_ASKED
+from producers.relays.habits import MOST_KINDS_ASKED
 from producers.relays.kind_lists import SIZES, control, sample, smaller
 from producers.relays.model import Model, Name
 from producers.relays.pages import Seen
@@ -41,8 +41,8 @@ async def reads_closing_list(asker: Asker, model: Model, base: Filter, sample: S
 async def kinds_that_are_read(asker: Asker, model: Model, base: Filter, known: tuple[int, ...]) -> int:
     """How many kinds a filter may name so that the last of them is looked at too; at least one.
 
-    Shown by a known event that comes when its kind is the last of the list. A relay that has no events of known kinds
-    shows nothing; it is asked as the strictest software is.
+    Shown by a known event that comes when its kind is the last of the list. A relay that shows no event of known kinds
+    may cut lists off anywhere; only single kinds prove something there.
 
     Args:
         asker: of an open connection.
@@ -58,7 +58,7 @@ async def kinds_that_are_read(asker: Asker, model: Model, base: Filter, known: t
     at_once = model.kinds_at_once or model.list_length or 1
     seen = await _known_event(asker, base, known, at_once, min(model.habits.limit, SAMPLE))
     if seen is None:
-        return min(at_once, FEW_KINDS_ASKED)
+        return 1
     while True:
         asked, event_id = control(base, seen, at_once, model.habits.limit)
         shown = await asker.show(asked)

@@ -20,6 +20,8 @@ SLOWEST_S = MINUTE_S
 """Between two messages: no relay is left alone for longer unless it says so itself."""
 _FASTEST_S = 0.25
 """A pace that has recovered to four messages a second is none any more: answers take as long."""
+_FIRST_S, _TELLING = 2.0, 10
+"""The first pace; half the rate of the last minute, where so many messages were sent in it."""
 _STEP_PER_MINUTE = 0.5
 """What one answer adds to the rate: a pace of 10 a minute doubles in 20 answers."""
 _MARGIN = 1.05
@@ -91,7 +93,8 @@ class Pace:
             return
         self._slowed_s = now_s + _HEARD_S
         recent = sum(1 for sent_s in self._sent if now_s - sent_s < MINUTE_S)
-        self.interval_s = min(max(2 * self.interval_s, 2 * MINUTE_S / max(recent, 2)), SLOWEST_S)
+        first_s = 2 * MINUTE_S / recent if recent >= _TELLING else _FIRST_S
+        self.interval_s = min(max(2 * self.interval_s, first_s), SLOWEST_S)
         self._next_s = max(self._next_s, now_s + self.interval_s)
 
     def begin_at(self, interval_s: float) -> None:

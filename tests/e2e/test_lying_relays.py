@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 DAY_S = 86_400
 BURST_S = 1_700_000_000
 UNREADABLE_S = 1_690_000_000
-SILENCE_S = 2.0
+QUICK = {"BIGBROTR_CONNECTOR__EOSE_TIMEOUT_S": "2", "BIGBROTR_CONNECTOR__EOSE_HOLD_S": "1"}
 
 
 @dataclass
@@ -89,7 +89,7 @@ def farm() -> dict[str, Liar]:
 @pytest.fixture
 def apart(servers: Servers, tmp_path: Path) -> Iterator[Pipeline]:
     """A pipeline that waits less for what never comes."""
-    with pipeline(servers, "liars", tmp_path, BIGBROTR_CONNECTOR__EOSE_TIMEOUT_S=str(SILENCE_S)) as started:
+    with pipeline(servers, "liars", tmp_path, **QUICK) as started:
         yield started
 
 

@@ -12,5 +12,7 @@ from core.topics import create_topics
 async def quick(settings: Settings) -> Settings:
     """Settings with topics made, and a relay on this machine is silent after a second."""
     await create_topics(settings)
-    connector = settings.connector.model_copy(update={"eose_timeout_s": 1.0, "connect_timeout_s": 5.0})
+    connector = settings.connector.model_copy(
+        update={"eose_timeout_s": 1.0, "eose_hold_s": 0.2, "connect_timeout_s": 5.0}
+    )
     return settings.model_copy(update={"connector": connector})

@@ -38,7 +38,10 @@ def test_what_makes_reading_faster_is_proved_anew_each_visit() -> None:
     model.begin_visit(NOW)
     model.habits.order_proven, model.habits.prompt, model.habits.exclusive_until = True, True, False
     model.begin_visit(NOW)
-    assert (model.habits.order_proven, model.habits.prompt, model.habits.exclusive_until) == (False, False, None)
+    habits = model.habits
+    assert not habits.order_proven
+    assert not habits.prompt
+    assert habits.exclusive_until is None
 
 
 @pytest.mark.parametrize("value", ["many", -5, 0, 10**9])
