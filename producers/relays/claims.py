@@ -85,7 +85,8 @@ class Claims:
         """
         new = subtract(progress.read, [*self.ledger.read(name), (asked_s - SAME_VISIT_S, FOREVER)])
         self.progress += bool(new)
-        if at_once or not self.rest_s:
+        # In the order of reading, newest first: the ledger goes by the end of what was read.
+        if (at_once and not self._pending) or not self.rest_s:
             self._claim(_Claim(name, progress, asked_s, settles_withheld))
         else:
             self._pending.append(_Claim(name, progress, asked_s, settles_withheld))
@@ -113,12 +114,14 @@ class Claims:
             self._claim(claim)
         self._pending.clear()
 
-    def doubt(self) -> None:
-        """An answer may not have been whole: nothing that was claimed until now holds."""
+    def doubt(self) -> bool:
+        """An answer may not have been whole: nothing that was claimed until now holds. Whether something was."""
         self._quiet_s = 0.0
+        claimed = bool(self._made)
         for name, ranges in self._made.items():
             self.ledger.take_back(name, ranges)
         self._made.clear()
+        return claimed
 
     def trust(self) -> None:
         """There was silence enough."""

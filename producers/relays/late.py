@@ -97,7 +97,7 @@ class LateAnswers:
         return False
 
     async def found(self) -> bool:
-        """Whether answers were late, so that all that this visit has read is to be read again.
+        """Whether answers were late, or seemed so, and what this visit has read is to be read again.
 
         Raises:
             RelayError: as above.
@@ -186,7 +186,7 @@ class LateAnswers:
         if self._claims.held is suspect:
             self._claims.held = None
             await self._dialogue.release(suspect)
-        self._claims.doubt()
+        taken_back = self._claims.doubt()
         if self._doubts > MOST_DOUBTS:
             self._claims.drop()
             raise RelayError("answers_late", "stored events come later than any question is kept open", HOUR_S)
@@ -208,7 +208,7 @@ class LateAnswers:
                 self._since_s = again.asked_at_s
                 self._claims.trust()
                 await self._settle()
-                return False
+                return taken_back
             if late & again.late:
                 break
             # Others than before: it may be filled just now, or pick its events at random.

@@ -20,7 +20,7 @@ SLOWEST_S = MINUTE_S
 """Between two messages: no relay is left alone for longer unless it says so itself."""
 _FASTEST_S = 0.25
 """A pace that has recovered to four messages a second is none any more: answers take as long."""
-_FIRST_S, _TELLING = 2.0, 10
+_FIRST_S, _TELLING = 0.5, 10
 """The first pace; half the rate of the last minute, where so many messages were sent in it."""
 _STEP_PER_MINUTE = 0.5
 """What one answer adds to the rate: a pace of 10 a minute doubles in 20 answers."""

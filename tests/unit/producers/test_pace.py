@@ -75,7 +75,8 @@ async def test_without_a_word_the_rate_is_found(per_minute: int) -> None:
             pace.answered()
         clock.now_s += 0.01
     assert len(allowed) > 0.4 * 60 * per_minute
-    assert refused < 0.4 * len(allowed)
+    # At two a minute every second try is one too many.
+    assert refused < (0.6 if per_minute < 10 else 0.4) * len(allowed)
 
 
 def test_no_refusal_without_a_word_costs_more_than_a_minute() -> None:
