@@ -32,7 +32,7 @@ MOST_IN_VAIN = 2
 
 
 class SignIn:
-    """Who we are on one connection. Without a key, nobody."""
+    """Who we are on one connection; without a key, a stranger."""
 
     def __init__(self, relay: str, auth_key: SecretStr | None, send: Callable[[bytes], Awaitable[None]]) -> None:
         """Answer the challenges of a relay.
@@ -62,7 +62,7 @@ class SignIn:
         self.session = 0
         """Answers that the relay has taken."""
         self.identity: str | None = None
-        """The public key that it has taken one from; None: nobody."""
+        """The public key that it has taken one from; None: not signed in."""
 
     @property
     def has_key(self) -> bool:

@@ -82,7 +82,7 @@ class Dialogue:
         return len(self._open) - len(self._released)
 
     async def read(self) -> None:
-        """Take frames for ever; the socket rests while too much is unacknowledged.
+        """Take frames until the end; the socket rests while too much is unacknowledged.
 
         Raises:
             RelayError: the connection has ended, or must.

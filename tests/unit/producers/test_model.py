@@ -1,4 +1,4 @@
-"""What is learnt of a relay has evidence and a time, survives a restart, and is not believed for ever."""
+"""What is learnt of a relay has evidence and a time, survives a restart, and grows old."""
 
 from __future__ import annotations
 
