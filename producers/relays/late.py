@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from producers.relays.loop_clock import loop_s
 from producers.relays.model import Model, Name
 from producers.relays.refusals import HOUR_S, RelayError
 from producers.relays.subscriptions import PageSubscription
+from producers.relays.vocabulary import REGISTERED_KINDS
 from producers.relays.windows import WHOLE_S
 from schemas.filters import Filter
 
@@ -77,14 +79,15 @@ class LateAnswers:
             return False
         if self._claims.held is not None:
             return False
-        *bases, last = self._claims.reading.values()
+        bases = deque(self._claims.reading.values())
         shown = 0
-        for base in (*bases, last):
+        while bases:
+            base = bases.popleft()
             page = await self._probe(base)
             if page is None:
                 return False
             shown += page.events
-            enough = shown >= ENOUGH or (base is last and shown > 0)
+            enough = shown >= ENOUGH or (not bases and shown > 0)
             self._claims.held = page
             if not enough or self._is_alone():
                 await page.quiet_for(self._claims.rest_s)
@@ -92,6 +95,9 @@ class LateAnswers:
                 return await self.found()
             self._claims.held = None
             await self._dialogue.release(page)
+            if not page.events and base.kinds is None:
+                # What relays withhold may have filled it.
+                bases.append(replace(base, kinds=REGISTERED_KINDS[: self._model.habits.most_kinds]))
         self._claims.trust()
         await self._settle()
         return False
