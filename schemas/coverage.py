@@ -60,6 +60,12 @@ class Gap(Document):
         return self
 
 
+MOST_FACTS = 24
+"""Of a relay: those that are known, and what a newer version may add. Its row is written again with each record."""
+LONGEST_EVIDENCE = 120
+"""Characters of a relay's words, so that all facts together are about 1 kB of a record."""
+
+
 class Fact(Document):
     """Something that was learnt of how a relay wants to be asked, which makes reading it slower or more careful."""
 

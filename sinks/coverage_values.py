@@ -10,17 +10,13 @@ from collections.abc import Iterable
 
 import orjson
 
-from schemas.coverage import Fact, FilterCoverage, Gap
+from schemas.coverage import LONGEST_EVIDENCE, MOST_FACTS, Fact, FilterCoverage, Gap
 from schemas.filters import Filter
 from schemas.relay_url import MAX_URL_LENGTH
 
 FAR_S = 2**53
 """Seconds beyond this are stored as this: the end of `int8range` must not overflow, and integers up to here are exact
 in every JSON library (RFC 8259 section 6). No event of the archive is dated there."""
-MOST_FACTS = 24
-"""Of a relay: the connector writes no more (`producers.relays.model`), and a row is written again with each record."""
-LONGEST_EVIDENCE = 120
-"""Characters of it, and of a fact's name, as the connector shortens them."""
 _INT32_MAX = 2**31 - 1
 _EVERYTHING = Filter().filter_hash()
 

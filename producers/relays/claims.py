@@ -86,10 +86,11 @@ class Claims:
         new = subtract(progress.read, [*self.ledger.read(name), (asked_s - SAME_VISIT_S, FOREVER)])
         self.progress += bool(new)
         # In the order of reading, newest first: the ledger goes by the end of what was read.
+        claim = _Claim(name, progress, asked_s, settles_withheld)
         if (at_once and not self._pending) or not self.rest_s:
-            self._claim(_Claim(name, progress, asked_s, settles_withheld))
+            self._claim(claim)
         else:
-            self._pending.append(_Claim(name, progress, asked_s, settles_withheld))
+            self._pending.append(claim)
 
     def pending(self, name: str) -> list[Range]:
         """What was read of a filter and does not count yet."""

@@ -126,8 +126,10 @@ class LateAnswers:
             RelayError: as above.
         """
         for _ in range(_MOST_HELD):
-            if self._model.late_s or not self._claims.rest_s or await self.begin():
+            if self._model.late_s or not self._claims.rest_s:
                 break
+            if await self.begin():
+                return False
             if self._claims.held is not None:
                 await self._claims.held.quiet_for(self._claims.rest_s)
             if await self.found():

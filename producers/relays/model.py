@@ -13,17 +13,13 @@ from enum import StrEnum
 from producers.relays.habits import Habits
 from producers.relays.kind_lists import LONG_LIST, smaller
 from producers.relays.wording import Meaning, Said
-from schemas.coverage import Fact
+from schemas.coverage import LONGEST_EVIDENCE, MOST_FACTS, Fact
 from schemas.filters import Filter
 
 SILENCE = "silence"
 """How some relays demand AUTH: they hold a question without a word."""
 KEPT_S = 7 * 86_400
 """A fact that was not met again for so long is dropped: relays change their software and their operators' minds."""
-LONGEST_EVIDENCE = 120
-"""Characters of a relay's words, so that all facts together are about 1 kB of a record."""
-MOST_FACTS = 24
-"""Of a record: those below, and what a newer version may add."""
 
 
 class Name(StrEnum):

@@ -46,8 +46,6 @@ class Pace:
         self._slowed_s = 0.0
         self.interval_s = 0.0
         """Between two messages; 0: as they come."""
-        self.refusals = 0
-        """How often the host asked for less."""
 
     @property
     def wait_s(self) -> float:
@@ -77,7 +75,6 @@ class Pace:
 
     def refused(self, said: Said) -> None:
         """The host asks for less: at a time or a rate that it names, else at half of the present one."""
-        self.refusals += 1
         now_s = self._clock()
         if now_s < self._slowed_s:
             # What was sent before the last refusal was heard of.

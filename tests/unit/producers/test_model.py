@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from producers.relays.kind_lists import LONG_LIST
-from producers.relays.model import KEPT_S, LONGEST_EVIDENCE, Model, Name
+from producers.relays.model import KEPT_S, Model, Name
 from producers.relays.wording import Meaning, Said, understood
-from schemas.coverage import Fact
+from schemas.coverage import LONGEST_EVIDENCE, Fact
 from schemas.filters import Filter
 
 NOW = 1_790_000_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from schemas.coverage import Fact
+from schemas.coverage import LONGEST_EVIDENCE, MOST_FACTS, Fact
 from schemas.relay_url import MAX_URL_LENGTH
-from sinks.coverage_values import LONGEST_EVIDENCE, MOST_FACTS, facts_json
+from sinks.coverage_values import facts_json
 
 
 def stored(*facts: Fact) -> list[dict[str, object]]:
