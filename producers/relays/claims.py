@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from producers.relays.ledger import SAME_VISIT_S, Ledger
-from producers.relays.pages import FOREVER, Progress, Seen
+from producers.relays.pages import BEGINNING, FOREVER, Progress, Seen
 from producers.relays.subscriptions import PageSubscription
 from schemas.filters import Filter
 from schemas.ranges import Range, merge, subtract
@@ -51,6 +51,8 @@ class Claims:
         """The beginning of the range of which a question is held; None: of all time."""
         self.held: PageSubscription | None = None
         """The question that is open past its EOSE."""
+        self._shown: dict[tuple[int, ...] | None, tuple[Filter, list[Seen]]] = {}
+        """The last question of these kinds that was held, and what it brought before its EOSE."""
         self.progress = 0
         """Counts claims of new seconds."""
 
@@ -70,6 +72,7 @@ class Claims:
         self._quiet_s, self.held, self.probe_since = 0.0, None, None
         self._pending.clear()
         self._made.clear()
+        self._shown.clear()
 
     def add(
         self, name: str, progress: Progress, asked_s: int, *, settles_withheld: bool = True, at_once: bool = False
@@ -101,6 +104,15 @@ class Claims:
         seconds = sorted(seen.at for seen in events)
         if seconds:
             self.probe_since = seconds[-min(_PROBED, (len(seconds) + 1) // 2)]
+
+    def hold(self, page: PageSubscription) -> None:
+        """Keep an answered question open; what was silent before counts only if it brings the same as then."""
+        self.held = page
+        shown = page.asked, page.page().events
+        before = self._shown.get(page.asked.kinds, shown)
+        if not _same(before, shown):
+            self._quiet_s = 0.0
+        self._shown[page.asked.kinds] = shown
 
     def connection_lost(self) -> None:
         """The held question is gone; the silence until now counts if it had brought something before its EOSE."""
@@ -137,6 +149,14 @@ class Claims:
         read = [(since, min(until, claim.asked_s)) for since, until in claim.progress.read if since <= claim.asked_s]
         if read:
             self._made[claim.name] = merge([*self._made.get(claim.name, []), *read])
+
+
+def _same(before: tuple[Filter, list[Seen]], now: tuple[Filter, list[Seen]]) -> bool:
+    """Whether two questions brought the same events of the seconds that both asked for."""
+    since = max(asked.since or BEGINNING for asked, _ in (before, now))
+    until = min(asked.until or FOREVER for asked, _ in (before, now))
+    one, other = ({seen.id for seen in events if since <= seen.at <= until} for _, events in (before, now))
+    return one == other
 
 
 def proves_late(page: PageSubscription, *, session: int, challenges: int, now_s: float) -> bool:

@@ -19,7 +19,8 @@ FEW_KINDS_ASKED = 10
 """What the strictest relay software takes (the default of khatru's SQLite store)."""
 ORDER_BITS = math.log2(math.factorial(10))
 """Evidence, over all pages, before "newest first" is taken for the relay's order: ten events in no order come so once
-in three million times. Smaller pages add up; a single one in another order ends it."""
+in three million times. Smaller pages add up; a single one in another order ends it. So much is also wanted before
+pages are taken to hold the newest events without a trial of each."""
 MOST_CONTRADICTIONS = 3
 """A replaceable event may be replaced between two pages, which looks like one. A relay that does it again and again
 is asked without trust in its order."""
@@ -31,7 +32,7 @@ ORDER_UNKNOWN: Mapping[str, Any] = {
     "proven_cap": 0,
     "exclusive_until": None,
     "order_bits": 0.0,
-    "order_proven": False,
+    "proof_bits": 0.0,
     "unsorted": False,
     "contradictions": 0,
     "hidden": 0,
@@ -49,7 +50,7 @@ class Habits:
         proven_cap: the largest page that more events were seen to lie below, or 0: pages are cut there.
         exclusive_until: whether events of the second `until` itself are left out (against NIP-01); None: not known yet.
         order_bits: how unlikely it is that the pages came newest first by chance, as a logarithm to the base of two.
-        order_proven: whether it was asked once what is newer than a page, and had nothing.
+        proof_bits: how unlikely it is that pages held the newest events by chance, likewise.
         unsorted: whether a page was seen in another order, or not with the newest events.
         ignores_since: whether it sends what lies before `since`: it is cut off here then.
         ignores_limit: whether it sent more than was asked for: it has a cap of its own, or none.
@@ -67,7 +68,7 @@ class Habits:
     proven_cap: int = 0
     exclusive_until: bool | None = None
     order_bits: float = 0.0
-    order_proven: bool = False
+    proof_bits: float = 0.0
     unsorted: bool = False
     ignores_since: bool = False
     ignores_limit: bool = False
@@ -88,7 +89,7 @@ class Habits:
         """
         return (
             self.order_bits >= self.order_bits_wanted
-            and (self.order_proven or vouched)
+            and (vouched or self.proof_bits >= ORDER_BITS)
             and not self.unsorted
             and self.contradictions < MOST_CONTRADICTIONS
         )

@@ -88,7 +88,7 @@ class LateAnswers:
                 return False
             shown += page.events
             enough = shown >= ENOUGH or (not bases and shown > 0)
-            self._claims.held = page
+            self._claims.hold(page)
             if not enough or self._is_alone():
                 await page.quiet_for(self._claims.rest_s)
             if page.late or page.closed is not None or enough:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from producers.relays.habits import Habits
 from producers.relays.pages import Page, Query, Seen
 from producers.relays.piece import Piece
+from schemas.ranges import Range
 
 MOST_FACTORIAL = 20
 """Events of one page that count as evidence; ten are enough, and factorials of thousands are costly."""
@@ -18,7 +19,8 @@ class Order:
     """What is relied upon while one window is read.
 
     A page that is sorted newest first may still hold the oldest events, or any. So the relay is asked once for what is
-    newer than the middle of a page: if that is what the page has, the page is taken as the newest.
+    newer than the oldest second of a page: if that is what the page has, the page is taken as the newest. Had others
+    been left out, a second page of the same size would have room for one of them.
     """
 
     def __init__(self, habits: Habits) -> None:
@@ -28,12 +30,12 @@ class Order:
         self.distrusted = False
         """The relay has contradicted itself in this window."""
         self._habits = habits
-        self._vouched_since: int | None = None
+        self._vouched: Range | None = None
 
     def trusted(self, piece: Piece) -> bool:
         """Whether pages of a range are taken as beginning with the newest."""
-        # A page that was whole passes any trial, so it speaks for what lies below it and for no other part.
-        return not self.distrusted and self._habits.trusted(vouched=self._vouched_since == piece.since)
+        # A page that was whole passes any trial, so a trial speaks for its own page only.
+        return not self.distrusted and self._habits.trusted(vouched=self._vouched == (piece.since, piece.until))
 
     def learn(self, events: Sequence[Seen]) -> None:
         """Look at the order in which a page came."""
@@ -50,10 +52,10 @@ class Order:
         )
 
     def trial(self, page: Page, asked: Query) -> Query:
-        """What to ask for its newer half: a page that was picked at random would have to hold all of that by chance."""
+        """What to ask for all of it but the oldest."""
         if self._habits.ignores_since:
-            return asked._replace(limit=max(1, len(page.events) // 2))
-        return asked._replace(since=_middle(page))
+            return asked._replace(limit=max(1, len(page.events) - 1))
+        return asked._replace(since=_above_oldest(page))
 
     def judge(self, piece: Piece, answer: Page) -> Page | None:
         """Take in the answer for the page on trial; that page, if there was one."""
@@ -61,27 +63,30 @@ class Order:
         if page is None:
             return None
         ids = {seen.id for seen in page.events}
-        newer = [seen for seen in answer.events if _middle(page) <= seen.at <= piece.until]
+        newer = [seen for seen in answer.events if _above_oldest(page) <= seen.at <= piece.until]
         if any(seen.id not in ids for seen in newer):
             # Not for good: an event may just have come.
             self._habits.contradictions += 1
             self.distrusted = True
-        elif answer.cut is not None or not any(seen.at == _newest(page) for seen in newer):
+        elif answer.cut is not None or not _newest(page) <= {seen.id for seen in newer}:
             self.distrusted = True
         else:
-            self._vouched_since = piece.since
+            self._vouched = piece.since, piece.until
         return page
 
-    def proven(self) -> None:
-        """More came below a page that had nothing above: the relay cuts pages at their old end."""
-        self._habits.order_proven = True
+    def descended(self, piece: Piece, inside: Sequence[Seen]) -> None:
+        """Look at what came below a page that had nothing above: one picked at random would rarely be the newest."""
+        if piece.above and any(seen.at == piece.until for seen in inside):
+            below = len(piece.fresh(inside))
+            self._habits.proof_bits += math.log2(math.comb(piece.above + below, below))
 
 
-def _newest(page: Page) -> int:
-    return max(seen.at for seen in page.events)
+def _newest(page: Page) -> set[str]:
+    newest = max(seen.at for seen in page.events)
+    return {seen.id for seen in page.events if seen.at == newest}
 
 
-def _middle(page: Page) -> int:
-    """A second above the oldest, if there is one: then more events than those of the page fit the answer."""
-    seconds = sorted(seen.at for seen in page.events)
-    return next((second for second in seconds[len(seconds) // 2 :] if second > seconds[0]), seconds[-1])
+def _above_oldest(page: Page) -> int:
+    """The oldest second of which the page must have all; of a page of one second, that second."""
+    seconds = sorted({seen.at for seen in page.events})
+    return seconds[min(1, len(seconds) - 1)]

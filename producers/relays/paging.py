@@ -85,6 +85,8 @@ class WindowReader:
             self._habits.ignores_since = True
             return Progress()
         self._learn_bounds(piece, page)
+        if piece.mode is not Mode.CHECK:
+            self._order.learn(page.events)
         page = self._order.judge(piece, page) or page
         inside = [seen for seen in page.events if piece.since <= seen.at <= piece.until]
         if any(seen.at > piece.until for seen in page.events) and not (
@@ -101,7 +103,11 @@ class WindowReader:
         on_trial = self._order.on_trial is not None
         if on_trial or piece.mode is Mode.CHECK or not inside or not self._order.trusted(piece):
             return Progress()
-        low = min(seen.at for seen in inside)
+        low, high = min(seen.at for seen in inside), max(seen.at for seen in inside)
+        if high < piece.until and (piece.probe or piece.knows_top()):
+            # It may not count the second `until` itself, which an answer that was whole would tell.
+            piece.probe = self._habits.exclusive_until is None
+            return Progress()
         if low == piece.until:
             return Progress()
         known = {seen.id: seen for seen in inside if seen.at == low}
@@ -134,7 +140,7 @@ class WindowReader:
             self._habits.exclusive_until = False
 
     def _taken(self, piece: Piece, inside: list[Seen], page: Page) -> Progress:
-        self._order.learn(page.events)
+        self._order.descended(piece, inside)
         trusted = self._order.trusted(piece)
         # The newest come first, also of an answer that broke off later.
         conclusive = page.cut is None or bool(inside)
@@ -207,7 +213,6 @@ class WindowReader:
         fresh = piece.fresh(inside)
         if fresh and low < piece.until:
             if piece.known:
-                self._order.proven()
                 self._habits.proven_cap = max(self._habits.proven_cap, piece.above)
             # A short page too: the next one may be longer, and what is left may be of kinds that nobody names.
             self._pieces.append(Piece(piece.since, low, known, piece.mode, above=len(page.events)))

@@ -362,7 +362,7 @@ def test_silence_is_not_an_end() -> None:
 
 
 def test_a_page_that_broke_off_settles_what_lies_above_it() -> None:
-    planner = Planner([(1, 99)], Habits(limit=10, order_bits=ORDER_BITS, order_proven=True))
+    planner = Planner([(1, 99)], Habits(limit=10, order_bits=ORDER_BITS, proof_bits=ORDER_BITS))
     planner.step()
     progress = planner.feed(Page(events_at(90, 80, 70), GapReason.CLOSED))
     assert progress.read == [(71, 99)]

@@ -36,10 +36,10 @@ def test_a_fact_survives_a_restart_for_a_week() -> None:
 def test_what_makes_reading_faster_is_proved_anew_each_visit() -> None:
     model = Model(500)
     model.begin_visit(NOW)
-    model.habits.order_proven, model.habits.prompt, model.habits.exclusive_until = True, True, False
+    model.habits.proof_bits, model.habits.prompt, model.habits.exclusive_until = 99.0, True, False
     model.begin_visit(NOW)
     habits = model.habits
-    assert not habits.order_proven
+    assert not habits.proof_bits
     assert not habits.prompt
     assert habits.exclusive_until is None
 
