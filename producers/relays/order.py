@@ -88,5 +88,5 @@ def _newest(page: Page) -> set[str]:
 
 def _above_oldest(page: Page) -> int:
     """The oldest second of which the page must have all; of a page of one second, that second."""
-    seconds = sorted({seen.at for seen in page.events})
-    return seconds[min(1, len(seconds) - 1)]
+    oldest, newest = min(seen.at for seen in page.events), max(seen.at for seen in page.events)
+    return min(oldest + 1, newest)

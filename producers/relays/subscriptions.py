@@ -20,6 +20,9 @@ LEAST_FLOOD = 5000
 """A page with more events, and more than so many times its limit, is a flood (nostr-facts section 11, rule 8)."""
 RELEASED_S = 60.0
 """For so long events may follow a question that was closed: proxies ask their upstreams meanwhile."""
+LEAST_RELEASED = 500
+"""Or its limit, if that is larger: so many are taken then. A relay that is being filled goes on to send what it stores
+until it has read the CLOSE, which were 60 of a small question beside some thousand a second."""
 
 
 class Subscription:
@@ -106,6 +109,7 @@ class PageSubscription(Subscription):
         self._older = 0
         self._last_s = 0.0
         self._at_eose = 0
+        self._at_release = 0
         self._released_s: float | None = None
         self.late: set[str] = set()
         """Ids of what came after EOSE."""
@@ -117,11 +121,12 @@ class PageSubscription(Subscription):
     def wants(self, fields: Mapping[str, Any], created_at: int) -> bool:
         """Whether a decoded event was asked for; those that only lie before `since` are counted.
 
-        What is released wants no more than it was asked for, and only for a while.
+        What is released wants about as much as it was asked for, and only for a while.
         """
         wanted = super().wants(fields, created_at)
         if self._released_s is not None:
-            return wanted and self.events < self._limit and loop_s() - self._released_s < RELEASED_S
+            bound = self._at_release + max(self._limit, LEAST_RELEASED)
+            return wanted and self.events < bound and loop_s() - self._released_s < RELEASED_S
         if not wanted and created_at < self._since and self._fits(fields):
             self._older += 1
         return wanted
@@ -177,7 +182,7 @@ class PageSubscription(Subscription):
     def release(self) -> None:
         """Only what comes late is of interest from now on."""
         self._seen.clear()
-        self._released_s = loop_s()
+        self._at_release, self._released_s = self.events, loop_s()
 
     @property
     def since_last_s(self) -> float:

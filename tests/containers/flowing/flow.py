@@ -66,7 +66,11 @@ class Flow:
         assert digest == self.offered, f"archived is {digest}, taken was {self.offered}"
         topics = {state.name: state for state in await describe_topics(self.stack.settings("reader"))}
         refused = {name: sum(topics[name].end_offsets.values()) for name in ("rejections", "quarantine")}
-        assert not any(refused.values()), f"relays have checked all of it, and this was refused: {refused}"
+        assert not any(refused.values()), f"of what relays have checked was refused: {refused}\n{self._refusals()}"
+
+    def _refusals(self) -> str:
+        listed = self.stack.run("bigbrotr", "rejections", "list", "--limit", "10")
+        return f"{listed.stdout}{listed.stderr}"
 
 
 def _last_report(said: str) -> dict[str, Any]:

@@ -305,6 +305,17 @@ def test_a_relay_that_picks_at_random_and_sorts_is_found_out() -> None:
     assert not subtract(EVERYTHING, [*crawled.read, *crawled.open])
 
 
+@pytest.mark.parametrize("ignores_since", [False, True])
+@pytest.mark.parametrize("more", [1, 2, 5])
+def test_a_page_that_lacks_few_is_found_out_too(more: int, ignores_since: bool) -> None:
+    for seed in range(40):
+        events = events_at(*range(0, 10 * (50 + more), 10))
+        relay = SimulatedRelay(events, cap=50, order="any_sorted", ignores_since=ignores_since, seed=seed)
+        crawled = crawl(relay, EVERYTHING)
+        missing = {seen.id for seen in events if not contains(crawled.open, seen.at)} - crawled.ids
+        assert not missing, f"seed {seed}"
+
+
 def test_a_relay_that_ignores_since_is_read_without() -> None:
     relay = SimulatedRelay(events_at(*range(0, 3000, 3)), cap=50, ignores_since=True)
     crawled = crawl(relay, [(1000, 1999), (2000, 2500)])

@@ -28,7 +28,7 @@ from producers.relays.ledger import Ledger
 from producers.relays.live import LiveFeed
 from producers.relays.messages import Closed
 from producers.relays.model import Model
-from producers.relays.subscriptions import PageSubscription, Subscription
+from producers.relays.subscriptions import LEAST_RELEASED, PageSubscription, Subscription
 from producers.relays.vocabulary import Vocabulary
 from schemas.filters import Filter
 from schemas.relay_record import RelayRecord
@@ -144,3 +144,15 @@ async def test_any_integer_fits_where_no_bound_was_asked(created_at: int) -> Non
     await flushing
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_closed_question_takes_what_a_relay_sends_until_it_has_read_the_close() -> None:
+    page = PageSubscription("page-1", Filter(limit=20))
+    for number in range(30):
+        page.take(number, f"{number:064x}", {})
+    page.release()
+    taken = 0
+    while page.wants({}, taken):
+        page.take(taken, f"{1000 + taken:064x}", {})
+        taken += 1
+    assert taken == LEAST_RELEASED

@@ -26,6 +26,21 @@ def test_nothing_is_called_read_that_was_not_given(seed: int) -> None:
         assert not result.untrue, f"seed {each}: {result.peer.habits}"
 
 
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(1169, id="half late on short connections"),
+        pytest.param(41009, id="half late on short connections, many events"),
+        pytest.param(42970, id="half late on short connections, one subscription"),
+        pytest.param(41463, id="cut below a bound that is exclusive"),
+        pytest.param(42611, id="late and picked at random, two more than a page"),
+        pytest.param(70593, id="half late on connections of 30 events or 3 s"),
+    ],
+)
+def test_relays_that_were_misjudged_once_are_not_again(seed: int) -> None:
+    assert not read(random_peer(seed)).untrue
+
+
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 def test_of_two_million_pages_none_is_called_read_that_was_not_given() -> None:
