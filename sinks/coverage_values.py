@@ -33,10 +33,13 @@ def gap_row(gap: Gap) -> tuple[int | None, int | None, str, int, int | None]:
 
 
 def wire_json(covered: FilterCoverage) -> str | None:
-    """The filter as JSON that PostgreSQL takes, which U+0000 is not; None where it is not known."""
+    """The filter as JSON that PostgreSQL takes, which U+0000 is not; None where it is not known or cannot be written."""
     if not covered.wire and covered.filter != _EVERYTHING:
         return None
-    text = orjson.dumps(covered.wire).decode()
+    try:
+        text = orjson.dumps(covered.wire).decode()
+    except orjson.JSONEncodeError:  # integers beyond 64 bits, or too deep
+        return None
     return None if r"\u0000" in text else text
 
 

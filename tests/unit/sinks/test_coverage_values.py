@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
-from schemas.coverage import LONGEST_EVIDENCE, MOST_FACTS, Fact
+import pytest
+
+from schemas.coverage import LONGEST_EVIDENCE, MOST_FACTS, Fact, FilterCoverage
 from schemas.relay_url import MAX_URL_LENGTH
-from sinks.coverage_values import facts_json
+from sinks.coverage_values import facts_json, wire_json
 
 
 def stored(*facts: Fact) -> list[dict[str, object]]:
@@ -35,3 +37,14 @@ def test_numbers_that_are_none_in_json_are_left_out_and_huge_ones_are_bounded() 
     values = (float("nan"), float("inf"), float("-inf"), 10**30, -1e300, 0.5)
     facts = [Fact(name="n", value=value, evidence="", at_s=0) for value in values]
     assert [fact["value"] for fact in stored(*facts)] == [2**53, -(2**53), 0.5]
+
+
+def test_a_filter_is_stored_as_it_was_sent() -> None:
+    assert wire_json(FilterCoverage(filter="f", wire={"kinds": [1], "since": 2**64 - 1})) == (
+        '{"kinds":[1],"since":18446744073709551615}'
+    )
+
+
+@pytest.mark.parametrize("value", ["a\0", 2**64, "\ud800"], ids=["U+0000", "above 64 bits", "half a character"])
+def test_a_filter_that_postgresql_or_json_cannot_hold_is_not_known(value: object) -> None:
+    assert wire_json(FilterCoverage(filter="f", wire={"#t": [value]})) is None
