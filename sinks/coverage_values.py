@@ -33,7 +33,7 @@ def gap_row(gap: Gap) -> tuple[int | None, int | None, str, int, int | None]:
 
 
 def wire_json(covered: FilterCoverage) -> str | None:
-    """The filter as JSON that PostgreSQL takes, which U+0000 is not; None where it is not known or cannot be written."""
+    """The filter as JSON that PostgreSQL takes, which U+0000 is not; None where it is not known or not writable."""
     if not covered.wire and covered.filter != _EVERYTHING:
         return None
     try:
