@@ -19,7 +19,7 @@ from producers.rejecting import Rejections
 from producers.relays.archive_ids import ArchiveIds
 from producers.relays.budget import Budget
 from producers.relays.checkpoint import Checkpoints
-from producers.relays.connection import Dialling
+from producers.relays.dialling import Dialling
 from producers.relays.fleet import Fleet
 from producers.relays.ledger import Ledger
 from producers.relays.model import Model

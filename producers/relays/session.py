@@ -20,9 +20,10 @@ from producers.relays.archive_ids import ArchiveIds
 from producers.relays.budget import Budget
 from producers.relays.claims import HOLD_S, Claims
 from producers.relays.comparison import Comparing
-from producers.relays.connection import Dialling, FrameTooLargeError, RelayConnection, open_connection
+from producers.relays.connection import FrameTooLargeError, RelayConnection
 from producers.relays.conversation import Conversation
 from producers.relays.crawler import Crawler
+from producers.relays.dialling import Dialling, open_connection
 from producers.relays.dialogue import Dialogue
 from producers.relays.intake import Intake
 from producers.relays.ledger import SAME_VISIT_S, Ledger

@@ -14,7 +14,7 @@ from producers.bundler import Bundler
 from producers.outbox import Outbox
 from producers.rejecting import Rejections
 from producers.relays.budget import Budget
-from producers.relays.connection import Dialling, open_connection
+from producers.relays.dialling import Dialling, open_connection
 from producers.relays.dialogue import Dialogue
 from producers.relays.intake import Intake
 from schemas.bundle import BundleLine, HeldLine, decode_lines

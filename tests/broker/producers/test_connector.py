@@ -11,7 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from core.settings import Settings
-from producers.relays.connection import Dialling, RelayConnection, open_connection
+from producers.relays.connection import RelayConnection
+from producers.relays.dialling import Dialling, open_connection
 from schemas.event import Event, event_from_object
 from schemas.event_id import id_form
 from schemas.reasons import Reason

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from producers.outbox import Outbox
-from producers.relays.connection import Dialling, RelayConnection, open_connection
+from producers.relays.connection import RelayConnection
+from producers.relays.dialling import Dialling, open_connection
 from schemas.relay_record import RelayRecord
 from schemas.relay_url import normalize
 from tests.relays.hostile import Hostile, say

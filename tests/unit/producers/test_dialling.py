@@ -15,9 +15,9 @@ import uvloop
 from websockets.datastructures import Headers
 
 from producers.outbox import Outbox
-from producers.relays import connection as connection_module
+from producers.relays import dialling as dialling_module
 from producers.relays.address_guard import AddressRefusedError
-from producers.relays.connection import Dialling, open_connection
+from producers.relays.dialling import Dialling, open_connection
 from producers.relays.refusals import RelayError
 from schemas.relay_record import RelayRecord
 from schemas.relay_url import Network, RelayUrl, normalize
@@ -171,7 +171,7 @@ async def test_each_form_is_dialled_at_an_address_that_was_judged(monkeypatch: p
             raise AddressRefusedError("relay.example resolves to 10.0.0.1, no public address")
         return ["127.0.0.1"]
 
-    monkeypatch.setattr(connection_module, "allowed_addresses", resolved)
+    monkeypatch.setattr(dialling_module, "allowed_addresses", resolved)
     async with Hostile(refuse=only_at("/inbox/")) as relay:
         with pytest.raises(RelayError, match="no public address") as refused:
             await dial(relay, "/inbox")
@@ -223,7 +223,7 @@ async def test_an_address_that_never_answers_leaves_time_for_the_next(monkeypatc
     async def resolved(host: str, port: int, *, allow_private: bool) -> list[str]:
         return ["127.0.0.2", "127.0.0.1"]
 
-    monkeypatch.setattr(connection_module, "allowed_addresses", resolved)
+    monkeypatch.setattr(dialling_module, "allowed_addresses", resolved)
     async with Hostile() as relay:
         url = normalize(relay.url, allow_private=True)
         with socket.create_server(("127.0.0.2", url.port)):

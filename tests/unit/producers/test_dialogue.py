@@ -19,8 +19,8 @@ from producers.relays import crawler as crawler_module
 from producers.relays.asking import Asker
 from producers.relays.budget import Budget
 from producers.relays.claims import Claims
-from producers.relays.connection import Dialling, open_connection
 from producers.relays.crawler import Crawler
+from producers.relays.dialling import Dialling, open_connection
 from producers.relays.dialogue import Dialogue
 from producers.relays.filter_ledger import FIRST_RETRY_S
 from producers.relays.intake import Intake

@@ -10,7 +10,7 @@ from producers.outbox import Outbox
 from producers.rejecting import Rejections
 from producers.relays.budget import Budget
 from producers.relays.checkpoint import Checkpoints
-from producers.relays.connection import Dialling
+from producers.relays.dialling import Dialling
 from producers.relays.filter_ledger import FIRST_RETRY_S, LONGEST_RETRY_S, MAX_GAPS, MAX_RANGES
 from producers.relays.ledger import LOOKBACK_DAYS, MOST_OLD_SETS, RECONNECT_OVERLAP_S, SAME_VISIT_S, Ledger
 from producers.relays.model import Model

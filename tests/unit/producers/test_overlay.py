@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producers.relays.connection import Dialling, open_connection
+from producers.relays.dialling import Dialling, open_connection
 from schemas.relay_record import RelayRecord
 from schemas.relay_url import Network, normalize
 from tests.relays.local_relay import local_relay

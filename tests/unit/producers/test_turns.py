@@ -16,7 +16,7 @@ from producers.outbox import Outbox
 from producers.rejecting import Rejections
 from producers.relays import session as session_module
 from producers.relays.budget import Budget
-from producers.relays.connection import Dialling
+from producers.relays.dialling import Dialling
 from producers.relays.intake import Intake
 from producers.relays.ledger import Ledger
 from producers.relays.model import Model
