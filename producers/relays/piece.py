@@ -1,11 +1,12 @@
-"""A range that is still to be read, and how it is asked for."""
+"""A range that is still to be read, how it is asked for, and what a page leaves of it."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import NamedTuple
 
 from producers.relays.habits import Habits
 from producers.relays.pages import BEGINNING, FOREVER, Gap, Progress, Query, Seen
@@ -80,7 +81,30 @@ class Piece:
         )
 
 
-def parts(piece: Piece, inside: list[Seen]) -> list[Piece]:
+class Outcome(NamedTuple):
+    """What follows from a page for the range that was asked about.
+
+    Attributes:
+        progress: what it settled.
+        left: what is still to be read of the range, the newest last.
+        full_second: a second with more events than a page, and those shown of it.
+    """
+
+    progress: Progress
+    left: Sequence[Piece] = ()
+    full_second: tuple[int, list[Seen]] | None = None
+
+
+def apart(piece: Piece, inside: list[Seen]) -> Outcome:
+    """Ask for a range by parts; one second is not for pages to read."""
+    if piece.since < piece.until:
+        return Outcome(Progress(), _parts(piece, inside))
+    if piece.cut is not None:
+        return Outcome(piece.unread(piece.cut))
+    return Outcome(Progress(), full_second=(piece.since, list(_known(piece, inside).values())))
+
+
+def _parts(piece: Piece, inside: list[Seen]) -> list[Piece]:
     """A range that does not fit a page, in parts with about as many of the shown events each; the newest last.
 
     A page of one second only makes that second a part of its own.
@@ -90,7 +114,7 @@ def parts(piece: Piece, inside: list[Seen]) -> list[Piece]:
         cuts = [seconds[0] - 1, seconds[0]]
     else:
         cuts = [min(seconds[len(seconds) // 2], piece.until - 1)]
-    known = {**piece.known, **{seen.id: seen for seen in inside}}
+    known = _known(piece, inside)
     bounds = [piece.since, *[cut + 1 for cut in cuts if piece.since <= cut < piece.until], piece.until + 1]
     return [
         Piece(
@@ -101,3 +125,7 @@ def parts(piece: Piece, inside: list[Seen]) -> list[Piece]:
         )
         for low, high in itertools.pairwise(bounds)
     ]
+
+
+def _known(piece: Piece, inside: list[Seen]) -> dict[str, Seen]:
+    return {**piece.known, **{seen.id: seen for seen in inside}}
