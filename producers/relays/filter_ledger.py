@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import zlib
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from core.clock import TOLERANCE_S
+from producers.relays.open_gaps import CORRECTS, FIRST_RETRY_S, MAX_GAPS, OpenGap, OpenGaps
 from producers.relays.pages import BEGINNING, FOREVER, Progress
-from producers.relays.read_ranges import DAY_S, joined, shared, touched
-from producers.relays.refusals import HOUR_S
+from producers.relays.read_ranges import joined, shared, touched
 from schemas.coverage import FilterCoverage, GapReason, ReadRange
-from schemas.coverage import Gap as GapRecord
 from schemas.ranges import Range, complement, merge, subtract
 
-MAX_GAPS = 1000
-"""Of all sets of a relay together, 110 bytes each in a record. The oldest are joined beyond it, so that a hostile relay
-cannot outgrow memory or Kafka's limit for a record."""
 MAX_RANGES = 2000
-"""Likewise: 40 bytes each. What was read at other times is joined, and the oldest are forgotten: read again."""
-FIRST_RETRY_S = HOUR_S
-LONGEST_RETRY_S = 7 * DAY_S
-"""A gap is asked for after an hour, two, four, up to a week: what a relay did not give ten times it may give after a
-change of its software."""
-_LATEST_RETRY_S = LONGEST_RETRY_S * 5 // 4
-"""With its spread."""
-_CORRECTS = frozenset({GapReason.DISAGREEMENT, GapReason.DENSE_SECOND, GapReason.WITHHELD})
-"""Reasons that tell that an earlier reading was not complete, and not only that this one failed."""
-
-
-class OpenGap(NamedTuple):
-    """As in the record."""
-
-    since: int
-    until: int
-    reason: GapReason
-    tries: int
-    retry_at_s: int
+"""Of all sets of a relay together, 40 bytes each in a record. Beyond it what was read at different times is joined, and
+the oldest are forgotten: read again."""
 
 
 class LatePass(NamedTuple):
@@ -58,12 +35,17 @@ class FilterLedger:
         self._checked_s: int | None = None
         self._read: list[ReadRange] = list(stored.read)
         self._passed_s: dict[LatePass, int] = {}
-        self._gaps = [OpenGap(gap.since, gap.until, gap.reason, gap.tries, gap.retry_at_s or 0) for gap in stored.gaps]
+        self._gaps = OpenGaps(stored.filter, stored.gaps)
 
     @property
     def end_s(self) -> int | None:
         """The second after the newest one that was read."""
         return self._read[-1][1] + 1 if self._read else None
+
+    @property
+    def ranges(self) -> list[Range]:
+        """What was read."""
+        return [(since, until) for since, until, _ in self._read]
 
     @property
     def gaps(self) -> int:
@@ -81,18 +63,16 @@ class FilterLedger:
             if due_s is not None and due_s <= now_s:
                 self._passed_s[late] = now_s
                 again.append((max(now_s - late.span_s, BEGINNING), FOREVER))
-        later = [(gap.since, gap.until) for gap in self._gaps if gap.retry_at_s > now_s]
-        return subtract(complement(subtract(self.ranges, again), BEGINNING, now_s), later)
+        return subtract(complement(subtract(self.ranges, again), BEGINNING, now_s), self._gaps.waiting(now_s))
 
     def next_due_s(self, passes: Iterable[LatePass], now_s: int) -> int | None:
         """When a gap or a late pass is due next."""
-        due = [gap.retry_at_s for gap in self._gaps]
-        due += [due_s for late in passes if (due_s := self._pass_due_s(late, now_s)) is not None]
-        return min(due, default=None)
+        due = [self._gaps.next_due_s, *[self._pass_due_s(late, now_s) for late in passes]]
+        return min((due_s for due_s in due if due_s is not None), default=None)
 
     def withheld(self, since: int, until: int) -> bool:
         """Whether the relay is known to withhold something of these seconds."""
-        return bool(self._withheld(since, until))
+        return bool(self._gaps.touching(since, until, GapReason.WITHHELD))
 
     def add(self, progress: Progress, asked_s: int, *, settles_withheld: bool = True) -> bool:
         """Take in what was settled; what is dated after it was asked is not settled by it.
@@ -110,42 +90,41 @@ class FilterLedger:
         read = [(since, min(until, asked_s)) for since, until in progress.read if since <= asked_s]
         for gap in gaps:
             parts = [(gap.since, gap.until)]
-            if gap.reason in _CORRECTS:
+            if gap.reason in CORRECTS:
                 self.forget(parts)
             else:
                 first, last = touched(self._read, gap.since, gap.until)
                 parts = subtract(parts, [(since, until) for since, until, _ in self._read[first:last]])
             if gap.reason is not GapReason.WITHHELD:
                 # Another failure says nothing about what is withheld.
-                parts = subtract(parts, self._withheld(gap.since, gap.until))
-                self._put_off([(gap.since, gap.until)], asked_s)
+                parts = subtract(parts, self._gaps.touching(gap.since, gap.until, GapReason.WITHHELD))
+                self._gaps.put_off([(gap.since, gap.until)], asked_s)
             for since, until in parts:
-                self._open_gap(since, until, gap.reason, asked_s)
-        self._gaps = self._bounded(MAX_GAPS)
+                self._gaps.open(since, until, gap.reason, asked_s)
+        self._join_oldest_gaps(MAX_GAPS)
         if settles_withheld:
             for since, until in read:
-                self._close_gaps(since, until)
+                self._gaps.close(since, until)
         else:
-            self._put_off(read, asked_s)
+            self._gaps.put_off(read, asked_s)
         if read:
             self.mark_read(read, asked_s)
         return bool(read or gaps)
 
     def mark_read(self, read: Sequence[Range], at_s: int) -> None:
         """These were read completely, but for what is known to be withheld."""
-        read = subtract(read, [gap for since, until in read for gap in self._withheld(since, until)])
+        withheld = [gap for since, until in read for gap in self._gaps.touching(since, until, GapReason.WITHHELD)]
+        read = subtract(read, withheld)
         self.forget(read)
         self._read = joined(sorted([*self._read, *[(since, until, at_s) for since, until in merge(read)]]), at_s)
         if len(self._read) > MAX_RANGES:
             self._read = joined(self._read, at_s, within_s=FOREVER)[-MAX_RANGES:]
         for since, until in read:
-            self._close_gaps(since, until)
+            self._gaps.close(since, until)
 
     def heard(self, since: int, until: int, at_s: int) -> None:
         """A feed brought all that came; what a crawl has found to lack in these seconds lacks still."""
-        first, last = touched(self._gaps, since, until)
-        lacking = [(gap.since, gap.until) for gap in self._gaps[first:last] if gap.reason in _CORRECTS]
-        self.mark_read(subtract([(since, until)], lacking), at_s)
+        self.mark_read(subtract([(since, until)], self._gaps.touching(since, until, *CORRECTS)), at_s)
 
     def forget(self, ranges: Iterable[Range]) -> None:
         """These do not count as read any more."""
@@ -167,15 +146,14 @@ class FilterLedger:
         common = parts[0]._read  # noqa: SLF001 - of the same class
         for part in parts[1:]:
             common = shared(common, part._read)  # noqa: SLF001
-        self._gaps = [gap for gap in self._gaps if gap.reason is not GapReason.BY_KINDS]
+        self._gaps.drop(GapReason.BY_KINDS)
         if whole:
             for since, until, read_at in common:
                 self.mark_read([(since, until)], read_at)
             return
         named = [(since, until) for since, until, _ in common]
-        for since, until in subtract(named, [*self.ranges, *[(gap.since, gap.until) for gap in self._gaps]]):
-            gap = OpenGap(since, until, GapReason.BY_KINDS, 1, 0)
-            self._gaps.insert(bisect_left(self._gaps, gap), gap)
+        for since, until in subtract(named, [*self.ranges, *self._gaps.ranges]):
+            self._gaps.insert(OpenGap(since, until, GapReason.BY_KINDS, 1, 0))
 
     def check(self, now_s: int) -> None:
         """Forget what claims to have been read, or to be asked, later than may be: a clock was ahead."""
@@ -188,39 +166,18 @@ class FilterLedger:
             for since, until, read_at in self._read
             if since <= latest_s and read_at <= latest_s
         ]
-        self._gaps = [
-            gap._replace(until=min(gap.until, latest_s), retry_at_s=min(gap.retry_at_s, latest_s + _LATEST_RETRY_S))
-            for gap in self._gaps
-            if gap.since <= latest_s
-        ]
+        self._gaps.cut_off(latest_s)
 
     def record(self, sets: int) -> FilterCoverage:
         """The set as one of so many in a record."""
-        self._gaps = self._bounded(MAX_GAPS // sets)
+        self._join_oldest_gaps(MAX_GAPS // sets)
         return FilterCoverage(
             filter=self.filter,
             wire=self.wire,
             identity=self.identity,
             read=self._read[-(MAX_RANGES // sets) :],
-            gaps=[
-                GapRecord(
-                    since=gap.since, until=gap.until, reason=gap.reason, tries=gap.tries, retry_at_s=gap.retry_at_s
-                )
-                for gap in self._gaps
-            ],
+            gaps=self._gaps.record(),
         )
-
-    def _withheld(self, since: int, until: int) -> list[Range]:
-        first, last = touched(self._gaps, since, until)
-        return [(gap.since, gap.until) for gap in self._gaps[first:last] if gap.reason is GapReason.WITHHELD]
-
-    def _put_off(self, read: Iterable[Range], asked_s: int) -> None:
-        """Gaps that were due, and that a reading of some of their seconds could not settle, wait again."""
-        for since, until in read:
-            first, last = touched(self._gaps, since, until)
-            for gap in self._gaps[first:last]:
-                if gap.reason is GapReason.WITHHELD and gap.retry_at_s <= asked_s:
-                    self._open_gap(gap.since, gap.until, gap.reason, asked_s)
 
     def _pass_due_s(self, late: LatePass, now_s: int) -> int | None:
         """When a late pass is due; one that was begun and not finished is not begun again at once."""
@@ -229,42 +186,8 @@ class FilterLedger:
             return None
         return max(min(read) + late.every_s, self._passed_s.get(late, 0) + int(FIRST_RETRY_S))
 
-    @property
-    def ranges(self) -> list[Range]:
-        """What was read."""
-        return [(since, until) for since, until, _ in self._read]
-
-    def _open_gap(self, since: int, until: int, reason: GapReason, asked_s: int) -> None:
-        same = self._close_gaps(since, until)
-        tries = 1 + max((gap.tries for gap in same), default=0)
-        # The spread keeps gaps that were opened together from being asked for together for ever.
-        spread = 1 + (zlib.crc32(f"{self.filter}{since}".encode()) % 25) / 100
-        wait_s = min(FIRST_RETRY_S * 2.0 ** min(tries - 1, 20), LONGEST_RETRY_S) * spread
-        gap = OpenGap(since, until, reason, tries, asked_s + int(wait_s))
-        self._gaps.insert(bisect_left(self._gaps, gap), gap)
-
-    def _close_gaps(self, since: int, until: int) -> list[OpenGap]:
-        """Take these seconds out of all gaps; those that had some of them."""
-        first, last = touched(self._gaps, since, until)
-        cut = self._gaps[first:last]
-        self._gaps[first:last] = [
-            gap._replace(since=low, until=high)
-            for gap in cut
-            for low, high in subtract([(gap.since, gap.until)], [(since, until)])
-        ]
-        return cut
-
-    def _bounded(self, most: int) -> list[OpenGap]:
-        """The gaps, the oldest of them joined if there are too many. What lies between those is to be read again."""
-        if len(self._gaps) <= most:
-            return self._gaps
-        surplus, rest = self._gaps[: len(self._gaps) - most + 1], self._gaps[len(self._gaps) - most + 1 :]
-        joined = OpenGap(
-            surplus[0].since,
-            surplus[-1].until,
-            GapReason.JOINED,
-            max(gap.tries for gap in surplus),
-            max(gap.retry_at_s for gap in surplus),
-        )
-        self.forget([(joined.since, joined.until)])
-        return [joined, *rest]
+    def _join_oldest_gaps(self, most: int) -> None:
+        """Keep so many gaps. What lies between those that are joined is to be read again."""
+        span = self._gaps.join_oldest(most)
+        if span is not None:
+            self.forget([span])

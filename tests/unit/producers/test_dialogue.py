@@ -22,12 +22,12 @@ from producers.relays.claims import Claims
 from producers.relays.crawler import Crawler
 from producers.relays.dialling import Dialling, open_connection
 from producers.relays.dialogue import Dialogue
-from producers.relays.filter_ledger import FIRST_RETRY_S
 from producers.relays.intake import Intake
 from producers.relays.ledger import Ledger
 from producers.relays.live import LiveFeed
 from producers.relays.messages import Closed
 from producers.relays.model import Model
+from producers.relays.open_gaps import FIRST_RETRY_S
 from producers.relays.subscriptions import LEAST_RELEASED, PageSubscription, Subscription
 from producers.relays.vocabulary import Vocabulary
 from schemas.filters import Filter

@@ -11,9 +11,10 @@ from producers.rejecting import Rejections
 from producers.relays.budget import Budget
 from producers.relays.checkpoint import Checkpoints
 from producers.relays.dialling import Dialling
-from producers.relays.filter_ledger import FIRST_RETRY_S, LONGEST_RETRY_S, MAX_GAPS, MAX_RANGES
+from producers.relays.filter_ledger import MAX_RANGES
 from producers.relays.ledger import LOOKBACK_DAYS, MOST_OLD_SETS, RECONNECT_OVERLAP_S, SAME_VISIT_S, Ledger
 from producers.relays.model import Model
+from producers.relays.open_gaps import FIRST_RETRY_S, LONGEST_RETRY_S, MAX_GAPS
 from producers.relays.pages import BEGINNING, FOREVER, Gap, Progress
 from producers.relays.read_ranges import DAY_S
 from producers.relays.session import Session, Shared
