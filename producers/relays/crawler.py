@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from core.clock import CLOCK
 from producers.relays.asking import Answer, Asker
-from producers.relays.claims import NOW_S, Claims
+from producers.relays.claims import Claims
 from producers.relays.comparison import Compared, Comparing, Instead
 from producers.relays.crawl import Planner
 from producers.relays.dialogue import Dialogue
-from producers.relays.kind_lists import smaller
 from producers.relays.late import LateAnswers
 from producers.relays.ledger import Ledger
-from producers.relays.list_trial import SAMPLE, reads_closing_list
+from producers.relays.list_trial import try_closing_list
 from producers.relays.model import Model, Name
 from producers.relays.pages import Difference, Page, Progress, Query
-from producers.relays.refusals import HOUR_S, MINUTE_S, AskOtherwiseError, RelayError
+from producers.relays.refusals import HOUR_S, MINUTE_S, RelayError
 from producers.relays.subscriptions import PageSubscription
 from producers.relays.vocabulary import RelayVocabulary
 from producers.relays.windows import WHOLE_S
@@ -107,7 +107,8 @@ class Crawler:
         Raises:
             RelayError: the connection has ended, or must.
         """
-        late = LateAnswers(dialogue, asker, self._model, self._claims, lambda: self._try_closing_list(asker))
+        verify = partial(try_closing_list, asker, self._model, self._claims)
+        late = LateAnswers(dialogue, asker, self._model, self._claims, verify)
         while True:
             self.finished.clear()
             self.problem = None
@@ -151,28 +152,6 @@ class Crawler:
                     return False
         self._planners = {}
         return await late.none_to_come()
-
-    async def _try_closing_list(self, asker: Asker) -> None:
-        """See once a visit whether the list of kinds that closes a range is read to its end.
-
-        Raises:
-            AskOtherwiseError: it is not, so that the relay is read by shorter lists from now on.
-        """
-        model = self._model
-        bare = next((base for base in self._ledger.reading.values() if base.kinds is None), None)
-        if bare is None or model.habits.kinds_read is not None or model.list_length is not None:
-            return
-        if not self._claims.sample:
-            before_s = int(CLOCK.now_s()) - 2 * NOW_S
-            self._claims.sample = await asker.show(replace(bare, until=before_s, limit=SAMPLE)) or []
-        if await reads_closing_list(asker, model, bare, self._claims.sample):
-            model.habits.kinds_read = model.habits.most_kinds
-            return
-        self._claims.drop()
-        fewer = smaller(model.habits.most_kinds) or 1
-        words = f"a known event did not come for a list of {model.habits.most_kinds} kinds"
-        model.learn(Name.LIST_LENGTH, fewer, words, int(CLOCK.now_s()))
-        raise AskOtherwiseError(words)
 
     def _plan(self, dialogue: Dialogue) -> int:
         """Say what is to be read, or go on with what a lost connection has left; when that was said."""

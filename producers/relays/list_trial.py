@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from core.clock import CLOCK
 from producers.relays.asking import Asker
+from producers.relays.claims import NOW_S, Claims
 from producers.relays.habits import MOST_KINDS_ASKED
 from producers.relays.kind_lists import SIZES, control, sample, smaller
 from producers.relays.model import Model, Name
 from producers.relays.pages import Seen
+from producers.relays.refusals import AskOtherwiseError
 from producers.relays.vocabulary import WITHHELD_KINDS
 from schemas.filters import Filter
 from schemas.kinds import MAX_KIND
@@ -18,7 +21,29 @@ SAMPLE = 10
 """Events that are looked at for one to be a control."""
 
 
-async def reads_closing_list(asker: Asker, model: Model, base: Filter, sample: Sequence[Seen]) -> bool:
+async def try_closing_list(asker: Asker, model: Model, claims: Claims) -> None:
+    """See once a visit whether the list of kinds that closes a range is read to its end.
+
+    Raises:
+        AskOtherwiseError: it is not, so that the relay is read by shorter lists from now on.
+    """
+    bare = next((base for base in claims.reading.values() if base.kinds is None), None)
+    if bare is None or model.habits.kinds_read is not None or model.list_length is not None:
+        return
+    if not claims.sample:
+        before_s = int(CLOCK.now_s()) - 2 * NOW_S
+        claims.sample = await asker.show(replace(bare, until=before_s, limit=SAMPLE)) or []
+    if await _reads_closing_list(asker, model, bare, claims.sample):
+        model.habits.kinds_read = model.habits.most_kinds
+        return
+    claims.drop()
+    fewer = smaller(model.habits.most_kinds) or 1
+    words = f"a known event did not come for a list of {model.habits.most_kinds} kinds"
+    model.learn(Name.LIST_LENGTH, fewer, words, int(CLOCK.now_s()))
+    raise AskOtherwiseError(words)
+
+
+async def _reads_closing_list(asker: Asker, model: Model, base: Filter, sample: Sequence[Seen]) -> bool:
     """Whether a relay that takes filters as they are also reads a list of kinds as long as closes a range.
 
     Shown by one of two known events. Where none is known there is nothing that the list could miss.
