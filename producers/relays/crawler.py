@@ -18,13 +18,12 @@ from producers.relays.ledger import Ledger
 from producers.relays.list_trial import try_closing_list
 from producers.relays.model import Model, Name
 from producers.relays.pages import Difference, Page, Progress, Query
+from producers.relays.plan import Plan
 from producers.relays.refusals import HOUR_S, MINUTE_S, RelayError
 from producers.relays.subscriptions import PageSubscription
 from producers.relays.vocabulary import RelayVocabulary
-from producers.relays.windows import WHOLE_S
 from schemas.coverage import GapReason
 from schemas.filters import Filter
-from schemas.ranges import Range, merge, subtract
 
 LONGEST_REST_S = HOUR_S
 """Between two looks at what is due: events may come that are dated into the future, which no feed is asked for."""
@@ -34,8 +33,6 @@ MOST_FEEDS = 10
 """Live feeds of one relay: all kinds in long lists. Shorter lists are asked in turns, so many a minute."""
 _SKIP_FACTOR = 60
 """From a second to a minute, an hour, days: a frame that is too large is passed by in at most six steps."""
-_RESUMED_S = 600
-"""For so long a plan is gone on with over other connections; then what is new is read first again."""
 _CUTS = 2
 """Connections that ended in the middle of a page, before pages are made smaller: one may be chance."""
 _CUT_STATES = frozenset({"disconnected", "silent"})
@@ -71,12 +68,10 @@ class Crawler:
         """
         self._ledger = ledger
         self._model = model
-        self._vocabulary = vocabulary
         self._claims = claims
         self._comparing = comparing
-        self._planners: dict[str, Planner] = {}
+        self._plan = Plan(model, vocabulary, claims, compares=self._may_compare)
         self._asking: _Asking | None = None
-        self._planned_s = 0
         self._skip_s = 0
         self._cuts = 0
         self._cut_ids: frozenset[str] = frozenset()
@@ -93,8 +88,7 @@ class Crawler:
 
     def position(self) -> int | None:
         """The second down to which the relay is read; None when it is read."""
-        positions = [planner.position for planner in self._planners.values() if planner.position is not None]
-        return max(positions, default=None)
+        return self._plan.position
 
     async def run(self, dialogue: Dialogue, asker: Asker, *, in_turns: bool = False) -> None:
         """Crawl what is unread, then whenever a gap or a late pass is due.
@@ -124,7 +118,7 @@ class Crawler:
 
     def passed_by(self) -> None:
         """Step over where a frame was too large to be received, further at each try: which event it was is unknown."""
-        for name, planner in self._planners.items():
+        for name, planner in self._plan.planners.items():
             if planner.position is not None:
                 self.advances += 1
                 self._skip_s = max(1, self._skip_s * _SKIP_FACTOR)
@@ -133,58 +127,30 @@ class Crawler:
 
     async def _read(self, dialogue: Dialogue, asker: Asker, late: LateAnswers) -> bool:
         """Read everything that is due; False if that has changed meanwhile."""
-        now_s = self._plan(dialogue)
+        plan = self._plan
+        plan.begin(dialogue.identity, int(CLOCK.now_s()))
         if await late.begin():
-            self._planners = {}
+            plan.drop()
             return False
         # In turn, so that what every filter has read grows together.
-        while any(planner.position is not None for planner in self._planners.values()):
-            for name, planner in self._planners.items():
+        while plan.position is not None:
+            for name, planner in plan.planners.items():
                 match planner.step():
                     case Query() as query:
-                        answer = await self._page(asker, name, query, now_s)
+                        answer = await self._page(asker, name, query, plan.made_s)
                         if answer is not None:
                             await dialogue.release(answer.asked)
                     case Difference() as difference:
-                        await self._compare(dialogue, name, planner, difference, now_s)
+                        await self._compare(dialogue, name, planner, difference, plan.made_s)
                 if await late.found() or dialogue.identity != self._ledger.identity:
-                    self._planners = {}
+                    plan.drop()
                     return False
-        self._planners = {}
+        plan.drop()
         return await late.none_to_come()
-
-    def _plan(self, dialogue: Dialogue) -> int:
-        """Say what is to be read, or go on with what a lost connection has left; when that was said."""
-        now_s = int(CLOCK.now_s())
-        same = dialogue.identity == self._ledger.identity and self._planners.keys() == self._ledger.reading.keys()
-        if same and self.position() is not None and now_s - self._planned_s < _RESUMED_S:
-            return self._planned_s
-        if dialogue.identity != self._ledger.identity:
-            self._claims.drop()
-            self._ledger.assume(dialogue.identity)
-        self._planned_s = now_s
-        self._planners = {
-            name: Planner(
-                self._ranges(name, now_s),
-                self._model.habits,
-                wanted,
-                self._vocabulary,
-                compares=self._may_compare,
-            )
-            for name, wanted in self._ledger.reading.items()
-        }
-        return now_s
-
-    def _ranges(self, name: str, now_s: int) -> list[Range]:
-        """What is to be read of a filter."""
-        *due, future = self._ledger.backlog(name, now_s)
-        due = subtract(due, self._claims.pending(name))
-        # Where a filter is read in one window, the future is part of it.
-        return merge([*due, future]) if self._model.habits.window_s == WHOLE_S else [*due, future]
 
     async def _page(self, asker: Asker, name: str, query: Query, asked_s: int) -> Answer | None:
         """Fetch one page and let planner and ledger take it in."""
-        planner, habits = self._planners[name], self._model.habits
+        planner, habits = self._plan.planners[name], self._model.habits
         asked = _narrowed(self._ledger.reading[name], query._replace(limit=min(query.limit, habits.limit)))
         self._asking = _Asking(name, asked_s)
         answer = await asker.ask(asked, aside=query.kinds is not None)
@@ -221,7 +187,7 @@ class Crawler:
 
     def _keep(self, asking: _Asking, brought: Page | None, error: RelayError) -> None:
         """Take in what a page had brought when the connection ended."""
-        planner = self._planners[asking.name]
+        planner = self._plan.planners[asking.name]
         if brought is not None:
             ids = frozenset(seen.id for seen in brought.events)
             self.advances += not ids <= self._cut_ids
