@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from dataclasses import dataclass, field
@@ -43,11 +42,6 @@ from schemas.relay_record import RelayRecord
 from schemas.relay_url import RelayUrl
 
 logger = logging.getLogger(__name__)
-
-VISIT_S = 600.0
-"""A regular relay that is read and has been live for so long gives its place to one that waits."""
-LONGEST_VISIT_S = HOUR_S
-"""One that is still being read does so too: stored events without end must not keep a place for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +222,9 @@ class Session:
         )
         # The stored events of a feed must not use up a connection that bears few.
         limit = 1 if self._was_cut else min(shared.live_limit, self.model.page_limit)
+        turn = shared.slots.turn(self.record, self._crawler.finished)
         try:
-            ended = await talk.talk(shared.filters, self._turn(), limit=limit, backdated_s=self._backdated_s)
+            ended = await talk.talk(shared.filters, turn, limit=limit, backdated_s=self._backdated_s)
         finally:
             await connection.close()
         self._left_s = time.monotonic()
@@ -259,13 +254,3 @@ class Session:
         except RelayError as over:
             return over
         return error
-
-    async def _turn(self) -> None:
-        """Return when a relay that waits should have this one's place; of the priority lane, never."""
-        if self.record.lane == "priority":
-            await asyncio.Event().wait()
-        await asyncio.sleep(VISIT_S)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST_VISIT_S - VISIT_S):
-                await self._crawler.finished.wait()
-        await self._shared.slots.contended.wait()

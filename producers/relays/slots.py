@@ -1,11 +1,12 @@
-"""Who may be connected: a bound for all relays, a part of it for the priority lane, and few at once to one host."""
+"""Who may be connected, and for how long: a bound for all relays, a part for the priority lane, few to one host."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 
+from producers.relays.refusals import HOUR_S
 from schemas.relay_record import RelayRecord
 from schemas.relay_url import RelayUrl
 
@@ -13,13 +14,25 @@ PRIORITY_SHARE = 4
 """One connection in so many is kept for the priority lane."""
 HOST_CONNECTIONS = 2
 """To one host at once, whatever URLs name it: browsers' clients open one, and bans are by address."""
+VISIT_S = 600.0
+"""A regular relay that is read and has been live for so long gives its place to one that waits."""
+LONGEST_VISIT_S = HOUR_S
+"""One that is still being read does so too: stored events without end must not keep a place for ever."""
 
 
 class Slots:
     """Hands out places in the order in which they are asked for."""
 
-    def __init__(self, connections: int) -> None:
-        """Divide so many places between the lanes."""
+    def __init__(self, connections: int, *, visit_s: float = VISIT_S, longest_visit_s: float = LONGEST_VISIT_S) -> None:
+        """Divide places between the lanes.
+
+        Args:
+            connections: places.
+            visit_s: for so long a regular relay keeps its place once it is connected.
+            longest_visit_s: for so long if it is not read before.
+        """
+        self._visit_s = visit_s
+        self._longest_visit_s = longest_visit_s
         priority = max(1, connections // PRIORITY_SHARE)
         self._lanes = {
             "priority": asyncio.Semaphore(priority),
@@ -47,6 +60,21 @@ class Slots:
                 yield
             finally:
                 lane.release()
+
+    async def turn(self, record: RelayRecord, finished: asyncio.Event) -> None:
+        """Return when a relay that waits should have this one's place; of the priority lane, never.
+
+        Args:
+            record: of the relay, which has a place.
+            finished: set while all of it is read.
+        """
+        if record.lane == "priority":
+            await asyncio.Event().wait()
+        await asyncio.sleep(self._visit_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._longest_visit_s - self._visit_s):
+                await finished.wait()
+        await self.contended.wait()
 
     def _count(self, change: int) -> None:
         self.waiting += change

@@ -14,7 +14,6 @@ from websockets.asyncio.server import ServerConnection
 from producers.bundler import Bundler
 from producers.outbox import Outbox
 from producers.rejecting import Rejections
-from producers.relays import session as session_module
 from producers.relays.budget import Budget
 from producers.relays.dialling import Dialling
 from producers.relays.intake import Intake
@@ -56,17 +55,13 @@ def session(relay: Hostile, common: Shared, refused_bytes: int = 1 << 20) -> Ses
     return Session(record, url, common, budget=Budget(refused_bytes, 100), ledger=ledger, model=Model(10))
 
 
-async def test_a_relay_whose_reading_never_ends_gives_its_place_to_one_that_waits(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_relay_whose_reading_never_ends_gives_its_place_to_one_that_waits() -> None:
     async def endless(relay: Hostile, websocket: ServerConnection, subid: str, asked: dict[str, Any]) -> None:
         if subid.startswith("live"):
             await honest(relay, websocket, subid, asked)
 
-    monkeypatch.setattr(session_module, "VISIT_S", 0.01)
-    monkeypatch.setattr(session_module, "LONGEST_VISIT_S", 0.05)
     async with Hostile([], endless) as greedy, Hostile() as patient:
-        common = shared(Slots(1))
+        common = shared(Slots(1, visit_s=0.01, longest_visit_s=0.05))
         running = [asyncio.create_task(session(greedy, common).run())]
         async with asyncio.timeout(20):
             while not greedy.requests:  # noqa: ASYNC110 - the far side is a socket
