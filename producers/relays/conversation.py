@@ -130,7 +130,15 @@ class Conversation:
             await self._crawler.run(self.dialogue, self._asker, in_turns=True)
             return
         self._feeds = [
-            LiveFeed(base, limit, self._eose_timeout_s, self._model, backdated_s=backdated_s) for base in reading
+            LiveFeed(
+                base,
+                limit,
+                self._eose_timeout_s,
+                self._model,
+                reopened=self._crawler.wake,
+                backdated_s=backdated_s,
+            )
+            for base in reading
         ]
         await run_together(self._crawl(), *(feed.run(self.dialogue) for feed in self._feeds))
 

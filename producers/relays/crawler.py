@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -75,6 +76,7 @@ class Crawler:
         self._skip_s = 0
         self._cuts = 0
         self._cut_ids: frozenset[str] = frozenset()
+        self._woken = asyncio.Event()
         self.finished = asyncio.Event()
         """Set while all that can be read now is read."""
         self.problem: str | None = None
@@ -114,7 +116,18 @@ class Crawler:
             due_s = self._ledger.next_due_s(now_s)
             rest_s = due_s - now_s if due_s is not None else LONGEST_REST_S
             longest_s = SHORTEST_REST_S * -(-len(self._ledger.reading) // MOST_FEEDS) if in_turns else LONGEST_REST_S
-            await asyncio.sleep(min(max(rest_s, SHORTEST_REST_S), longest_s))
+            await self._rest(min(max(rest_s, SHORTEST_REST_S), longest_s))
+
+    def wake(self) -> None:
+        """Look soon again at what is due: a feed was closed, and what came until it was open again is not read."""
+        self._woken.set()
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+                await asyncio.sleep(SHORTEST_REST_S)
+        self._woken.clear()
 
     def passed_by(self) -> None:
         """Step over where a frame was too large to be received, further at each try: which event it was is unknown."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 from core.backoff import Backoff
@@ -24,14 +25,25 @@ class LiveFeed:
     """A subscription without end on one connection, for one filter."""
 
     def __init__(
-        self, base: Filter, limit: int, eose_timeout_s: float, model: Model, *, backdated_s: int = BACKDATED_S
+        self,
+        base: Filter,
+        limit: int,
+        eose_timeout_s: float,
+        model: Model,
+        *,
+        reopened: Callable[[], None],
+        backdated_s: int = BACKDATED_S,
     ) -> None:
-        """Prepare the feed, of events dated at most so many seconds before it is opened; `run` opens it."""
+        """Prepare the feed, of events dated at most so many seconds before it is opened; `run` opens it.
+
+        `reopened` is called each time that it is open again after it was closed.
+        """
         self._base = base
         self._backdated_s = backdated_s
         self._limit = limit
         self._eose_timeout_s = eose_timeout_s
         self._model = model
+        self._reopened = reopened
         self._again = asyncio.Event()
         self.since_s = 0
         """From this second on nothing is missing while the feed is `open`."""
@@ -87,6 +99,8 @@ class LiveFeed:
                 return said
         if subscription.closed is None and not self._again.is_set():
             # Asked before, open since: the crawl reads what was stored until the feed was open.
+            if self.since_s:
+                self._reopened()
             self.since_s = int(CLOCK.now_s())
             self.identity = subscription.identity
             self.open.set()

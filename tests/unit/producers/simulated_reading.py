@@ -102,35 +102,50 @@ class Read:
         return sum(math.ceil(count / max(1, size - 1)) for count in lists.values()) + 1 + named
 
 
+class Reader:
+    """What a session has for one relay, without its servers."""
+
+    def __init__(self, auth_key: SecretStr | None) -> None:
+        nowhere = Nowhere()
+        self._auth_key = auth_key
+        self._outbox = cast("Outbox", nowhere)
+        self._intake = Intake(
+            "ws://relay.example", cast("Bundler", nowhere), cast("Rejections", nowhere), Budget(1 << 40, 1 << 40)
+        )
+        self.ledger = Ledger("ws://relay.example", {EVERYTHING: Filter()}, None, late_days=0)
+        self._model, self.claims = Model(PAGE), Claims(self.ledger)
+        self._vocabulary = Vocabulary().of("relay.example")
+        self.crawler = Crawler(self.ledger, self._model, self._vocabulary, self.claims)
+        self.pace = Pace()
+
+    def converse(self, peer: Peer) -> Conversation:
+        """Connect."""
+        connection = cast("RelayConnection", peer.connect())
+        dialogue = Dialogue(
+            "ws://relay.example", connection, self._intake, self._outbox, auth_key=self._auth_key, pace=self.pace
+        )
+        return Conversation(dialogue, self.crawler, self._model, self.claims, self._vocabulary, eose_timeout_s=30.0)
+
+
 async def _read(peer: Peer, auth_key: SecretStr | None) -> Read:
     loop = asyncio.get_running_loop()
     began = loop.time()
-    nowhere = Nowhere()
-    intake = Intake(
-        "ws://relay.example", cast("Bundler", nowhere), cast("Rejections", nowhere), Budget(1 << 40, 1 << 40)
-    )
-    ledger = Ledger("ws://relay.example", {EVERYTHING: Filter()}, None, late_days=0)
-    model, claims, vocabulary = Model(PAGE), Claims(ledger), Vocabulary().of("relay.example")
-    crawler = Crawler(ledger, model, vocabulary, claims)
-    pace, reconnects = Pace(), Reconnects(loop.time)
+    reader = Reader(auth_key)
+    crawler, claims, reconnects = reader.crawler, reader.claims, Reconnects(loop.time)
     connections, limit = 0, PAGE
     while connections < MOST_CONNECTIONS and not crawler.finished.is_set() and loop.time() - began < LIMIT_S:
         connections += 1
         progress, opened = claims.progress + crawler.advances, loop.time()
-        await pace.turn()
-        pace.answered()
-        connection = cast("RelayConnection", peer.connect())
-        dialogue = Dialogue(
-            "ws://relay.example", connection, intake, cast("Outbox", nowhere), auth_key=auth_key, pace=pace
-        )
-        talk = Conversation(dialogue, crawler, model, claims, vocabulary, eose_timeout_s=30.0)
+        await reader.pace.turn()
+        reader.pace.answered()
         turn = _over(crawler.finished)
+        talk = reader.converse(peer)
         ended = await talk.talk({EVERYTHING: Filter()}, turn, limit=limit, backdated_s=BACKDATED_S)
         limit = 1 if ended.state == "disconnected" else limit
         if not crawler.finished.is_set():
             progressed = claims.progress + crawler.advances > progress
             await asyncio.sleep(reconnects.wait_s(ended, progress=progressed, lasted_s=loop.time() - opened))
-    return Read(peer, ledger.record(0), connections, crawler.finished.is_set(), loop.time() - began)
+    return Read(peer, reader.ledger.record(0), connections, crawler.finished.is_set(), loop.time() - began)
 
 
 async def _over(finished: asyncio.Event) -> None:

@@ -7,12 +7,16 @@ Nothing is called read that was not given, and what can be read is read with few
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import pytest
 
+from producers.relays.live import BACKDATED_S
+from schemas.filters import Filter
 from tests.unit.producers.simulated_peer import Peer
-from tests.unit.producers.simulated_reading import Read, random_peer, read
+from tests.unit.producers.simulated_reading import EVERYTHING, KEY, Read, Reader, random_peer, read
+from tests.unit.producers.virtual_time import run_virtually
 
 BRIEF = 120
 FEW_PAGES = 20_000
@@ -115,3 +119,21 @@ def test_without_a_key_a_relay_that_wants_one_is_not_called_read() -> None:
         result = read(plain(3, auth=way), None)
         assert not result.peer.given
         assert not result.untrue
+
+
+@pytest.mark.parametrize("session_s", [None, 200.0])
+def test_what_came_while_a_feed_was_closed_is_asked_for_soon(session_s: float | None) -> None:
+    peer = plain(3, auth="closed", session_s=session_s)
+
+    async def asked_later() -> int:
+        reader = Reader(KEY)
+        turn = asyncio.sleep(300.0)
+        talking = asyncio.create_task(
+            reader.converse(peer).talk({EVERYTHING: Filter()}, turn, limit=500, backdated_s=BACKDATED_S)
+        )
+        await reader.crawler.finished.wait()
+        asked = peer.asked
+        await talking
+        return peer.asked - asked
+
+    assert (run_virtually(asked_later()) > 0) == (session_s is not None)
