@@ -90,12 +90,7 @@ class Planner:
             self._dense.feed(page)
             return self._after_split()
         reader = self._open()
-        progress = reader.feed(page)
-        if reader.full_second is not None:
-            second, shown = reader.full_second
-            reader.full_second = None
-            return self._take_apart(progress, second, shown)
-        return self._after_page(progress)
+        return self._after_reading(reader, reader.feed(page))
 
     def compared(self, *, whole: bool, too_many: bool = False, withheld_in: Sequence[Range] = ()) -> Progress:
         """Take in the outcome of a comparison.
@@ -157,7 +152,8 @@ class Planner:
             return self.feed(page)
         seconds = [seen.at for seen in page.events]
         self._windows.shorten((max(seconds) - min(seconds)) * self._habits.limit // len(seconds))
-        return self._after_page(self._open().flooded(page))
+        reader = self._open()
+        return self._after_reading(reader, reader.flooded(page))
 
     def connection_lost(self, page: Page | None) -> Progress:
         """The connection ended while `step` was being done, with this much of a page."""
@@ -179,6 +175,13 @@ class Planner:
             self._windows.report(reader.queries, reader.largest_page)
             self._reader = None
         return progress
+
+    def _after_reading(self, reader: WindowReader, progress: Progress) -> Progress:
+        if reader.full_second is not None:
+            second, shown = reader.full_second
+            reader.full_second = None
+            return self._take_apart(progress, second, shown)
+        return self._after_page(progress)
 
     def _take_apart(self, progress: Progress, second: int, shown: list[Seen]) -> Progress:
         if self._splitting >= MOST_SPLITTING:

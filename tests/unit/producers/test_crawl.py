@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from producers.relays.crawl import Planner
 from producers.relays.habits import ORDER_BITS, Habits
-from producers.relays.pages import BEGINNING, FOREVER, Difference, Gap, Page, Query, Seen
+from producers.relays.pages import BEGINNING, FOREVER, Difference, Gap, Page, Progress, Query, Seen
 from producers.relays.vocabulary import WITHHELD_KINDS, Vocabulary
 from schemas.coverage import GapReason
 from schemas.filters import Filter
@@ -378,6 +378,18 @@ def test_a_page_that_broke_off_settles_what_lies_above_it() -> None:
     progress = planner.feed(Page(events_at(90, 80, 70), GapReason.CLOSED))
     assert progress.read == [(71, 99)]
     assert planner.position == 70
+
+
+def test_a_second_that_floods_is_taken_apart() -> None:
+    second = 1_700_000_000
+    planner = Planner([(second, second)], Habits(limit=10))
+    assert planner.step() == Query(second, second + 1, 10)
+    flood = Page(events_at(*[second] * 500), cut=GapReason.CLOSED)
+    assert planner.flooded(flood) == Progress()
+    asked = planner.step()
+    assert isinstance(asked, Query)
+    assert asked.kinds is not None
+    assert planner.position == second
 
 
 def test_a_refused_question_aside_costs_only_what_depends_on_it() -> None:
