@@ -108,6 +108,6 @@ async def _standings(offsets: OffsetsReader, keep_days: int) -> dict[int, Standi
     committed = await offsets.processed()
     ends = await offsets.ends(TOPIC)
     begins = await offsets.begins(TOPIC)
-    # Records have the times of the connectors' clocks: for no days, what one of them says must not matter.
+    # The broker's clock and ours may differ: for no days, what they say must not matter.
     young = await offsets.since(ends, time.time_ns() // 1_000_000 - keep_days * DAY_MS) if keep_days else ends
     return {tp.partition: Standing(begins[tp], end, committed.get(tp), young[tp]) for tp, end in sorted(ends.items())}

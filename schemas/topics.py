@@ -260,6 +260,9 @@ def configs(name: str, *, replication_factor: int = 1) -> dict[str, str]:
         "max.message.bytes": str(row.max_message_bytes),
         # The producer's choice is kept: brokers that recompress spend their processor time on it.
         "compression.type": "producer",
+        # The broker dates records: retention, compaction and what is asked for by time go by one clock. By those of the
+        # writers, Kafka refuses what comes from a host an hour ahead, and compacts nothing behind what is of later.
+        "message.timestamp.type": "LogAppendTime",
         # With three replicas one may be away without stopping the intake, and none holds the only copy.
         "min.insync.replicas": str(max(1, replication_factor - 1)),
         # A replica that fell behind never leads, or acknowledged records would be gone.

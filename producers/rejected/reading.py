@@ -13,7 +13,7 @@ from core.topic_admin import topic_partitions
 from producers.rejected.records import Place, RejectedInput, Selection
 from schemas.topics import physical
 
-# Records are dated by whoever wrote them, and the clocks of two machines differ: so much around a time is read too.
+# The broker dates records, and its clock may differ from ours: so much around a time is read too.
 _CLOCKS_MS = 60_000
 
 Offsets = dict[TopicPartition, int]

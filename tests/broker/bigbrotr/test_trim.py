@@ -21,7 +21,17 @@ from core.topics import create_topics, describe_topics
 from schemas.topics import DAY_MS, physical
 from tests.broker.bigbrotr.conftest import Command, started
 from tests.broker.core.away import forwarding, free_port
-from tests.broker.processors.harness import Process, alter, bundles, committed, event_ids, line, processor, until
+from tests.broker.processors.harness import (
+    Process,
+    alter,
+    bundles,
+    committed,
+    date_by_writers,
+    event_ids,
+    line,
+    processor,
+    until,
+)
 from tests.unit.processors.material import event, wire
 
 pytestmark = pytest.mark.broker
@@ -97,8 +107,9 @@ def assert_nothing_skipped(running: Process) -> None:
 
 @pytest.fixture
 async def ours(settings: Settings) -> Settings:
-    """Settings with topics made, and a group that gives a dead member up as soon as Kafka allows."""
+    """Settings with topics made, bundles dated as they are sent, and a group that gives a dead member up soon."""
     await create_topics(settings)
+    await date_by_writers(settings, "raw.bundles")
     quick = settings.kafka.model_copy(update={"session_timeout_s": 6.0})
     return settings.model_copy(update={"kafka": quick})
 

@@ -12,6 +12,7 @@ from core.settings import Settings
 from core.topics import create_topics
 from schemas.topics import DAY_MS, physical
 from tests.broker.core.away import paused
+from tests.broker.processors.harness import date_by_writers
 
 pytestmark = pytest.mark.broker
 
@@ -111,6 +112,7 @@ async def test_a_time_is_found_where_younger_records_were_deleted_before_it(sett
     await create_topics(settings)
     topic = physical(settings.kafka.topic_prefix, "raw.bundles")
     left, all_old, empty, whole = (TopicPartition(topic, number) for number in range(4))
+    await date_by_writers(settings, "raw.bundles")
     # A segment is closed after a day, which its records' times tell.
     days = {left: (20, 30, 40), all_old: (20, 10, 10), empty: (20, 30), whole: (5, 6)}
     sender = await producer(settings)

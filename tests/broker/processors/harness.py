@@ -22,6 +22,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from core import kafka
 from core.settings import Settings
+from core.topic_admin import own_configs
 from core.waiting import until_it_works
 from schemas.bundle import encode_line
 from schemas.erasure import Erasure
@@ -29,7 +30,7 @@ from schemas.event_record import decode as decode_event
 from schemas.partition import event_partition
 from schemas.rejection import Rejection
 from schemas.sighting import decode as decode_sighting
-from schemas.topics import physical
+from schemas.topics import configs, physical
 
 PROCESSOR = (
     "import sys; from core.service import run_service; from core.settings import load_settings; "
@@ -80,13 +81,20 @@ async def produce(settings: Settings, made: Sequence[tuple[int, bytes]]) -> None
 
 
 async def alter(settings: Settings, name: str, values: dict[str, str]) -> None:
-    """Set what Kafka is to do with a topic."""
+    """Set what Kafka is to do with a topic, and wait until the broker tells it: it learns of it from the controller."""
     admin = await kafka.admin(settings)
     try:
         full_name = physical(settings.kafka.topic_prefix, name)
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, full_name, values)])
+        while await own_configs(admin, full_name) != values:  # noqa: ASYNC110 - a setting has no event
+            await asyncio.sleep(0.01)
     finally:
         await kafka.stop_client(admin)
+
+
+async def date_by_writers(settings: Settings, name: str) -> None:
+    """Let tests write records of other times than now to a topic."""
+    await alter(settings, name, configs(name) | {"message.timestamp.type": "CreateTime"})
 
 
 class Found(NamedTuple):

@@ -66,6 +66,10 @@ def test_sizes() -> None:
         assert configs(name)["max.message.bytes"] == str(4 * RAW_LIMIT_BYTES)
 
 
+def test_records_are_dated_by_the_broker_so_that_no_clock_of_a_writer_has_them_refused_or_kept() -> None:
+    assert {configs(row.name)["message.timestamp.type"] for row in TOPICS} == {"LogAppendTime"}
+
+
 def test_durability_follows_the_replicas() -> None:
     assert [configs("events", replication_factor=n)["min.insync.replicas"] for n in (1, 2, 3)] == ["1", "1", "2"]
     assert configs("events")["unclean.leader.election.enable"] == "false"
