@@ -161,6 +161,7 @@ class FilterLedger:
         if checked_s is not None and checked_s <= now_s + TOLERANCE_S:
             return
         latest_s = int(now_s + TOLERANCE_S)
+        self._passed_s = {late: min(passed_s, latest_s) for late, passed_s in self._passed_s.items()}
         self._read = [
             (since, min(until, latest_s), read_at)
             for since, until, read_at in self._read

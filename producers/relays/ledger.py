@@ -89,6 +89,7 @@ class Ledger:
         self._sets: dict[_Key, FilterLedger] = {(each.filter, each.identity): each for each in sets}
         self._visited: dict[_Key, int | None] = {}
         """The end of what had been read when each was last begun to be visited."""
+        self._updated_at_ms = stored.updated_at_ms if stored is not None else 0
         self.changes = 0
         """Counts changes, so that a writer knows whether there is something new."""
         self.crawled = 0
@@ -201,7 +202,9 @@ class Ledger:
         old = {key: each for key, each in self._sets.items() if key not in active and each.end_s is not None}
         self._sets = {**active, **dict(list(old.items())[:MOST_OLD_SETS])}
         sets = [each.record(len(self._sets)) for each in self._sets.values()]
-        return Coverage(relay=self.relay, cursor_s=self.cursor_s, sets=sets, updated_at_ms=now_ms)
+        # Readers keep the record that is dated last, which a clock that was ahead may have written.
+        self._updated_at_ms = max(now_ms, self._updated_at_ms + 1)
+        return Coverage(relay=self.relay, cursor_s=self.cursor_s, sets=sets, updated_at_ms=self._updated_at_ms)
 
     def _set(self, filter_hash: str) -> FilterLedger:
         return self._sets[filter_hash, self.identity]
@@ -216,6 +219,12 @@ class Ledger:
             self.changes += 1
         for each in self._sets.values():
             each.check(now_s)
+        for key, end_s in list(self._visited.items()):
+            if end_s is not None and end_s - 1 > now_s + TOLERANCE_S:
+                # It was begun from an end that is not believed any more.
+                self._visited[key] = None
+                if key in self._sets:
+                    self._begin_visit(self._sets[key])
 
     def _last_s(self, default: int) -> int:
         """When the relay was last followed or, if it never was, read."""

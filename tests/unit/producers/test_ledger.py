@@ -11,7 +11,7 @@ from producers.rejecting import Rejections
 from producers.relays.budget import Budget
 from producers.relays.checkpoint import Checkpoints
 from producers.relays.dialling import Dialling
-from producers.relays.filter_ledger import MAX_RANGES
+from producers.relays.filter_ledger import MAX_RANGES, FilterLedger, LatePass
 from producers.relays.ledger import LOOKBACK_DAYS, MOST_OLD_SETS, RECONNECT_OVERLAP_S, SAME_VISIT_S, Ledger
 from producers.relays.model import Model
 from producers.relays.open_gaps import FIRST_RETRY_S, LONGEST_RETRY_S, MAX_GAPS
@@ -19,7 +19,7 @@ from producers.relays.pages import BEGINNING, FOREVER, Gap, Progress
 from producers.relays.read_ranges import DAY_S
 from producers.relays.session import Session, Shared
 from producers.relays.slots import Slots
-from schemas.coverage import Coverage, GapReason
+from schemas.coverage import Coverage, FilterCoverage, GapReason
 from schemas.filters import Filter
 from schemas.ranges import contains
 from schemas.relay_record import RelayRecord
@@ -108,6 +108,35 @@ def test_what_a_clock_that_was_ahead_has_noted_is_not_believed() -> None:
     assert all(until <= NOW for _, until, _ in again.record(0).sets[0].read)
     again.heard(later, later + 5)
     assert again.cursor_s == later + 5
+
+
+def test_a_visit_that_begins_after_a_wrong_clock_was_set_back_reads_the_last_days_again() -> None:
+    book = ledger()
+    book.add("f", Progress(read=[(0, NOW)]), NOW)
+    book.add("f", Progress(read=[(NOW + 1, NOW + 40 * DAY_S)]), NOW + 40 * DAY_S)
+    again = ledger(stored=book.record(0))
+    assert contains(again.backlog("f", NOW + 60), NOW + 1 - REVISIT_S)
+    again.add("f", Progress(read=[(0, NOW + 60)]), NOW + 60)
+    assert contains(again.backlog("f", NOW + 60 + 2 * SAME_VISIT_S), NOW + 61 - REVISIT_S)
+
+
+def test_a_late_pass_is_not_put_off_until_a_time_that_a_wrong_clock_told() -> None:
+    late, ahead = LatePass(3 * DAY_S, DAY_S), NOW + 40 * DAY_S
+    book = FilterLedger(FilterCoverage(filter="f", read=[(0, ahead, ahead - DAY_S)]))
+    assert contains(book.backlog(ahead, ahead, [late]), ahead - 2 * DAY_S)
+    book.check(NOW)
+    book.mark_read([(0, NOW)], NOW)
+    assert not book.backlog(NOW + 1, NOW, [late])
+    due = NOW + DAY_S
+    assert contains(book.backlog(NOW + 1, due, [late]), due - 2 * DAY_S)
+
+
+def test_a_record_is_dated_after_the_one_before_whatever_the_clock_says() -> None:
+    ahead_ms = (NOW + 40 * DAY_S) * 1000
+    book = ledger(stored=ledger().record(ahead_ms))
+    assert book.record(NOW * 1000).updated_at_ms == ahead_ms + 1
+    assert book.record(NOW * 1000).updated_at_ms == ahead_ms + 2
+    assert book.record(ahead_ms + 9).updated_at_ms == ahead_ms + 9
 
 
 def test_a_gap_is_not_put_off_until_a_time_that_a_wrong_clock_told() -> None:
