@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ class Services:
         """Start services that do not run."""
         for name in names:
             (self._folder / f"{name}.port").unlink(missing_ok=True)
-            env = {**self._env, "BIGBROTR_HTTP__PORT_FILE": str(self._folder / f"{name}.port")}
+            port = {"BIGBROTR_HTTP__PORT_FILE": str(self._folder / f"{name}.port")}
+            env = {**self._env, **self.variables(name), **port}
             with self.log(name).open("ab") as log:
                 self._running[name] = subprocess.Popen(
                     [sys.executable, "-m", "bigbrotr", "service", name],
@@ -41,6 +43,10 @@ class Services:
                     stderr=log,
                     env=env,
                 )
+
+    def variables(self, name: str) -> Mapping[str, str]:
+        """Return what this service alone is told; subclasses may have something to say."""
+        return {}
 
     def wait_until_ready(self, limit_s: float = 120.0) -> None:
         """Wait until every running service says that it can do its work."""
@@ -66,6 +72,15 @@ class Services:
     def reasons(self, name: str) -> list[str]:
         """Return why a service is not ready, as `/readyz` says it; nothing while it does not answer."""
         return list(self._status(name).get("reasons", []))
+
+    def metric(self, name: str, sample: str) -> float | None:
+        """Return a metric without labels of a service; None while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port(name)}/metrics", timeout=5) as answer:
+                lines = answer.read().decode().splitlines()
+        except (OSError, ValueError):
+            return None
+        return next(float(line.split()[1]) for line in lines if line.split()[0] == sample)
 
     def _status(self, name: str) -> dict[str, Any]:
         try:
