@@ -11,8 +11,8 @@ from aiokafka import TopicPartition
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.offsets import Offsets
 from core import postgres
+from core.archive.connection import Connection, Pool
 from core.settings import Settings
-from sinks.connection import Connection, Pool
 from sinks.migrate import MigrationError, check_schema
 from sinks.offsets import stored_offsets
 

@@ -18,8 +18,8 @@ from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
 from bigbrotr.parameters import MOMENT, RELAY
 from bigbrotr.servers import POSTGRES, quiet_log, servers
+from core.archive.coverage import RelayState, read_coverage
 from core.settings import Settings
-from sinks.coverage_reading import RelayState, read_coverage
 from sinks.migrate import MigrationError, check_schema
 
 # The month in which the first events were signed: before it there is nothing to miss.

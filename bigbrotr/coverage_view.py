@@ -13,7 +13,7 @@ from rich.text import Text
 from bigbrotr.coverage_bar import ASCII_SYMBOLS, SYMBOLS, Axis, Cell, cells, share
 from bigbrotr.relay_facts import fact_words
 from bigbrotr.view import by_reason
-from sinks.coverage_reading import FilterState, GapState, RelayState
+from core.archive.coverage import FilterState, GapState, RelayState
 
 _STYLES = {Cell.READ: "green", Cell.PARTLY: "yellow", Cell.GAP: "bold red", Cell.UNREAD: "dim"}
 _INDENT = "  "

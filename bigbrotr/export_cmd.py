@@ -18,11 +18,11 @@ from bigbrotr.output import Write, opened_output
 from bigbrotr.parameters import RELAY
 from bigbrotr.progress import StepProgress
 from bigbrotr.servers import POSTGRES, quiet_log, say, servers
+from core.archive.selection import DamagedRowError, Hide, Selection, UnknownRelayError
 from core.settings import Settings
 from schemas.filter_wire import parse_filter
 from schemas.filters import Filter
 from sinks.export import export, lines
-from sinks.selection import DamagedRowError, Hide, Selection, UnknownRelayError
 
 _EPILOG = """\b
 Examples:

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from bigbrotr import archive
 from bigbrotr.offsets import SINK_TOPICS, Offsets, OffsetsReader, lag
 from core import postgres
+from core.archive.connection import Pool
 from core.settings import Settings
-from sinks.connection import Pool
 
 
 class Lags:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from aiokafka import TopicPartition
 
 from core import kafka, metrics, postgres
+from core.archive.connection import Connection, Pool
 from core.kafka import Publisher
 from core.service import UndrainedError
 from core.settings import Settings
@@ -19,7 +20,6 @@ from core.waiting import until_it_works
 from schemas.topics import physical
 from sinks.bad_rows import is_row_error
 from sinks.batch import Batch, contents
-from sinks.connection import Connection, Pool
 from sinks.consumer import GroupReader
 from sinks.erased import ErasedError
 from sinks.erasing import Eraser

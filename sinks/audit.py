@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from core.archive.connection import Connection, Pool
+from core.archive.months import Month, hold_archive, months
+from core.archive.rows import EVENT_COLUMNS, EventRow
 from sinks.audit_report import AuditReport, Scope
 from sinks.audit_row import audit_rows, audit_sighting, refine_created_at
-from sinks.connection import Connection, Pool
-from sinks.months import Month, hold_archive, months
-from sinks.rows import EVENT_COLUMNS, EventRow
 
 # Rows in memory at once for each job: an event is at most about a megabyte, so these are at most as many megabytes.
 _PREFETCH = 64

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import asyncpg
 
-from sinks.connection import Connection
+from core.archive.connection import Connection
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ from functools import lru_cache
 from struct import Struct
 from typing import TypeAlias
 
-from sinks.connection import Connection
-from sinks.rows import EVENT_COLUMNS, EventRow
+from core.archive.connection import Connection
+from core.archive.rows import EVENT_COLUMNS, EventRow
 
 SightingRow: TypeAlias = "tuple[int, bytes, list[int], list[int]]"
 """Columns in the order of the table `sightings`, which is also that in which they are packed."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from core.archive.connection import Connection
 from schemas.coverage import Coverage, FilterCoverage
-from sinks.connection import Connection
 from sinks.coverage_values import FAR_S, facts_json, gap_row, second, wire_json
 
 # Rows in the order of their key, so that two instances wait for each other instead of deadlocking.

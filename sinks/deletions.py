@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from core.archive.connection import Connection
+from core.archive.rows import EventRow, event_from_row
 from schemas.deletion import address_sha256, deletion_targets, recipients, vanish_relays
 from schemas.event import Event
 from schemas.facts import address_of, expiration
 from schemas.kinds import DELETION_KIND, VANISH_KIND
-from sinks.connection import Connection
-from sinks.rows import EventRow, event_from_row
 
 _REQUESTS = frozenset({DELETION_KIND, VANISH_KIND})
 

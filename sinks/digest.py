@@ -17,12 +17,12 @@ import asyncpg
 import uvloop
 
 from core import postgres
+from core.archive.connection import Connection, Pool
+from core.archive.months import hold_archive, months
 from core.parent import die_with_parent
 from core.settings import Settings
 from schemas.digest import ArchiveDigest, Digest
-from sinks.connection import Connection, Pool
 from sinks.digest_tables import ARCHIVE, STATE, DamagedRowError, DigestTable, month_of
-from sinks.months import hold_archive, months
 
 # Rows in memory at once: an event is at most about a megabyte, so these are at most as many megabytes.
 _PREFETCH = 64

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from core.archive.rows import EVENT_COLUMNS, event_from_row
 from schemas.event import Event
 from schemas.event_id import IdForm, serialize
-from sinks.rows import EVENT_COLUMNS, event_from_row
 
 _DAY_S = 86_400
 # datetime ends with the year 9999; ids commit to times up to 2^40, some 35,000 years.

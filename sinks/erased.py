@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from core.archive.connection import Connection
 from schemas.erasure import Cause
-from sinks.connection import Connection
 
 
 class Found(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from core.archive.connection import Connection
 from schemas.lookup import key_prefix
-from sinks.connection import Connection
 from sinks.erased import LOCK
 
 _NEW_IDS = """

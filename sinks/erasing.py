@@ -14,13 +14,13 @@ from functools import partial
 from typing import TypeVar
 
 from core import metrics
+from core.archive.connection import Pool, with_connection
 from core.kafka import Publisher
 from core.settings import Settings
 from schemas.erasure import Cause, Erasure
 from schemas.partition import event_partition
 from schemas.topics import physical
 from sinks.batch import Batch
-from sinks.connection import Pool, with_connection
 from sinks.erased import Found, erased_among
 from sinks.erased_rows import erase_ids, erase_sightings, expired, new_ids
 from sinks.erasure_rules import Rules, find, new_rules, store_if_done

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.archive.connection import Connection
 from schemas.deletion import address_sha256
 from schemas.erasure import Cause, Erasure
-from sinks.connection import Connection
 from sinks.erased import LOCK, Found
 
 

@@ -7,9 +7,9 @@ import logging
 import time
 
 from core import postgres
+from core.archive.connection import Connection, Pool, with_connection
 from core.erasures import ErasureFollower
 from core.settings import Settings
-from sinks.connection import Connection, Pool, with_connection
 from sinks.deletions import set_own_urls
 from sinks.erasing import Eraser
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from typing import NamedTuple
 
+from core.archive.connection import Connection
+from core.archive.months import hold_archive, months
+from core.archive.selection import Seen, Selection, SelectionQuery
 from schemas.bundle import encode_line
 from schemas.event import Event, encode_event
-from sinks.connection import Connection
-from sinks.months import hold_archive, months
-from sinks.selection import Seen, Selection, SelectionQuery
 
 # Rows in memory at once: an event is at most about a megabyte, so these are at most as many megabytes.
 _PREFETCH = 64

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import asyncpg
 from pydantic import SecretStr
 
+from core.archive.connection import Connection
 from sinks import roles
-from sinks.connection import Connection
 from sinks.old_requests import search_old_events
 
 MONTHS_AHEAD = 24

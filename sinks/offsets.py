@@ -13,7 +13,7 @@ from uuid import UUID
 
 from aiokafka import TopicPartition
 
-from sinks.connection import Connection
+from core.archive.connection import Connection
 
 
 class StoredOffset(NamedTuple):

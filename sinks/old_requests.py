@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sinks.connection import Connection
+from core.archive.connection import Connection
+from core.archive.rows import EVENT_COLUMNS
 from sinks.deletions import SPEAKING, derive, write
-from sinks.rows import EVENT_COLUMNS
 
 # About a second of reading: as much as an interruption may cost.
 _ROWS = 50_000

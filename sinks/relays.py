@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
-from sinks.connection import Connection
+from core.archive.connection import Connection
 from sinks.offsets import OffsetsMovedError
 
 # Ten times the relays that anyone has listed; a full cache costs about 20 MB and is then filled anew.

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import asyncpg
 from pydantic import SecretStr
 
-from sinks.connection import Connection
+from core.archive.connection import Connection
 from sinks.passwords import verifier
 
 OWNER = "bigbrotr_owner"

@@ -11,13 +11,13 @@ from typing import ClassVar
 from aiokafka import AIOKafkaConsumer
 
 from core import kafka, metrics, postgres
+from core.archive.connection import Pool, with_connection
 from core.publisher import Publisher
 from core.service import Service
 from core.settings import Settings
 from core.waiting import brief
 from sinks.archiver import Archiver
 from sinks.batch import contents
-from sinks.connection import Pool, with_connection
 from sinks.consumer import GroupReader
 from sinks.erasing import open_eraser
 from sinks.erasure_task import ErasureTask

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from sinks.connection import Connection
+from core.archive.connection import Connection
 from sinks.erased import ARCHIVE_LOCK
 from sinks.migrate import MigrationError, check_schema
 from sinks.rebuild.source import BEGINNING

@@ -15,16 +15,16 @@ from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
+from core.archive.connection import Connection
+from core.archive.rows import EVENT_COLUMNS
 from schemas.sighting import Sighting
 from sinks import coverage, deletions
 from sinks.bad_rows import find_bad
 from sinks.batch import Batch, Entry
 from sinks.binary_copy import SightingRow, copy_events, copy_sightings
-from sinks.connection import Connection
 from sinks.erased import check_batch
 from sinks.offsets import move_offsets
 from sinks.relays import RelayIds
-from sinks.rows import EVENT_COLUMNS
 from sinks.storm import store_refused
 
 _EVENT_NAMES = ", ".join(EVENT_COLUMNS)

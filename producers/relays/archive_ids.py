@@ -14,7 +14,7 @@ from typing import Any
 
 import asyncpg
 
-from core.event_query import BIGINT_MAX, Parameters, condition
+from core.archive.event_query import BIGINT_MAX, Parameters, condition
 from core.postgres import connection_options
 from core.settings import Settings
 from core.waiting import brief

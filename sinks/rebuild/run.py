@@ -15,8 +15,8 @@ from typing import NamedTuple, Protocol
 from aiokafka import TopicPartition
 
 from core import postgres
+from core.archive.connection import Connection
 from core.settings import Settings
-from sinks.connection import Connection
 from sinks.migrate import migrate
 from sinks.rebuild import target
 from sinks.rebuild.source import BEGINNING, Start, first_offsets, floors, identities, shares

@@ -12,9 +12,9 @@ import asyncpg
 from aiokafka import TopicPartition
 
 from core import postgres
+from core.archive.connection import Connection
 from core.settings import Settings
 from core.waiting import brief
-from sinks.connection import Connection
 from sinks.offsets import StoredOffset, TopicIdentity, begin_offsets, check_position, stored_offsets
 from sinks.rebuild.source import BEGINNING, Start
 

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 
+from core.archive.rows import EVENT_COLUMNS, event_from_row
 from core.postgres import is_transient
 from core.settings_model import Settings
 from deploy.embedded.demo_scene import Signed
 from schemas.digest import Digest
 from schemas.event import Event
 from sinks.digest import archive_digest
-from sinks.rows import EVENT_COLUMNS, event_from_row
 from tests.pipeline.services import Services
 from tests.pipeline.world import connect
 

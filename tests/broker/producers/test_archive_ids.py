@@ -15,11 +15,11 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
+from core.archive.connection import Pool
 from core.settings import Settings
 from producers.relays import archive_ids
 from producers.relays.archive_ids import ArchiveIds, ArchiveWindow
 from schemas.filters import Filter
-from sinks.connection import Pool
 from tests.broker.sinks.archived import AUTHORS, RELAYS, START_S, archive, fill, some_events
 
 if TYPE_CHECKING:

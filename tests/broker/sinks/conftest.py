@@ -14,9 +14,9 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from core.archive.connection import Pool
 from core.settings import KafkaSettings, PostgresSettings, Settings, SinkSettings
 from core.topics import create_topics
-from sinks.connection import Pool
 from sinks.migrate import migrate
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from aiokafka import ConsumerRecord, TopicPartition
 
+from core.archive.connection import Connection
 from schemas import event_record, sighting
 from schemas.event import Event, encode_event
 from schemas.event_id import compute_id
 from schemas.sighting import Sighting
 from sinks.batch import Batch, Content, Record
-from sinks.connection import Connection
 from sinks.offsets import TopicIdentity, begin_offsets
 from sinks.writer import Writer
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from core import kafka
+from core.archive.connection import Pool
 from core.settings import Settings
 from schemas import event_record, sighting
 from schemas.digest import Digest
@@ -18,7 +19,6 @@ from schemas.partition import event_partition
 from schemas.sighting import Sighting
 from schemas.topics import physical
 from sinks.batch import contents
-from sinks.connection import Pool
 from sinks.offsets import stored_offsets
 from sinks.service import SinkService
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from core.archive.connection import Pool
 from core.settings import Settings
 from schemas.event import Event, encode_event
 from schemas.event_id import compute_id
@@ -14,7 +15,6 @@ from schemas.reasons import Verdict
 from schemas.relay_url import MAX_URL_LENGTH
 from schemas.signature import public_key, sign
 from schemas.topics import RAW_LIMIT_BYTES
-from sinks.connection import Pool
 from sinks.digest import archive_digest
 from tests.broker.sinks.material import eventually, feed, running_sink
 from tests.broker.sinks.test_archive import read_rejections

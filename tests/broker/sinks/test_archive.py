@@ -11,13 +11,13 @@ import orjson
 import pytest
 
 from core import kafka
+from core.archive.connection import Pool
 from core.settings import Settings
 from schemas.event import Event, parse_event
 from schemas.judge import Policy, judge
 from schemas.reasons import Verdict
 from schemas.rejection import Rejection
 from schemas.topics import physical
-from sinks.connection import Pool
 from sinks.digest import DigestError, archive_digest
 from tests.broker.sinks.material import Feed, all_read, event, eventually, feed, running_sink
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from core.archive.connection import Pool
 from schemas.event import encode_event
 from sinks.audit import audit
 from sinks.audit_report import AuditReport, Scope
-from sinks.connection import Pool
 from sinks.sample import Sample
 from tests.broker.sinks.archived import RELAYS, SEEN_MS, START_S, archive, difficult, fill, signed, some_events
 

@@ -12,13 +12,13 @@ import asyncpg
 import orjson
 import pytest
 
+from core.archive.connection import Connection, Pool
+from core.archive.coverage import read_coverage
 from core.settings import Settings
 from schemas.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
 from schemas.filters import Filter
 from sinks import coverage
-from sinks.connection import Connection, Pool
 from sinks.coverage import Change
-from sinks.coverage_reading import read_coverage
 from sinks.digest import digests
 from sinks.migrate import migrate, migrations
 from tests.broker.sinks.conftest import fresh_database

@@ -14,13 +14,13 @@ import asyncpg
 import pytest
 
 from core import kafka, metrics
+from core.archive.connection import Pool
 from core.kafka_reading import end_offsets, read_to_end
 from core.settings import PolicySettings, PostgresSettings, Settings
 from schemas.digest import Digest
 from schemas.erasure import Cause, Erasure, Erasures
 from schemas.event import Event
 from schemas.topics import physical
-from sinks.connection import Pool
 from sinks.digest import archive_digest
 from sinks.erased import ARCHIVE_LOCK
 from sinks.migrate import migrate

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from core import kafka
+from core.archive.connection import Connection, Pool
 from core.settings import Settings
 from schemas.erasure import Cause, Erasure, Erasures
 from schemas.event import Event
-from sinks.connection import Connection, Pool
 from sinks.erased import ErasedError
 from sinks.erasing import Eraser, open_eraser
 from sinks.erasure_rules import Rules, store_if_done

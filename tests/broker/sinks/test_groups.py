@@ -18,11 +18,11 @@ import pytest
 import yaml
 from aiokafka import ConsumerRecord, TopicPartition
 
+from core.archive.connection import Pool
 from core.settings import Settings
 from schemas import event_record
 from schemas.event import Event, encode_event
 from sinks.batch import Batch, Content, Record
-from sinks.connection import Pool
 from sinks.digest import archive_digest
 from sinks.offsets import OffsetsMovedError, TopicIdentity, begin_offsets, stored_offsets
 from sinks.writer import Writer

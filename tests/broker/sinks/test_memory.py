@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from core.archive.connection import Pool
 from core.settings import Settings
-from sinks.connection import Pool
 from tests.broker.sinks.material import event, eventually, feed
 from tests.broker.sinks.test_groups import member
 

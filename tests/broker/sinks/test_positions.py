@@ -11,10 +11,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, PolicyViolationError
 
 from core import kafka
+from core.archive.connection import Pool
 from core.settings import Settings
 from core.topics import create_topics
 from schemas.topics import physical
-from sinks.connection import Pool
 from sinks.consumer import GroupReader
 from sinks.digest import archive_digest
 from sinks.offsets import PositionError, StoredOffset

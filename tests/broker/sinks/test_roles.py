@@ -11,10 +11,10 @@ import asyncpg
 import pytest
 
 from core import postgres
+from core.archive.connection import Connection
 from core.settings import PolicySettings, Settings
 from producers.relays.archive_ids import ArchiveIds
 from schemas.filters import Filter
-from sinks.connection import Connection
 from sinks.digest import digests
 from sinks.digest_tables import ARCHIVE
 from sinks.migrate import MigrationError, migrate

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from core.archive.connection import Pool
 from core.settings import Settings
 from producers.rejected.reading import read, stretch
 from producers.rejected.records import Selection
 from producers.rejected.replay import replay
 from schemas.event import Event
 from schemas.partition import event_partition
-from sinks.connection import Pool
 from sinks.storm import StormError
 from tests.broker.sinks.material import event, eventually, feed, running_sink
 from tests.broker.sinks.test_archive import read_rejections

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from bigbrotr.audit_cmd import audit_
 from bigbrotr.export_cmd import export_, hidden
 from bigbrotr.parameters import MOMENT, RELAY
+from core.archive.selection import Hide
 from core.settings import Settings
 from core.settings_groups import PolicySettings
-from sinks.selection import Hide
 
 
 @pytest.mark.parametrize(

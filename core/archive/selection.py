@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from core.event_query import Key, Parameters, any_of, condition, nth_newest
+from core.archive.connection import Connection
+from core.archive.event_query import Key, Parameters, any_of, condition, nth_newest
+from core.archive.months import Month
+from core.archive.rows import EVENT_COLUMNS, EventRow, event_from_row
 from schemas.event import Event
 from schemas.filters import Filter
-from sinks.connection import Connection
-from sinks.months import Month
-from sinks.rows import EVENT_COLUMNS, EventRow, event_from_row
 
 _COLUMNS = ", ".join(EVENT_COLUMNS)
 

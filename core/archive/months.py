@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from sinks.connection import Connection
+from core.archive.connection import Connection
 
 # pg_get_expr writes: FOR VALUES FROM ('1609459200') TO ('1612137600'), without quotes for MINVALUE and MAXVALUE.
 _BOUNDS = re.compile(r"FROM \('?(MINVALUE|-?\d+)'?\) TO \('?(MAXVALUE|-?\d+)'?\)")

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import orjson
 from pydantic import TypeAdapter
 
+from core.archive.connection import Connection
 from schemas.coverage import Fact
 from schemas.ranges import Range
-from sinks.connection import Connection
 
 _SETS = """
 SELECT relays.url, state.cursor_s, state.updated_at_ms, state.facts::text AS facts,
