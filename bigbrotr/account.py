@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
 
-from bigbrotr import archive
 from bigbrotr.lags import Lags
 from bigbrotr.ledger import Ledger
 from bigbrotr.offsets import Offsets
+from core.archive.counts import present
 from core.erasures import ErasureFollower, into
 from core.kafka import read_between
 from core.settings import Settings
@@ -95,7 +95,7 @@ async def _counted(lags: Lags, report: ImportReport, ledger: Ledger) -> Account:
         by_verdict[settled.verdict][settled.reason] += settled.lines
     for accepted in ledger.accepted():
         async with lags.pool.acquire() as connection:
-            found = await archive.present(connection, list(accepted))
+            found = await present(connection, list(accepted))
         result.archived += len(found)
         for event_id, copies in accepted.items():
             if event_id in found:

@@ -20,7 +20,8 @@ from bigbrotr.health import Health, ask
 from bigbrotr.offsets import SINK_TOPICS, Offsets, OffsetsReader, lag
 from bigbrotr.snapshot import Counts, RelayState, ServiceState, Snapshot
 from bigbrotr.totals import Totals
-from core import postgres
+from core.archive.connection import reading_options
+from core.archive.counts import ArchiveCounts, counts, database_bytes, has_schema
 from core.settings import Settings
 from core.waiting import brief
 from schemas.topics import TOPICS
@@ -41,7 +42,7 @@ class Collector:
     def __init__(self, settings: Settings, *, exact: bool = False) -> None:
         self._settings = settings
         self._exact = exact
-        self._rows: archive.ArchiveCounts | None = None
+        self._rows: ArchiveCounts | None = None
         self._count_at_s = 0.0
         self._clients = AsyncExitStack()
         self._session: aiohttp.ClientSession
@@ -85,7 +86,7 @@ class Collector:
         )
 
     def _counts(
-        self, services: Sequence[ServiceState], healths: Sequence[Health], rows: archive.ArchiveCounts | None
+        self, services: Sequence[ServiceState], healths: Sequence[Health], rows: ArchiveCounts | None
     ) -> Counts:
         for service, health in zip(services, healths, strict=True):
             self._totals.add(service.name, health.metrics)
@@ -128,15 +129,15 @@ class Collector:
             await self._drop_kafka()
             return _unreachable(error), {}, {}, None
 
-    async def _ask_postgres(self) -> tuple[str, archive.ArchiveCounts | None, Offsets | None, int | None]:
+    async def _ask_postgres(self) -> tuple[str, ArchiveCounts | None, Offsets | None, int | None]:
         if self._settings.postgres.dsn is None:
             return "not running", None, None, None
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 if self._connection is None:
-                    self._connection = await asyncpg.connect(**postgres.connection_options(self._settings))
-                size = await archive.database_bytes(self._connection)
-                if not await archive.has_schema(self._connection):
+                    self._connection = await asyncpg.connect(**reading_options(self._settings))
+                size = await database_bytes(self._connection)
+                if not await has_schema(self._connection):
                     return "reachable, not migrated yet", None, None, size
                 rows = await self._count(self._connection)
                 return REACHABLE, rows, await archive.sunk(self._connection, self._settings), size
@@ -144,11 +145,11 @@ class Collector:
             self._drop_postgres()
             return _unreachable(error), None, None, None
 
-    async def _count(self, connection: asyncpg.Connection[asyncpg.Record]) -> archive.ArchiveCounts:
+    async def _count(self, connection: asyncpg.Connection[asyncpg.Record]) -> ArchiveCounts:
         """Count rows, no more often than that it costs a twentieth of one core."""
         began_s = time.monotonic()
         if self._rows is None or began_s >= self._count_at_s:
-            self._rows = await archive.counts(connection, exact=self._exact)
+            self._rows = await counts(connection, exact=self._exact)
             ended_s = time.monotonic()
             self._count_at_s = ended_s + _COUNT_PAUSE * (ended_s - began_s)
         return self._rows

@@ -20,7 +20,6 @@ from bigbrotr.parameters import MOMENT, RELAY
 from bigbrotr.servers import POSTGRES, quiet_log, servers
 from core.archive.coverage import RelayState, read_coverage
 from core.settings import Settings
-from sinks.migrate import MigrationError, check_schema
 
 # The month in which the first events were signed: before it there is nothing to miss.
 NOSTR_BEGAN_S = 1_604_188_800
@@ -43,11 +42,7 @@ async def known(settings: Settings, relay: str | None) -> list[RelayState]:
     Raises:
         CommandFailedError: there is no archive of this version, or it does not know the relay.
     """
-    async with archive.connected(settings) as connection:
-        try:
-            await check_schema(connection)
-        except MigrationError as error:
-            raise CommandFailedError(str(error)) from error
+    async with archive.readable(settings) as pool, pool.acquire() as connection:
         states = await read_coverage(connection, relay)
         if relay is not None and not states:
             others = len(await read_coverage(connection))

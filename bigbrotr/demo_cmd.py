@@ -27,6 +27,8 @@ from bigbrotr.session import LOCK_NAME, Session, StopWish, log_to_file, only_one
 from bigbrotr.snapshot import Snapshot
 from bigbrotr.status_cmd import DEMO_PART
 from bigbrotr.topics_cmd import created
+from core.archive.connection import reading
+from core.archive.counts import counts
 from core.settings import Settings
 from producers.publish import publish_relays
 from schemas.relay_url import normalize
@@ -162,8 +164,8 @@ async def _shown(
 async def _arrived(settings: Settings, offer: Offer) -> None:
     """Give the last events a moment to travel, so that Ctrl-C leaves a whole picture behind."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_LAST_EVENTS_S), archive.connected(settings) as connection:
-            while (await archive.counts(connection, exact=True)).pairs != offer.pairs:  # noqa: ASYNC110 - see pipeline
+        async with asyncio.timeout(_LAST_EVENTS_S), reading(settings) as connection:
+            while (await counts(connection, exact=True)).pairs != offer.pairs:  # noqa: ASYNC110 - see pipeline
                 await asyncio.sleep(0.1)
 
 

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 import click
 
-from bigbrotr import archive
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
 from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from bigbrotr.targets import TARGET, at, named
+from core.archive.connection import reading
+from core.archive.counts import database_bytes, has_schema
 from core.settings import Settings
 from schemas.digest import ArchiveDigest
 from sinks.digest import ArchiveReplacedError, DigestError, Digests, digests
@@ -39,12 +40,12 @@ async def computed(settings: Settings, jobs: int | None = None) -> Digests:
     Raises:
         CommandFailedError: there is no archive, or its rows do not give back what was signed.
     """
-    async with archive.connected(settings) as connection:
-        if not await archive.has_schema(connection):
+    async with reading(settings) as connection:
+        if not await has_schema(connection):
             raise CommandFailedError(
                 f"schema {settings.postgres.schema} has no tables of the archive yet: run `bigbrotr migrate`"
             )
-        is_large = await archive.database_bytes(connection) > _SEVERAL_FROM_BYTES
+        is_large = await database_bytes(connection) > _SEVERAL_FROM_BYTES
     try:
         return await digests(settings, jobs or (os.cpu_count() or 1 if is_large else 1))
     except (DigestError, ArchiveReplacedError) as error:

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 import asyncpg
 import click
 
-from bigbrotr import archive
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
 from bigbrotr.parameters import KEY, MOMENT
 from bigbrotr.servers import quiet_log, say, servers
 from bigbrotr.topics_cmd import created
+from core.archive.connection import reading
+from core.archive.counts import present, signed_until
 from core.kafka import PublishError
 from core.settings import Settings
 from producers.erase import publish_erasures
@@ -106,11 +107,11 @@ def _agreed() -> bool:
 async def _matching(settings: Settings, rules: Sequence[Erasure]) -> int | None:
     """Count the archived events that the rules are about; None where the archive does not tell."""
     try:
-        async with asyncio.timeout(_COUNT_S), archive.connected(settings) as connection:
+        async with asyncio.timeout(_COUNT_S), reading(settings) as connection:
             first = rules[0]
             if first.pubkey is not None and first.until_s is not None:
-                return await archive.signed_until(connection, first.pubkey, first.until_s)
-            return len(await archive.present(connection, [rule.id for rule in rules if rule.id is not None]))
+                return await signed_until(connection, first.pubkey, first.until_s)
+            return len(await present(connection, [rule.id for rule in rules if rule.id is not None]))
     except (TimeoutError, OSError, asyncpg.PostgresError) as error:
         say(f"the archive does not tell what it has of this: {type(error).__name__}")
         return None

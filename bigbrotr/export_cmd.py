@@ -18,7 +18,8 @@ from bigbrotr.output import Write, opened_output
 from bigbrotr.parameters import RELAY
 from bigbrotr.progress import StepProgress
 from bigbrotr.servers import POSTGRES, quiet_log, say, servers
-from core.archive.selection import DamagedRowError, Hide, Selection, UnknownRelayError
+from core.archive.rows import DamagedRowError
+from core.archive.selection import Hide, Selection, UnknownRelayError
 from core.settings import Settings
 from schemas.filter_wire import parse_filter
 from schemas.filters import Filter

@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 
 from bigbrotr import archive
 from bigbrotr.offsets import SINK_TOPICS, Offsets, OffsetsReader, lag
-from core import postgres
-from core.archive.connection import Pool
+from core.archive.connection import Pool, reading_pool
 from core.settings import Settings
 
 
@@ -39,9 +38,8 @@ class Lags:
 @asynccontextmanager
 async def open_lags(settings: Settings) -> AsyncIterator[Lags]:
     """Connect to both servers, waiting for them as long as it takes."""
-    pool = await postgres.pool(settings, min_size=1, max_size=1)
-    try:
-        async with OffsetsReader(settings) as reader:
-            yield Lags(settings, reader, pool)
-    finally:
-        pool.terminate()
+    async with (
+        reading_pool(settings, command_timeout_s=settings.postgres.command_timeout_s) as pool,
+        OffsetsReader(settings) as reader,
+    ):
+        yield Lags(settings, reader, pool)

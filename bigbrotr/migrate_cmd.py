@@ -34,7 +34,7 @@ async def migrated(settings: Settings) -> Migrated:
     given = settings.postgres
     passwords = {OWNER: given.owner_password, WRITER: given.writer_password, READER: given.reader_password}
     try:
-        async with archive.connected(settings) as connection:
+        async with archive.changing(settings) as connection:
             return await apply(
                 connection, passwords={role: password for role, password in passwords.items() if password is not None}
             )

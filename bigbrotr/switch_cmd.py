@@ -32,7 +32,7 @@ async def switched(settings: Settings, schema: str, *, force: bool) -> Switched:
         CommandFailedError: the schema cannot become the live one.
     """
     try:
-        async with archive.connected(settings) as connection:
+        async with archive.changing(settings) as connection:
             return await switch(connection, settings.postgres.schema, schema, settings.sink.group_id, force=force)
     except SwitchError as error:
         raise CommandFailedError(str(error)) from error

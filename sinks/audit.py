@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from core.archive.connection import Connection, Pool
 from core.archive.months import Month, hold_archive, months
-from core.archive.rows import EVENT_COLUMNS, EventRow
+from core.archive.rows import COLUMN_LIST, EventRow
 from sinks.audit_report import AuditReport, Scope
 from sinks.audit_row import audit_rows, audit_sighting, refine_created_at
 
@@ -25,7 +25,6 @@ _PIECE_PAGES = 16_384
 # Each is kept in memory until the end, to be looked for among the sightings.
 _REFINED = 20
 
-_COLUMNS = ", ".join(EVENT_COLUMNS)
 _TIMES_OF_IDS = "SELECT id, created_at FROM sightings WHERE id = ANY($1::bytea[])"
 
 
@@ -115,7 +114,7 @@ class _Audit:
         if piece.pages is not None:
             conditions.append(f"part.ctid >= '({piece.pages[0]},0)' AND part.ctid < '({piece.pages[1]},0)'")
         where = " AND ".join(conditions) or "TRUE"
-        query = f'SELECT {_COLUMNS} FROM "{piece.month.partition}" AS part WHERE {where}'  # noqa: S608 - numbers
+        query = f'SELECT {COLUMN_LIST} FROM "{piece.month.partition}" AS part WHERE {where}'  # noqa: S608 - numbers
         cursor = await connection.cursor(query)
         while rows := await cursor.fetch(_PREFETCH):
             for bad in await asyncio.to_thread(audit_rows, [tuple(row) for row in rows]):

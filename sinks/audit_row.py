@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from core.archive.rows import EventRow, event_from_row, event_row, tag_hashes
+from core.archive.rows import EventRow, event_from_row
 from schemas.bundle import SEEN_AT_END_MS
 from schemas.event import Event, event_from_object
 from schemas.event_id import IdForm, form_of, id_form, serialize
@@ -18,6 +18,7 @@ from schemas.filter_wire import MAX_KIND
 from schemas.lookup import key_prefix
 from schemas.reasons import EventError
 from schemas.signature import verify, verify_many
+from sinks.rows import event_row, tag_hashes
 
 # Finding an altered kind hashes the event 65,536 times: a quarter of a second at this size.
 _TRIED_UP_TO_BYTES = 4096

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from core.archive.rows import EventRow, event_row
+from core.archive.rows import EventRow
 from core.settings import Settings
 from schemas import event_record, sighting
 from schemas.event_id import IdForm
@@ -19,6 +19,7 @@ from schemas.sighting import Sighting
 from schemas.topics import physical
 from sinks import coverage
 from sinks.offsets import Advance
+from sinks.rows import event_row
 
 Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import asyncpg
 import uvloop
 
-from core import postgres
-from core.archive.connection import Connection, Pool
+from core.archive.connection import Connection, Pool, reading, reading_options
 from core.archive.months import hold_archive, months
+from core.archive.rows import DamagedRowError
 from core.parent import die_with_parent
 from core.settings import Settings
 from schemas.digest import ArchiveDigest, Digest
-from sinks.digest_tables import ARCHIVE, STATE, DamagedRowError, DigestTable, month_of
+from sinks.digest_tables import ARCHIVE, STATE, DigestTable, month_of
 
 # Rows in memory at once: an event is at most about a megabyte, so these are at most as many megabytes.
 _PREFETCH = 64
@@ -97,18 +97,14 @@ async def digests(settings: Settings, jobs: int) -> Digests:
     Raises DigestError as `archive_digest` does, ArchiveReplacedError where the schema is switched
     meanwhile; one process alone keeps a switch out.
     """
-    pool = await postgres.pool(settings, min_size=1, max_size=1, command_timeout=None)
-    try:
-        async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            if jobs == 1:
-                await hold_archive(connection)
-                result = _Result()
-                for part in await _parts(connection):
-                    await _read(connection, part, result)
-            else:
-                result = await _side_by_side(connection, settings, await _parts(connection), jobs)
-    finally:
-        pool.terminate()
+    async with reading(settings) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        if jobs == 1:
+            await hold_archive(connection)
+            result = _Result()
+            for part in await _parts(connection):
+                await _read(connection, part, result)
+        else:
+            result = await _side_by_side(connection, settings, await _parts(connection), jobs)
     whole = _checked(result)
     names = {table.name for table in STATE}
     return Digests(
@@ -133,7 +129,7 @@ async def _side_by_side(connection: Connection, settings: Settings, parts: list[
     """Read parts in processes of their own: making ids again takes more time than PostgreSQL does."""
     snapshot = await connection.fetchval("SELECT pg_export_snapshot()")
     archive = await connection.fetchval("SELECT 'events'::regclass::oid")
-    options = postgres.connection_options(settings)
+    options = reading_options(settings)
     loop = asyncio.get_running_loop()
     result = _Result()
     with ProcessPoolExecutor(jobs, get_context("spawn"), die_with_parent) as processes:

@@ -10,17 +10,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from core.archive.rows import EVENT_COLUMNS, event_from_row
+from core.archive.rows import COLUMN_LIST, DamagedRowError, event_from_row
 from schemas.event import Event
 from schemas.event_id import IdForm, serialize
 
 _DAY_S = 86_400
 # datetime ends with the year 9999; ids commit to times up to 2^40, some 35,000 years.
 _LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC).timestamp() // _DAY_S
-
-
-class DamagedRowError(ValueError):
-    """A row does not give back what was signed; the message says what is wrong."""
 
 
 class DigestTable(NamedTuple):
@@ -93,7 +89,7 @@ def _whole(name: str, columns: Sequence[str], dated_by: str | None = None) -> Di
 
 
 ARCHIVE = (
-    DigestTable("events", f"SELECT {', '.join(EVENT_COLUMNS)} FROM events", _event, "created_at", is_partitioned=True),  # noqa: S608
+    DigestTable("events", f"SELECT {COLUMN_LIST} FROM events", _event, "created_at", is_partitioned=True),  # noqa: S608
     DigestTable(
         "sightings",
         """SELECT sightings.created_at, sightings.id, relays.url

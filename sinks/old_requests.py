@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.archive.connection import Connection
-from core.archive.rows import EVENT_COLUMNS
+from core.archive.rows import COLUMN_LIST
 from sinks.deletions import SPEAKING, derive, write
 
 # About a second of reading: as much as an interruption may cost.
@@ -23,7 +23,7 @@ SELECT created_at, id FROM events WHERE created_at >= $1 AND (created_at, id) > 
 ORDER BY created_at, id OFFSET $3 LIMIT 1
 """
 _PICK = f"""
-SELECT {", ".join(EVENT_COLUMNS)} FROM events
+SELECT {COLUMN_LIST} FROM events
 WHERE created_at >= $1 AND (created_at, id) > ($1, $2) AND created_at <= $3 AND (created_at, id) <= ($3, $4)
     AND ({SPEAKING})
 """  # noqa: S608 - the names are ours

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from aiokafka import TopicPartition
 
 from core.archive.connection import Connection
-from core.archive.rows import EVENT_COLUMNS
+from core.archive.rows import COLUMN_LIST
 from schemas.sighting import Sighting
 from sinks import coverage, deletions
 from sinks.bad_rows import find_bad
@@ -27,7 +27,6 @@ from sinks.offsets import move_offsets
 from sinks.relays import RelayIds
 from sinks.storm import store_refused
 
-_EVENT_NAMES = ", ".join(EVENT_COLUMNS)
 _KEY = itemgetter(0, 1)
 # Rows of attempts that failed are dead, but every statement of the next attempts reads them, until a commit.
 _TRIED_TOGETHER = 250
@@ -43,7 +42,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS batch_sightings (LIKE sightings) ON COMMIT 
 """
 
 _INSERT_EVENTS = f"""
-INSERT INTO events ({_EVENT_NAMES}) SELECT {_EVENT_NAMES} FROM batch_events
+INSERT INTO events ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM batch_events
 ON CONFLICT DO NOTHING
 """  # noqa: S608 - the names are ours
 

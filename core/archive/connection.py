@@ -1,20 +1,64 @@
-"""Connections to PostgreSQL: their types, and work on one that waits for a server that is away."""
+"""Connections to the archive: their types, those that only read, and work that waits for a server that is away."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from core import postgres
+from core.settings import Settings
 from core.waiting import until_it_works
 
 T = TypeVar("T")
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+def reading_options(settings: Settings, *, patience_s: float | None = None) -> dict[str, Any]:
+    """Give asyncpg's options of a connection that can only read.
+
+    Args:
+        settings: name the archive.
+        patience_s: after so long, connecting or a statement is given up; None: reading takes as long as it takes.
+
+    Raises:
+        SettingsError: no address is set.
+    """
+    options = postgres.connection_options(settings)
+    session = options["server_settings"] | {"default_transaction_read_only": "on"}
+    if patience_s is not None:
+        options |= {"timeout": patience_s, "command_timeout": patience_s}
+        # Compiling a plan over months takes longer than running it.
+        session |= {"statement_timeout": f"{patience_s * 1000:.0f}ms", "jit": "off"}
+    return options | {"server_settings": session}
+
+
+@asynccontextmanager
+async def reading_pool(
+    settings: Settings, connections: int = 1, *, command_timeout_s: float | None = None
+) -> AsyncIterator[Pool]:
+    """Open a pool of so many connections that can only read, waiting for the server as long as it takes.
+
+    Statements may take as long as they take, or `command_timeout_s`.
+    """
+    options = reading_options(settings) | {"command_timeout": command_timeout_s}
+    pool = await postgres.pool(settings, **options, min_size=1, max_size=connections)
+    try:
+        yield pool
+    finally:
+        pool.terminate()
+
+
+@asynccontextmanager
+async def reading(settings: Settings) -> AsyncIterator[Connection]:
+    """Open one connection that can only read, waiting for the server as long as it takes."""
+    async with reading_pool(settings) as pool, pool.acquire() as connection:
+        yield connection
 
 
 async def with_connection(pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:

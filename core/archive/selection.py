@@ -9,11 +9,9 @@ from typing import Any, NamedTuple
 from core.archive.connection import Connection
 from core.archive.event_query import Key, Parameters, any_of, condition, nth_newest
 from core.archive.months import Month
-from core.archive.rows import EVENT_COLUMNS, EventRow, event_from_row
+from core.archive.rows import COLUMN_LIST, EVENT_COLUMNS, DamagedRowError, EventRow, event_from_row
 from schemas.event import Event
 from schemas.filters import Filter
-
-_COLUMNS = ", ".join(EVENT_COLUMNS)
 
 
 class Hide(StrEnum):
@@ -25,10 +23,6 @@ class Hide(StrEnum):
     DELETION = "deleted_by IS NULL"
     EXPIRATION = "(expires_at IS NULL OR expires_at > extract(epoch FROM now())::bigint)"
     VANISH = "vanished_by IS NULL"
-
-
-class DamagedRowError(Exception):
-    """A row does not give back an event, or a sighting a relay."""
 
 
 class UnknownRelayError(ValueError):
@@ -95,7 +89,7 @@ class SelectionQuery:
     def of(self, month: Month) -> str:
         """The statement for a month."""
         chosen = (
-            f"SELECT {_COLUMNS} FROM {self._relation} "  # noqa: S608 - made of our own parts and $n alone
+            f"SELECT {COLUMN_LIST} FROM {self._relation} "  # noqa: S608 - made of our own parts and $n alone
             f"WHERE {month.where(self._relation)} AND {self._where}"
         )
         if not self._selection.sightings:

@@ -14,8 +14,8 @@ from typing import Any
 
 import asyncpg
 
+from core.archive.connection import Pool, reading_options
 from core.archive.event_query import BIGINT_MAX, Parameters, condition
-from core.postgres import connection_options
 from core.settings import Settings
 from core.waiting import brief
 from schemas.filters import Filter
@@ -66,7 +66,7 @@ class ArchiveIds:
         """Read with these settings; nothing is opened before the first question."""
         self._settings = settings
         self._most = most_held
-        self._pool: asyncpg.Pool | None = None
+        self._pool: Pool | None = None
         self._opening = asyncio.Lock()
         # In front of the pool, so that a wait for each other is not taken for a database that does not answer.
         self._places = asyncio.Semaphore(_CONNECTIONS)
@@ -143,20 +143,12 @@ class ArchiveIds:
         else:
             logger.warning("relays are paged through: the archive gives no ids: %s", trouble)
 
-    async def _opened(self) -> asyncpg.Pool:
+    async def _opened(self) -> Pool:
         async with self._opening:
             if self._pool is None:
-                options = connection_options(self._settings)
-                options["timeout"] = _PATIENCE_S
-                options["server_settings"] = options["server_settings"] | {
-                    "default_transaction_read_only": "on",
-                    "statement_timeout": f"{_PATIENCE_S:.0f}s",
-                    # Compiling a plan over months takes longer than running it.
-                    "jit": "off",
-                }
-                self._pool = await asyncpg.create_pool(
-                    **options, min_size=0, max_size=_CONNECTIONS, command_timeout=_PATIENCE_S
-                )
+                # Not `reading_pool`: that waits for the server, and here there is no answer without one.
+                options = reading_options(self._settings, patience_s=_PATIENCE_S)
+                self._pool = await asyncpg.create_pool(**options, min_size=0, max_size=_CONNECTIONS)
             return self._pool
 
 

@@ -25,7 +25,7 @@ from pydantic import SecretStr
 
 from core import kafka, postgres
 from core.archive.connection import Connection
-from core.archive.rows import EVENT_COLUMNS, EventRow, event_row
+from core.archive.rows import EVENT_COLUMNS, EventRow
 from core.settings import Settings, load_settings
 from core.topics import create_topics
 from deploy.embedded.stack import ensure_servers
@@ -34,6 +34,7 @@ from schemas.event_id import IdForm
 from sinks.digest import archive_digest
 from sinks.migrate import migrate
 from sinks.rebuild.run import Plan, default_jobs, rebuild
+from sinks.rows import event_row
 from tests.bench.bench_sink import usual_event
 from tests.bench.usage import Meter
 from tests.broker.sinks.material import feed

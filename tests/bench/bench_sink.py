@@ -23,7 +23,7 @@ import uvloop
 from pydantic import SecretStr
 
 from core.archive.connection import Connection
-from core.archive.rows import EVENT_COLUMNS, EventRow, event_row
+from core.archive.rows import EVENT_COLUMNS, EventRow
 from core.settings import Settings, load_settings
 from core.topics import create_topics
 from deploy.embedded.stack import ensure_servers
@@ -32,6 +32,7 @@ from schemas.event_id import IdForm
 from sinks import writer
 from sinks.binary_copy import copy_events
 from sinks.migrate import migrate
+from sinks.rows import event_row
 from tests.broker.sinks.material import event, eventually, feed, running_sink
 
 EVENTS = 50_000

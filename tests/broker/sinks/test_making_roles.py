@@ -15,13 +15,14 @@ import pytest
 from pydantic import SecretStr
 
 from core.archive.connection import Connection
-from core.archive.rows import EVENT_COLUMNS, event_row
+from core.archive.rows import EVENT_COLUMNS
 from deploy.embedded.paths import DataPaths
 from deploy.embedded.pgbinaries import installed_binaries
 from schemas.event_id import IdForm
 from sinks import roles
 from sinks.migrate import MONTHS_AHEAD, MigrationError, migrate, migrations, months_ahead
 from sinks.roles import OWNER, READER, ROLES, WRITER
+from sinks.rows import event_row
 from tests.broker.sinks.as_roles import PASSWORDS, address
 from tests.broker.sinks.material import event
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from core.archive.rows import event_row
 from schemas.event import Event, encode_event
 from sinks.deletions import Derived, derive, speaking
+from sinks.rows import event_row
 
 AUTHOR, OTHER = "aa" * 32, "bb" * 32
 SELF = bytes.fromhex("01" * 32)

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.archive.rows import EVENT_COLUMNS, event_from_row, event_row, tag_hashes
+from core.archive.rows import EVENT_COLUMNS, event_from_row
 from schemas.event import Event, encode_event
 from schemas.event_id import IdForm, compute_id
 from schemas.lookup import key_prefix, tag_hash
 from sinks.digest_tables import recomputed_id
+from sinks.rows import event_row, tag_hashes
 
 text = st.text(st.characters(codec="utf-8"))
 events = st.builds(
