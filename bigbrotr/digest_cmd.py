@@ -18,7 +18,7 @@ from core.archive.counts import database_bytes, has_schema
 from core.settings import Settings
 from schemas.digest import ArchiveDigest
 from sinks.digest import ArchiveReplacedError, DigestError, Digests, digests
-from sinks.digest_tables import ARCHIVE, STATE
+from sinks.tables.digest_table import ARCHIVE, STATE
 
 _EPILOG = """\b
 Examples:

@@ -17,9 +17,9 @@ from schemas import event_record, sighting
 from schemas.event_id import IdForm
 from schemas.sighting import Sighting
 from schemas.topics import physical
-from sinks import coverage
 from sinks.offsets import Advance
 from sinks.rows import event_row
+from sinks.tables import coverage
 
 Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 

@@ -22,7 +22,7 @@ from core.archive.rows import DamagedRowError
 from core.parent import die_with_parent
 from core.settings import Settings
 from schemas.digest import ArchiveDigest, Digest
-from sinks.digest_tables import ARCHIVE, STATE, DigestTable, month_of
+from sinks.tables.digest_table import ARCHIVE, STATE, DigestTable, month_of
 
 # Rows in memory at once: an event is at most about a megabyte, so these are at most as many megabytes.
 _PREFETCH = 64

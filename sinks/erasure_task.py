@@ -10,8 +10,8 @@ from core import postgres
 from core.archive.connection import Connection, Pool, with_connection
 from core.erasures import ErasureFollower
 from core.settings import Settings
-from sinks.deletions import set_own_urls
 from sinks.erasing import Eraser
+from sinks.tables.projection import set_own_urls
 
 _log = logging.getLogger(__name__)
 

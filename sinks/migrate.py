@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from core.archive.connection import Connection
 from sinks import roles
-from sinks.old_requests import search_old_events
+from sinks.backfill import search_old_events
 
 MONTHS_AHEAD = 24
 """Partitions that the owner makes in advance: two years without anyone running `migrate`."""

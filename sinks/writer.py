@@ -18,7 +18,6 @@ from aiokafka import TopicPartition
 from core.archive.connection import Connection
 from core.archive.rows import COLUMN_LIST
 from schemas.sighting import Sighting
-from sinks import coverage, deletions
 from sinks.bad_rows import find_bad
 from sinks.batch import Batch, Entry
 from sinks.binary_copy import SightingRow, copy_events, copy_sightings
@@ -26,6 +25,8 @@ from sinks.erased import check_batch
 from sinks.offsets import move_offsets
 from sinks.relays import RelayIds
 from sinks.storm import store_refused
+from sinks.tables import coverage
+from sinks.tables import projection as deletions
 
 _KEY = itemgetter(0, 1)
 # Rows of attempts that failed are dead, but every statement of the next attempts reads them, until a commit.

@@ -12,8 +12,8 @@ from core import postgres
 from core.settings import Settings
 from schemas.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
 from schemas.filters import Filter
-from sinks import coverage
 from sinks.migrate import migrate
+from sinks.tables import coverage
 from tests.broker.bigbrotr.conftest import Command
 
 pytestmark = pytest.mark.broker

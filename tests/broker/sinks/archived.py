@@ -15,9 +15,9 @@ from core.archive.rows import EVENT_COLUMNS
 from schemas.event import Event, encode_event
 from schemas.event_id import IdForm, id_form, serialize
 from schemas.signature import public_key, sign
-from sinks import deletions
 from sinks.migrate import migrate
 from sinks.rows import event_row
+from sinks.tables import projection as deletions
 from tests.broker.sinks.conftest import fresh_database
 
 if TYPE_CHECKING:

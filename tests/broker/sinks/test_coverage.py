@@ -17,10 +17,10 @@ from core.archive.coverage import read_coverage
 from core.settings import Settings
 from schemas.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
 from schemas.filters import Filter
-from sinks import coverage
-from sinks.coverage import Change
 from sinks.digest import digests
 from sinks.migrate import migrate, migrations
+from sinks.tables import coverage
+from sinks.tables.coverage import Change
 from tests.broker.sinks.conftest import fresh_database
 from tests.broker.sinks.material import Feed, eventually, feed, running_sink
 

@@ -18,10 +18,10 @@ from core.archive.rows import EVENT_COLUMNS
 from schemas.deletion import MAX_VANISH_RELAYS
 from schemas.erasure_requests import requested
 from schemas.event import Event, encode_event, event_from_object, parse_event
-from sinks import old_requests
-from sinks.deletions import set_own_urls
+from sinks import backfill as old_requests
 from sinks.migrate import MigrationError, check_schema, migrate, migrations
 from sinks.rows import event_row
+from sinks.tables.projection import set_own_urls
 from tests.broker.sinks.conftest import fresh_database
 from tests.broker.sinks.forgetting import OWN_URL, Flags, Scribe, expected_flags, made, world
 from tests.broker.sinks.material import START_S, event

@@ -21,7 +21,6 @@ from schemas import sighting
 from schemas.sighting import Sighting
 from sinks.batch import Batch, Content, Record
 from sinks.digest import archive_digest, digests
-from sinks.digest_tables import ARCHIVE
 from sinks.migrate import migrate
 from sinks.offsets import OffsetsMovedError, StoredOffset, TopicIdentity, begin_offsets, stored_offsets
 from sinks.rebuild.run import Plan, rebuild
@@ -29,6 +28,7 @@ from sinks.rebuild.source import BEGINNING, Start, identities
 from sinks.rebuild.target import LiveError, RebuildError
 from sinks.rebuild.worker import PartitionReader, Report, fill
 from sinks.switch import SwitchError, switch
+from sinks.tables.digest_table import ARCHIVE
 from sinks.writer import Writer
 from tests.broker.bigbrotr.conftest import variables
 from tests.broker.embedded.support import is_alive

@@ -16,10 +16,10 @@ from core.settings import PolicySettings, Settings
 from producers.relays.archive_ids import ArchiveIds
 from schemas.filters import Filter
 from sinks.digest import digests
-from sinks.digest_tables import ARCHIVE
 from sinks.migrate import MigrationError, migrate
 from sinks.roles import OWNER, READER, WRITER
 from sinks.switch import switch
+from sinks.tables.digest_table import ARCHIVE
 from tests.broker.bigbrotr.conftest import variables
 from tests.broker.sinks.as_roles import PASSWORDS, address, as_role, let_in
 from tests.broker.sinks.material import event, eventually, feed, running_sink

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 
 from schemas.event import Event, encode_event
-from sinks.deletions import Derived, derive, speaking
 from sinks.rows import event_row
+from sinks.tables.projection import Derived, derive, speaking
 
 AUTHOR, OTHER = "aa" * 32, "bb" * 32
 SELF = bytes.fromhex("01" * 32)

@@ -13,8 +13,8 @@ from core.archive.rows import EVENT_COLUMNS, event_from_row
 from schemas.event import Event, encode_event
 from schemas.event_id import IdForm, compute_id
 from schemas.lookup import key_prefix, tag_hash
-from sinks.digest_tables import recomputed_id
 from sinks.rows import event_row, tag_hashes
+from sinks.tables.digest_table import recomputed_id
 
 text = st.text(st.characters(codec="utf-8"))
 events = st.builds(

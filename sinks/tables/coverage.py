@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from core.archive.connection import Connection
 from schemas.coverage import Coverage, FilterCoverage
-from sinks.coverage_values import FAR_S, facts_json, gap_row, second, wire_json
+from sinks.tables.coverage_values import FAR_S, facts_json, gap_row, second, wire_json
 
 # Rows in the order of their key, so that two instances wait for each other instead of deadlocking.
 _TAKE = """

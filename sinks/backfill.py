@@ -1,4 +1,4 @@
-"""Searches events that were archived before migration 4 for what they say about others (`sinks.deletions`).
+"""Searches events that were archived before migration 4 for what they say about others (`sinks.tables.projection`).
 
 By the same code as new ones, in steps of a bounded number of rows, each with how far it came: a search that was
 interrupted goes on from there.
@@ -10,7 +10,7 @@ from typing import Any
 
 from core.archive.connection import Connection
 from core.archive.rows import COLUMN_LIST
-from sinks.deletions import SPEAKING, derive, write
+from sinks.tables.projection import SPEAKING, derive, write
 
 # About a second of reading: as much as an interruption may cost.
 _ROWS = 50_000

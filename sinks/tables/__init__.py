@@ -1,0 +1,1 @@
+"""The tables of the archive, a module for each."""
