@@ -79,8 +79,9 @@ def audit_(
 ) -> None:
     """Make every event again from its row, and check its id, its signature and every column that follows from them.
 
-    A row that somebody altered is named, with the column where that can be told, and the exit code is 1. Sightings of
-    events that are not in the archive are counted: that is no damage, because the two travel apart.
+    A row that somebody altered is named, with the column where that can be told, and the exit code is 1. So is an event
+    of which another table lacks what follows from it, such as its expiration. Sightings of events that are not in the
+    archive are counted: that is no damage, because the two travel apart.
     """
     if seed is not None and sample is None:
         raise click.UsageError("--seed draws a sample: give --sample too, such as --sample 5%")

@@ -18,7 +18,7 @@ from core.archive.counts import database_bytes, has_schema
 from core.settings import Settings
 from schemas.digest import ArchiveDigest
 from sinks.digest import ArchiveReplacedError, DigestError, Digests, digests
-from sinks.tables.digest_table import ARCHIVE, STATE
+from sinks.tables import TABLES
 
 _EPILOG = """\b
 Examples:
@@ -65,8 +65,8 @@ def as_json(found: Digests, *, by_month: bool = False) -> dict[str, object]:
         "sightings_digest": digest.pairs_hex(),
         "digest": digest.hexdigest(),
         "archive_digest": found.archive.hexdigest(),
-        "tables": {table.name: _entry(found.archive, table.name) for table in ARCHIVE},
-        "state": {table.name: _entry(found.state, table.name) for table in STATE},
+        "tables": {table.name: _entry(found.archive, table.name) for table in TABLES.archive},
+        "state": {table.name: _entry(found.state, table.name) for table in TABLES.state},
     }
     if by_month:
         document["months"] = {
@@ -124,7 +124,7 @@ def _entry(digest: ArchiveDigest, name: str) -> dict[str, object]:
 
 
 def _lines(found: Digests, by_month: bool) -> Iterator[str]:  # noqa: FBT001 - called here alone
-    for table in ARCHIVE:
+    for table in TABLES.archive:
         tally = found.archive.table(table.name)
         yield f"{table.name:<21}{'':8}{tally.count:>14,}  {tally.hexdigest()}"
         if by_month:
@@ -132,13 +132,13 @@ def _lines(found: Digests, by_month: bool) -> Iterator[str]:  # noqa: FBT001 - c
                 yield f"{'':21}{month:8}{each.count:>14,}  {each.hexdigest()}"
     yield f"{'events and sightings':<21}{'':22}  {found.archive.digest().hexdigest()}"
     yield f"{'all of the archive':<21}{'':22}  {found.archive.hexdigest()}"
-    for table in STATE:
+    for table in TABLES.state:
         tally = found.state.table(table.name)
         yield f"{table.name:<21}{'state':8}{tally.count:>14,}  {tally.hexdigest()}"
 
 
 def _comparison(found: Digests, compared: Digests, differences: list[tuple[str, str]]) -> Iterator[str]:
-    for table in ARCHIVE:
+    for table in TABLES.archive:
         here, there = (each.archive.table(table.name) for each in (found, compared))
         yield f"{table.name:<21}{here.count:>14,}{there.count:>14,}  {'equal' if here == there else 'DIFFERENT'}"
         for name, month in differences:
@@ -146,6 +146,6 @@ def _comparison(found: Digests, compared: Digests, differences: list[tuple[str, 
                 counts = [each.archive.tallies.get(name, {}).get(month) for each in (found, compared)]
                 left, right = (0 if each is None else each.count for each in counts)
                 yield f"  {month:<19}{left:>14,}{right:>14,}  DIFFERENT"
-    for table in STATE:
+    for table in TABLES.state:
         here, there = (each.state.table(table.name) for each in (found, compared))
         yield f"{table.name:<21}{here.count:>14,}{there.count:>14,}  {'equal' if here == there else 'other'} (state)"

@@ -14,10 +14,11 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from core import kafka
 from core.settings import Settings
 from schemas.topics import TOPICS, physical
+from sinks.tables import TABLES
 
 Offsets = dict[TopicPartition, int]
 
-SINK_TOPICS = ("events", "sightings", "coverage")
+SINK_TOPICS = tuple(table.topic for table in TABLES.topics)
 
 
 def lag(

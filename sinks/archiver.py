@@ -19,7 +19,7 @@ from core.settings import Settings
 from core.waiting import until_it_works
 from schemas.topics import physical
 from sinks.bad_rows import is_row_error
-from sinks.batch import Batch, contents
+from sinks.batch import Batch
 from sinks.consumer import GroupReader
 from sinks.erased import ErasedError
 from sinks.erasing import Eraser
@@ -33,7 +33,10 @@ from sinks.offsets import (
 )
 from sinks.rejections import RejectionSender
 from sinks.storm import StormDetector
-from sinks.writer import Writer, Written
+from sinks.tables import TABLES, Tables, contents
+from sinks.tables.events import EVENTS
+from sinks.tables.sightings import SIGHTINGS
+from sinks.writer import Writer
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -67,17 +70,18 @@ class Archiver:
         *,
         stopping: asyncio.Event,
         batch_age_s: float,
+        tables: Tables = TABLES,
     ) -> None:
         sink = settings.sink
         self._reader = reader
         self._pool = pool
-        self._writer = Writer(sink.group_id)
+        self._writer = Writer(sink.group_id, tables)
         self._rejections = RejectionSender(publisher, physical(settings.kafka.topic_prefix, "rejections"))
         self._eraser = eraser
         self._storm = StormDetector(sink.storm_inputs, sink.storm_share)
         self._stopping = stopping
         self._group_id = sink.group_id
-        self._contents = contents(settings)
+        self._contents = contents(settings, tables)
         self._batch_events = sink.batch_events
         self._batch_age_s = batch_age_s
         self._drain_s = sink.drain_s
@@ -152,7 +156,7 @@ class Archiver:
             self._batch = Batch(self._reader.generation)
         return self._batch
 
-    async def _write(self, batch: Batch, refused: Mapping[TopicPartition, list[int]]) -> Written | None:
+    async def _write(self, batch: Batch, refused: Mapping[TopicPartition, list[int]]) -> dict[str, int] | None:
         """Write a batch; None where it is to be tried again, without what was taken out of it."""
         try:
             await self._patiently(self._eraser.leave_out(batch))
@@ -236,13 +240,13 @@ class Archiver:
             if held_s:
                 self._reader.resume()
 
-    def _count(self, batch: Batch, written: Written, began_s: float) -> None:
+    def _count(self, batch: Batch, written: Mapping[str, int], began_s: float) -> None:
         offsets = {tp: advance.following for tp, advance in batch.advances.items()}
         self.committed.update(offsets)
         self._untold.update(offsets)
         metrics.BATCHES.inc()
-        metrics.ARCHIVED.inc(written.events)
-        metrics.SIGHTINGS.inc(batch.pairs)
+        metrics.ARCHIVED.inc(written.get(EVENTS.topic, 0))
+        metrics.SIGHTINGS.inc(batch.rows[SIGHTINGS.topic])
         metrics.BATCH_SECONDS.observe(time.monotonic() - began_s)
         if batch.oldest_seen_ms is not None:
             metrics.END_TO_END_SECONDS.observe(max(0.0, time.time() - batch.oldest_seen_ms / 1000))

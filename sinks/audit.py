@@ -1,21 +1,25 @@
 """Audits the archive: each event is made again from its row, its id, signature and all derived columns are checked.
 
-Several connections share one snapshot and take pieces of partitions from one list, in the order in which they lie on
-disk. Rows are checked in threads; memory does not grow with the archive.
+So are the rows of other tables that follow from it. Several connections share one snapshot and take pieces of
+partitions from one list, in the order in which they lie on disk. Rows are checked in threads; memory does not grow with
+the archive.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from core.archive.connection import Connection, Pool
 from core.archive.months import Month, hold_archive, months
 from core.archive.rows import COLUMN_LIST, EventRow
+from sinks.audit_projections import wrong_rows
 from sinks.audit_report import AuditReport, Scope
 from sinks.audit_row import audit_rows, audit_sighting, refine_created_at
+from sinks.tables import TABLES, Tables, projection
+from sinks.tables.projection import Projection
 
 # Rows in memory at once for each job: an event is at most about a megabyte, so these are at most as many megabytes.
 _PREFETCH = 64
@@ -39,7 +43,9 @@ class _Piece(NamedTuple):
     pages: tuple[int, int] | None
 
 
-async def audit(pool: Pool, scope: Scope, *, jobs: int, progress: Progress | None = None) -> AuditReport:
+async def audit(
+    pool: Pool, scope: Scope, *, jobs: int, progress: Progress | None = None, tables: Tables = TABLES
+) -> AuditReport:
     """Audit the archive of one moment.
 
     Args:
@@ -47,11 +53,12 @@ async def audit(pool: Pool, scope: Scope, *, jobs: int, progress: Progress | Non
         scope: what to audit.
         jobs: connections that read at once, and threads that check.
         progress: called with the growing report.
+        tables: of the archive.
     """
     async with pool.acquire() as lead, lead.transaction(isolation="repeatable_read", readonly=True):
         await hold_archive(lead)
         snapshot = await lead.fetchval("SELECT pg_export_snapshot()")
-        run = _Audit(scope, progress)
+        run = _Audit(scope, progress, tables.projections)
         await run.plan(lead)
         try:
             async with asyncio.TaskGroup() as group:
@@ -66,10 +73,11 @@ async def audit(pool: Pool, scope: Scope, *, jobs: int, progress: Progress | Non
 class _Audit:
     """One run: what is left to read, and what was found."""
 
-    def __init__(self, scope: Scope, progress: Progress | None) -> None:
+    def __init__(self, scope: Scope, progress: Progress | None, projections: Sequence[Projection]) -> None:
         self.report = AuditReport(orphans=0 if scope.sample is None else None)
         self._scope = scope
         self._progress = progress
+        self._projections = projections
         self._pieces: Iterator[_Piece] = iter(())
         self._relays: frozenset[int] = frozenset()
         self._undecided: dict[str, EventRow] = {}
@@ -116,14 +124,29 @@ class _Audit:
         where = " AND ".join(conditions) or "TRUE"
         query = f'SELECT {COLUMN_LIST} FROM "{piece.month.partition}" AS part WHERE {where}'  # noqa: S608 - numbers
         cursor = await connection.cursor(query)
-        while rows := await cursor.fetch(_PREFETCH):
-            for bad in await asyncio.to_thread(audit_rows, [tuple(row) for row in rows]):
+        picked: list[EventRow] = []
+        while fetched := await cursor.fetch(_PREFETCH):
+            rows = [EventRow(*row) for row in fetched]
+            altered = await asyncio.to_thread(audit_rows, rows)
+            for bad in altered:
                 self.report.add("events", piece.month.name, bad.row.id, bad.wrongs)
                 several = any("created_at" in wrong.columns and len(wrong.columns) > 1 for wrong in bad.wrongs)
                 if several and len(self._undecided) < _REFINED:
                     self._undecided[bad.row.id.hex()] = bad.row
+            # What follows from a row that was altered cannot be told.
+            wrong_ids = {bad.row.id for bad in altered}
+            picked += [row for row in projection.picked(self._projections, rows) if row.id not in wrong_ids]
+            if len(picked) >= _PREFETCH:
+                await self._follow(connection, piece, picked)
+                picked.clear()
             self.report.events += len(rows)
             self._told()
+        await self._follow(connection, piece, picked)
+
+    async def _follow(self, connection: Connection, piece: _Piece, rows: Sequence[EventRow]) -> None:
+        """Audit what must follow from events that are right."""
+        for wrong in await wrong_rows(connection, self._projections, rows):
+            self.report.add(wrong.table, piece.month.name, wrong.event_id, [wrong.wrong])
 
     async def _sightings(self, connection: Connection, piece: _Piece) -> None:
         where = " AND ".join([*self._times("part"), *self._sampled("event")]) or "TRUE"

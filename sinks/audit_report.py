@@ -17,7 +17,7 @@ class Finding(NamedTuple):
     """A row that was altered.
 
     Attributes:
-        table: `events` or `sightings`.
+        table: `events`, `sightings`, or one of what follows from events; then `id` is that of the event.
         month: the partition that it lies in, as `2026-11`.
         id: 64 hex digits.
         columns: the altered one; several: one of these at least, and no more can be told.

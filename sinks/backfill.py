@@ -1,19 +1,23 @@
-"""Searches events that were archived before migration 4 for what they say about others (`sinks.tables.projection`).
+"""Searches events that are archived already for the rows of a table that is new (`sinks.tables.projection`).
 
 By the same code as new ones, in steps of a bounded number of rows, each with how far it came: a search that was
-interrupted goes on from there.
+interrupted goes on from there. The migration of such a table has it begin:
+
+    DELETE FROM unread_requests;
+    INSERT INTO unread_requests SELECT -1, '' WHERE EXISTS (SELECT FROM events);
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from core.archive.connection import Connection
 from core.archive.rows import COLUMN_LIST
-from sinks.tables.projection import SPEAKING, derive, write
+from sinks.tables.projection import Projection, derive, picked_in_sql, write
 
-# About a second of reading: as much as an interruption may cost.
-_ROWS = 50_000
+STEP_ROWS = 50_000
+"""About a second of reading: as much as an interruption may cost."""
 # Picked rows in memory at once: each is at most about a megabyte.
 _AT_A_TIME = 64
 
@@ -25,30 +29,33 @@ ORDER BY created_at, id OFFSET $3 LIMIT 1
 _PICK = f"""
 SELECT {COLUMN_LIST} FROM events
 WHERE created_at >= $1 AND (created_at, id) > ($1, $2) AND created_at <= $3 AND (created_at, id) <= ($3, $4)
-    AND ({SPEAKING})
+    AND ({{picked}})
 """  # noqa: S608 - the names are ours
 _LAST = "SELECT created_at, id FROM events ORDER BY created_at DESC, id DESC LIMIT 1"
 _MOVE = "UPDATE unread_requests SET created_at = $1, id = $2"
 _DONE = "DELETE FROM unread_requests"
 
 
-async def search_old_events(connection: Connection) -> None:
-    """Return when every row of before has been searched."""
+async def backfill(connection: Connection, projections: Sequence[Projection], step_rows: int = STEP_ROWS) -> None:
+    """Return when every row of before has been searched, for all tables: what is there already is left alone."""
     while position := await connection.fetchrow(_POSITION):
         async with connection.transaction():
-            await _step(connection, tuple(position))
+            await _step(connection, projections, tuple(position), step_rows)
 
 
-async def _step(connection: Connection, since: tuple[Any, ...]) -> None:
-    end = await connection.fetchrow(_END, *since, _ROWS - 1)
+async def _step(
+    connection: Connection, projections: Sequence[Projection], since: tuple[Any, ...], step_rows: int
+) -> None:
+    end = await connection.fetchrow(_END, *since, step_rows - 1)
     if until := end or await connection.fetchrow(_LAST):
-        picked: list[tuple[Any, ...]] = []
-        async for row in connection.cursor(_PICK, *since, *until, prefetch=_AT_A_TIME):
-            picked.append(tuple(row))
-            if len(picked) == _AT_A_TIME:
-                await write(connection, derive(picked))
-                picked.clear()
-        await write(connection, derive(picked))
+        pick = _PICK.format(picked=picked_in_sql(projections))
+        rows: list[tuple[Any, ...]] = []
+        async for row in connection.cursor(pick, *since, *until, prefetch=_AT_A_TIME):
+            rows.append(tuple(row))
+            if len(rows) == _AT_A_TIME:
+                await write(connection, projections, derive(projections, rows))
+                rows.clear()
+        await write(connection, projections, derive(projections, rows))
     if end is None:
         await connection.execute(_DONE)
     else:

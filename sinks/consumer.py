@@ -16,8 +16,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from core import metrics
-from sinks.batch import Record
 from sinks.offsets import PositionError, StoredOffset, TopicIdentity, remedy
+from sinks.tables.topic_table import Record
 from sinks.topic_identity import identify
 
 _log = logging.getLogger(__name__)

@@ -22,14 +22,15 @@ from core.archive.rows import DamagedRowError
 from core.parent import die_with_parent
 from core.settings import Settings
 from schemas.digest import ArchiveDigest, Digest
-from sinks.tables.digest_table import ARCHIVE, STATE, DigestTable, month_of
+from sinks.tables import TABLES, Tables
+from sinks.tables.digest_table import DigestTable, month_of
+from sinks.tables.events import EVENTS
+from sinks.tables.sightings import SIGHTINGS
 
 # Rows in memory at once: an event is at most about a megabyte, so these are at most as many megabytes.
 _PREFETCH = 64
 # Rows named in an error: enough to look at, and still a readable message.
 _NAMED = 10
-
-_TABLES = {table.name: table for table in (*ARCHIVE, *STATE)}
 
 
 class Mismatch(NamedTuple):
@@ -63,7 +64,7 @@ class Digests(NamedTuple):
 class _Part(NamedTuple):
     """A table, or a month of one: `condition` is SQL, empty for all of it."""
 
-    table: str
+    table: DigestTable
     condition: str
 
 
@@ -86,12 +87,12 @@ async def archive_digest(pool: Pool) -> Digest:
     """
     result = _Result()
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        for name in ("events", "sightings"):
-            await _read(connection, _Part(name, ""), result)
+        for table in (*EVENTS.digests, *SIGHTINGS.digests):
+            await _read(connection, _Part(table, ""), result)
     return _checked(result).digest()
 
 
-async def digests(settings: Settings, jobs: int) -> Digests:
+async def digests(settings: Settings, jobs: int, tables: Tables = TABLES) -> Digests:
     """Compute the digest of every table of an archive, as of one moment, with so many processes.
 
     Raises DigestError as `archive_digest` does, ArchiveReplacedError where the schema is switched
@@ -101,27 +102,27 @@ async def digests(settings: Settings, jobs: int) -> Digests:
         if jobs == 1:
             await hold_archive(connection)
             result = _Result()
-            for part in await _parts(connection):
+            for part in await _parts(connection, tables):
                 await _read(connection, part, result)
         else:
-            result = await _side_by_side(connection, settings, await _parts(connection), jobs)
+            result = await _side_by_side(connection, settings, await _parts(connection, tables), jobs)
     whole = _checked(result)
-    names = {table.name for table in STATE}
+    names = {table.name for table in tables.state}
     return Digests(
         ArchiveDigest({name: tallies for name, tallies in whole.tallies.items() if name not in names}),
         ArchiveDigest({name: tallies for name, tallies in whole.tallies.items() if name in names}),
     )
 
 
-async def _parts(connection: Connection) -> list[_Part]:
+async def _parts(connection: Connection, tables: Tables) -> list[_Part]:
     """Every table once, those with partitions by month; the largest come first, so that no process ends long after."""
     sized: list[tuple[int, _Part]] = []
-    for table in _TABLES.values():
+    for table in (*tables.archive, *tables.state):
         if table.is_partitioned:
             found = await months(connection, table.name)
-            sized += [(month.estimate, _Part(table.name, month.where(table.name))) for month in found]
+            sized += [(month.estimate, _Part(table, month.where(table.name))) for month in found]
         else:
-            sized.append((0, _Part(table.name, "")))
+            sized.append((0, _Part(table, "")))
     return [part for _, part in sorted(sized, key=lambda each: each[0], reverse=True)]
 
 
@@ -164,7 +165,7 @@ def _work(options: dict[str, Any], snapshot: str, archive: int, part: _Part) -> 
 
 
 async def _read(connection: Connection, part: _Part, result: _Result) -> None:
-    table = _TABLES[part.table]
+    table = part.table
     query = f"{table.query} WHERE {part.condition}" if part.condition else table.query
     add = result.digest.tally
     async for row in connection.cursor(query, prefetch=_PREFETCH):

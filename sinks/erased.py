@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from core.archive.connection import Connection
 from schemas.erasure import Cause
+from sinks.tables.event_key import same_event
+from sinks.tables.events import EVENTS
+from sinks.tables.topic_table import AnyTopicTable
 
 
 class Found(NamedTuple):
@@ -56,7 +59,7 @@ SELECT EXISTS (SELECT FROM erased_ids) AS about_ids,
 
 _ERASED = "SELECT id FROM erased_ids WHERE id = ANY ($1::bytea[])"
 _ERASED_IN_BATCH = "SELECT id FROM batch_events AS event WHERE EXISTS (SELECT FROM erased_ids WHERE id = event.id)"
-_LEAVE_OUT_SIGHTINGS = "DELETE FROM batch_sightings AS sighting USING erased_ids WHERE erased_ids.id = sighting.id"
+_LEAVE_OUT = "DELETE FROM {staging} AS stored USING erased_ids AS event WHERE {same_event}"
 
 # What each rule covers is told by `schemas.erasure.Erasures.covers`; a test holds that both say the same.
 _FOUND_IN_BATCH = """
@@ -92,11 +95,15 @@ async def erased_among(connection: Connection, ids: Iterable[bytes]) -> set[byte
     return {row["id"] for row in await connection.fetch(_ERASED, list(ids))}
 
 
-async def check_batch(connection: Connection) -> None:
-    """Leave out of `batch_sightings` what is erased. Raises ErasedError where `batch_events` holds an erased event.
+async def check_batch(connection: Connection, tables: Iterable[AnyTopicTable]) -> None:
+    """Leave out what is erased of other tables than `events`. Raises ErasedError where `batch_events` holds such.
 
     Shares the lock to the end of the transaction, so no rule can be applied before its rows are there. What is derived
     from the batch's events must have been written: that is where the tags of some are looked up.
+
+    Args:
+        connection: with the transaction of a batch.
+        tables: that the batch has rows for; the temporary tables of others are empty.
     """
     # A statement of its own: the next one sees what was committed while this one waited.
     await connection.execute(_SHARE_LOCK)
@@ -106,7 +113,10 @@ async def check_batch(connection: Connection) -> None:
     found: list[Found] = []
     if has_rules["about_ids"]:
         ids = [row["id"] for row in await connection.fetch(_ERASED_IN_BATCH)]
-        await connection.execute(_LEAVE_OUT_SIGHTINGS)
+        for table in tables:
+            if table.prepare is not None and table.of_event is not None and table.topic != EVENTS.topic:
+                by_id = same_event(table.of_event[-1:])
+                await connection.execute(_LEAVE_OUT.format(staging=table.staging, same_event=by_id))
     if has_rules["about_others"]:
         rows = await connection.fetch(_FOUND_IN_BATCH)
         found = [Found(row["created_at"], row["id"], Cause(row["cause"])) for row in rows]

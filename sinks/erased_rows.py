@@ -7,19 +7,18 @@ from collections.abc import Mapping, Sequence
 from core.archive.connection import Connection
 from schemas.lookup import key_prefix
 from sinks.erased import LOCK
+from sinks.tables import TABLES, Tables
+from sinks.tables.event_key import same_event
 
 _NEW_IDS = """
 SELECT id FROM unnest($1::bytea[]) AS rule (id)
 WHERE NOT EXISTS (SELECT FROM erased_ids AS applied WHERE applied.id = rule.id AND NOT applied.sightings_left)
 """
 _DATES = "SELECT created_at, id FROM events WHERE id_prefix = ANY ($1::bigint[]) AND id = ANY ($2::bytea[])"
-_BY_KEY = (
-    "DELETE FROM {table} AS stored USING unnest($1::bigint[], $2::bytea[]) AS gone (created_at, id) "
-    "WHERE stored.created_at = gone.created_at AND stored.id = gone.id"
+# Where nobody knows the time of an event, it is in no table by its key.
+_DELETE = (
+    "DELETE FROM {table} AS stored USING unnest($1::bigint[], $2::bytea[]) AS event (created_at, id) WHERE {same_event}"
 )
-_BY_REQUEST = "DELETE FROM {table} WHERE request_id = ANY ($1::bytea[])"
-_TABLES_BY_KEY = ("events", "sightings", "expirations", "nul_tags")
-_TABLES_BY_REQUEST = ("deletions_by_id", "deletions_by_address", "vanish_requests")
 _STORE_IDS = """
 INSERT INTO erased_ids (id, sightings_left)
 SELECT id, dateless AND EXISTS (SELECT FROM sightings) FROM unnest($1::bytea[], $2::boolean[]) AS gone (id, dateless)
@@ -37,13 +36,14 @@ async def new_ids(connection: Connection, ids: Sequence[bytes]) -> set[bytes]:
     return {row["id"] for row in await connection.fetch(_NEW_IDS, ids)}
 
 
-async def erase_ids(connection: Connection, dates: Mapping[bytes, int | None]) -> None:
+async def erase_ids(connection: Connection, dates: Mapping[bytes, int | None], tables: Tables = TABLES) -> None:
     """Delete events and all that was derived from them or is known of them, and remember their ids as erased.
 
     Args:
         connection: to the archive.
         dates: of each id its `created_at`, where that is told; the row of an event says it better. Sightings of ids
             without either are left to `erase_sightings`.
+        tables: of the archive.
     """
     ids = list(dates)
     async with connection.transaction():
@@ -51,10 +51,9 @@ async def erase_ids(connection: Connection, dates: Mapping[bytes, int | None]) -
         stored = await connection.fetch(_DATES, [key_prefix(each) for each in ids], ids)
         known = {each: date for each, date in dates.items() if date is not None}
         known |= {row["id"]: row["created_at"] for row in stored}
-        for table in _TABLES_BY_KEY:
-            await connection.execute(_BY_KEY.format(table=table), list(known.values()), list(known))
-        for table in _TABLES_BY_REQUEST:
-            await connection.execute(_BY_REQUEST.format(table=table), ids)
+        times = [known.get(each) for each in ids]
+        for table, of_event in tables.of_events():
+            await connection.execute(_DELETE.format(table=table, same_event=same_event(of_event)), times, ids)
         await connection.execute(_STORE_IDS, ids, [each not in known for each in ids])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ from sinks.batch import Batch
 from sinks.erased import Found, erased_among
 from sinks.erased_rows import erase_ids, erase_sightings, expired, new_ids
 from sinks.erasure_rules import Rules, find, new_rules, store_if_done
+from sinks.tables import TABLES, Tables
 
 T = TypeVar("T")
 
@@ -71,8 +72,9 @@ class ErasureSender:
 class Eraser:
     """Applies rules to one archive. Any number of processes may do so at once: each step may be repeated."""
 
-    def __init__(self, pool: Pool, sender: ErasureSender) -> None:
+    def __init__(self, pool: Pool, sender: ErasureSender, tables: Tables = TABLES) -> None:
         self._pool = pool
+        self._tables = tables
         self._sender = sender
         self._has_rules = False
 
@@ -85,7 +87,7 @@ class Eraser:
             # A rule with a date was announced behind its tombstone.
             await self._sender.send_tombstones(each for each in new if dates[each] is None)
             for ids in _parts(list(new)):
-                await with_connection(self._pool, partial(erase_ids, dates={each: dates[each] for each in ids}))
+                await self._erase({each: dates[each] for each in ids})
             while await with_connection(self._pool, partial(erase_sightings, limit=_AT_A_TIME)):
                 pass
         for some in _parts(rules):
@@ -96,7 +98,7 @@ class Eraser:
         """Announce events and delete them."""
         self._has_rules = True
         await self._sender.announce(found)
-        await with_connection(self._pool, partial(erase_ids, dates={each.id: each.created_at for each in found}))
+        await self._erase({each.id: each.created_at for each in found})
         for each in found:
             metrics.ERASED_ROWS.labels(each.cause.value).inc()
 
@@ -104,8 +106,7 @@ class Eraser:
         """Take events whose ids are erased out of a batch, and have Kafka forget the records that were read."""
         if not self._has_rules:
             return
-        ids = {entry.event.id for entry in batch.entries if entry.event is not None}
-        if erased := await with_connection(self._pool, partial(erased_among, ids=ids)):
+        if erased := await with_connection(self._pool, partial(erased_among, ids=batch.event_ids())):
             await self._sender.send_tombstones(erased)
             metrics.REFUSED_ERASED.inc(batch.leave_out(erased))
 
@@ -117,6 +118,9 @@ class Eraser:
                 return
             await self.erase([Found(created_at, each, Cause.EXPIRATION) for created_at, each in keys])
 
+    async def _erase(self, dates: Mapping[bytes, int | None]) -> None:
+        await with_connection(self._pool, partial(erase_ids, dates=dates, tables=self._tables))
+
     async def _apply_rules(self, rules: Rules) -> None:
         done = False
         while not done:
@@ -127,14 +131,14 @@ class Eraser:
                 done = await with_connection(self._pool, partial(store_if_done, rules=rules))
 
 
-async def open_eraser(settings: Settings, pool: Pool, publisher: Publisher) -> Eraser:
+async def open_eraser(settings: Settings, pool: Pool, publisher: Publisher, tables: Tables = TABLES) -> Eraser:
     """An eraser for the archive that the pool leads to; waits until the topics are there."""
 
     async def target(name: str) -> tuple[str, int]:
         topic = physical(settings.kafka.topic_prefix, name)
         return topic, await publisher.partition_count(topic)
 
-    return Eraser(pool, ErasureSender(publisher, await target("events"), await target("erasures")))
+    return Eraser(pool, ErasureSender(publisher, await target("events"), await target("erasures")), tables)
 
 
 def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:

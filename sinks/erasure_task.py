@@ -11,7 +11,7 @@ from core.archive.connection import Connection, Pool, with_connection
 from core.erasures import ErasureFollower
 from core.settings import Settings
 from sinks.erasing import Eraser
-from sinks.tables.projection import set_own_urls
+from sinks.tables.vanish_requests import set_own_urls
 
 _log = logging.getLogger(__name__)
 

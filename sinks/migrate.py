@@ -19,7 +19,8 @@ from pydantic import SecretStr
 
 from core.archive.connection import Connection
 from sinks import roles
-from sinks.backfill import search_old_events
+from sinks.backfill import backfill
+from sinks.tables import TABLES, Tables
 
 MONTHS_AHEAD = 24
 """Partitions that the owner makes in advance: two years without anyone running `migrate`."""
@@ -95,6 +96,7 @@ async def migrate(
     known: Sequence[Migration] | None = None,
     as_of: datetime | None = None,
     passwords: Mapping[str, SecretStr] | None = None,
+    tables: Tables = TABLES,
 ) -> Migrated:
     """Make schema and roles, apply what is missing, and make the months ahead. Safe to repeat, and twice at once.
 
@@ -103,6 +105,7 @@ async def migrate(
         known: the migrations to apply; those of this version by default.
         as_of: the time from which months are counted; now by default.
         passwords: with which roles (`sinks.roles`) are to log in; the others are left as they are.
+        tables: that `known` makes, for which older events are searched.
 
     Raises MigrationError where an applied file has changed or is unknown to this version, or a role cannot be set up.
     """
@@ -116,7 +119,7 @@ async def migrate(
             await connection.execute(create_schema)
         granted = await roles.grant(connection)
         is_owner = granted.is_owners and await roles.act_as_owner(connection)
-        applied, months = await _bring_up(connection, known, as_of or datetime.now(UTC))
+        applied, months = await _bring_up(connection, known, as_of or datetime.now(UTC), tables)
         await connection.execute("RESET ROLE")
         if not is_owner:  # then nothing was granted on what has just been made
             granted = await roles.grant(connection)
@@ -148,12 +151,14 @@ async def months_ahead(connection: Connection) -> int:
     return months
 
 
-async def _bring_up(connection: Connection, known: Sequence[Migration], as_of: datetime) -> tuple[list[str], int]:
+async def _bring_up(
+    connection: Connection, known: Sequence[Migration], as_of: datetime, tables: Tables
+) -> tuple[list[str], int]:
     """Apply what is missing, and make the months ahead. Gives the names of the files and the number of months."""
     await connection.execute(_LEDGER)
     applied = [await _apply(connection, migration) for migration in await _missing(connection, known)]
     if await connection.fetchval(_TO_SEARCH):
-        await search_old_events(connection)
+        await backfill(connection, tables.projections)
     months = 0
     if await connection.fetchval("SELECT to_regproc('add_months_ahead') IS NOT NULL"):
         months = await connection.fetchval("SELECT add_months_ahead($1, $2)", MONTHS_AHEAD, as_of)

@@ -17,11 +17,11 @@ from core.service import Service
 from core.settings import Settings
 from core.waiting import brief
 from sinks.archiver import Archiver
-from sinks.batch import contents
 from sinks.consumer import GroupReader
 from sinks.erasing import open_eraser
 from sinks.erasure_task import ErasureTask
 from sinks.migrate import MONTHS_NEEDED, check_schema, months_ahead
+from sinks.tables import contents
 
 _log = logging.getLogger(__name__)
 

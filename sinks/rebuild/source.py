@@ -11,9 +11,9 @@ from aiokafka import TopicPartition
 from core import kafka
 from core.settings import Settings
 from schemas.topics import physical
-from sinks.batch import Content, contents
 from sinks.consumer import GroupReader
 from sinks.offsets import TopicIdentity
+from sinks.tables import TABLES, contents
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ async def first_offsets(
             await kafka.stop_client(client)
     for (name, number), offset in start.offsets.items():
         tp = TopicPartition(physical(settings.kafka.topic_prefix, name), number)
-        if tp not in found or name not in {content.value for content in Content}:
+        if tp not in found or name not in {table.topic for table in TABLES.topics}:
             raise ValueError(f"{name}/{number} is no partition that the sink reads")
         if not found[tp].beginning <= offset <= found[tp].end:
             raise ValueError(

@@ -21,6 +21,7 @@ from sinks.archiver import Archiver
 from sinks.consumer import Chunk, GroupReader
 from sinks.erasing import open_eraser
 from sinks.erasure_task import ErasureTask
+from sinks.tables import TABLES, Tables
 
 _log = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ async def fill(
     ends: Mapping[TopicPartition, int],
     ready: Callable[[], None],
     tell: Callable[[Report], None],
+    tables: Tables = TABLES,
 ) -> None:
     """Read partitions to their ends; `ready` is called, and may block, before the first record."""
     async with AsyncExitStack() as closing:
@@ -106,7 +108,7 @@ async def fill(
         closing.push_async_callback(publisher.close)
         client = await kafka.consumer(settings, auto_offset_reset="none", fetch_max_wait_ms=kafka.FETCH_MAX_WAIT_MS)
         closing.push_async_callback(kafka.stop_client, client)
-        eraser = await open_eraser(settings, pool, publisher)
+        eraser = await open_eraser(settings, pool, publisher, tables)
         erasing = ErasureTask(settings, pool, eraser)
         closing.push_async_callback(erasing.close)
         await erasing.start()
@@ -114,7 +116,14 @@ async def fill(
         reader = PartitionReader(settings.sink.group_id, ends)
         reader.attach(client)
         archiver = Archiver(
-            settings, reader, pool, publisher, eraser, stopping=asyncio.Event(), batch_age_s=_BATCH_AGE_S
+            settings,
+            reader,
+            pool,
+            publisher,
+            eraser,
+            stopping=asyncio.Event(),
+            batch_age_s=_BATCH_AGE_S,
+            tables=tables,
         )
         garbage.settle()
         ready()

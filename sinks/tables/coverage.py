@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 
 from core.archive.connection import Connection
 from schemas.coverage import Coverage, FilterCoverage
+from sinks.relays import check_url
 from sinks.tables.coverage_values import FAR_S, facts_json, gap_row, second, wire_json
+from sinks.tables.digest_table import DigestTable, all_values
+from sinks.tables.topic_table import Decoded, Record, RelayNumbers, TopicTable
 
 # Rows in the order of their key, so that two instances wait for each other instead of deadlocking.
 _TAKE = """
@@ -95,7 +98,7 @@ def decode(key: bytes | None, value: bytes | None, timestamp_ms: int) -> Change:
     return Change(relay, coverage, coverage.updated_at_ms)
 
 
-async def write(connection: Connection, changes: Iterable[Change], relay_ids: Mapping[str, int]) -> int:
+async def write(connection: Connection, changes: Iterable[Change], relay_ids: RelayNumbers) -> int:
     """Bring the rows of relays up to the newest of their records, inside a transaction; how many relays that changed.
 
     Args:
@@ -149,9 +152,41 @@ async def _write_sets(connection: Connection, ids: list[int], sets: Mapping[_Set
         await connection.execute(add, numbers, *_columns(rows, width))
 
 
+def _decode(record: Record) -> Decoded[Change]:
+    change = decode(record.key, record.value, record.timestamp)
+    check_url(change.relay)
+    return Decoded(change)
+
+
+def _relays(change: Change) -> tuple[str]:
+    return (change.relay,)
+
+
 def _age(change: Change) -> tuple[int, bool]:
     return change.at_ms, change.coverage is None
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
     return [[row[place] for row in rows] for place in range(width)]
+
+
+COVERAGE = TopicTable(
+    topic="coverage",
+    holds="what was read of a relay: `coverage_relays`, `coverage_filters`, `coverage_ranges`, `coverage_gaps`",
+    decode=_decode,
+    write=write,
+    relays=_relays,
+    digests=(
+        DigestTable(
+            "coverage", "SELECT relay, filter, identity, cursor_s, read::text FROM coverage", all_values, is_state=True
+        ),
+        DigestTable(
+            "coverage_gaps",
+            """SELECT relays.url, filters.filter, filters.identity, since_s, until_s, reason
+            FROM coverage_gaps JOIN coverage_filters AS filters USING (set_id)
+            JOIN relays ON relays.id = filters.relay_id""",
+            all_values,
+            is_state=True,
+        ),
+    ),
+)

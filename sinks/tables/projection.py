@@ -1,97 +1,111 @@
-"""What events say about others or their own end, as rows of their own: deletions, requests to vanish, expirations.
+"""Keyed rows that follow from an event alone: derived from the event itself, and written by its transaction.
 
-Derived from the event itself and written by the transaction that inserts it, again and again without harm. Whether an
-event is deleted, vanished or expired is decided where it is read: the view `event_flags`.
+Facts that travel beside an event are capped, so they are no source. A row is written again and again without harm,
+deleted with its event, and found anew from stored events by `sinks.backfill`. What it means for other events is decided
+where it is read: the view `event_flags`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
 from core.archive.connection import Connection
 from core.archive.rows import EventRow, event_from_row
-from schemas.deletion import address_sha256, deletion_targets, recipients, vanish_relays
 from schemas.event import Event
-from schemas.facts import address_of, expiration
-from schemas.kinds import DELETION_KIND, VANISH_KIND
+from sinks.tables.digest_table import DigestTable, whole_rows
 
-_REQUESTS = frozenset({DELETION_KIND, VANISH_KIND})
-
-SPEAKING = "kind IN (5, 62) OR raw IS NOT NULL OR tags @> '[[\"expiration\"]]'"
-"""The rows of `events` that `speaking` would pick, and a few more: a condition in SQL."""
+Row: TypeAlias = tuple[Any, ...]
+Derived: TypeAlias = Mapping[str, Sequence[Row]]
+"""Rows by the table that they belong to, each in the order of its columns."""
 
 
-class Derived(NamedTuple):
-    """Rows by the table that they belong to, each in the order of its columns."""
+class Source(NamedTuple):
+    """Which events may give rows, told without parsing their tags; a few more may be.
 
-    deletions_by_id: list[tuple[bytes, int, bytes, bytes]]
-    deletions_by_address: list[tuple[bytes, int, bytes]]
-    vanish_requests: list[tuple[bytes, int, bytes, list[str]]]
-    expirations: list[tuple[int, bytes, int]]
-    nul_tags: list[tuple[int, bytes, bytes | None, list[bytes]]]
+    Attributes:
+        kinds: of events.
+        tag: the name of a tag that they have; a plain word.
 
+    Events that are kept as bytes (`raw`) are always among them: their tags cannot be looked into.
+    """
 
-_INSERT = {
-    "deletions_by_id": "INSERT INTO deletions_by_id (target_id, requested_at, request_id, pubkey) "
-    "VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-    "deletions_by_address": "INSERT INTO deletions_by_address (address_sha256, requested_at, request_id) "
-    "VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-    "vanish_requests": "INSERT INTO vanish_requests (pubkey, requested_at, request_id, relays) "
-    "VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-    "expirations": "INSERT INTO expirations (created_at, id, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-    "nul_tags": "INSERT INTO nul_tags (created_at, id, address_sha256, recipients) "
-    "VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-}
-
-_SET_OWN_URLS = """
-WITH gone AS (DELETE FROM own_urls WHERE url <> ALL ($1::text[]))
-INSERT INTO own_urls SELECT DISTINCT unnest($1::text[]) ON CONFLICT DO NOTHING
-"""
+    kinds: frozenset[int] = frozenset()
+    tag: str | None = None
 
 
-def speaking(rows: Iterable[EventRow]) -> list[EventRow]:
+@dataclass(frozen=True)
+class Projection:
+    """A table of such rows.
+
+    Attributes:
+        name: of the table. Its migration ends with the statements of `sinks.backfill` that have older events searched.
+        holds: one sentence on a row, for the reference in `docs/archive.md`.
+        columns: of the rows that `derive` gives; the digest covers all of them.
+        of_event: those that name the event a row is of (`sinks.tables.event_key`), the id last.
+        dated_by: the column with a time (Unix seconds), whose month a row belongs to in the digest.
+        source: which events are looked into.
+        derive: what an event and its row give, nothing for most; the same event always gives the same rows.
+    """
+
+    name: str
+    holds: str
+    columns: tuple[str, ...]
+    of_event: tuple[str, ...]
+    dated_by: str
+    source: Source
+    derive: Callable[[EventRow, Event], Iterable[Row]]
+
+    @property
+    def insert(self) -> str:
+        """The statement that inserts a row, if it is not there."""
+        places = ", ".join(f"${number}" for number in range(1, len(self.columns) + 1))
+        return f"INSERT INTO {self.name} ({', '.join(self.columns)}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608
+
+    @property
+    def digest(self) -> DigestTable:
+        """What the digest covers of it."""
+        return whole_rows(self.name, self.columns, self.dated_by)
+
+
+def picked(projections: Iterable[Projection], rows: Sequence[EventRow]) -> list[EventRow]:
     """The rows from which anything may be derived: a few in a hundred, found without parsing their tags."""
-    return [row for row in rows if row.kind in _REQUESTS or (tags := row.tags) is None or '"expiration"' in tags]
+    sources = [projection.source for projection in projections]
+    kinds = frozenset().union(*(source.kinds for source in sources))
+    found = [row for row in rows if row.kind in kinds or row.tags is None]
+    for word in {f'"{source.tag}"' for source in sources if source.tag}:
+        found += [row for row in rows if (tags := row.tags) is not None and word in tags]
+    return list({row.id: row for row in found}.values())
 
 
-def derive(rows: Iterable[Sequence[Any]]) -> Derived:
-    """What rows of `events` say, from the events themselves: facts that travel beside them are capped.
+def picked_in_sql(projections: Iterable[Projection]) -> str:
+    """The condition in SQL on `events` that picks the same rows, and a few more."""
+    conditions = {"raw IS NOT NULL": None}
+    for source in (projection.source for projection in projections):
+        conditions |= {f"kind = {kind}": None for kind in sorted(source.kinds)}
+        if source.tag:
+            conditions[f"tags @> '[[\"{source.tag}\"]]'"] = None
+    return " OR ".join(conditions)
+
+
+def derive(projections: Sequence[Projection], rows: Iterable[Sequence[Any]]) -> Derived:
+    """What rows of `events`, values in the order of `EVENT_COLUMNS`, give.
 
     Raises `schemas.event.EventError` (a ValueError) where `raw` of a row is not an event.
     """
-    derived = Derived([], [], [], [], [])
+    derived: dict[str, list[Row]] = {projection.name: [] for projection in projections}
     for row in rows:
         stored = EventRow(*row)
-        _add(derived, stored, event_from_row(stored))
+        event = event_from_row(stored)
+        for projection in projections:
+            derived[projection.name].extend(projection.derive(stored, event))
     return derived
 
 
-async def write(connection: Connection, derived: Derived) -> None:
+async def write(connection: Connection, projections: Iterable[Projection], derived: Derived) -> None:
     """Insert what is not there yet, inside the transaction of the events that it came from."""
-    for table, rows in derived._asdict().items():
-        if rows:
+    for projection in projections:
+        if rows := derived[projection.name]:
             # In one order, so that two instances wait for each other instead of deadlocking.
-            await connection.executemany(_INSERT[table], sorted(rows))
-
-
-async def set_own_urls(connection: Connection, urls: Iterable[str]) -> None:
-    """Tell the database under which relay URLs (normalised) a request to vanish means this archive."""
-    await connection.execute(_SET_OWN_URLS, list(urls))
-
-
-def _add(derived: Derived, row: EventRow, event: Event) -> None:
-    if event.kind == DELETION_KIND:
-        ids, addresses = deletion_targets(event)
-        derived.deletions_by_id.extend((bytes.fromhex(each), row.created_at, row.id, row.pubkey) for each in ids)
-        derived.deletions_by_address.extend((address_sha256(each), row.created_at, row.id) for each in addresses)
-    elif event.kind == VANISH_KIND:
-        # PostgreSQL's text cannot hold U+0000, and no relay's URL does.
-        relays = [relay for relay in vanish_relays(event) if "\0" not in relay]
-        derived.vanish_requests.append((row.pubkey, row.created_at, row.id, relays))
-    if (expires_at := expiration(event)) is not None:
-        derived.expirations.append((row.created_at, row.id, expires_at))
-    if row.raw is not None:
-        address = address_of(event)
-        hashed = None if address is None else address_sha256(address)
-        derived.nul_tags.append((row.created_at, row.id, hashed, recipients(event)))
+            await connection.executemany(projection.insert, sorted(rows))

@@ -29,10 +29,12 @@ from core.topics import create_topics
 from deploy.embedded.stack import ensure_servers
 from schemas.event import Event
 from schemas.event_id import IdForm
-from sinks import writer
 from sinks.binary_copy import copy_events
 from sinks.migrate import migrate
 from sinks.rows import event_row
+from sinks.tables import TABLES
+from sinks.tables.events import INSERT
+from sinks.writer import preparation
 from tests.broker.sinks.material import event, eventually, feed, running_sink
 
 EVENTS = 50_000
@@ -69,7 +71,7 @@ def usual_event(number: int) -> Event:
 async def by_copy(connection: Connection, rows: list[EventRow]) -> object:
     """The way in use: binary COPY to a temporary table, then INSERT … SELECT."""
     await copy_events(connection, sorted(rows))
-    return await connection.execute(writer._INSERT_EVENTS)
+    return await connection.execute(INSERT)
 
 
 async def by_unnest(connection: Connection, rows: list[EventRow]) -> object:
@@ -87,7 +89,7 @@ async def by_text(connection: Connection, rows: list[EventRow]) -> object:
         yield "".join(_text(row) for row in rows).encode()
 
     await connection.copy_to_table("batch_events", source=source(), columns=EVENT_COLUMNS, format="text")
-    return await connection.execute(writer._INSERT_EVENTS)
+    return await connection.execute(INSERT)
 
 
 def _array(numbers: Sequence[int]) -> str:
@@ -132,7 +134,7 @@ async def _cost(connection: Connection, way: Way, rows: list[EventRow]) -> tuple
     ours_s, servers_s = time.process_time(), await _server_cpu_s(connection)
     for first in range(0, len(rows), BATCH):
         async with connection.transaction():
-            await connection.execute(writer._PREPARE)
+            await connection.execute(preparation(TABLES))
             await way(connection, rows[first : first + BATCH])
     ours_s, servers_s = time.process_time() - ours_s, await _server_cpu_s(connection) - servers_s
     return ours_s / len(rows) * 1e6, servers_s / len(rows) * 1e6

@@ -17,7 +17,7 @@ from schemas.event_id import IdForm, id_form, serialize
 from schemas.signature import public_key, sign
 from sinks.migrate import migrate
 from sinks.rows import event_row
-from sinks.tables import projection as deletions
+from sinks.tables import TABLES, projection
 from tests.broker.sinks.conftest import fresh_database
 
 if TYPE_CHECKING:
@@ -85,7 +85,9 @@ async def fill(
         assert form is not None
         rows.append(event_row(event, encode_event(event), form))
     await connection.copy_records_to_table("events", records=sorted(rows), columns=EVENT_COLUMNS)
-    await deletions.write(connection, deletions.derive(deletions.speaking(rows)))
+    projections = TABLES.projections
+    derived = projection.derive(projections, projection.picked(projections, rows))
+    await projection.write(connection, projections, derived)
     await connection.execute("INSERT INTO relays (url) SELECT unnest($1::text[])", RELAYS)
     numbers = {row["url"]: row["id"] for row in await connection.fetch("SELECT id, url FROM relays")}
     times = {event.id: event.created_at for event in events}

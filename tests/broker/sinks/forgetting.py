@@ -13,8 +13,12 @@ from schemas import event_record, sighting
 from schemas.event import Event, encode_event
 from schemas.event_id import compute_id
 from schemas.sighting import Sighting
-from sinks.batch import Batch, Content, Record
+from sinks.batch import Batch
 from sinks.offsets import TopicIdentity, begin_offsets
+from sinks.tables import TABLES, Tables
+from sinks.tables.events import EVENTS
+from sinks.tables.sightings import SIGHTINGS
+from sinks.tables.topic_table import AnyTopicTable, Record
 from sinks.writer import Writer
 
 KEYS = [f"{number:02x}" * 32 for number in (0xA1, 0xB2, 0xC3)]
@@ -24,7 +28,7 @@ SPAN_S = 12
 """So few seconds that equal times, and requests older than their targets, are common."""
 KINDS = (1, 1, 0, 10002, 30023, 30023, 1059, 1059, 5, 5, 5, 62)
 PLACES = ("", "x", "y", "x\0y", "x\ufffdy")
-EVENTS, SIGHTINGS = TopicPartition("events", 0), TopicPartition("sightings", 0)
+PARTITIONS = {table: TopicPartition(table.topic, 0) for table in (EVENTS, SIGHTINGS)}
 
 
 def made(rng: random.Random, kind: int, tags: list[list[str]], *, pubkey: str | None = None, at: int = -1) -> Event:
@@ -138,11 +142,11 @@ def _address(event: Event) -> list[str] | None:
 class Scribe:
     """Writes events and sightings as the sink does, batch by batch, without Kafka."""
 
-    def __init__(self, connection: Connection, group_id: str = "scribe") -> None:
+    def __init__(self, connection: Connection, group_id: str = "scribe", tables: Tables = TABLES) -> None:
         self._connection = connection
         self._group_id = group_id
-        self._writer = Writer(group_id)
-        self._next = {EVENTS: 0, SIGHTINGS: 0}
+        self._writer = Writer(group_id, tables)
+        self._next = dict.fromkeys(PARTITIONS.values(), 0)
 
     async def begin(self) -> None:
         """Store the first offsets."""
@@ -153,18 +157,19 @@ class Scribe:
         events = list(events)
         batch = Batch(1)
         values = [event_record.encode(encode_event(each), None, 1, {}) for each in events]
-        self._add(batch, EVENTS, values, Content.EVENTS)
+        self._add(batch, EVENTS, values)
         if relay is not None:
             seen = sighting.encode([Sighting(relay, 1, [(each.id, each.created_at) for each in events])])
-            self._add(batch, SIGHTINGS, [seen], Content.SIGHTINGS)
+            self._add(batch, SIGHTINGS, [seen])
         await self._writer.write(self._connection, batch)
         for tp, advance in batch.advances.items():
             self._next[tp] = advance.following
 
-    def _add(self, batch: Batch, tp: TopicPartition, values: Sequence[bytes], content: Content) -> None:
+    def _add(self, batch: Batch, table: AnyTopicTable, values: Sequence[bytes]) -> None:
+        tp = PARTITIONS[table]
         first = self._next[tp]
         records: list[Record] = [
             ConsumerRecord(tp.topic, tp.partition, first + n, n, 0, None, value, 0, 0, 0, ())
             for n, value in enumerate(values)
         ]
-        batch.add(tp, first, records, content)
+        batch.add(tp, first, records, table)

@@ -18,9 +18,9 @@ from schemas.facts import facts
 from schemas.partition import event_partition
 from schemas.sighting import Sighting
 from schemas.topics import physical
-from sinks.batch import contents
 from sinks.offsets import stored_offsets
 from sinks.service import SinkService
+from sinks.tables import contents
 
 START_S = 1_790_000_000
 SEEN_MS = 1_795_000_000_000

@@ -13,6 +13,7 @@ from schemas.event import encode_event
 from sinks.audit import audit
 from sinks.audit_report import AuditReport, Scope
 from sinks.sample import Sample
+from sinks.tables import TABLES
 from tests.broker.sinks.archived import RELAYS, SEEN_MS, START_S, archive, difficult, fill, signed, some_events
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ pytestmark = [pytest.mark.broker, pytest.mark.asyncio(loop_scope="module")]
 
 PLAIN = signed(START_S + 77, 1, [["t", "topic"], ["client", "x"]], "plain")
 NUL, DEL = difficult()[:2]
-EVENTS = [*some_events(200, seed=3), *difficult(), PLAIN]
+DELETION = signed(START_S + 78, 5, [["e", PLAIN.id], ["e", NUL.id], ["expiration", "9"]], "")
+EVENTS = [*some_events(200, seed=3), *difficult(), PLAIN, DELETION]
 SEEN = {event.id: dict.fromkeys(RELAYS[: 1 + place % 3], SEEN_MS) for place, event in enumerate(EVENTS)}
 DAY_S = 86_400
 
@@ -111,6 +113,29 @@ async def test_bytes_kept_for_an_event_that_needs_none_are_found(pool: Pool) -> 
         assert [(finding.id, finding.columns) for finding in report.findings] == [(PLAIN.id, ("raw",))]
         await connection.execute("DELETE FROM events WHERE id = $1", victim)
         await connection.execute("INSERT INTO events SELECT ($1::events).*", original)
+
+
+async def test_what_follows_from_an_event_and_was_altered_by_hand_is_found(pool: Pool) -> None:
+    request, nul = bytes.fromhex(DELETION.id), bytes.fromhex(NUL.id)
+    changes = [
+        ("deletions_by_id", "DELETE FROM deletions_by_id WHERE request_id = $1 AND target_id <> $1", request),
+        ("deletions_by_id", "UPDATE deletions_by_id SET requested_at = 1 WHERE request_id = $1", request),
+        ("deletions_by_address", "INSERT INTO deletions_by_address VALUES ('\\x00', 1, $1)", request),
+        ("vanish_requests", "INSERT INTO vanish_requests VALUES ('\\x00', 1, $1, '{}')", request),
+        ("expirations", "UPDATE expirations SET expires_at = 10 WHERE id = $1", request),
+        ("nul_tags", "UPDATE nul_tags SET recipients = '{abc}' WHERE id = $1", nul),
+        ("nul_tags", "DELETE FROM nul_tags WHERE id = $1", nul),
+    ]
+    assert {table for table, _, _ in changes} == {projection.name for projection in TABLES.projections}
+    async with pool.acquire() as connection:
+        for table, change, event_id in changes:
+            original = await connection.fetch(f"SELECT * FROM {table}")
+            assert await connection.execute(change, event_id) not in ("UPDATE 0", "DELETE 0")
+            report = await audited(pool)
+            assert [(found.table, found.id) for found in report.findings] == [(table, event_id.hex())], change
+            await connection.execute(f"DELETE FROM {table}")
+            await connection.executemany(f"INSERT INTO {table} SELECT ($1::{table}).*", [(row,) for row in original])
+    assert (await audited(pool)).altered == 0
 
 
 async def test_sightings_altered_by_hand_are_found(pool: Pool) -> None:

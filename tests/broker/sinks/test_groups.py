@@ -22,9 +22,12 @@ from core.archive.connection import Pool
 from core.settings import Settings
 from schemas import event_record
 from schemas.event import Event, encode_event
-from sinks.batch import Batch, Content, Record
+from sinks.batch import Batch
 from sinks.digest import archive_digest
 from sinks.offsets import OffsetsMovedError, TopicIdentity, begin_offsets, stored_offsets
+from sinks.tables import TABLES
+from sinks.tables.events import EVENTS
+from sinks.tables.topic_table import Record
 from sinks.writer import Writer
 from tests.broker.sinks.material import event, eventually, feed, running_sink
 
@@ -39,7 +42,7 @@ async def test_two_instances_share_the_work_and_one_goes_on_alone(settings: Sett
         async with running_sink(settings) as second:
 
             async def shared() -> bool:
-                half = len(Content) * settings.kafka.partitions // 2
+                half = len(TABLES.topics) * settings.kafka.partitions // 2
                 return first.status()["partitions"] == second.status()["partitions"] == half
 
             await eventually(shared)
@@ -63,8 +66,8 @@ async def test_of_two_batches_from_the_same_offset_one_is_written(pool: Pool) ->
         )
         (written,) = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
         assert [type(outcome) for outcome in outcomes if isinstance(outcome, BaseException)] == [OffsetsMovedError]
-        assert await pool.fetchval("SELECT count(*) FROM events") == written.events
-        assert (await stored_offsets(one, "g"))[TP].next_offset == written.events
+        assert await pool.fetchval("SELECT count(*) FROM events") == written["events"]
+        assert (await stored_offsets(one, "g"))[TP].next_offset == written["events"]
 
 
 async def test_a_zombie_writes_nothing_late(pool: Pool) -> None:
@@ -108,7 +111,7 @@ def add(batch: Batch, tp: TopicPartition, *events: Event) -> None:
         )
         for n, made in enumerate(events)
     ]
-    batch.add(tp, 0, records, Content.EVENTS)
+    batch.add(tp, 0, records, EVENTS)
 
 
 async def test_a_frozen_instance_that_wakes_up_late_does_no_harm(
@@ -116,7 +119,7 @@ async def test_a_frozen_instance_that_wakes_up_late_does_no_harm(
 ) -> None:
     # Long enough for the test to freeze it while its batch is open; how long it really takes does not matter.
     slow = settings.model_copy(update={"sink": settings.sink.model_copy(update={"batch_age_ms": 20_000})})
-    partitions = len(Content) * settings.kafka.partitions
+    partitions = len(TABLES.topics) * settings.kafka.partitions
     async with feed(settings) as fed, member(slow, tmp_path / "frozen") as frozen:
         await frozen.until(lambda status: status["ready"])
         await fed.events(event(number) for number in range(300))
@@ -124,7 +127,7 @@ async def test_a_frozen_instance_that_wakes_up_late_does_no_harm(
         os.kill(frozen.pid, signal.SIGSTOP)
         async with member(settings, tmp_path / "successor") as successor:
             await successor.until(
-                lambda status: status["details"]["partitions"] == len(Content) * settings.kafka.partitions
+                lambda status: status["details"]["partitions"] == len(TABLES.topics) * settings.kafka.partitions
             )
 
             async def complete() -> bool:

@@ -19,7 +19,7 @@ from core import kafka, postgres
 from core.settings import Settings
 from schemas import sighting
 from schemas.sighting import Sighting
-from sinks.batch import Batch, Content, Record
+from sinks.batch import Batch
 from sinks.digest import archive_digest, digests
 from sinks.migrate import migrate
 from sinks.offsets import OffsetsMovedError, StoredOffset, TopicIdentity, begin_offsets, stored_offsets
@@ -28,7 +28,9 @@ from sinks.rebuild.source import BEGINNING, Start, identities
 from sinks.rebuild.target import LiveError, RebuildError
 from sinks.rebuild.worker import PartitionReader, Report, fill
 from sinks.switch import SwitchError, switch
-from sinks.tables.digest_table import ARCHIVE
+from sinks.tables import TABLES
+from sinks.tables.sightings import SIGHTINGS
+from sinks.tables.topic_table import Record
 from sinks.writer import Writer
 from tests.broker.bigbrotr.conftest import variables
 from tests.broker.embedded.support import is_alive
@@ -63,7 +65,7 @@ async def _live(settings: Settings, *seeds: int) -> None:
 async def test_a_rebuilt_schema_and_a_rebuilt_database_equal_the_original(settings: Settings, servers: Servers) -> None:
     await _live(settings, 1)
     original = await digests(settings, 1)
-    rows = {table.name: original.archive.table(table.name).count for table in ARCHIVE}
+    rows = {table.name: original.archive.table(table.name).count for table in TABLES.archive}
     assert all(rows[name] for name in rows.keys() - {"erased_author_ids", "erased_addresses"}), rows
     with pytest.raises(LiveError, match="bigbrotr switch"):
         await rebuilt(settings, "public")
@@ -326,7 +328,7 @@ def _batch(tp: TopicPartition, offset: int, relays: list[str]) -> Batch:
     value = sighting.encode([Sighting(relay, 1, [("ab" * 32, 1)]) for relay in relays])
     record: Record = ConsumerRecord(tp.topic, tp.partition, offset, 1, 0, None, value, None, 0, len(value), ())
     batch = Batch(0)
-    batch.add(tp, offset, [record], Content.SIGHTINGS)
+    batch.add(tp, offset, [record], SIGHTINGS)
     return batch
 
 

@@ -19,7 +19,7 @@ from sinks.digest import digests
 from sinks.migrate import MigrationError, migrate
 from sinks.roles import OWNER, READER, WRITER
 from sinks.switch import switch
-from sinks.tables.digest_table import ARCHIVE
+from sinks.tables import TABLES
 from tests.broker.bigbrotr.conftest import variables
 from tests.broker.sinks.as_roles import PASSWORDS, address, as_role, let_in
 from tests.broker.sinks.material import event, eventually, feed, running_sink
@@ -85,7 +85,7 @@ async def refused(connection: Connection, statement: str) -> bool:
 
 async def test_what_the_writer_archived_is_what_the_owner_rebuilds_and_the_reader_reads(live: Settings) -> None:
     mine = await digests(as_role(live, READER), 2)
-    counts = {table.name: mine.archive.table(table.name).count for table in ARCHIVE}
+    counts = {table.name: mine.archive.table(table.name).count for table in TABLES.archive}
     assert counts["events"], counts
     assert counts["sightings"], counts
     assert await fetchval(live, "SELECT count(*) FROM coverage_ranges")

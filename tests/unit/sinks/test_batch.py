@@ -7,8 +7,9 @@ from aiokafka import ConsumerRecord, TopicPartition
 from schemas import event_record, sighting
 from schemas.event import Event, encode_event
 from schemas.sighting import Sighting
-from sinks.batch import MAX_BATCH_BYTES, Batch, Content
-from sinks.writer import sighting_rows
+from sinks.batch import MAX_BATCH_BYTES, Batch
+from sinks.tables.events import EVENTS
+from sinks.tables.sightings import SIGHTINGS, sighting_rows
 
 EVENT = Event("ab" * 32, "11" * 32, 5, 1, [], "c", "22" * 64)
 TP = TopicPartition("events", 0)
@@ -28,8 +29,8 @@ def sighting_value(*sightings: Sighting) -> bytes:
 
 def test_offsets_cover_every_record_whatever_became_of_it() -> None:
     batch = Batch(1)
-    batch.add(TP, 3, [record(5, None), record(6, b"garbage")], Content.EVENTS)
-    batch.add(TP, 7, [record(7, event_value()), record(9, None)], Content.EVENTS)
+    batch.add(TP, 3, [record(5, None), record(6, b"garbage")], EVENTS)
+    batch.add(TP, 7, [record(7, event_value()), record(9, None)], EVENTS)
     assert batch.advances[TP] == (3, 10, 1009)
     assert [entry.record.offset for entry in batch.entries] == [7]
     assert [rejected.record.offset for rejected in batch.rejected] == [6]
@@ -39,28 +40,28 @@ def test_a_url_that_no_index_takes_is_rejected() -> None:
     batch = Batch(1)
     ids = [("ab" * 32, 5)]
     for offset, relay in enumerate(["wss://a.example/" + "x" * 3000, "wss://a.example/\0"]):
-        batch.add(TP, offset, [record(offset, sighting_value(Sighting(relay, 1, ids)))], Content.SIGHTINGS)
+        batch.add(TP, offset, [record(offset, sighting_value(Sighting(relay, 1, ids)))], SIGHTINGS)
     assert len(batch.rejected) == 2
     assert not batch.entries
 
 
 def test_a_batch_is_full_by_events_by_pairs_or_by_bytes() -> None:
     batch = Batch(1)
-    batch.add(TP, 0, [record(0, event_value())], Content.EVENTS)
+    batch.add(TP, 0, [record(0, event_value())], EVENTS)
     assert batch.is_full(1)
     assert not batch.is_full(2)
     pairs = Batch(1)
-    pairs.add(TP, 0, [record(0, sighting_value(Sighting("wss://a", 1, [("ab" * 32, 5)] * 8)))], Content.SIGHTINGS)
+    pairs.add(TP, 0, [record(0, sighting_value(Sighting("wss://a", 1, [("ab" * 32, 5)] * 8)))], SIGHTINGS)
     assert pairs.is_full(2)
     assert not pairs.is_full(3)
     large = Batch(1)
-    large.add(TP, 0, [record(0, b" " * MAX_BATCH_BYTES)], Content.EVENTS)
+    large.add(TP, 0, [record(0, b" " * MAX_BATCH_BYTES)], EVENTS)
     assert large.is_full(2)
 
 
 def test_entries_that_are_set_apart_keep_the_places_of_the_others() -> None:
     batch = Batch(1)
-    batch.add(TP, 0, [record(number, event_value()) for number in range(4)], Content.EVENTS)
+    batch.add(TP, 0, [record(number, event_value()) for number in range(4)], EVENTS)
     batch.set_apart({1: "one", 3: "three"})
     assert [entry.record.offset for entry in batch.entries] == [0, 2]
     assert [(bad.record.offset, bad.detail) for bad in batch.rejected] == [(1, "one"), (3, "three")]

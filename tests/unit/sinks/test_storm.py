@@ -8,8 +8,10 @@ from itertools import accumulate
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
-from sinks.batch import Batch, Content, Record, Rejected
+from sinks.batch import Batch, Rejected
 from sinks.storm import StormDetector, StormError
+from sinks.tables.events import EVENTS
+from sinks.tables.topic_table import Record
 
 TP = TopicPartition("nostr.events", 3)
 DETAIL = 'new row breaks the rule "x"\nDETAIL: of strangers'
@@ -20,7 +22,7 @@ def batch_of(first: int, count: int, refused: set[int], *, step: int = 1) -> Bat
     batch = Batch(1)
     offsets = range(first, first + count * step, step)
     records: list[Record] = [ConsumerRecord(*TP, offset, 0, 0, b"", None, 0, 0, 0, ()) for offset in offsets]
-    batch.add(TP, first, records, Content.EVENTS)
+    batch.add(TP, first, records, EVENTS)
     batch.rejected += [Rejected(record, DETAIL) for record in records if record.offset in refused]
     return batch
 

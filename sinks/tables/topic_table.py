@@ -1,0 +1,79 @@
+"""What the records of a topic become, and how they are written: by COPY into a temporary table, then by a statement.
+
+All tables of a batch are written in one transaction. What is prepared can be judged by rules of erasure, and only then
+is it written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+from aiokafka import ConsumerRecord
+
+from core.archive.connection import Connection
+from sinks.tables.digest_table import DigestTable
+
+T = TypeVar("T")
+Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
+RelayNumbers: TypeAlias = Mapping[str, int]
+"""The integer of each relay's URL."""
+
+
+class Decoded(NamedTuple, Generic[T]):
+    """What a record holds.
+
+    Attributes:
+        item: as `prepare` and `write` take it.
+        rows: how many rows it can become, which bounds a batch.
+        seen_at_ms: when it was received from a relay, where the record says it (Unix milliseconds).
+    """
+
+    item: T
+    rows: int = 0
+    seen_at_ms: int | None = None
+
+
+# Compared by identity: thousands of entries of a batch refer to one of three.
+@dataclass(frozen=True, eq=False)
+class TopicTable(Generic[T]):
+    """The table, or the tables, that hold the records of a topic.
+
+    Attributes:
+        topic: logical name, which is also that of the table that rows are copied for.
+        holds: one sentence on a row, for the reference in `docs/archive.md`.
+        decode: reads a record; None: it changes nothing. Raises ValueError, which names what is wrong, where the record
+            can never be stored.
+        write: stores items inside the batch's transaction, in key order, so that two instances wait for each other
+            instead of deadlocking; repeated, it changes nothing. Gives the number of rows that changed.
+        prepare: copies items into the temporary table `batch_<topic>`, which has the columns of the table; None: there
+            is no such table.
+        relays: the URLs of which `prepare` and `write` need the integers.
+        rows_per_event: a batch is full with this many times the rows of `sink.batch_events`; None: by its bytes alone.
+        of_event: the columns by which a row is found when its event is erased; None: it says nothing of an event.
+        digests: what the digest covers of it.
+    """
+
+    topic: str
+    holds: str
+    decode: Callable[[Record], Decoded[T] | None]
+    write: Callable[[Connection, Sequence[T], RelayNumbers], Awaitable[int]]
+    prepare: Callable[[Connection, Sequence[T], RelayNumbers], Awaitable[None]] | None = None
+    relays: Callable[[T], Iterable[str]] | None = None
+    rows_per_event: int | None = None
+    of_event: tuple[str, ...] | None = None
+    digests: tuple[DigestTable, ...] = ()
+
+    @property
+    def staging(self) -> str:
+        """The name of the temporary table."""
+        return f"batch_{self.topic}"
+
+
+AnyTopicTable: TypeAlias = TopicTable[Any]
+
+
+def affected(status: str) -> int:
+    """The number of rows in a command's status, such as `INSERT 0 5000`."""
+    return int(status.rsplit(" ", 1)[1])
