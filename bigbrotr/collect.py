@@ -24,7 +24,7 @@ from core.archive.connection import reading_options
 from core.archive.counts import ArchiveCounts, counts, database_bytes, has_schema
 from core.settings import Settings
 from core.waiting import brief
-from schemas.topics import TOPICS
+from schemas.topics import TOPICS, logical
 
 _TIMEOUT_S = 3.0  # a server that takes longer for a handful of small requests is as good as away
 _COUNT_PAUSE = 19  # times as long as the count took
@@ -112,7 +112,7 @@ class Collector:
         prefix = self._settings.kafka.topic_prefix
         sums = {topic.name: 0 for topic in TOPICS if any(tp.topic == prefix + topic.name for tp in ends)}
         for tp, end in ends.items():
-            sums[tp.topic.removeprefix(prefix)] += end
+            sums[logical(prefix, tp.topic)] += end
         return sums
 
     async def _ask_kafka(self) -> tuple[str, Offsets, Offsets, Offsets | None]:

@@ -117,8 +117,8 @@ def _document(state: TopicState) -> dict[str, object]:
         "records": held(state),
         "description": row.description,
         "key": row.key,
-        "value": row.value,
+        "value": str(row.codec),
         "partitioned_by": row.partitioned_by,
-        "producers": list(row.producers),
-        "consumers": list(row.consumers),
+        "producers": list(row.writers),
+        "consumers": [reader.program for reader in row.readers],
     }

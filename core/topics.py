@@ -1,7 +1,6 @@
 """Make and describe the topics of the table in `schemas.topics`: one explicit step, which may be repeated.
 
-Partition counts are fixed at creation: with another count a key's newer record would land elsewhere and the older one
-stay for ever. So a changed count is refused before anything is touched.
+A changed partition count is refused before anything is touched (`core.partition_counts`).
 """
 
 from __future__ import annotations
@@ -18,10 +17,9 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from aiokafka.structs import TopicPartition
 
 from core.kafka_clients import admin, consumer, stop_client
-from core.settings_groups import MOST_PARTITIONS
+from core.partition_counts import refuse_other_counts
 from core.settings_model import Settings
 from core.topic_admin import TopicsError, own_configs, topic_partitions
-from schemas.partition import is_partition_count
 from schemas.topics import TOPICS, configs, physical
 
 __all__ = ["TopicChange", "TopicState", "TopicsError", "create_topics", "describe_topics"]
@@ -74,7 +72,7 @@ async def create_topics(settings: Settings) -> list[TopicChange]:
     client = await admin(settings)
     try:
         present = await topic_partitions(client)
-        _refuse_other_partition_counts(settings, present)
+        refuse_other_counts(settings, _counts(present))
         changes = []
         missing = []
         for topic in TOPICS:
@@ -84,7 +82,7 @@ async def create_topics(settings: Settings) -> list[TopicChange]:
                 missing.append(
                     NewTopic(
                         full_name,
-                        settings.kafka.partitions,
+                        topic.partition_count(settings.kafka.partitions),
                         settings.kafka.replication_factor,
                         topic_configs=wanted,
                     )
@@ -96,7 +94,7 @@ async def create_topics(settings: Settings) -> list[TopicChange]:
         if missing:
             await _create(client, missing)
         await _wait_for_leaders(client, {physical(settings.kafka.topic_prefix, topic.name) for topic in TOPICS})
-        _refuse_other_partition_counts(settings, await topic_partitions(client))
+        refuse_other_counts(settings, _counts(await topic_partitions(client)))
         return changes
     finally:
         await stop_client(client)
@@ -141,33 +139,8 @@ async def _describe(
     )
 
 
-def _refuse_other_partition_counts(settings: Settings, present: dict[str, list[dict[str, Any]]]) -> None:
-    wanted = settings.kafka.partitions
-    names = [physical(settings.kafka.topic_prefix, topic.name) for topic in TOPICS]
-    counts = {name: len(partitions) for name in names if (partitions := present.get(name))}
-    for name, found in counts.items():
-        if found != wanted:
-            raise TopicsError(
-                f"the topic {name} has {found} partitions and kafka.partitions (BIGBROTR_KAFKA__PARTITIONS) is "
-                f"{wanted}: a count cannot be changed afterwards; {_remedy(set(counts.values()))} choose another "
-                "kafka.topic_prefix (BIGBROTR_KAFKA__TOPIC_PREFIX) for new topics"
-            )
-
-
-def _remedy(counts: set[int]) -> str:
-    """Say what else than new topics is left to do; a setting that would be refused, or mends one topic of many, is not.
-
-    Args:
-        counts: of the topics that are there.
-    """
-    count = min(counts)
-    if len(counts) > 1:
-        why = f"the topics with this prefix differ ({', '.join(map(str, sorted(counts)))} partitions)"
-    elif count > MOST_PARTITIONS or not is_partition_count(count):
-        why = f"kafka.partitions takes only powers of two from 1 to {MOST_PARTITIONS}"
-    else:
-        return f"set it to {count}, or"
-    return f"{why}, so delete those that nothing needs, or"
+def _counts(present: dict[str, list[dict[str, Any]]]) -> dict[str, int]:
+    return {name: len(partitions) for name, partitions in present.items()}
 
 
 async def _create(client: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:

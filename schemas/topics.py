@@ -6,8 +6,7 @@ Code uses logical names; `physical` adds the configured prefix. `configs` gives 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from schemas.topic_row import Codec, Reader, Topic
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -23,51 +22,6 @@ ENVELOPE_BYTES = 16 * KIB
 """Room around an event in a bundle: a relay URL of up to 2 KiB, escaped, the member names, and Kafka's batch header."""
 OUTPUT_FACTOR = 4
 """An output holds an event and its facts, or an input with its headers: well below four times the raw limit."""
-
-Cleanup = Literal["delete", "compact"]
-Partitioning = Literal["event id", "relay host", "as received"]
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """One row of the table.
-
-    Attributes:
-        name: logical name, without the prefix.
-        description: what one record says.
-        key: what the key is.
-        value: the form of the value and the module that reads and writes it.
-        partitioned_by: what decides the partition. Topics with the same rule have the same partition counts.
-        cleanup: Kafka's cleanup.policy.
-        producers: services that write it. A compacted topic has one writer, but for `erasures`, where equal keys mean
-            equal rules.
-        consumers: services that read it.
-        max_message_bytes: Kafka's max.message.bytes.
-        retention_ms: how long records are kept by a `delete` topic; -1 is for ever.
-        retention_bytes: how much a partition may hold before the oldest go, whatever their age; -1 is no bound.
-        compaction_lag_ms: within what time a compacted topic is cleaned of a record that was replaced.
-        extra: further Kafka settings of this topic.
-    """
-
-    name: str
-    description: str
-    key: str
-    value: str
-    partitioned_by: Partitioning
-    cleanup: Cleanup
-    producers: tuple[str, ...]
-    consumers: tuple[str, ...]
-    max_message_bytes: int
-    retention_ms: int = -1
-    retention_bytes: int = -1
-    compaction_lag_ms: int | None = None
-    extra: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def compacted(self) -> bool:
-        """Whether only the newest record of each key is kept."""
-        return self.cleanup == "compact"
-
 
 _SMALL = MIB
 """Registry, health and coverage records are documents of kilobytes; Kafka's own default is a mebibyte."""
@@ -90,11 +44,11 @@ TOPICS: tuple[Topic, ...] = (
         name="raw.bundles",
         description="copies of events as relays sent them, up to 256 in a record",
         key="none",
-        value="NDJSON (schemas.bundle)",
+        codec=Codec("NDJSON", "schemas.bundle:decode_lines"),
         partitioned_by="event id",
         cleanup="delete",
-        producers=("connector", "import"),
-        consumers=("processor",),
+        writers=("connector", "import"),
+        readers=(Reader("processor", "share"),),
         max_message_bytes=_RAW,
         # No time limit: a processor that is down for longer would lose what coverage calls read. `bigbrotr topics trim`
         # deletes records, only below the readers' durable offsets.
@@ -104,11 +58,11 @@ TOPICS: tuple[Topic, ...] = (
         name="events",
         description="one verified event, with the copy it was taken from and its facts",
         key="32 id bytes",
-        value="JSON (schemas.event_record)",
+        codec=Codec("JSON", "schemas.event_record:decode"),
         partitioned_by="event id",
         cleanup="compact",
-        producers=("processor",),
-        consumers=("sink", "processor"),
+        writers=("processor",),
+        readers=(Reader("sink", "share"), Reader("processor", "share")),
         max_message_bytes=_OUTPUT,
         compaction_lag_ms=_ERASURE_LAG_MS,
     ),
@@ -116,11 +70,11 @@ TOPICS: tuple[Topic, ...] = (
         name="sightings",
         description="which relay had which verified events when",
         key="none",
-        value="NDJSON (schemas.sighting)",
+        codec=Codec("NDJSON", "schemas.sighting:decode"),
         partitioned_by="event id",
         cleanup="delete",
-        producers=("processor",),
-        consumers=("sink",),
+        writers=("processor",),
+        readers=(Reader("sink", "share"),),
         # A bundle of one relay's copies makes one sighting; 256 ids of 80 bytes are far below.
         max_message_bytes=_SMALL,
     ),
@@ -128,11 +82,11 @@ TOPICS: tuple[Topic, ...] = (
         name="erasures",
         description="why and when an id, or an address or author up to a time, was erased; never null",
         key="the whole target, so that no rule overwrites another",
-        value="JSON (schemas.erasure)",
+        codec=Codec("JSON", "schemas.erasure:Erasure.decode"),
         partitioned_by="event id",
         cleanup="compact",
-        producers=("erase", "processor", "sink"),
-        consumers=("processor", "sink"),
+        writers=("erase", "processor", "sink"),
+        readers=(Reader("processor", "all"), Reader("sink", "all")),
         # An address may be as long as the event that asks for its deletion, and is in key and value.
         max_message_bytes=_OUTPUT,
         compaction_lag_ms=_STATE_LAG_MS,
@@ -141,22 +95,22 @@ TOPICS: tuple[Topic, ...] = (
         name="quarantine",
         description="signed input that the archive cannot represent, and input on which a rule failed",
         key="as received",
-        value="the original bytes, reason in headers (schemas.rejection)",
+        codec=Codec("the original bytes, reason in headers", "schemas.rejection:Rejection.from_headers"),
         partitioned_by="as received",
         cleanup="delete",
-        producers=("processor",),
-        consumers=("rejections command",),
+        writers=("processor",),
+        readers=(Reader("rejections command", "on demand"),),
         max_message_bytes=_OUTPUT,
     ),
     Topic(
         name="rejections",
         description="refused input with the reason",
         key="as received",
-        value="the original bytes, reason in headers (schemas.rejection)",
+        codec=Codec("the original bytes, reason in headers", "schemas.rejection:Rejection.from_headers"),
         partitioned_by="as received",
         cleanup="delete",
-        producers=("connector", "import", "processor", "sink"),
-        consumers=("rejections command",),
+        writers=("connector", "import", "processor", "sink"),
+        readers=(Reader("rejections command", "on demand"),),
         max_message_bytes=_OUTPUT,
         # Long enough to look into yesterday's surprise after a long weekend.
         retention_ms=7 * DAY_MS,
@@ -169,11 +123,11 @@ TOPICS: tuple[Topic, ...] = (
         name="relays.found",
         description="where and when a relay URL was met; commands to the registry",
         key="normalised URL",
-        value="JSON",
+        codec=Codec("JSON", "schemas.relay_found:RelayFound.decode"),
         partitioned_by="relay host",
         cleanup="delete",
-        producers=("seeder", "finder", "processor"),
-        consumers=("processor",),
+        writers=("seeder", "finder", "processor"),
+        readers=(Reader("processor", "share"),),
         max_message_bytes=_SMALL,
         retention_ms=7 * DAY_MS,
     ),
@@ -181,11 +135,11 @@ TOPICS: tuple[Topic, ...] = (
         name="relays",
         description="the registry of relays: spelling, network, source, lane, allowed or denied",
         key="normalised URL",
-        value="JSON (schemas.relay_record)",
+        codec=Codec("JSON", "schemas.relay_record:RelayRecord.decode"),
         partitioned_by="relay host",
         cleanup="compact",
-        producers=("relays publish",),
-        consumers=("connector", "prober", "sink"),
+        writers=("relays publish",),
+        readers=(Reader("connector", "share"), Reader("prober", "share"), Reader("sink", "share")),
         max_message_bytes=_SMALL,
         compaction_lag_ms=_STATE_LAG_MS,
     ),
@@ -193,11 +147,11 @@ TOPICS: tuple[Topic, ...] = (
         name="raw.probes",
         description="one complete probe of a relay: document, times, names, certificate, place",
         key="normalised URL",
-        value="JSON",
+        codec=Codec("JSON", "schemas.probe_record:ProbeRecord.decode"),
         partitioned_by="relay host",
         cleanup="delete",
-        producers=("prober",),
-        consumers=("processor", "sink"),
+        writers=("prober",),
+        readers=(Reader("processor", "share"), Reader("sink", "share")),
         max_message_bytes=_SMALL,
         retention_ms=28 * DAY_MS,
     ),
@@ -205,11 +159,11 @@ TOPICS: tuple[Topic, ...] = (
         name="relays.health",
         description="the judged state of a relay: online since, uptime, quality, limits in force, duplicate of",
         key="normalised URL",
-        value="JSON",
+        codec=Codec("JSON", "schemas.relay_health:RelayHealth.decode"),
         partitioned_by="relay host",
         cleanup="compact",
-        producers=("processor",),
-        consumers=("connector", "sink"),
+        writers=("processor",),
+        readers=(Reader("connector", "share"), Reader("sink", "share")),
         max_message_bytes=_SMALL,
         compaction_lag_ms=_STATE_LAG_MS,
     ),
@@ -217,11 +171,11 @@ TOPICS: tuple[Topic, ...] = (
         name="coverage",
         description="per relay: time ranges read completely, cursor, gaps with reasons",
         key="normalised URL",
-        value="JSON (schemas.coverage)",
+        codec=Codec("JSON", "schemas.coverage:Coverage.decode"),
         partitioned_by="relay host",
         cleanup="compact",
-        producers=("connector",),
-        consumers=("connector", "sink"),
+        writers=("connector",),
+        readers=(Reader("connector", "share"), Reader("sink", "share")),
         max_message_bytes=_SMALL,
         compaction_lag_ms=_STATE_LAG_MS,
     ),
@@ -245,6 +199,11 @@ def topic(name: str) -> Topic:
 def physical(prefix: str, name: str) -> str:
     """The name of a topic in Kafka, for example `nostr.events`."""
     return prefix + topic(name).name
+
+
+def logical(prefix: str, full_name: str) -> str:
+    """The name of a topic in this table, for what Kafka calls `nostr.events`; labels and messages to people have it."""
+    return full_name.removeprefix(prefix)
 
 
 def configs(name: str, *, replication_factor: int = 1) -> dict[str, str]:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import get_args
+
 import pytest
 
-from schemas.topics import ENVELOPE_BYTES, MIB, RAW_LIMIT_BYTES, TOPICS, configs, physical, topic
+from schemas.examples.generate import build
+from schemas.topic_row import Program, Topic
+from schemas.topics import ENVELOPE_BYTES, MIB, RAW_LIMIT_BYTES, TOPICS, configs, logical, physical, topic
+from schemas.topics_table import overview, topics_table
+
+ROOT = Path(__file__).resolve().parents[3]
 
 NAMES = {
     "raw.bundles",
@@ -39,7 +48,7 @@ def test_compacted_topics_have_a_key_one_writer_and_a_time_for_cleaning() -> Non
         if row.compacted:
             assert row.key != "none"
             # Of an erasure, equal keys mean equal rules, whoever writes them.
-            assert len(row.producers) == 1 or row.name == "erasures"
+            assert len(row.writers) == 1 or row.name == "erasures"
             assert settings["cleanup.policy"] == "compact"
             assert int(settings["max.compaction.lag.ms"]) >= int(settings["min.compaction.lag.ms"])
             # Kafka never compacts the active segment, so it must close in time.
@@ -78,6 +87,7 @@ def test_durability_follows_the_replicas() -> None:
 def test_names() -> None:
     assert physical("nostr.", "events") == "nostr.events"
     assert topic("events").name == "events"
+    assert [logical(prefix, f"{prefix}raw.bundles") for prefix in ("nostr.", "")] == ["raw.bundles", "raw.bundles"]
     for call in (topic, configs):
         with pytest.raises(KeyError, match=r"no topic 'event'.*events"):
             call("event")
@@ -87,3 +97,30 @@ def test_segments_of_bundles_close_within_a_day_so_that_deleting_frees_disk() ->
     settings = configs("raw.bundles")
     assert int(settings["segment.ms"]) <= 86_400_000
     assert int(settings["max.message.bytes"]) < int(settings["segment.bytes"]) < 2**30
+
+
+@pytest.mark.parametrize("row", TOPICS, ids=[row.name for row in TOPICS])
+def test_the_codec_of_a_topic_reads_its_example(row: Topic) -> None:
+    example = build()[row.name]
+    decode = resolve_name(row.codec.decoder)
+    decoded = decode(example.headers) if "headers" in row.codec.form else decode(example.value)
+    assert decoded
+    assert str(row.codec) == f"{row.codec.form} ({row.codec.module})"
+
+
+def test_every_topic_has_writers_and_readers_and_every_program_a_topic() -> None:
+    assert all(row.writers and row.readers for row in TOPICS)
+    named = {name for row in TOPICS for name in (*row.writers, *(reader.program for reader in row.readers))}
+    assert named == set(get_args(Program))
+
+
+def test_topics_with_the_same_rule_have_the_same_number_of_partitions() -> None:
+    counts = {(row.partitioned_by, row.partition_count(16)) for row in TOPICS}
+    assert len(counts) == len({row.partitioned_by for row in TOPICS})
+
+
+@pytest.mark.parametrize(("page", "table"), [("README.md", overview()), ("docs/topics.md", topics_table())])
+def test_the_pages_show_the_topics_as_they_are(page: str, table: str) -> None:
+    """To mend it, put the tables that `python -m schemas.topics_table` writes between the marks."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert text.split("<!-- topics: begin -->\n")[1].split("<!-- topics: end -->")[0] == table
