@@ -1,80 +1,177 @@
 """The metrics of a process, in one place, so that dashboards and the live view know every name.
 
-Labels are only ever names of ours (stages, reasons, states, topics) and partition numbers: never an id, a key, a URL or
-free text, of which there is no end. A hot path counts in plain integers and adds them here once per bundle or batch.
+Each name has one meaning, whichever service exports it, and a service exports those of its own work only. Labels are
+only ever names of ours (stages, reasons, states, logical topic names) and partition numbers: never an id, a key, a URL
+or free text, of which there is no end. A hot path counts in plain integers and adds them here once per bundle or batch.
+`core.metrics_table` writes docs/metrics.md from what stands here.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+Kind = Literal["counter", "gauge", "histogram"]
+Owner = Literal["connector", "processor", "sink", "janitor"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """One metric with all its labels.
+
+    Attributes:
+        name: as a scrape has it; a histogram's series add `_bucket`, `_count` and `_sum`.
+        kind: the type that Prometheus knows it by.
+        meaning: what one unit of it says; the help text of a scrape.
+        unit: what is counted or measured.
+        labels: their names.
+        owners: services that export it; none stands for every service.
+        collector: what the code counts with.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    unit: str
+    labels: tuple[str, ...]
+    owners: tuple[Owner, ...]
+    collector: Counter | Gauge | Histogram
+
+    def is_of(self, service: str) -> bool:
+        """Whether a service exports it."""
+        return not self.owners or service in self.owners
+
+
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
 
-# From one loop turn to a stall that a person notices: latencies of a batch, a flush or a loop turn.
+FAMILIES: list[Family] = []
+"""In the order of the page that is written from it."""
+
 _SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""From one loop turn to a stall that a person notices: latencies of a batch, a flush or a loop turn."""
 
 
-def _counter(name: str, text: str, *labels: str) -> Counter:
-    return Counter(f"bigbrotr_{name}", text, labels, registry=REGISTRY)
+def _counter(name: str, meaning: str, unit: str, *labels: str, of: tuple[Owner, ...]) -> Counter:
+    made = Counter(f"bigbrotr_{name}", meaning, labels, registry=REGISTRY)
+    FAMILIES.append(Family(f"bigbrotr_{name}_total", "counter", meaning, unit, labels, of, made))
+    return made
 
 
-def _gauge(name: str, text: str, *labels: str) -> Gauge:
-    return Gauge(f"bigbrotr_{name}", text, labels, registry=REGISTRY)
+def _gauge(name: str, meaning: str, unit: str, *labels: str, of: tuple[Owner, ...]) -> Gauge:
+    made = Gauge(f"bigbrotr_{name}", meaning, labels, registry=REGISTRY)
+    FAMILIES.append(Family(f"bigbrotr_{name}", "gauge", meaning, unit, labels, of, made))
+    return made
 
 
-def _seconds(name: str, text: str, *labels: str) -> Histogram:
-    return Histogram(f"bigbrotr_{name}_seconds", text, labels, buckets=_SECONDS, registry=REGISTRY)
+def _seconds(name: str, meaning: str, *labels: str, of: tuple[Owner, ...]) -> Histogram:
+    made = Histogram(f"bigbrotr_{name}_seconds", meaning, labels, buckets=_SECONDS, registry=REGISTRY)
+    FAMILIES.append(Family(f"bigbrotr_{name}_seconds", "histogram", meaning, "seconds", labels, of, made))
+    return made
 
+
+_EVERY: tuple[Owner, ...] = ()
+_CONNECTOR: tuple[Owner, ...] = ("connector",)
+_PROCESSOR: tuple[Owner, ...] = ("processor",)
+_SINK: tuple[Owner, ...] = ("sink",)
+_JANITOR: tuple[Owner, ...] = ("janitor",)
+_FLOW = _CONNECTOR + _PROCESSOR + _SINK
+_READERS = _PROCESSOR + _SINK
+_PUBLISHERS = _CONNECTOR + _SINK
+"""The processor sends batches of its own making, not through `core.publisher`."""
 
 # Every service
-REJECTED = _counter("rejected", "Input refused, by the stage that refused it and the reason", "stage", "reason")
-LOOP_LAG = _gauge("loop_lag_seconds", "How late the event loop was at its last tick")
-CLOCK_STEPS = _counter("clock_steps", "Times the host's clock was set by more than seconds, or set back")
-STALLS = _counter("loop_stalls", "Times the event loop did not turn for seconds")
+LOOP_LAG = _gauge("loop_lag_seconds", "How late the event loop was at its last tick", "seconds", of=_EVERY)
+STALLS = _counter("loop_stalls", "Times the event loop did not turn for seconds", "stalls", of=_EVERY)
 
-# Producers
-RECEIVED = _counter("received_copies", "Event copies taken from relays or files")
-RECEIVED_BYTES = _counter("received_bytes", "Bytes of those copies")
-BUNDLES = _counter("bundles", "Bundles acknowledged by Kafka (connector) or judged (processor)")
-PRODUCER_IN_FLIGHT = _gauge("producer_in_flight_bytes", "Bytes sent to Kafka and not yet acknowledged")
-PRODUCER_PAUSES = _counter("producer_pauses", "Times a sender had to wait for room")
-RELAYS = _gauge("relays", "Relays by the state of their connection", "state")
-RELAY_FAILURES = _counter("relay_failures", "Connections that failed or were refused, by reason", "reason")
+# The flow
+REJECTED = _counter(
+    "rejected", "Input refused, by the stage that refused it and the reason", "inputs", "stage", "reason", of=_FLOW
+)
+REBALANCES = _counter("rebalances", "Assignments received from the group's coordinator", "assignments", of=_FLOW)
+LAG = _gauge(
+    "consumer_lag_records",
+    "Records of an assigned partition that are not done with: its end less the offset up to which progress is recorded",
+    "records",
+    "topic",
+    "partition",
+    of=_READERS,
+)
+PRODUCER_IN_FLIGHT = _gauge(
+    "producer_in_flight_bytes", "Bytes sent to Kafka and not yet acknowledged", "bytes", of=_PUBLISHERS
+)
+PRODUCER_PAUSES = _counter("producer_pauses", "Times a sender had to wait for room", "pauses", of=_PUBLISHERS)
+BAD_ERASURES = _counter("bad_erasures", "Records of `erasures` that could not be read", "records", of=_READERS)
+SIGHTINGS = _counter("sightings", "Sightings that this service has written durably", "sightings", of=_READERS)
+
+# Connector
+RECEIVED = _counter("received_copies", "Event copies taken from relays or files", "copies", of=_CONNECTOR)
+RECEIVED_BYTES = _counter("received_bytes", "Bytes of those copies", "bytes", of=_CONNECTOR)
+PUBLISHED_BUNDLES = _counter("published_bundles", "Bundles acknowledged by Kafka", "bundles", of=_CONNECTOR)
+RELAYS = _gauge("relays", "Relays by the state of their connection", "relays", "state", of=_CONNECTOR)
+RELAY_FAILURES = _counter(
+    "relay_failures", "Connections that failed or were refused, by reason", "connections", "reason", of=_CONNECTOR
+)
+CLOCK_STEPS = _counter(
+    "clock_steps", "Times the host's clock was set by more than seconds, or set back", "steps", of=_CONNECTOR
+)
 
 # Processor
-COPIES = _counter("copies", "Copies judged")
-VERIFIED = _counter("verified", "Events whose id and signature were checked and found right")
-DUPLICATES = _counter("duplicates", "Copies of an event that was known already")
-QUARANTINED = _counter("quarantined", "Input set apart for a person or a later version, by reason", "reason")
-ACCEPTED = _counter("accepted", "New events published to `events`")
-BUNDLES_IN_FLIGHT = _gauge("bundles_in_flight", "Bundles taken from Kafka and not yet acknowledged")
-ACK_SECONDS = _seconds("ack", "From the start of a bundle's judging to the acknowledgement of all its outputs")
-SKIPPED = _counter("skipped_bundles", "Bundles that were deleted from Kafka before they were read")
-ERASED = _counter("erased", "Copies dropped because their event is erased, or expired, by cause", "cause")
-BAD_ERASURES = _counter("bad_erasures", "Records of `erasures` that could not be read")
-SIGHTINGS = _counter("sightings", "Sightings produced (processor) or written (sink)")
+BUNDLES = _counter("bundles", "Bundles judged, all their outputs acknowledged", "bundles", of=_PROCESSOR)
+BUNDLES_IN_FLIGHT = _gauge(
+    "bundles_in_flight", "Bundles taken from Kafka and not yet acknowledged", "bundles", of=_PROCESSOR
+)
+COPIES = _counter("copies", "Copies judged", "copies", of=_PROCESSOR)
+VERIFIED = _counter("verified", "Events whose id and signature were checked and found right", "events", of=_PROCESSOR)
+DUPLICATES = _counter("duplicates", "Copies of an event that was known already", "copies", of=_PROCESSOR)
+QUARANTINED = _counter(
+    "quarantined", "Input set apart for a person or a later version, by reason", "inputs", "reason", of=_PROCESSOR
+)
+ACCEPTED = _counter("accepted", "New events published to `events`", "events", of=_PROCESSOR)
+ERASED = _counter(
+    "erased", "Copies dropped because their event is erased, or expired, by cause", "copies", "cause", of=_PROCESSOR
+)
+SKIPPED = _counter(
+    "skipped_bundles", "Bundles that were deleted from Kafka before they were read", "bundles", of=_PROCESSOR
+)
+ACK_SECONDS = _seconds(
+    "ack", "From the start of a bundle's judging to the acknowledgement of all its outputs", of=_PROCESSOR
+)
 
 # Sink
-REFUSED_ERASED = _counter("refused_erased", "Events that were not archived because they are erased")
-ERASED_ROWS = _counter("erased_rows", "Events that rules about others than their id erased, by cause", "cause")
-ARCHIVED = _counter("archived", "Events inserted as new rows")
-BATCHES = _counter("batches", "Batches committed to PostgreSQL")
-BATCH_RETRIES = _counter("batch_retries", "Batches tried again after a transient failure")
-BATCH_SECONDS = _seconds("batch", "Time for a batch from its first statement to its commit")
-END_TO_END_SECONDS = _seconds("end_to_end", "From the moment a relay's copy was received to its committed row")
+ARCHIVED = _counter("archived", "Events inserted as new rows", "events", of=_SINK)
+REFUSED_ERASED = _counter("refused_erased", "Events that were not archived because they are erased", "events", of=_SINK)
+ERASED_ROWS = _counter(
+    "erased_rows", "Events that rules about others than their id erased, by cause", "events", "cause", of=_SINK
+)
+BATCHES = _counter("batches", "Batches committed to PostgreSQL", "batches", of=_SINK)
+BATCH_RETRIES = _counter("batch_retries", "Batches tried again after a transient failure", "tries", of=_SINK)
+BATCH_SECONDS = _seconds("batch", "Time for a batch from its first statement to its commit", of=_SINK)
+END_TO_END_SECONDS = _seconds(
+    "end_to_end", "From the moment a relay's copy was received to its committed row", of=_SINK
+)
 
 # Janitor
-TRIMMED = _counter("trimmed_bundles", "Bundles deleted from Kafka because they were read and are old enough")
+TRIMMED = _counter(
+    "trimmed_bundles", "Bundles deleted from Kafka because they were read and are old enough", "bundles", of=_JANITOR
+)
 
-# Consumers
-LAG = _gauge("consumer_lag_records", "End offset less position", "topic", "partition")
-REBALANCES = _counter("rebalances", "Assignments received from the group's coordinator")
+
+def export_only(service: str) -> None:
+    """Have this process export what a service of this name counts, and nothing of the others; called once.
+
+    Until then everything is exported, as where tests run parts of several services in one process.
+    """
+    for family in FAMILIES:
+        if not family.is_of(service):
+            REGISTRY.unregister(family.collector)
 
 
 def values() -> dict[str, float]:

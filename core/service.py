@@ -8,7 +8,7 @@ import os
 
 import uvloop
 
-from core import log
+from core import log, metrics
 from core.lifecycle import FAILED, UNDRAINED, Lifecycle
 from core.parent import parent_pid, watch_parent
 from core.service_base import Service, UndrainedError
@@ -30,6 +30,7 @@ def run_service(service: Service) -> int:
     whatever threads are left.
     """
     log.configure(service.settings, service.name)
+    metrics.export_only(service.name)
     watchdog = Watchdog()
     lifecycle = Lifecycle(service, watchdog)
 

@@ -128,7 +128,7 @@ class Bundler:
         )
 
     def _count_acknowledged(self, partition: int, offset: int) -> None:
-        metrics.BUNDLES.inc()
+        metrics.PUBLISHED_BUNDLES.inc()
         if self._acknowledged is not None:
             self._acknowledged(partition, offset)
 

@@ -16,6 +16,7 @@ from core.publisher import Publisher
 from core.service import Service
 from core.settings import Settings
 from core.waiting import brief
+from schemas.topics import logical
 from sinks.archiver import Archiver
 from sinks.consumer import GroupReader
 from sinks.erasing import open_eraser
@@ -176,6 +177,6 @@ class SinkService(Service):
         metrics.LAG.clear()  # Partitions that went to another instance must not stand here with their last figure.
         for tp, end in (await consumer.end_offsets(list(positions))).items():
             lag = max(0, end - committed.get(tp, positions[tp]))
-            metrics.LAG.labels(tp.topic, str(tp.partition)).set(lag)
+            metrics.LAG.labels(logical(self.settings.kafka.topic_prefix, tp.topic), str(tp.partition)).set(lag)
             total += lag
         self._lag, self._answered_s = total, time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import yaml
 from aiokafka import ConsumerRecord, TopicPartition
 
 from core.archive.connection import Pool
+from core import metrics
 from core.settings import Settings
 from schemas import event_record
 from schemas.event import Event, encode_event
@@ -54,6 +56,23 @@ async def test_two_instances_share_the_work_and_one_goes_on_alone(settings: Sett
             return await archive_digest(pool) == fed.digest()
 
         await eventually(complete)
+
+
+async def test_the_lag_of_each_partition_is_told_by_the_logical_name_of_its_topic(settings: Settings) -> None:
+    metrics.LAG.clear()
+    async with feed(settings) as fed, running_sink(settings) as sink:
+        await fed.events([event(1)])
+
+        async def told() -> bool:
+            return sink.status()["lag"] is not None and bool(labelled())
+
+        def labelled() -> set[tuple[str, str]]:
+            (family,) = metrics.LAG.collect()
+            return {(sample.labels["topic"], sample.labels["partition"]) for sample in family.samples}
+
+        await eventually(told)
+        partitions = map(str, range(settings.kafka.partitions))
+        assert labelled() <= set(itertools.product([content.value for content in Content], partitions))
 
 
 async def test_of_two_batches_from_the_same_offset_one_is_written(pool: Pool) -> None:

@@ -222,13 +222,15 @@ def test_a_running_service_answers_all_endpoints(start: Start) -> None:
     assert probe.get("/nothing")[0] == 404
     metrics = probe.get("/metrics")[1]
     assert "process_resident_memory_bytes" in metrics
-    assert "bigbrotr_received_copies_total 0.0" in metrics
+    assert "bigbrotr_loop_stalls_total 0.0" in metrics
+    assert "bigbrotr_received_copies" not in metrics, "what other services count is theirs to export"
     status = json.loads(probe.get("/status")[1])
     assert status["service"] == "probe"
     assert status["pid"] == probe.process.pid
     assert (status["phase"], status["ready"], status["reasons"]) == ("running", True, [])
     assert status["details"]["ticks"] >= 1
-    assert status["metrics"]["bigbrotr_received_copies_total"] == 0
+    assert status["metrics"].keys() == {"bigbrotr_loop_stalls_total", "bigbrotr_loop_lag_seconds"}
+    assert status["metrics"]["bigbrotr_loop_stalls_total"] == 0
 
 
 def test_a_service_that_is_not_ready_says_why(start: Start) -> None:
