@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import zstandard
 
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.termination import removed_at_termination
+from core.files import replacing, temporary_beside
 
 _GZIP_LEVEL = 6  # gzip's own default: 9 takes three times as long for a hundredth of the size
 _ZSTD_LEVEL = 3  # zstd's own default
@@ -45,18 +45,13 @@ def opened_output(path: Path | None) -> Iterator[Write]:
             with target.open("wb") as file, _compressing(file, target.suffix) as packed:
                 yield _checked(packed, str(path))
             return
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-        remove = partial(temporary.unlink, missing_ok=True)
-        with removed_at_termination(remove):
-            try:
-                with temporary.open("wb") as file:
-                    with _compressing(file, target.suffix) as packed:
-                        yield _checked(packed, str(path))
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(target)
-            finally:
-                remove()
+        remove = partial(temporary_beside(target).unlink, missing_ok=True)
+        with (
+            removed_at_termination(remove),
+            replacing(target, durable=True) as fresh,
+            _compressing(fresh, target.suffix) as packed,
+        ):
+            yield _checked(packed, str(path))
 
 
 @contextmanager

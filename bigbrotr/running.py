@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
+
+from core.files import write_whole
 
 FILE_NAME = "services.json"
 _START_TOLERANCE_S = 2.0  # psutil derives start times from boot time and clock ticks: two readings may differ slightly
@@ -35,10 +36,7 @@ def started_at_s(pid: int) -> float | None:
 
 def write(data_dir: Path, services: list[RunningService]) -> None:
     """Replace the file in one step, so that a reader never sees half of it."""
-    path = data_dir / FILE_NAME
-    temporary = path.with_name(f"{FILE_NAME}.{os.getpid()}")
-    temporary.write_text(json.dumps([asdict(service) for service in services], indent=2) + "\n")
-    temporary.replace(path)
+    write_whole(data_dir / FILE_NAME, json.dumps([asdict(service) for service in services], indent=2) + "\n")
 
 
 def remove(data_dir: Path) -> None:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-from pathlib import Path
 from typing import Protocol
 
 import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from core.files import write_whole
 from core.metrics import REGISTRY
 from core.settings_groups import HttpSettings
 
@@ -61,7 +60,7 @@ class HealthServer:
         self.port = int(self._runner.addresses[0][1])
         logger.info("health endpoints listen", extra={"host": self._settings.host, "port": self.port})
         if self._settings.port_file is not None:
-            _write_whole(self._settings.port_file, f"{self.port}\n")
+            write_whole(self._settings.port_file, f"{self.port}\n")
 
     async def stop(self) -> None:
         """Stop listening and remove the port file."""
@@ -87,10 +86,3 @@ class HealthServer:
 
 def _answer(reasons: list[str]) -> web.Response:
     return web.Response(status=503 if reasons else 200, text="\n".join(reasons or ["ok"]) + "\n")
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file in one step, so that whoever waits for it never reads half a number."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="ascii")
-    temporary.replace(path)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from deploy.embedded.files import read_json, write_private
+from core.files import read_json, write_whole
 
 SERVERS = ("kafka", "postgres")
 
@@ -41,7 +41,7 @@ class Launch(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Leave it where the guard finds it."""
-        write_private(launch_file(folder, self.name), json.dumps(self.model_dump()))
+        write_whole(launch_file(folder, self.name), json.dumps(self.model_dump()), private=True)
 
 
 def launch_file(folder: Path, name: str) -> Path:

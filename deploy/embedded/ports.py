@@ -7,8 +7,8 @@ import random
 import socket
 from pathlib import Path
 
+from core.files import read_json, write_whole
 from deploy.embedded.errors import EmbeddedError
-from deploy.embedded.files import read_json, write_private
 
 LOOPBACK = "127.0.0.1"
 _LOWEST = 15_000  # above what well-known services use
@@ -58,5 +58,5 @@ def keep_or_choose(path: Path, names: tuple[str, ...]) -> dict[str, int]:
     for name in names:
         if name not in known or not is_free(known[name]):
             known[name] = choose(set(known.values()))
-    write_private(path, json.dumps(known))
+    write_whole(path, json.dumps(known), private=True)
     return {name: known[name] for name in names}

@@ -9,9 +9,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from core.files import write_whole
 from deploy.embedded.account import Account, server_account
 from deploy.embedded.errors import EmbeddedError, Report
-from deploy.embedded.files import write_private
 from deploy.embedded.launch import Launch
 from deploy.embedded.paths import DataPaths
 from deploy.embedded.pgbinaries import reachable_binaries
@@ -73,7 +73,7 @@ def _initialise(programs: Path, paths: DataPaths, account: Account, password: st
     with tempfile.TemporaryDirectory(prefix="bigbrotr-") as folder:
         account.own(Path(folder))
         password_file = Path(folder) / "password"
-        write_private(password_file, password)
+        write_whole(password_file, password, private=True)
         account.own(password_file)
         options = ["--encoding=UTF8", "--locale=C", "--auth-host=scram-sha-256", "--auth-local=reject"]
         owner = [f"--username={_OWNER}", f"--pwfile={password_file}"]
@@ -93,7 +93,7 @@ def _password(programs: Path, paths: DataPaths, account: Account, report: Report
     if paths.postgres.exists() and file.exists():
         return file.read_text(encoding="ascii")
     password = secrets.token_urlsafe(_PASSWORD_BYTES)
-    write_private(file, password)
+    write_whole(file, password, private=True)
     if paths.postgres.exists():  # somebody has removed the run folder, which is no data
         _single(programs, paths.postgres, account, f"ALTER ROLE \"{_OWNER}\" PASSWORD '{password}'")
     else:

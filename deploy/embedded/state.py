@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from deploy.embedded.files import read_json, write_private
+from core.files import read_json, write_whole
 from deploy.embedded.process import Identity
 
 
@@ -62,7 +62,7 @@ class StackState(BaseModel):
 
     def write(self, run: Path) -> None:
         """Tell it; raises OSError."""
-        write_private(_state_file(run), self.model_dump_json())
+        write_whole(_state_file(run), self.model_dump_json(), private=True)
 
 
 def read_state(run: Path) -> StackState | None:
