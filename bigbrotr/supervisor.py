@@ -18,10 +18,10 @@ from pathlib import Path
 
 from bigbrotr.boundedlog import BoundedLog
 from core.backoff import Backoff
+from core.restarts import RestartDelays, describe_exit
 
-HEALTHY_AFTER_S = (
-    30.0  # a child that lived this long did start: its next death is a new trouble, with short waits again
-)
+__all__ = ["Child", "ChildState", "Supervisor", "describe_exit"]
+
 _READ_BYTES = 65536  # one pipe buffer on Linux
 _LAST_PIPE_READ_S = 1.0  # a grandchild may hold the pipe open for ever; the log of a dead child is complete long before
 _KILL_WAIT_S = 5.0  # a killed process is gone in milliseconds unless the kernel holds it in I/O
@@ -139,16 +139,16 @@ class Supervisor:
         return process
 
     async def _keep(self, child: Child, process: asyncio.subprocess.Process | None) -> None:
-        backoff = self._backoff()
+        delays = RestartDelays(self._backoff())
         log = BoundedLog(self._logs_dir / f"{child.name}.log")
         while True:
+            ran_s = 0.0
             if process is not None:
                 await self._follow(child, process, log)
-                if time.monotonic() - child.started_at >= HEALTHY_AFTER_S:
-                    backoff.reset()
+                ran_s = time.monotonic() - child.started_at
             if child.stopping.is_set():
                 break
-            delay_s = backoff.next_s()
+            delay_s = delays.next_s(ran_s)
             child.state, child.restart_at = ChildState.WAITING, time.monotonic() + delay_s
             self._on_event(f"{child.name} ended with {describe_exit(child.exit_code)}; starts again in {delay_s:.1f} s")
             self._on_change()
@@ -180,15 +180,3 @@ async def _pump(child: Child, process: asyncio.subprocess.Process, log: BoundedL
         lines = chunk.splitlines()
         if lines and lines[-1].strip():
             child.last_line = lines[-1].decode("utf-8", "replace")[:500]  # enough for a view; the log has it whole
-
-
-def describe_exit(code: int | None) -> str:
-    """Say an exit code in words: `exit code 1`, `signal SIGKILL`, or `no exit code` where it never ran."""
-    if code is None:
-        return "no exit code"
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"signal {signal.Signals(-code).name}"
-    except ValueError:
-        return f"signal {-code}"

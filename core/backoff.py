@@ -17,7 +17,7 @@ class Backoff:
     """
 
     def __init__(self, initial_s: float, max_s: float, *, draw: Callable[[], float] = random.random) -> None:
-        """Start the sequence; `draw` gives numbers in [0, 1) and is replaced in tests.
+        """Start the sequence; `draw` gives numbers from 0 to 1, of which 1 is the ceiling itself.
 
         Raises:
             ValueError: the ceilings are not 0 < initial_s <= max_s.

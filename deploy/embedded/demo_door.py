@@ -9,6 +9,7 @@ from functools import partial
 
 from websockets.exceptions import WebSocketException
 
+from core.backoff import Backoff
 from deploy.embedded.demo_offer import Offer
 from deploy.embedded.demo_publisher import Publisher
 from deploy.embedded.demo_scene import Author, Signed
@@ -51,7 +52,7 @@ class Door:
 
     async def run(self) -> None:
         """Publish without end."""
-        pause_s = FIRST_PAUSE_S
+        backoff = Backoff(FIRST_PAUSE_S, MAX_PAUSE_S)
         while True:
             await self._wake.wait()
             try:
@@ -61,11 +62,10 @@ class Door:
                     _tell(f"{self._url} does not answer and is asked again: {type(error).__name__} {error}")
                 self._is_away = True
                 self.quiet.set()
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, MAX_PAUSE_S)
+                await asyncio.sleep(backoff.next_s())
                 continue
             self._heard()
-            pause_s = FIRST_PAUSE_S
+            backoff.reset()
             if not self._owed:
                 self._rest()
 

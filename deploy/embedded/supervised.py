@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-import signal
 import subprocess
 import time
 
 import psutil
 
+from core.backoff import Backoff
+from core.restarts import RestartDelays, describe_exit
 from deploy.embedded import kafka, postgres
 from deploy.embedded.launch import Launch
 from deploy.embedded.process import Identity, spawn
@@ -18,7 +19,6 @@ log = logging.getLogger("embedded")
 
 _BACKOFF_FIRST_S = 0.2  # a server that was killed is back before most clients have noticed
 _BACKOFF_LAST_S = 10.0  # while a disk is full, a try costs a second of CPU
-_STEADY_S = 30.0  # having run for so long, its next end is a new trouble and not the old one
 _READY = {"kafka": kafka.is_ready, "postgres": postgres.is_ready}
 
 
@@ -33,7 +33,8 @@ class Supervised:
         self._ready = False
         self._started_s = 0.0
         self._next_start_s = 0.0
-        self._backoff_s = _BACKOFF_FIRST_S
+        # Without a random share: there is one guard, and nothing to spread out.
+        self._delays = RestartDelays(Backoff(_BACKOFF_FIRST_S, _BACKOFF_LAST_S, draw=lambda: 1.0))
         self._starts = 0
         self._failures = 0
         self._error: str | None = None
@@ -56,26 +57,24 @@ class Supervised:
             self._process = spawn(self.launch)
             self._identity = Identity.of(self._process.pid)
         except (OSError, subprocess.SubprocessError, psutil.Error) as error:
-            self._fail(now_s, f"it cannot be started: {error}")
+            self._fail(now_s, f"it cannot be started: {error}", ran_s=0.0)
         else:
             log.info("%s started as process %d", self.launch.name, self._process.pid)
 
     def _ended(self, code: int, now_s: float) -> None:
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         self._gone()
-        if now_s - self._started_s > _STEADY_S:
-            self._backoff_s = _BACKOFF_FIRST_S
-        self._fail(now_s, f"it ended with {how}; its log is {self.launch.log}")
+        how = describe_exit(code)
+        self._fail(now_s, f"it ended with {how}; its log is {self.launch.log}", ran_s=now_s - self._started_s)
 
     def _gone(self) -> None:
         self._process, self._identity, self._ready = None, None, False
 
-    def _fail(self, now_s: float, error: str) -> None:
+    def _fail(self, now_s: float, error: str, *, ran_s: float) -> None:
         self._error = error
         self._failures += 1
-        log.warning("%s: %s; next start in %.1f s", self.launch.name, error, self._backoff_s)
-        self._next_start_s = now_s + self._backoff_s
-        self._backoff_s = min(2 * self._backoff_s, _BACKOFF_LAST_S)
+        delay_s = self._delays.next_s(ran_s)
+        log.warning("%s: %s; next start in %.1f s", self.launch.name, error, delay_s)
+        self._next_start_s = now_s + delay_s
 
     def ask_to_stop(self) -> None:
         """Tell the process to stop cleanly."""

@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bigbrotr.supervisor import ChildState, Supervisor, describe_exit
+from bigbrotr.supervisor import ChildState, Supervisor
 from core.backoff import Backoff
+from core.restarts import describe_exit
 
 FOREVER = "import time; print('up', flush=True); time.sleep(3600)"
 STUBBORN = (
@@ -108,11 +109,3 @@ async def test_a_program_that_is_not_there_is_an_error_at_once(tmp_path: Path) -
     with pytest.raises(OSError, match="no-such-program"):
         await supervisor.start("sink", [str(tmp_path / "no-such-program")], os.environ)
     await supervisor.kill_all()
-
-
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [(None, "no exit code"), (0, "exit code 0"), (3, "exit code 3"), (-9, "signal SIGKILL"), (-250, "signal 250")],
-)
-def test_exit_codes_in_words(code: int | None, words: str) -> None:
-    assert describe_exit(code) == words
