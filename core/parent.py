@@ -1,25 +1,38 @@
-"""End with the process that started us, even when that is killed and can tell nobody.
+"""End with the process that started us, also when that is killed and can say nothing any more.
 
-A supervisor puts its process id into `BIGBROTR_PARENT_PID`; `core.lifecycle` then stops the service, with its drain,
-when that parent is gone. This asks instead of having Linux send a signal (prctl's PR_SET_PDEATHSIG): it works on every
-Unix, and is not set off when only the thread ends that started us.
+Three ways, by what a child can notice:
+
+- A service asks from time to time who its parent is (`watch_parent`): its supervisor puts its process id into
+  `BIGBROTR_PARENT_PID`, and `core.lifecycle` stops the service, with its drain, when that parent is gone.
+- A child that takes commands has them on its standard input, whose end is the wish to end (`ParentPipe`). The end of
+  the pipe alone is not enough: another process may have inherited the parent's end of it.
+- A worker of `multiprocessing` has another parent where a server forked it, and is told by `multiprocessing` itself
+  (`die_with_parent`).
+
+Linux can also send a signal (prctl's PR_SET_PDEATHSIG). That is for programs that are not ours
+(`deploy.embedded.process`): asking works on every Unix, and is not set off when only the thread ends that started us.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from multiprocessing import parent_process
 
 PARENT_VARIABLE = "BIGBROTR_PARENT_PID"
 
-# Two system calls a second cost nothing, and half a second is soon enough.
 _POLL_S = 0.5
+"""Two system calls a second cost nothing, and half a second is soon enough."""
+_GRACE_S = 5.0
+"""To say a last word; a child that has nothing worth saving does not need longer."""
 
 
 def parent_pid(environ: Mapping[str, str]) -> int | None:
-    """Read the process id of our supervisor, or None when nobody supervises us (or the variable is not a number)."""
+    """Read the process id of our supervisor, or None where there is none (or the variable is not a number)."""
     text = environ.get(PARENT_VARIABLE, "")
     return int(text) if text.isascii() and text.isdigit() else None
 
@@ -55,3 +68,33 @@ def die_with_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+class ParentPipe:
+    """Commands of the parent on standard input, as events for an event loop.
+
+    A process that is still there some seconds after `closed` is ended.
+
+    Attributes:
+        line: set when the parent wrote a line or went away.
+        closed: set when it closed the pipe or went away.
+    """
+
+    def __init__(self) -> None:
+        self.line = asyncio.Event()
+        self.closed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        # Threads, because an event loop can wait for pipes and terminals but not for files and /dev/null.
+        threading.Thread(target=self._read, name="parent-pipe", daemon=True).start()
+        watch_parent(os.getppid(), self._end)
+
+    def _read(self) -> None:
+        for _ in sys.stdin.buffer:
+            self._loop.call_soon_threadsafe(self.line.set)
+        self._end()
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self.line.set)
+        self._loop.call_soon_threadsafe(self.closed.set)
+        time.sleep(_GRACE_S)
+        os._exit(0)

@@ -18,17 +18,17 @@ from typing import Any
 
 import click
 
+from core.parent import ParentPipe
 from deploy.embedded.demo_command import say
 from deploy.embedded.demo_events import generate
 from deploy.embedded.demo_filling import filling
 from deploy.embedded.demo_plan import Plan, plan_options
 from deploy.embedded.demo_relay import address, build_relay
-from deploy.embedded.lifeline import Lifeline
 
 
 async def serve(plan: Plan) -> None:
     """Run relays on free loopback ports, as planned, until the starter closes standard input or is gone."""
-    starter = Lifeline()
+    parent = ParentPipe()
     events = await asyncio.to_thread(
         generate, plan.events, seed=plan.seed, base_time_s=plan.base_time_s, span_s=plan.span_s
     )
@@ -41,12 +41,12 @@ async def serve(plan: Plan) -> None:
         await filled.settled()
         say({"ready": True, **filled.offer.report()})
         if plan.trickle_per_s > 0:
-            await filled.trickle(starter.line)
+            await filled.trickle(parent.line)
         else:
-            await starter.line.wait()
+            await parent.line.wait()
         await filled.settled()
         say({"ended": True, **filled.offer.report()})
-        await starter.closed.wait()
+        await parent.closed.wait()
 
 
 @click.command()
