@@ -11,6 +11,7 @@ from bigbrotr.trimming import TOPIC, Trim, trim
 from core import kafka, metrics
 from core.service import Service
 from core.settings import Settings
+from core.tasks import run_until_first
 from core.topic_admin import TopicsError
 from core.waiting import until_it_works
 
@@ -35,15 +36,7 @@ class Janitor(Service):
 
     async def run(self) -> None:
         """Trim until it is to stop; a pass that runs then is cut off, as the next one repeats what it did not do."""
-        passes = asyncio.create_task(self._passes(), name="passes")
-        stop = asyncio.create_task(self.stopping.wait(), name="stop")
-        await asyncio.wait({passes, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if not passes.done():
-            passes.cancel()
-            await asyncio.wait({passes})
-        if not passes.cancelled():
-            passes.result()
+        await run_until_first(self._passes(), self.stopping.wait())
 
     async def _passes(self) -> None:
         while True:

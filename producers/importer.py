@@ -13,6 +13,7 @@ from pathlib import Path
 
 from core.kafka import Publisher, open_publisher
 from core.settings import Settings
+from core.tasks import running
 from producers.bundler import Bundler
 from producers.event_lines import DamagedFileError, EventLines, Line
 from producers.line_copy import read_line
@@ -110,16 +111,12 @@ class _Import:
             acknowledged=self._acknowledged,
         )
         refusing = Rejections(self._outbox, rejections, await self._publisher.partition_count(rejections), STAGE)
-        sending = asyncio.create_task(self._outbox.run())
-        try:
+        async with running(self._outbox.run()):
             try:
                 await self._read(lines, bundler, refusing)
             finally:
                 await bundler.flushed()
                 self._tell()
-        finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
 
     async def _read(self, lines: EventLines, bundler: Bundler, refusing: Rejections) -> None:
         began = time.monotonic()

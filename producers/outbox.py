@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from core import metrics
+from core.tasks import run_until_first
 
 Headers = Sequence[tuple[str, bytes]]
 Acknowledged = Callable[[int, int], None]
@@ -144,16 +145,12 @@ class Outbox:
         Raises:
             Exception: a record failed for good: our own broken state.
         """
-        sending = asyncio.create_task(self._send(), name="outbox")
-        failed = asyncio.create_task(self._failed.wait(), name="outbox-failed")
         try:
-            await asyncio.wait({sending, failed}, return_when=asyncio.FIRST_COMPLETED)
-            if sending.done() and not sending.cancelled() and (error := sending.exception()) is not None:
-                self._fail(error)
-            self.raise_if_failed()
-        finally:
-            sending.cancel()
-            failed.cancel()
+            await run_until_first(self._send(), self._failed.wait())
+        except Exception as error:
+            self._fail(error)
+            raise
+        self.raise_if_failed()
 
     async def _send(self) -> None:
         while True:

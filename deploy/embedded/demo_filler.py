@@ -20,9 +20,10 @@ from typing import Any
 
 import click
 
+from core.tasks import run_until_first
 from deploy.embedded.demo_command import RelayUrl, say, stop_wish
 from deploy.embedded.demo_events import stored
-from deploy.embedded.demo_filling import filling, until
+from deploy.embedded.demo_filling import filling
 from deploy.embedded.demo_plan import Plan, plan_options
 from deploy.embedded.demo_scene import Signed
 
@@ -41,7 +42,7 @@ async def fill(urls: Sequence[str], plan: Plan) -> None:
         if not stop.is_set():
             filled.deal(events)
             del events
-            await until(stop, filled.settled())
+            await run_until_first(filled.settled(), stop.wait())
         if not stop.is_set():
             say({"ready": True, **filled.offer.report()})
         await filled.trickle(stop)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Any
 
+from core.tasks import run_until_first
 from deploy.embedded.demo_door import Door
 from deploy.embedded.demo_events import authors, live
 from deploy.embedded.demo_offer import Offer, spread
@@ -60,8 +60,8 @@ class Filling:
             if due:
                 self.deal([next(events) for _ in range(due)])
                 given += due
-                await until(stop, self._quiet())
-            await until(stop, asyncio.sleep(TICK_S))
+                await run_until_first(self._quiet(), stop.wait())
+            await run_until_first(asyncio.sleep(TICK_S), stop.wait())
 
     async def last_answers(self) -> None:
         """Give the relays that are not away a moment to answer for what they were sent."""
@@ -82,13 +82,3 @@ async def filling(urls: Sequence[str], plan: Plan) -> AsyncIterator[Filling]:
         yield filled
         for door in doors:
             door.cancel()
-
-
-async def until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Wait for work, but no longer than until `stop` is set."""
-    working, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        working.cancel()
-        stopped.cancel()

@@ -10,11 +10,11 @@ from typing import NoReturn
 from websockets.exceptions import ConnectionClosed
 
 from core.clock import CLOCK
+from core.tasks import run_until_first
 from core.waiting import brief
 from producers.outbox import Outbox
 from producers.relays.push import PushConnection, Receiver
 from producers.relays.refusals import RelayError
-from producers.relays.together import run_together
 
 DEAD_AFTER_S = 90.0
 """Without a frame or pong, while we read (nostr-facts section 10): three pings of half a minute."""
@@ -78,7 +78,7 @@ class RelayConnection:
                 full.set()
 
         websocket.listen(receiver, after)
-        await run_together(self._raise_failure(), self._raise_end(), self._pause(full, outbox))
+        await run_until_first(self._raise_failure(), self._raise_end(), self._pause(full, outbox))
 
     async def _pause(self, full: asyncio.Event, outbox: Outbox) -> NoReturn:
         while True:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.clock import CLOCK
+from core.tasks import run_until_first
 from producers.relays.asking import Asker
 from producers.relays.claims import Claims
 from producers.relays.connection import FrameTooLargeError, RelayConnection
@@ -18,7 +19,6 @@ from producers.relays.list_trial import kinds_that_are_read
 from producers.relays.live import LiveFeed
 from producers.relays.model import SILENCE, Model, Name
 from producers.relays.refusals import RelayError
-from producers.relays.together import run_together
 from producers.relays.vocabulary import REGISTERED_KINDS, RelayVocabulary
 from producers.relays.windows import WHOLE_S
 from schemas.filters import Filter
@@ -82,7 +82,7 @@ class Conversation:
         ended = RelayError("resting", "another relay had its turn")
         try:
             # In this order: what the reader says is nearest to the cause.
-            await run_together(
+            await run_until_first(
                 dialogue.read(), self.connection.keep_alive(), self._follow(filters, limit, backdated_s), turn
             )
         except RelayError as error:
@@ -140,7 +140,7 @@ class Conversation:
             )
             for base in reading
         ]
-        await run_together(self._crawl(), *(feed.run(self.dialogue) for feed in self._feeds))
+        await run_until_first(self._crawl(), *(feed.run(self.dialogue) for feed in self._feeds))
 
     async def _crawl(self) -> None:
         # The feeds first: what arrives after they are open comes through them, what was stored before is crawled.
