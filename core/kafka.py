@@ -13,7 +13,7 @@ from core.kafka_clients import (
     stop_client,
 )
 from core.kafka_reading import end_offsets, offsets_at, read_between, read_to_end
-from core.publisher import Publisher, PublishError, RecordTooLargeError, open_publisher
+from core.publisher import Publisher, PublishError, RecordTooLargeError, open_publisher, publishing
 
 __all__ = [
     "FETCH_MAX_WAIT_MS",
@@ -29,6 +29,7 @@ __all__ = [
     "offsets_at",
     "open_publisher",
     "producer",
+    "publishing",
     "read_between",
     "read_to_end",
     "stop_client",

@@ -11,7 +11,8 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -30,6 +31,9 @@ RECORD_OVERHEAD_BYTES = 128
 _INCOMPRESSIBLE_SHARE = 1024
 # Acknowledgements come within milliseconds; after this long without one, people are told that Kafka is waited for.
 _QUIET_S = 5.0
+FLUSH_S = 60.0
+"""For what a command has written: it is acknowledged within milliseconds, and a person at a terminal wants to know that
+Kafka is away."""
 
 _open: set[Publisher] = set()
 
@@ -124,7 +128,7 @@ class Publisher:
         if self._failure is not None:
             raise PublishError(f"Kafka refused a record for good: {waiting.brief(self._failure)}") from self._failure
 
-    async def flush(self, timeout_s: float) -> None:
+    async def flush(self, timeout_s: float = FLUSH_S) -> None:
         """Wait until everything handed over is acknowledged.
 
         Raises:
@@ -205,3 +209,13 @@ async def open_publisher(settings: Settings, *, most_bytes: int | None = None) -
     limits = {physical(settings.kafka.topic_prefix, topic.name): topic.max_message_bytes for topic in TOPICS}
     started = await kafka_clients.producer(settings)
     return Publisher(started, most_bytes=most_bytes or settings.kafka.in_flight_bytes, limits=limits)
+
+
+@asynccontextmanager
+async def publishing(settings: Settings) -> AsyncIterator[Publisher]:
+    """Open a publisher for the length of a block, as commands do; what must be durable is flushed within it."""
+    publisher = await open_publisher(settings)
+    try:
+        yield publisher
+    finally:
+        await publisher.close()

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.kafka import Publisher, open_publisher
+from core.kafka import Publisher, publishing
 from core.settings import Settings
 from core.tasks import running
 from producers.bundler import Bundler
@@ -78,12 +78,9 @@ async def import_lines(
         PublishError: Kafka refused a record for good.
     """
     with source.open("rb") if source is not None else nullcontext(sys.stdin.buffer) as file:
-        publisher = await open_publisher(settings)
-        try:
+        async with publishing(settings) as publisher:
             run = _Import(settings, publisher, relay, progress)
             await run.read(EventLines(file))
-        finally:
-            await publisher.close()
         return run.report
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from core.kafka import open_publisher, read_to_end
+from core.kafka import publishing, read_to_end
 from core.settings import Settings
 from producers.targets import full_name
 from schemas.partition import relay_partition
@@ -15,8 +15,6 @@ from schemas.relay_record import Lane, RelayRecord
 from schemas.relay_url import RelayUrl, RelayUrlError, normalize
 
 SOURCE = "publish"
-_FLUSH_S = 60.0
-"""For the acknowledgement of a list; a broker that is away for longer is an error that the command says."""
 
 
 class RefusedUrl(NamedTuple):
@@ -86,8 +84,7 @@ async def publish_relays(
         PublishError: Kafka refused a record.
     """
     topic = full_name(settings, "relays")
-    publisher = await open_publisher(settings)
-    try:
+    async with publishing(settings) as publisher:
         partitions = await publisher.partition_count(topic)
         present = await read_to_end(settings, topic, range(partitions))
         now_ms = time.time_ns() // 1_000_000
@@ -109,9 +106,7 @@ async def publish_relays(
                 continue
             await publisher.send(topic, record.encode(), key, relay_partition(url.host, partitions))
             written += 1
-        await publisher.flush(_FLUSH_S)
-    finally:
-        await publisher.close()
+        await publisher.flush()
     return PublishReport(written, unchanged)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +9,9 @@ from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
-from core.kafka import open_publisher
+from core.kafka import publishing
 from core.settings import Settings
+from core.tasks import running
 from producers.bundler import Bundler
 from producers.filters import configured_filters
 from producers.outbox import Outbox
@@ -81,26 +81,21 @@ async def replay(
     """
     if dry_run:
         return await _Replay(settings, None, None, progress).run(items)
-    publisher = await open_publisher(settings)
-    outbox = Outbox(publisher, settings.connector.in_flight_bytes)
-    sending = asyncio.create_task(outbox.run())
-    try:
-        bundles = full_name(settings, "raw.bundles")
-        bundler = Bundler(
-            outbox,
-            bundles,
-            await publisher.partition_count(bundles),
-            lines=settings.connector.bundle_lines,
-            max_bytes=settings.connector.bundle_bytes,
-            age_ms=settings.connector.bundle_age_ms,
-        )
-        report = await _Replay(settings, outbox, bundler, progress).run(items)
-        await bundler.flushed()
-        return report
-    finally:
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
-        await publisher.close()
+    async with publishing(settings) as publisher:
+        outbox = Outbox(publisher, settings.connector.in_flight_bytes)
+        async with running(outbox.run()):
+            bundles = full_name(settings, "raw.bundles")
+            bundler = Bundler(
+                outbox,
+                bundles,
+                await publisher.partition_count(bundles),
+                lines=settings.connector.bundle_lines,
+                max_bytes=settings.connector.bundle_bytes,
+                age_ms=settings.connector.bundle_age_ms,
+            )
+            report = await _Replay(settings, outbox, bundler, progress).run(items)
+            await bundler.flushed()
+            return report
 
 
 class _Replay:
