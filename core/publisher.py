@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
 from core import kafka_clients, metrics, waiting
+from core.byte_limiter import ByteLimiter
 from core.settings_model import Settings
 from schemas.topics import TOPICS, physical
 
@@ -58,16 +59,18 @@ class Publisher:
             limits: max.message.bytes of each topic, by full name.
         """
         self.producer = producer
-        self.in_flight_bytes = 0
         self.in_flight_records = 0
-        self._most_bytes = most_bytes
+        self._limiter = ByteLimiter(most_bytes, self.raise_if_failed)
         self._limits = {topic: limit - limit // _INCOMPRESSIBLE_SHARE for topic, limit in limits.items()}
         self._failure: BaseException | None = None
-        self._line = asyncio.Lock()
-        self._changed: asyncio.Future[None] | None = None
         self._moved_at = time.monotonic()
         self._forget = waiting.watch(self._reason)
         _open.add(self)
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """Bytes handed over and not yet acknowledged."""
+        return self._limiter.used_bytes
 
     async def send(
         self,
@@ -90,12 +93,12 @@ class Publisher:
             size += sum(len(name) + len(text) for name, text in headers)
         if size > self._limits.get(topic, size):
             raise RecordTooLargeError(f"a record of {size} bytes is larger than the {self._limits[topic]} of {topic}")
-        if self.in_flight_bytes + size > self._most_bytes or self._line.locked():
-            await self._wait_for_room(size)
+        if not self._limiter.takes(size):
+            metrics.PRODUCER_PAUSES.inc()
         elif not self.in_flight_records:
             self._moved_at = time.monotonic()
+        await self._limiter.acquire(size)
         self.in_flight_records += 1
-        self.in_flight_bytes += size
         try:
             try:
                 future = await self.producer.send(topic, value, key, partition, headers=headers)
@@ -136,24 +139,13 @@ class Publisher:
             PublishError: a record was given up.
         """
         async with asyncio.timeout(timeout_s):
-            while self.in_flight_records and self._failure is None:
-                await self._next_change()
-        self.raise_if_failed()
+            await self._limiter.empty()
 
     async def close(self, timeout_s: float = kafka_clients.STOP_S) -> bool:
         """Stop the producer; False when records were left undelivered because `timeout_s` passed."""
         self._forget()
         _open.discard(self)
         return await kafka_clients.stop_client(self.producer, timeout_s)
-
-    async def _wait_for_room(self, size: int) -> None:
-        # In line, so that a large record is not kept waiting for ever by small ones that fit.
-        async with self._line:
-            if self.in_flight_bytes and self.in_flight_bytes + size > self._most_bytes:
-                metrics.PRODUCER_PAUSES.inc()
-            while self.in_flight_bytes and self.in_flight_bytes + size > self._most_bytes:
-                await self._next_change()
-                self.raise_if_failed()
 
     async def _keep_trying(
         self, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: Sequence[tuple[str, bytes]]
@@ -170,9 +162,7 @@ class Publisher:
 
     def _release(self, size: int) -> None:
         self.in_flight_records -= 1
-        self.in_flight_bytes -= size
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
+        self._limiter.release(size)
 
     def _acknowledged(self, size: int, future: asyncio.Future[RecordMetadata]) -> None:
         if not future.cancelled():
@@ -183,12 +173,6 @@ class Publisher:
                 self._failure = error
                 logger.error("a record was given up: %s", waiting.brief(error))
         self._release(size)
-
-    async def _next_change(self) -> None:
-        if self._changed is None or self._changed.done():
-            self._changed = asyncio.get_running_loop().create_future()
-        # Shielded, because one cancelled waiter must not cancel what the others wait for.
-        await asyncio.shield(self._changed)
 
     def _reason(self) -> str | None:
         quiet_s = time.monotonic() - self._moved_at

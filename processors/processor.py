@@ -15,6 +15,7 @@ from typing import Any
 import faust
 
 from core import kafka, metrics
+from core.byte_limiter import ByteLimiter
 from core.settings import Settings
 from core.waiting import until_it_works
 from processors.app import create_app
@@ -24,7 +25,6 @@ from processors.validate.agent import Validator, attach
 from processors.validate.context import Context
 from processors.validate.continuity import Continuity
 from processors.validate.outputs import Outputs
-from processors.validate.room import Room
 from processors.validate.verify import Verifier
 from schemas.judge import Policy
 
@@ -70,7 +70,7 @@ class Processor:
             seen_ids_per_partition=settings.processor.seen_ids_per_partition,
             verifier=self._verifier,
             outputs=Outputs(clients.producer, settings.kafka.topic_prefix, clients.partitions),
-            room=Room(settings.kafka.in_flight_bytes),
+            room=ByteLimiter(settings.kafka.in_flight_bytes),
             continuity=Continuity(self._offsets.committed, self._offsets.earliest),
             is_flowing=self._is_flowing,
         )

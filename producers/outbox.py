@@ -10,11 +10,13 @@ import asyncio
 import functools
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from core import metrics
+from core.byte_limiter import ByteLimiter
 from core.tasks import run_until_first
 
+Value: TypeAlias = bytes  # a property of the outbox bears the type's own name
 Headers = Sequence[tuple[str, bytes]]
 Acknowledged = Callable[[int, int], None]
 """Told the partition and the offset of a record."""
@@ -63,30 +65,31 @@ class Outbox:
     def __init__(self, sender: Sender, in_flight_bytes: int) -> None:
         """Send through `sender`; `full` from `in_flight_bytes` unacknowledged bytes on."""
         self._sender = sender
-        self._bound = in_flight_bytes
+        self._limiter = ByteLimiter(in_flight_bytes, self.raise_if_failed)
         self._queue: deque[_Record] = deque()
         self._unacknowledged: dict[int, None] = {}
         self._number = 0
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self._arrived = asyncio.Event()
-        self._has_room = asyncio.Event()
-        self._has_room.set()
         self._failure: BaseException | None = None
         self._failed = asyncio.Event()
-        self.bytes = 0
+
+    @property
+    def bytes(self) -> int:
         """Unacknowledged now."""
+        return self._limiter.used_bytes
 
     @property
     def full(self) -> bool:
         """Whether readers must wait for `room`."""
-        return self.bytes >= self._bound
+        return self._limiter.full
 
     def put(
         self,
         topic: str,
-        value: bytes,
+        value: Value,
         *,
-        key: bytes | None = None,
+        key: Value | None = None,
         partition: int,
         headers: Headers = (),
         acknowledged: Acknowledged | None = None,
@@ -105,9 +108,7 @@ class Outbox:
         record = _Record(self._number, topic, value, key, partition, headers, acknowledged)
         self._queue.append(record)
         self._unacknowledged[record.number] = None
-        self.bytes += record.size
-        if self.full:
-            self._has_room.clear()
+        self._limiter.take(record.size)
         self._arrived.set()
 
     async def room(self) -> None:
@@ -116,10 +117,9 @@ class Outbox:
         Raises:
             Exception: what failed the outbox.
         """
-        if not self._has_room.is_set():
+        if self.full:
             metrics.PRODUCER_PAUSES.inc()
-            await self._has_room.wait()
-        self.raise_if_failed()
+        await self._limiter.below_limit()
 
     async def flushed(self) -> None:
         """Wait until everything put before this call is acknowledged.
@@ -174,9 +174,7 @@ class Outbox:
         if record.acknowledged is not None:
             place: RecordPlace = done.result()
             record.acknowledged(place.partition, place.offset)
-        self.bytes -= record.size
-        if not self.full:
-            self._has_room.set()
+        self._limiter.release(record.size)
         del self._unacknowledged[record.number]
         if self._waiters:
             self._wake()
@@ -197,7 +195,7 @@ class Outbox:
         if self._failure is None:
             self._failure = error
         self._failed.set()
-        self._has_room.set()
+        self._limiter.wake()
         for _, waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(self._failure)

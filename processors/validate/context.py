@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from core.byte_limiter import ByteLimiter
 from processors.validate.continuity import Continuity
 from processors.validate.erasing import Erasing
 from processors.validate.outputs import Outputs
-from processors.validate.room import Room
 from processors.validate.verify import Verifier
 from schemas.judge import Policy
 
@@ -35,7 +35,7 @@ class Context:
     seen_ids_per_partition: int
     verifier: Verifier
     outputs: Outputs
-    room: Room
+    room: ByteLimiter
     continuity: Continuity
     is_flowing: Callable[[], bool]
     progress: int = 0

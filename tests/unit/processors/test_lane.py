@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from core.byte_limiter import ByteLimiter
 from processors.validate.agent import Validator
 from processors.validate.context import Context
 from processors.validate.continuity import Continuity, OffsetGapError
 from processors.validate.erasing import Erasing
 from processors.validate.lane import Lane
 from processors.validate.outcome import Outcome, Source
-from processors.validate.room import Room
 from processors.validate.seen import SeenSet, fingerprint
 from processors.validate.verify import Verifier
 from schemas.bundle import encode_line
@@ -67,7 +67,7 @@ class Bench:
             seen_ids_per_partition=10,
             verifier=self.verifier,
             outputs=self.broker,  # type: ignore[arg-type] # has the one method that a lane calls
-            room=Room(10_000),
+            room=ByteLimiter(10_000),
             continuity=Continuity(self._committed, self._earliest),
             is_flowing=lambda: self.flowing,
         )
