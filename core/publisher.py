@@ -1,7 +1,7 @@
 """A producer that never holds more than a stated number of unacknowledged bytes, and never hides a failure.
 
 aiokafka has no buffer limit, gives up on a record after 40 s without room, and reports a failed send only through a
-future that nobody may look at. Here `send` waits for room as long as it takes, so a broker that is away pauses the
+future that may never be looked at. Here `send` waits for room as long as it takes, so a broker that is away pauses the
 sender, and the first failed send makes every later call raise.
 """
 

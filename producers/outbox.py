@@ -94,7 +94,7 @@ class Outbox:
         headers: Headers = (),
         acknowledged: Acknowledged | None = None,
     ) -> None:
-        """Take a record. Never waits: whoever puts without end must look at `full` between.
+        """Take a record. Never waits: a caller that puts without end must look at `full` between.
 
         Args:
             topic: physical name.

@@ -35,7 +35,7 @@ _TRIMMED = (("segment.bytes", str(128 * MIB)), ("segment.ms", str(DAY_MS)))
 """Deleting records frees whole segments that lie below the new beginning, never the one that is written to.
 
 With Kafka's defaults (a gibibyte, seven days) a record could stay a week longer than a keep time of a week says, and 16
-partitions held 16 GiB that nobody wants. Closed after a day, a segment is gone a day after its oldest record may go;
+partitions held 16 GiB that nothing needs. Closed after a day, a segment is gone a day after its oldest record may go;
 where much comes in, 16 open segments hold 2 GiB at most, and a week is hundreds of files, not tens of thousands.
 """
 
