@@ -9,9 +9,9 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from bigbrotr.trimming import TOPIC, Trim, trim
 from core import kafka, metrics
+from core.background import cancelled
 from core.service import Service
 from core.settings import Settings
-from core.tasks import run_until_first
 from core.topic_admin import TopicsError
 from core.waiting import until_it_works
 
@@ -36,7 +36,10 @@ class Janitor(Service):
 
     async def run(self) -> None:
         """Trim until it is to stop; a pass that runs then is cut off, as the next one repeats what it did not do."""
-        await run_until_first(self._passes(), self.stopping.wait())
+        passes = self.spawn(self._passes(), "passes")
+        await self.stopping.wait()
+        # Here, and not at the close: clients that are stopped while Kafka is away take longer than that has.
+        await cancelled(passes)
 
     async def _passes(self) -> None:
         while True:

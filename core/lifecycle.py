@@ -12,6 +12,7 @@ import logging
 import os
 import time
 from enum import StrEnum
+from typing import Any
 
 from core import garbage, metrics, waiting
 from core.http import HealthServer
@@ -47,6 +48,7 @@ class Lifecycle:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started_ms = time.time_ns() // 1_000_000
         self._stop_requested = False
+        self._has_started = False
         self._lag_s = 0.0
 
     def request_stop(self, why: str) -> None:
@@ -71,7 +73,8 @@ class Lifecycle:
         code = FAILED
         try:
             await health.start()
-            code = await self._work(heartbeat)
+            await self._work()
+            code = OK
         except UndrainedError as error:
             logger.warning("%s leaves work to its next start: %s", self.service.name, error)
             code = UNDRAINED
@@ -90,40 +93,81 @@ class Lifecycle:
         self._watchdog.rest()
         return code
 
-    async def _work(self, heartbeat: asyncio.Task[None]) -> int:
+    async def _work(self) -> None:
         service = self.service
         stop = asyncio.create_task(service.stopping.wait(), name="stop")
+        failed = asyncio.create_task(service.background.failed.wait(), name="failed")
         try:
-            start = asyncio.create_task(service.start(), name="start")
-            if not await _first(start, stop, heartbeat):
+            if not await self._first(asyncio.create_task(service.start(), name="start"), failed, stop):
                 logger.info("stopped before the service had started")
-                return OK
+                return
+            self._has_started = True
             self.phase = Phase.RUNNING
+            service.spawn(self._tick(), "tick")
             garbage.settle()
             logger.info("%s is running", service.name)
             run = asyncio.create_task(service.run(), name="run")
-            finished = await _first(run, stop, heartbeat, cancel=False)
+            await self._first(run, failed, stop, cancel=False)
             self.phase = Phase.DRAINING
             if not self._stop_requested:
                 self._watchdog.arm(service.settings.drain_s, "the drain", UNDRAINED)
             service.stopping.set()
-            if not finished:
-                await run
-            await service.drain()
+            await self._first(asyncio.create_task(self._drain(run), name="drain"), failed)
             logger.info("%s is drained", service.name)
-            return OK
         finally:
             stop.cancel()
+            failed.cancel()
+
+    async def _drain(self, run: asyncio.Task[None]) -> None:
+        await run
+        await self.service.drain()
+
+    async def _first(
+        self,
+        work: asyncio.Task[None],
+        failed: asyncio.Task[bool],
+        stop: asyncio.Task[bool] | None = None,
+        *,
+        cancel: bool = True,
+    ) -> bool:
+        """Wait for the work, for a wish to stop, or for a background task that fails.
+
+        Returns:
+            True when the work is done; False when it was cut short, or with `cancel=False` left to go on, by the wish.
+
+        Raises:
+            Exception: what the work or the background task raised.
+        """
+        waited: set[asyncio.Task[Any]] = {work, failed} if stop is None else {work, failed, stop}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            if work.cancelled():  # aiokafka is known to let out a cancellation of its own
+                raise RuntimeError(f"{work.get_name()} was cancelled by something else")
+            work.result()
+        elif cancel or failed.done():
+            work.cancel()
+            # A wish to stop has its deadline already; a background task that failed has none that work could miss.
+            await asyncio.wait({work}, timeout=CLOSE_S if failed.done() else None)
+            self.service.background.check()
+            if work.done() and not work.cancelled():
+                work.result()
+            return False
+        self.service.background.check()
+        return work.done()
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             self._watchdog.beat(loop)
-            self.service.tick()
             due = loop.time() + _TICK_S
             await asyncio.sleep(_TICK_S)
             self._lag_s = max(0.0, loop.time() - due)
             metrics.LOOP_LAG.set(self._lag_s)
+
+    async def _tick(self) -> None:
+        while True:
+            self.service.tick()
+            await asyncio.sleep(_TICK_S)
 
     def alive(self) -> bool:
         """Tell whether the loop turned recently; an idle service is alive."""
@@ -139,7 +183,7 @@ class Lifecycle:
         return reasons if own is None else [own, *reasons]
 
     def status(self) -> dict[str, object]:
-        """Put together what `/status` tells; the service's own part stands under `details`."""
+        """Put together what `/status` tells; under `details` the service's own part, once it has started."""
         reasons = self.reasons()
         return {
             "service": self.service.name,
@@ -150,28 +194,5 @@ class Lifecycle:
             "started_at_ms": self._started_ms,
             "loop_lag_s": round(self._lag_s, 4),
             "metrics": metrics.values(),
-            "details": self.service.status(),
+            "details": self.service.status() if self._has_started else {},
         }
-
-
-async def _first(
-    work: asyncio.Task[None], stop: asyncio.Task[bool], heartbeat: asyncio.Task[None], *, cancel: bool = True
-) -> bool:
-    """Wait for the work or for the wish to stop; True when the work is done, False when it was cut short.
-
-    Raises:
-        Exception: what the work or the heartbeat raised.
-    """
-    await asyncio.wait({work, stop, heartbeat}, return_when=asyncio.FIRST_COMPLETED)
-    if work.done():
-        work.result()
-        return True
-    if cancel or heartbeat.done():
-        work.cancel()
-        # A wish to stop has its deadline already; a broken heartbeat has none that work could miss.
-        await asyncio.wait({work}, timeout=CLOSE_S if heartbeat.done() else None)
-    if heartbeat.done():
-        heartbeat.result()
-    if work.done() and not work.cancelled():
-        work.result()
-    return False

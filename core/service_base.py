@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, ClassVar
 
+from core.background import BackgroundTasks
 from core.settings_model import Settings
 
 
@@ -19,7 +22,9 @@ class UndrainedError(RuntimeError):
 class Service(ABC):
     """One kind of process. Subclasses set `name` and implement `run`; the rest has sensible defaults.
 
-    Construct it anywhere; open connections only in `start`, which runs on the service's event loop.
+    Construct it anywhere; open connections only in `start`, which runs on the service's event loop. `start` enters what
+    it opens into `resources`, at once, and keeps it in attributes that are declared without a value: everything else is
+    called only after `start` has returned, so that no attribute needs to be None before.
     """
 
     name: ClassVar[str]
@@ -28,6 +33,22 @@ class Service(ABC):
         self.settings = settings
         self.stopping = asyncio.Event()
         """Set once the process is asked to stop: take no new work, return from `run`."""
+        self.background = BackgroundTasks(self.stopping)
+        """What `spawn` has started."""
+        self.resources = AsyncExitStack()
+        """What is closed at the end, last entered first, also after a failed or cancelled `start`.
+
+        `core.closing.ConcurrentCloser` is the entry for clients that must not use up one another's time.
+        """
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run something beside `run`, from `start` on if need be, until the service is closed.
+
+        Its failure ends the process with exit code 1, whatever the service is doing then; so does its end, as long as
+        the process is not to stop. Whatever must have ended before the drain does, `drain` awaits or cancels itself
+        (`core.background.cancelled`).
+        """
+        return self.background.spawn(work, name)
 
     async def start(self) -> None:  # noqa: B027 - a service without connections has nothing to open
         """Open connections, waiting for servers as long as it takes; cancelled when the process is to stop."""
@@ -39,8 +60,12 @@ class Service(ABC):
     async def drain(self) -> None:  # noqa: B027
         """Finish what was taken, and record it. `run` and `drain` together have `settings.drain_s` after a stop."""
 
-    async def close(self) -> None:  # noqa: B027
-        """Close connections; called exactly once, also after a failed or cancelled `start`, and after a crash."""
+    async def close(self) -> None:
+        """Cancel the background tasks, then close `resources`; called exactly once, whatever came before."""
+        try:
+            await self.background.close()
+        finally:
+            await self.resources.aclose()
 
     def ready(self) -> str | None:
         """Say why the service cannot do its work now, or None when it can. Waits for servers are added by others."""

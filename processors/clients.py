@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from core import kafka
+from core.closing import ConcurrentCloser
 from core.erasures import ErasureFollower, into
 from core.settings import Settings
 from core.topic_admin import topic_partitions
@@ -38,23 +39,26 @@ class Clients:
 
 
 async def open_clients(settings: Settings, stack: AsyncExitStack) -> Clients:
-    """Start the clients, waiting for the broker, the topics and all that says what is erased; `stack` stops them.
+    """Start the clients, waiting for the broker, the topics and all that says what is erased.
+
+    `stack` stops them, all at once: each may use up its time while the broker is away.
 
     Raises:
         ValueError: the topics' partition counts differ, so that records would land elsewhere than expected.
     """
+    closer = await stack.enter_async_context(ConcurrentCloser())
     producer = await kafka.producer(settings)
-    stack.push_async_callback(kafka.stop_client, producer)
+    closer.push(kafka.stop_client, producer)
     reader = await kafka.consumer(settings)
-    stack.push_async_callback(kafka.stop_client, reader)
+    closer.push(kafka.stop_client, reader)
     admin = await kafka.admin(settings)
-    stack.push_async_callback(kafka.stop_client, admin)
+    closer.push(kafka.stop_client, admin)
     partitions = await _partitions(settings.kafka.topic_prefix, admin)
     source = physical(settings.kafka.topic_prefix, "raw.bundles")
     offsets = BundleOffsets(admin, reader, source, settings.processor.group_id, partitions)
     rules = Erasing.of(settings.policy)
     follower = ErasureFollower(settings, into(rules.index))
-    stack.push_async_callback(follower.close)
+    closer.push(follower.close)
     await follower.start()
     return Clients(producer, offsets, partitions, rules, follower)
 

@@ -79,6 +79,7 @@ class Processor:
         self._lag: dict[int, int] = {}
         self._answered_at = time.monotonic()
         self._revoking_since: float | None = None
+        self._drained = False
 
     async def start(self) -> None:
         """Join the group, waiting for the broker."""
@@ -90,22 +91,16 @@ class Processor:
         Raises:
             FaustCrashError: Faust or the agent failed.
             DrainError: a revoke waited too long for open bundles.
-            StalledError: bundles wait, the broker answers, and nothing is done.
             Exception: what a lane failed on.
         """
         stop = asyncio.create_task(stopping.wait(), name="stop")
-        lag = asyncio.create_task(self._watch_lag(), name="lag")
-        failure = self.validator.failure
+        waited: set[asyncio.Future[Any]] = {stop, self.validator.failure}
         try:
-            waited: set[asyncio.Future[Any]] = {stop, lag, failure}
             while not stop.done():
                 await asyncio.wait(waited, timeout=_LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
                 self._look()
-                if lag.done():
-                    lag.result()
         finally:
             stop.cancel()
-            lag.cancel()
 
     async def drain(self) -> None:
         """Finish the bundles that are open, commit, leave the group. Keeps no deadline: the caller does.
@@ -117,16 +112,17 @@ class Processor:
         await asyncio.wait({stopped, self.validator.failure}, return_when=asyncio.FIRST_COMPLETED)
         self._look()
         stopped.result()
+        self._drained = True
 
-    async def abandon(self) -> None:
-        """End Faust's thread without a drain: what is open will be read again."""
-        self.validator.revoked()
-        if not self._app.should_stop:
-            await self._app.crash(FaustCrashError("abandoned without a drain"))
-
-    def close(self) -> None:
-        """Let the threads go."""
-        self._verifier.close()
+    async def close(self) -> None:
+        """Let the threads go; Faust's ends without a drain where there was none, and what is open is read again."""
+        try:
+            if not self._drained:
+                self.validator.revoked()
+                if not self._app.should_stop:
+                    await self._app.crash(FaustCrashError("abandoned without a drain"))
+        finally:
+            self._verifier.close()
 
     def ready(self) -> str | None:
         """Tell why no bundles are being judged, or None."""
@@ -184,8 +180,12 @@ class Processor:
                 f"{in_flight} bundles are not acknowledged {self._settings.processor.drain_s:g} s after a revoke"
             )
 
-    async def _watch_lag(self) -> None:
-        """Refresh the lag; raise when there is some and nothing moves although the broker answers."""
+    async def watch_lag(self) -> None:
+        """Refresh the lag until cancelled.
+
+        Raises:
+            StalledError: bundles wait, the broker answers, and nothing is done.
+        """
         stall = StallDetector()
         while True:
             await asyncio.sleep(_LAG_EVERY_S)

@@ -1,12 +1,9 @@
-"""The processor as a service of our lifecycle: start, watch, drain, close."""
+"""The processor as a service of our lifecycle: start, watch, drain."""
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
-
 from core import metrics
 from core.service import Service
-from core.settings import Settings
 from processors.clients import open_clients
 from processors.processor import Processor
 
@@ -19,50 +16,32 @@ class ProcessorService(Service):
     """
 
     name = "processor"
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self._clients = AsyncExitStack()
-        self._processor: Processor | None = None
-        self._drained = False
+    _processor: Processor
 
     async def start(self) -> None:
         """Wait for broker and topics, then join the consumer group."""
-        clients = await open_clients(self.settings, self._clients)
-        self._processor = Processor(self.settings, clients)
-        await self._processor.start()
+        clients = await open_clients(self.settings, self.resources)
+        processor = self._processor = Processor(self.settings, clients)
+        self.resources.push_async_callback(processor.close)
+        await processor.start()
+        self.spawn(processor.watch_lag(), "lag")
 
     async def run(self) -> None:
         """Watch over Faust and the lanes; every error there is ours, and ends the process."""
-        await self._started().watch(self.stopping)
+        await self._processor.watch(self.stopping)
 
     async def drain(self) -> None:
         """Finish the bundles that are open, commit, leave the group."""
-        await self._started().drain()
-        self._drained = True
-
-    async def close(self) -> None:
-        """Let go of everything; after a failure, Faust's thread is told to end without a drain."""
-        if self._processor is not None:
-            if not self._drained:
-                await self._processor.abandon()
-            self._processor.close()
-        await self._clients.aclose()
+        await self._processor.drain()
 
     def ready(self) -> str | None:
         """Tell whether partitions are being worked on."""
-        return "not started" if self._processor is None else self._processor.ready()
+        return self._processor.ready()
 
     def status(self) -> dict[str, object]:
         """Tell what is assigned, open and waiting."""
-        return {} if self._processor is None else self._processor.status()
+        return self._processor.status()
 
     def tick(self) -> None:
         """Refresh the gauges."""
-        if self._processor is not None:
-            metrics.BUNDLES_IN_FLIGHT.set(self._processor.validator.in_flight)
-
-    def _started(self) -> Processor:
-        if self._processor is None:
-            raise RuntimeError("the processor was not started")
-        return self._processor
+        metrics.BUNDLES_IN_FLIGHT.set(self._processor.validator.in_flight)

@@ -6,13 +6,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 from aiokafka import AIOKafkaConsumer
 
 from core import kafka, metrics, postgres
-from core.archive.connection import Pool, with_connection
-from core.publisher import Publisher
+from core.archive.connection import with_connection
+from core.closing import ConcurrentCloser
 from core.service import Service
 from core.settings import Settings
 from core.waiting import brief
@@ -38,16 +39,10 @@ class SinkService(Service):
     """Writes the archive. Instances of one group share the partitions of `events`, `sightings` and `coverage`."""
 
     name: ClassVar[str] = "sink"
+    _parts: _Parts
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._consumer: AIOKafkaConsumer | None = None
-        self._publisher: Publisher | None = None
-        self._pool: Pool | None = None
-        self._reader: GroupReader | None = None
-        self._erasures: ErasureTask | None = None
-        self._archiver: Archiver | None = None
-        self._observers: list[asyncio.Task[None]] = []
         self._lag: int | None = None
         self._answered_s = time.monotonic()
         self._months_ahead = MONTHS_NEEDED
@@ -57,75 +52,60 @@ class SinkService(Service):
 
         Raises MigrationError where the database is not of this version.
         """
-        sink = self.settings.sink
-        pool = self._pool = await postgres.pool(self.settings)
+        settings, sink = self.settings, self.settings.sink
+        pool = await postgres.pool(settings)
+        self.resources.callback(pool.terminate)
         await with_connection(pool, check_schema)
-        self._publisher = await kafka.open_publisher(self.settings)
-        eraser = await open_eraser(self.settings, self._pool, self._publisher)
-        self._erasures = ErasureTask(self.settings, self._pool, eraser)
-        await self._erasures.start()
-        self._reader = GroupReader(sink.group_id)
-        self._consumer = await kafka.consumer(
-            self.settings,
-            *contents(self.settings),
-            listener=self._reader,
+        closer = await self.resources.enter_async_context(ConcurrentCloser())
+        publisher = await kafka.open_publisher(settings)
+        closer.push(publisher.close)
+        eraser = await open_eraser(settings, pool, publisher)
+        erasures = ErasureTask(settings, pool, eraser)
+        closer.push(erasures.close)
+        await erasures.start()
+        reader = GroupReader(sink.group_id)
+        consumer = await kafka.consumer(
+            settings,
+            *contents(settings),
+            listener=reader,
             group_id=sink.group_id,
             auto_offset_reset="none",
             fetch_min_bytes=_FETCH_MIN_BYTES,
             fetch_max_wait_ms=kafka.FETCH_MAX_WAIT_MS,
         )
-        self._reader.attach(self._consumer)
-        self._archiver = Archiver(
-            self.settings,
-            self._reader,
-            self._pool,
-            self._publisher,
+        closer.push(kafka.stop_client, consumer)
+        reader.attach(consumer)
+        archiver = Archiver(
+            settings,
+            reader,
+            pool,
+            publisher,
             eraser,
             stopping=self.stopping,
             batch_age_s=sink.batch_age_ms / 1000,
         )
+        self._parts = _Parts(reader, archiver, erasures)
         self._answered_s = time.monotonic()
-        consumer = self._consumer
         # Apart: a database that hangs must not make Kafka look silent.
-        self._observers = [
-            asyncio.create_task(self._observe(lambda: self._measure_lag(consumer)), name="sink lag"),
-            asyncio.create_task(self._observe(lambda: self._count_months(pool)), name="sink months"),
-        ]
+        self.spawn(_observe(lambda: self._measure_lag(consumer)), "sink lag")
+        self.spawn(_observe(lambda: self._count_months(pool)), "sink months")
 
     async def run(self) -> None:
         """Archive until the process is to stop."""
-        archiver = self._started()
         while not self.stopping.is_set():
-            await archiver.step()
+            await self._parts.archiver.step()
 
     async def drain(self) -> None:
         """Write the open batch and tell Kafka how far the archive is."""
-        archiver = self._started()
-        await archiver.flush()
-        await archiver.tell_kafka()
-
-    async def close(self) -> None:
-        """Leave the group and close every connection."""
-        for observer in self._observers:
-            observer.cancel()
-        await asyncio.gather(*self._observers, return_exceptions=True)
-        # At once: each may use up its time while Kafka is away, and together they must not use up more than one's.
-        closing: list[Awaitable[object]] = []
-        if self._erasures is not None:
-            closing.append(self._erasures.close())
-        if self._consumer is not None:
-            closing.append(kafka.stop_client(self._consumer))
-        if self._publisher is not None:
-            closing.append(self._publisher.close())
-        await asyncio.gather(*closing)
-        if self._pool is not None:
-            self._pool.terminate()
+        await self._parts.archiver.flush()
+        await self._parts.archiver.tell_kafka()
 
     def ready(self) -> str | None:
         """Name what keeps rows from being written; servers that are waited for are named by `core.waiting`."""
-        if self._reader is None or self._reader.generation == 0:
+        reader = self._parts.reader
+        if reader.generation == 0:
             return "waiting for partitions"
-        if self._reader.unplaced():
+        if reader.unplaced():
             return "looking up where to read on"
         silent_s = time.monotonic() - self._answered_s
         if silent_s > _SILENT_S:
@@ -137,42 +117,23 @@ class SinkService(Service):
     def status(self) -> dict[str, object]:
         """Tell the partitions of this instance, their lag in records, the open batch, and the months prepared."""
         return {
-            "partitions": len(self._reader.positions()) if self._reader is not None else 0,
+            "partitions": len(self._parts.reader.positions()),
             "lag": self._lag,
-            "open_events": self._archiver.open_events() if self._archiver is not None else 0,
+            "open_events": self._parts.archiver.open_events(),
             "months_ahead": self._months_ahead,
         }
 
     def tick(self) -> None:
-        """End the process where the observer broke, whose figures would be believed, or erasing did."""
-        if self._erasures is not None:
-            self._erasures.check()
-        for observer in self._observers:
-            if observer.done() and not observer.cancelled():
-                observer.result()
-
-    def _started(self) -> Archiver:
-        assert self._archiver is not None, "start comes before run and drain"
-        return self._archiver
-
-    async def _observe(self, measure: Callable[[], Awaitable[None]]) -> None:
-        """Refresh a figure from time to time. Failures show elsewhere: these are figures for people."""
-        while True:
-            try:
-                await measure()
-            except Exception as error:
-                if not kafka.is_transient(error) and not postgres.is_transient(error):
-                    raise
-                _log.debug("figures could not be refreshed: %s", brief(error))
-            await asyncio.sleep(_LAG_S)
+        """End the process where erasing broke: erased events would come back."""
+        self._parts.erasures.check()
 
     async def _count_months(self, pool: Pool) -> None:
         async with asyncio.timeout(_LAG_S), pool.acquire() as connection:
             self._months_ahead = await months_ahead(connection)
 
     async def _measure_lag(self, consumer: AIOKafkaConsumer) -> None:
-        positions = self._reader.positions() if self._reader is not None else {}
-        committed = self._archiver.committed if self._archiver is not None else {}
+        positions = self._parts.reader.positions()
+        committed = self._parts.archiver.committed
         total = 0
         metrics.LAG.clear()  # Partitions that went to another instance must not stand here with their last figure.
         for tp, end in (await consumer.end_offsets(list(positions))).items():
@@ -180,3 +141,24 @@ class SinkService(Service):
             metrics.LAG.labels(logical(self.settings.kafka.topic_prefix, tp.topic), str(tp.partition)).set(lag)
             total += lag
         self._lag, self._answered_s = total, time.monotonic()
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What exists once PostgreSQL and Kafka are there."""
+
+    reader: GroupReader
+    archiver: Archiver
+    erasures: ErasureTask
+
+
+async def _observe(measure: Callable[[], Awaitable[None]]) -> None:
+    """Refresh a figure from time to time. Failures show elsewhere: these are figures for people."""
+    while True:
+        try:
+            await measure()
+        except Exception as error:
+            if not kafka.is_transient(error) and not postgres.is_transient(error):
+                raise
+            _log.debug("figures could not be refreshed: %s", brief(error))
+        await asyncio.sleep(_LAG_S)

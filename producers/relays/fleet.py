@@ -14,7 +14,7 @@ from collections.abc import Callable
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 
 from core import metrics
-from core.kafka import consumer, read_to_end, stop_client
+from core.kafka import consumer, read_to_end
 from core.settings import Settings
 from producers.relays.session import Session
 from producers.targets import full_name
@@ -57,7 +57,6 @@ class Fleet:
         self._open_session = open_session
         self._topic = full_name(settings, "relays")
         self._assigned = _Assigned()
-        self._consumer: AIOKafkaConsumer | None = None
         self._partitions: dict[int, dict[str, RelayRecord]] = {}
         self._next: dict[int, int] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -74,20 +73,17 @@ class Fleet:
         """The partitions of `relays` that are followed."""
         return sorted(self._partitions)
 
-    async def start(self) -> None:
-        """Join the group, waiting for the broker."""
+    async def join(self) -> AIOKafkaConsumer:
+        """Join the group, waiting for the broker, with a consumer for `run`, which the caller stops."""
         group_id = self._settings.connector.group_id
-        self._consumer = await consumer(self._settings, self._topic, group_id=group_id, listener=self._assigned)
+        return await consumer(self._settings, self._topic, group_id=group_id, listener=self._assigned)
 
-    async def run(self) -> None:
+    async def run(self, client: AIOKafkaConsumer) -> None:
         """Follow assignment and registry until `stop`.
 
         Raises:
             Exception: the consumer failed for good, or a session's task did.
         """
-        client = self._consumer
-        if client is None:
-            raise RuntimeError("the fleet was not started")
         while not self._stopping:
             await self._follow_assignment(client)
             for tp, records in (await client.getmany(timeout_ms=_POLL_MS)).items():
@@ -114,14 +110,8 @@ class Fleet:
         for session in self._ending.values():
             session.cut()
         if self._ending:
-            # Without a socket nothing is left to wait for but the archive: `close` ends its connections, too.
+            # Without a socket nothing is left to wait for but the archive, whose connections end at the close.
             await asyncio.wait(self._ending, timeout=_FAREWELL_S)
-
-    async def close(self) -> None:
-        """Close every socket and leave the group."""
-        await self.close_sockets()
-        if self._consumer is not None:
-            await stop_client(self._consumer)
 
     def _follow(self, partition: int, records: list[ConsumerRecord[bytes, bytes]]) -> None:
         """Act on new records of a partition."""

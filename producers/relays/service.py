@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable
+from dataclasses import dataclass
 
 from core import metrics
+from core.background import cancelled
 from core.clock import BELIEVED_AFTER_S, CLOCK
-from core.kafka import Publisher, open_publisher
+from core.closing import ConcurrentCloser
+from core.kafka import Publisher, open_publisher, stop_client
 from core.service import Service
 from core.settings import Settings
 from producers.bundler import Bundler
@@ -37,6 +39,8 @@ STAGE = "connector"
 _CLOCK_ADVICE = (
     f"feeds are opened again, nothing counts as followed meanwhile, and it is believed after {BELIEVED_AFTER_S:.0f} s"
 )
+_CLOCK_EVERY_S = 1.0
+"""As `Clock.check` asks for."""
 _FLEET_STOP_S = 2.0
 """One turn of the fleet, unless Kafka is away."""
 _WRITTEN = ("raw.bundles", "rejections", "coverage")
@@ -46,6 +50,7 @@ class ConnectorService(Service):
     """Reads the relays that its consumer group gives it."""
 
     name = "connector"
+    _parts: _Parts
 
     def __init__(self, settings: Settings) -> None:
         """Prepare; `start` opens the connections to Kafka.
@@ -57,88 +62,74 @@ class ConnectorService(Service):
         filters = configured_filters(settings)
         self._filters = {each.filter_hash(): each for each in filters}
         self._fleet = Fleet(settings, self._open_session)
-        self._publisher: Publisher | None = None
-        self._parts: _Parts | None = None
-        self._work: list[asyncio.Task[None]] = []
         self._states: set[str] = set()
 
     async def start(self) -> None:
-        """Connect to Kafka, waiting for it, and join the group."""
+        """Connect to Kafka, waiting for it, join the group and begin to read."""
         settings = self.settings
+        self.spawn(self._watch_clock(), "clock")
+        clients = await self.resources.enter_async_context(ConcurrentCloser())
         # Room above the outbox's own bound, so that its order is kept by its queue alone.
-        publisher = self._publisher = await open_publisher(settings, most_bytes=2 * settings.connector.in_flight_bytes)
+        publisher = await open_publisher(settings, most_bytes=2 * settings.connector.in_flight_bytes)
+        clients.push(publisher.close)
         counts = {name: await publisher.partition_count(full_name(settings, name)) for name in _WRITTEN}
-        self._parts = _Parts(settings, publisher, self._filters, self._fleet, counts)
-        await self._fleet.start()
+        archive = ArchiveIds(settings)
+        self.resources.push_async_callback(archive.close)
+        client = await self._fleet.join()
+        clients.push(stop_client, client)
+        # Entered last, so closed first: sessions use what is entered above.
+        self.resources.push_async_callback(self._fleet.close_sockets)
+        shared = _shared(settings, publisher, self._filters, archive, counts)
+        checkpoints = Checkpoints(
+            shared.outbox,
+            shared.bundler,
+            full_name(settings, "coverage"),
+            counts["coverage"],
+            lambda: list(self._fleet.sessions.values()),
+        )
+        self._parts = _Parts(
+            shared,
+            checkpoints,
+            following=self.spawn(self._fleet.run(client), "fleet"),
+            checkpointing=self.spawn(checkpoints.run(), "checkpoints"),
+        )
+        self.spawn(shared.outbox.run(), "outbox")
 
     async def run(self) -> None:
-        """Read relays until stopped.
-
-        Raises:
-            Exception: our own broken state: a record that Kafka refused, a consumer that failed.
-        """
-        parts = self._started()
-        self._work = [
-            asyncio.create_task(work, name=name)
-            for name, work in (
-                ("outbox", parts.outbox.run()),
-                ("fleet", self._fleet.run()),
-                ("checkpoints", parts.checkpoints.run()),
-            )
-        ]
-        stopping = asyncio.create_task(self.stopping.wait())
-        try:
-            ended, _ = await asyncio.wait([*self._work, stopping], return_when=asyncio.FIRST_COMPLETED)
-            for task in self._work:
-                if task in ended:
-                    task.result()
-                    raise RuntimeError(f"the {task.get_name()} ended by itself")
-        finally:
-            stopping.cancel()
+        """Let the background tasks read relays until stopped."""
+        await self.stopping.wait()
 
     async def drain(self) -> None:
         """Close the sockets, have everything received acknowledged, and record how far it goes."""
-        parts = self._started()
-        _, fleet, checkpoints = self._work
+        parts = self._parts
         self._fleet.stop()
-        await _cancelled(checkpoints)
+        await cancelled(parts.checkpointing)
         await self._fleet.close_sockets()
         await parts.checkpoints.write(everything=True)
-        await parts.bundler.flushed()
+        await parts.shared.bundler.flushed()
         # Last, since nothing depends on it. A Kafka client that is cancelled while it connects leaves its socket open.
-        await asyncio.wait({fleet}, timeout=_FLEET_STOP_S)
-        await _cancelled(fleet)
-
-    async def close(self) -> None:
-        """Leave the group and Kafka."""
-        await _cancelled(*self._work)
-        await self._fleet.close_sockets()
-        if self._parts is not None:
-            await self._parts.archive.close()
-        # At once, as in the sink: each may use up its time while Kafka is away.
-        closing: list[Awaitable[object]] = [self._fleet.close()]
-        if self._publisher is not None:
-            closing.append(self._publisher.close())
-        await asyncio.gather(*closing)
+        await asyncio.wait({parts.following}, timeout=_FLEET_STOP_S)
+        await cancelled(parts.following)
 
     def ready(self) -> str | None:
         """Whether relays are assigned and Kafka takes what they send."""
+        outbox = self._parts.shared.outbox
         if not self._fleet.assigned:
             return "waiting for partitions of the topic relays"
-        if self._parts is not None and self._parts.outbox.full:
-            return f"sockets are paused: {self._parts.outbox.bytes} received bytes are not acknowledged by Kafka yet"
+        if outbox.full:
+            return f"sockets are paused: {outbox.bytes} received bytes are not acknowledged by Kafka yet"
         return None
 
     def status(self) -> dict[str, object]:
         """Every relay with its state, the share of the registry that they come from, and what is unacknowledged."""
-        parts = self._parts
+        shared = self._parts.shared
         connector = self.settings.connector
         return {
             "partitions": self._fleet.partitions,
             "relays": [session.status() for session in self._fleet.sessions.values()],
-            "unacknowledged_bytes": parts.outbox.bytes if parts is not None else 0,
-            "bundle_age_ms": round(parts.bundler.age_s * 1000) if parts is not None else None,
-            "waiting_for_a_place": parts.shared.slots.waiting if parts is not None else 0,
+            "unacknowledged_bytes": shared.outbox.bytes,
+            "bundle_age_ms": round(shared.bundler.age_s * 1000),
+            "waiting_for_a_place": shared.slots.waiting,
             "proxies": {
                 "tor": connector.tor_proxy is not None,
                 "i2p": connector.i2p_proxy is not None,
@@ -147,22 +138,26 @@ class ConnectorService(Service):
         }
 
     def tick(self) -> None:
-        """Refresh the gauge of relay states, and look at the host's clock."""
-        step_s = CLOCK.check()
-        if step_s is not None:
-            metrics.CLOCK_STEPS.inc()
-            logger.warning(
-                "the host's clock differs by %.1f s from the time that has passed: %s", step_s, _CLOCK_ADVICE
-            )
-            for session in self._fleet.sessions.values():
-                session.clock_stepped()
+        """Refresh the gauge of relay states."""
         counts = Counter(session.state for session in self._fleet.sessions.values())
         self._states |= set(counts)
         for state in self._states:
             metrics.RELAYS.labels(state).set(counts[state])
 
+    async def _watch_clock(self) -> None:
+        """Look at the host's clock, also while Kafka is waited for: what lies between two looks is a step or is not."""
+        while True:
+            step_s = CLOCK.check()
+            if step_s is not None:
+                metrics.CLOCK_STEPS.inc()
+                logger.warning(
+                    "the host's clock differs by %.1f s from the time that has passed: %s", step_s, _CLOCK_ADVICE
+                )
+                for session in self._fleet.sessions.values():
+                    session.clock_stepped()
+            await asyncio.sleep(_CLOCK_EVERY_S)
+
     def _open_session(self, record: RelayRecord, coverage: Coverage | None) -> Session | None:
-        parts = self._started()
         try:
             url = normalize(record.url, allow_private=record.allow_private)
         except RelayUrlError as error:
@@ -172,7 +167,7 @@ class ConnectorService(Service):
         return Session(
             record,
             url,
-            parts.shared,
+            self._parts.shared,
             budget=Budget(settings.refused_bytes_per_hour, settings.refused_events_per_hour),
             ledger=Ledger(
                 record.url,
@@ -184,67 +179,52 @@ class ConnectorService(Service):
             model=Model(settings.page_limit, coverage.facts if coverage is not None else ()),
         )
 
-    def _started(self) -> _Parts:
-        if self._parts is None:
-            raise RuntimeError("the connector was not started")
-        return self._parts
 
-
+@dataclass(frozen=True)
 class _Parts:
-    """What exists once Kafka is there."""
+    """What exists once Kafka is there, and the background tasks that a drain ends."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        publisher: Publisher,
-        filters: dict[str, Filter],
-        fleet: Fleet,
-        partitions: dict[str, int],
-    ) -> None:
-        connector = settings.connector
-        self.outbox = Outbox(publisher, connector.in_flight_bytes)
-        self.bundler = Bundler(
-            self.outbox,
+    shared: Shared
+    checkpoints: Checkpoints
+    following: asyncio.Task[None]
+    checkpointing: asyncio.Task[None]
+
+
+def _shared(
+    settings: Settings,
+    publisher: Publisher,
+    filters: dict[str, Filter],
+    archive: ArchiveIds,
+    partitions: dict[str, int],
+) -> Shared:
+    connector = settings.connector
+    outbox = Outbox(publisher, connector.in_flight_bytes)
+    return Shared(
+        outbox=outbox,
+        bundler=Bundler(
+            outbox,
             full_name(settings, "raw.bundles"),
             partitions["raw.bundles"],
             lines=connector.bundle_lines,
             max_bytes=connector.bundle_bytes,
             age_ms=connector.bundle_age_ms,
-        )
-        self.rejections = Rejections(self.outbox, full_name(settings, "rejections"), partitions["rejections"], STAGE)
-        self.checkpoints = Checkpoints(
-            self.outbox,
-            self.bundler,
-            full_name(settings, "coverage"),
-            partitions["coverage"],
-            lambda: list(fleet.sessions.values()),
-        )
-        self.archive = ArchiveIds(settings)
-        self.shared = Shared(
-            outbox=self.outbox,
-            bundler=self.bundler,
-            rejections=self.rejections,
-            slots=Slots(connector.max_connections),
-            dialling=Dialling(
-                connect_timeout_s=connector.connect_timeout_s,
-                frame_max_bytes=connector.frame_max_bytes,
-                ping_interval_s=connector.ping_interval_s,
-                proxies={
-                    Network.TOR: connector.tor_proxy,
-                    Network.I2P: connector.i2p_proxy,
-                    Network.LOKI: connector.loki_proxy,
-                },
-            ),
-            filters=filters,
-            live_limit=connector.live_limit,
-            eose_timeout_s=connector.eose_timeout_s,
-            auth_key=connector.auth_key,
-            hold_s=connector.eose_hold_s,
-            archive=self.archive,
-        )
-
-
-async def _cancelled(*tasks: asyncio.Task[None]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        ),
+        rejections=Rejections(outbox, full_name(settings, "rejections"), partitions["rejections"], STAGE),
+        slots=Slots(connector.max_connections),
+        dialling=Dialling(
+            connect_timeout_s=connector.connect_timeout_s,
+            frame_max_bytes=connector.frame_max_bytes,
+            ping_interval_s=connector.ping_interval_s,
+            proxies={
+                Network.TOR: connector.tor_proxy,
+                Network.I2P: connector.i2p_proxy,
+                Network.LOKI: connector.loki_proxy,
+            },
+        ),
+        filters=filters,
+        live_limit=connector.live_limit,
+        eose_timeout_s=connector.eose_timeout_s,
+        auth_key=connector.auth_key,
+        hold_s=connector.eose_hold_s,
+        archive=archive,
+    )

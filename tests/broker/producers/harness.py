@@ -56,7 +56,9 @@ async def connector(settings: Settings) -> AsyncIterator[ConnectorService]:
         yield service
         service.stopping.set()
         await running
+        service.background.check()
         await service.drain()
+        service.background.check()
     finally:
         if running is not None:
             running.cancel()

@@ -117,6 +117,7 @@ async def running_sink(settings: Settings) -> AsyncIterator[SinkService]:
             service.stopping.set()
             await run
         await service.drain()
+        service.background.check()
     finally:
         await service.close()
 

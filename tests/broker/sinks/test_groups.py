@@ -146,7 +146,7 @@ async def test_a_frozen_instance_that_wakes_up_late_does_no_harm(
         os.kill(frozen.pid, signal.SIGSTOP)
         async with member(settings, tmp_path / "successor") as successor:
             await successor.until(
-                lambda status: status["details"]["partitions"] == len(TABLES.topics) * settings.kafka.partitions
+                lambda status: status["details"].get("partitions") == len(TABLES.topics) * settings.kafka.partitions
             )
 
             async def complete() -> bool:

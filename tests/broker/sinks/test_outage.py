@@ -75,7 +75,8 @@ async def test_a_database_that_is_away_is_waited_for(settings: Settings) -> None
             await fed.events(event(number) for number in range(50, 500))
 
             async def waits() -> bool:
-                paused = sink._consumer is not None and sink._consumer.paused() == sink._consumer.assignment()
+                consumer = sink._parts.reader._consumer
+                paused = consumer.paused() == consumer.assignment()
                 return paused and any("PostgreSQL" in reason for reason in waiting.reasons())
 
             await eventually(waits)

@@ -67,4 +67,4 @@ def strike(stack: Stack, crash: Crash) -> int:
 def wait_for_work(stack: Stack) -> None:
     """Wait until the sink has read events that are not rows yet."""
     (sink,) = stack.names("sink")
-    stack.until("the sink has work in hand", lambda: status(sink)["details"]["open_events"] > 0, WORK_S)
+    stack.until("the sink has work in hand", lambda: status(sink)["details"].get("open_events", 0) > 0, WORK_S)

@@ -130,10 +130,10 @@ def divided(stack: Stack, wanted: Mapping[str, int]) -> bool:
         return False
     partitions = KafkaSettings().partitions
     details = {service: [one["details"] for one in each] for service, each in told.items()}
-    relays = [relay["url"] for one in details["connector"] for relay in one["relays"]]
-    sunk = [one["partitions"] for one in details["sink"]]
+    relays = [relay["url"] for one in details["connector"] for relay in one.get("relays", [])]
+    sunk = [one.get("partitions", 0) for one in details["sink"]]
     return (
-        is_division([one["partitions"] for one in details["connector"]], partitions)
+        is_division([one.get("partitions", []) for one in details["connector"]], partitions)
         and sorted(relays) == sorted(RELAYS)
         and is_division([one.get("partitions", []) for one in details["processor"]], partitions)
         and all(sunk)

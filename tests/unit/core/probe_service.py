@@ -7,6 +7,8 @@ import contextlib
 import sys
 import threading
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from core import lifecycle, service
 from core.service import Service, UndrainedError, run_service
@@ -31,8 +33,14 @@ class Probe(Service):
         self.ticks = 0
 
     async def start(self) -> None:
+        self.resources.push_async_callback(self.closed)
+        await self.resources.enter_async_context(told("pool"))
         if self.behaviour == "fails to start":
             raise RuntimeError("no start today")
+        if self.behaviour.startswith("has a background task"):
+            self.spawn(self.background_work(), "figures")
+        if self.behaviour == "has a background task that fails in start":
+            await asyncio.sleep(FOREVER_S)
         if self.behaviour == "waits in start":
             with waiting_for("a server that never comes"):
                 await asyncio.sleep(FOREVER_S)
@@ -47,6 +55,8 @@ class Probe(Service):
                 await stubborn()
             case "ends by itself":
                 return
+            case "is cancelled by something else":
+                raise asyncio.CancelledError
             case "blocks the loop":
                 await asyncio.sleep(0.1)
                 time.sleep(FOREVER_S)  # noqa: ASYNC251 - the fault that is tested
@@ -56,7 +66,24 @@ class Probe(Service):
                 self.task = asyncio.create_task(stubborn())
         await self.stopping.wait()
 
+    async def background_work(self) -> None:
+        match self.behaviour.removeprefix("has a background task that "):
+            case "fails in start":
+                raise RuntimeError("broken figures")
+            case "fails in run":
+                await asyncio.sleep(0.1)
+                raise RuntimeError("broken figures")
+            case "fails in the drain":
+                await self.stopping.wait()
+                raise RuntimeError("broken figures")
+            case "ends by itself":
+                return
+        async with told("figures"):
+            await asyncio.sleep(FOREVER_S)
+
     async def drain(self) -> None:
+        if self.behaviour == "has a background task that fails in the drain":
+            await asyncio.sleep(FOREVER_S)
         if self.behaviour == "drains for ever":
             await asyncio.sleep(FOREVER_S)
         if self.behaviour == "drains in part":
@@ -64,9 +91,8 @@ class Probe(Service):
         if self.behaviour == "fails to drain":
             raise RuntimeError("could not record what was done")
 
-    async def close(self) -> None:
-        sys.stdout.write("closed\n")
-        sys.stdout.flush()
+    async def closed(self) -> None:
+        tell("closed")
         if self.behaviour == "fails to close":
             raise RuntimeError("could not close")
         if self.behaviour == "closes for ever":
@@ -82,6 +108,20 @@ class Probe(Service):
         self.ticks += 1
         if self.behaviour.startswith("fails in its tick"):
             raise RuntimeError("a broken gauge")
+
+
+def tell(words: str) -> None:
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
+
+
+@asynccontextmanager
+async def told(name: str) -> AsyncIterator[None]:
+    """Something that says when it has ended."""
+    try:
+        yield
+    finally:
+        tell(f"{name} ended")
 
 
 async def stubborn() -> None:

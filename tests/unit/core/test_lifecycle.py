@@ -110,6 +110,10 @@ def test_a_signal_drains_closes_and_ends_with_0(start: Start, number: signal.Sig
         ("fails", "broken state"),
         ("fails to start", "no start today"),
         ("fails in its tick", "a broken gauge"),
+        ("has a background task that fails in start", "broken figures"),
+        ("has a background task that fails in run", "broken figures"),
+        ("has a background task that ends by itself", "it ended by itself"),
+        ("is cancelled by something else", "run was cancelled by something else"),
     ],
 )
 def test_a_failure_closes_and_ends_with_1(start: Start, behaviour: str, said: str) -> None:
@@ -125,6 +129,26 @@ def test_work_that_will_not_be_cancelled_does_not_keep_a_broken_process(start: S
     assert probe.exit_code() == 1
     assert "a broken gauge" in probe.log
     assert "closed\n" in probe.log
+
+
+def test_background_tasks_end_first_then_what_was_opened_last(start: Start) -> None:
+    probe = start("has a background task")
+    probe.wait_for_log("probe is running")
+    probe.signal(signal.SIGTERM)
+    assert probe.exit_code() == 0
+    ends = ["probe is drained\n", "figures ended\n", "pool ended\n", "closed\n"]
+    assert sorted(ends, key=probe.log.index) == ends
+
+
+def test_a_background_task_that_fails_cuts_the_drain_short(start: Start) -> None:
+    probe = start("has a background task that fails in the drain", drain_s=3600)
+    probe.wait_for_log("probe is running")
+    probe.signal(signal.SIGTERM)
+    assert probe.exit_code() == 1
+    assert "broken figures" in probe.log
+    assert "in the background task figures" in probe.log
+    assert "closed\n" in probe.log
+    assert "is drained" not in probe.log
 
 
 @pytest.mark.parametrize("behaviour", ["fails to drain", "fails to close"])
