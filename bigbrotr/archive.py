@@ -62,7 +62,7 @@ async def readable(settings: Settings, connections: int = 1) -> AsyncIterator[Po
             raise CommandFailedError(f"PostgreSQL went away: {error}; run it again when it is back") from error
 
 
-async def sunk(connection: Connection, settings: Settings) -> Offsets:
-    """Up to where the sink's group has archived each partition it reads."""
-    stored = await stored_offsets(connection, settings.sink.group_id)
+async def sunk(connection: Connection, group_id: str) -> Offsets:
+    """Up to where a group of sinks has archived each partition that it reads."""
+    stored = await stored_offsets(connection, group_id)
     return {TopicPartition(tp.topic, tp.partition): offset.next_offset for tp, offset in stored.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,8 @@ import asyncpg
 
 from bigbrotr import archive
 from bigbrotr.health import Health, ask
-from bigbrotr.offsets import SINK_TOPICS, Offsets, OffsetsReader, lag
+from bigbrotr.offsets import Offsets, OffsetsReader, lag
+from bigbrotr.services import READINGS
 from bigbrotr.snapshot import Counts, RelayState, ServiceState, Snapshot
 from bigbrotr.totals import Totals
 from core.archive.connection import reading_options
@@ -68,9 +69,8 @@ class Collector:
             self._ask_kafka(),
             self._ask_postgres(),
         )
-        kafka_state, ends, begins, processed = kafka_part
-        postgres_state, rows, sunk, database_bytes = postgres_part
-        raw, outputs = self._split(ends)
+        kafka_state, ends, begins, committed = kafka_part
+        postgres_state, rows, archived, database_bytes = postgres_part
         return Snapshot(
             at_s=time.monotonic(),
             servers={"kafka": kafka_state, "postgres": postgres_state},
@@ -79,8 +79,7 @@ class Collector:
             relays=tuple(relay for health in healths for relay in relay_states(health.details)),
             counts=self._counts(services, healths, rows),
             topics=self._per_topic(ends),
-            processor_lag=None if processed is None else lag(raw, begins, processed),
-            sink_lag=None if sunk is None or not ends else lag(outputs, begins, sunk),
+            lags=self._lags(ends, begins, {**committed, **(archived if ends else {})}),
             disk=_disk(self._settings.data_dir, database_bytes),
             events=tuple(events),
         )
@@ -102,11 +101,14 @@ class Collector:
             sightings=None if rows is None else rows.pairs,
         )
 
-    def _split(self, ends: Offsets) -> tuple[Offsets, Offsets]:
+    def _lags(self, ends: Offsets, begins: Offsets, reached: Mapping[str, Offsets]) -> dict[str, int | None]:
+        """By service; `reached` has those of which it is known how far they are."""
         prefix = self._settings.kafka.topic_prefix
-        sink_topics = {prefix + name for name in SINK_TOPICS}
-        raw = {tp: end for tp, end in ends.items() if tp.topic == f"{prefix}raw.bundles"}
-        return raw, {tp: end for tp, end in ends.items() if tp.topic in sink_topics}
+        found: dict[str, int | None] = dict.fromkeys(READINGS)
+        for name, offsets in reached.items():
+            topics = {prefix + topic for topic in READINGS[name].topics}
+            found[name] = lag({tp: end for tp, end in ends.items() if tp.topic in topics}, begins, offsets)
+        return found
 
     def _per_topic(self, ends: Offsets) -> dict[str, int]:
         prefix = self._settings.kafka.topic_prefix
@@ -115,35 +117,45 @@ class Collector:
             sums[logical(prefix, tp.topic)] += end
         return sums
 
-    async def _ask_kafka(self) -> tuple[str, Offsets, Offsets, Offsets | None]:
+    async def _ask_kafka(self) -> tuple[str, Offsets, Offsets, dict[str, Offsets]]:
         if self._settings.kafka.bootstrap_servers is None:
-            return "not running", {}, {}, None
+            return "not running", {}, {}, {}
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 if self._offsets is None:
                     self._offsets = await OffsetsReader(self._settings).__aenter__()
                 ends = await self._offsets.ends()
-                begins = await self._offsets.begins("raw.bundles", *SINK_TOPICS)
-                return REACHABLE, ends, begins, await self._offsets.processed()
+                begins = await self._offsets.begins(*(topic for each in READINGS.values() for topic in each.topics))
+                committed = {
+                    name: await self._offsets.committed(each.group_id(self._settings), *each.topics)
+                    for name, each in READINGS.items()
+                    if each.progress == "kafka"
+                }
+                return REACHABLE, ends, begins, committed
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what a person wants to see here
             await self._drop_kafka()
-            return _unreachable(error), {}, {}, None
+            return _unreachable(error), {}, {}, {}
 
-    async def _ask_postgres(self) -> tuple[str, ArchiveCounts | None, Offsets | None, int | None]:
+    async def _ask_postgres(self) -> tuple[str, ArchiveCounts | None, dict[str, Offsets], int | None]:
         if self._settings.postgres.dsn is None:
-            return "not running", None, None, None
+            return "not running", None, {}, None
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 if self._connection is None:
                     self._connection = await asyncpg.connect(**reading_options(self._settings))
                 size = await database_bytes(self._connection)
                 if not await has_schema(self._connection):
-                    return "reachable, not migrated yet", None, None, size
+                    return "reachable, not migrated yet", None, {}, size
                 rows = await self._count(self._connection)
-                return REACHABLE, rows, await archive.sunk(self._connection, self._settings), size
+                archived = {
+                    name: await archive.sunk(self._connection, each.group_id(self._settings))
+                    for name, each in READINGS.items()
+                    if each.progress == "postgres"
+                }
+                return REACHABLE, rows, archived, size
         except Exception as error:  # noqa: BLE001 - as above
             self._drop_postgres()
-            return _unreachable(error), None, None, None
+            return _unreachable(error), None, {}, None
 
     async def _count(self, connection: asyncpg.Connection[asyncpg.Record]) -> ArchiveCounts:
         """Count rows, no more often than that it costs a twentieth of one core."""

@@ -21,7 +21,6 @@ from bigbrotr.display import display
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.migrate_cmd import migrated
 from bigbrotr.options import Options, pass_options
-from bigbrotr.pipeline import FLOW
 from bigbrotr.servers import say, servers
 from bigbrotr.session import LOCK_NAME, Session, StopWish, log_to_file, only_one, stop_on_signals
 from bigbrotr.snapshot import Snapshot
@@ -122,7 +121,7 @@ async def _demo(
         shown = display("BigBrotr demo", file=sys.stderr if as_document else None)
         async with stop_on_signals() as wish:
             with shown:
-                session = Session(settings, config, shown, FLOW, exact=True)
+                session = Session(settings, config, shown, exact=True)
                 problems = await _shown(settings, session, relays, wish, completion, once=once)
         outcome = await _outcome(settings, completion, began_s, problems, once=once)
         _tell(outcome)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from aiokafka.errors import OffsetOutOfRangeError
 
-from bigbrotr.trimming import TOPIC, Trim, trim
+from bigbrotr.trimming import TOPIC, Trim, report_lines, trim
 from core import kafka, metrics
 from core.background import cancelled
 from core.service import Service
 from core.settings import Settings
 from core.topic_admin import TopicsError
 from core.waiting import until_it_works
+
+logger = logging.getLogger(__name__)
+
+EVERY_S = 3600.0
+"""As often as the containers do. Kafka frees whole segments, so more often gives hardly any disk back sooner."""
 
 
 class Janitor(Service):
@@ -22,16 +28,23 @@ class Janitor(Service):
     Args:
         settings: whose topic, group and keep time count.
         every_s: seconds between two passes.
-        report: is told of each pass.
+        report: is told of each pass; unless given, the log is.
         dry_run: delete nothing.
     """
 
     name = "janitor"
 
-    def __init__(self, settings: Settings, every_s: int, report: Callable[[Trim], None], *, dry_run: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        every_s: float = EVERY_S,
+        report: Callable[[Trim], None] | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> None:
         super().__init__(settings)
         self._every_s = every_s
-        self._report = report
+        self._report = report or self._log
         self._dry_run = dry_run
 
     async def run(self) -> None:
@@ -48,6 +61,10 @@ class Janitor(Service):
                 metrics.TRIMMED.inc(sum(done.deleted.values()))
             self._report(done)
             await asyncio.sleep(self._every_s)
+
+    def _log(self, done: Trim) -> None:
+        for line in report_lines(done, self.settings.processor.group_id, dry_run=self._dry_run):
+            logger.info("%s", line)
 
     async def _pass(self) -> Trim:
         return await trim(self.settings, dry_run=self._dry_run)

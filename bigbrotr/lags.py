@@ -1,4 +1,4 @@
-"""How much is still to be read by processor and sink, asked again and again over the same connections."""
+"""How much is still to be read by the services, asked again and again over the same connections."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from bigbrotr import archive
-from bigbrotr.offsets import SINK_TOPICS, Offsets, OffsetsReader, lag
+from bigbrotr.offsets import Offsets, OffsetsReader, lag
+from bigbrotr.services import Reading
 from core.archive.connection import Pool, reading_pool
 from core.settings import Settings
 
@@ -19,20 +20,18 @@ class Lags:
         self.reader = reader
         self.pool = pool
 
-    async def sunk(self) -> Offsets:
-        """Up to where the sink has archived each partition."""
+    async def reached(self, reading: Reading) -> Offsets:
+        """Up to where a service has recorded each partition that it reads."""
+        group_id = reading.group_id(self._settings)
+        if reading.progress == "kafka":
+            return await self.reader.committed(group_id, *reading.topics)
         async with self.pool.acquire() as connection:
-            return await archive.sunk(connection, self._settings)
+            return await archive.sunk(connection, group_id)
 
-    async def processor(self) -> int:
-        """Bundles that are not judged yet."""
-        ends, begins = await self.reader.ends("raw.bundles"), await self.reader.begins("raw.bundles")
-        return lag(ends, begins, await self.reader.processed())
-
-    async def sink(self) -> int:
-        """Records that are not archived yet."""
-        ends, begins = await self.reader.ends(*SINK_TOPICS), await self.reader.begins(*SINK_TOPICS)
-        return lag(ends, begins, await self.sunk())
+    async def unread(self, reading: Reading) -> int:
+        """Records that a service has still to do its work on."""
+        ends, begins = await self.reader.ends(*reading.topics), await self.reader.begins(*reading.topics)
+        return lag(ends, begins, await self.reached(reading))
 
 
 @asynccontextmanager

@@ -14,11 +14,8 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from core import kafka
 from core.settings import Settings
 from schemas.topics import TOPICS, physical
-from sinks.tables import TABLES
 
 Offsets = dict[TopicPartition, int]
-
-SINK_TOPICS = tuple(table.topic for table in TABLES.topics)
 
 
 def lag(
@@ -86,12 +83,11 @@ class OffsetsReader:
         """The first record of a time (Kafka's, Unix milliseconds) or later in each partition; `ends` if none is."""
         return await kafka.offsets_at(self._settings, self._consumer, ends, time_ms)
 
-    async def processed(self) -> Offsets:
-        """Up to where the processor's group has committed `raw.bundles`."""
-        partitions = await self.partitions("raw.bundles")
-        group = self._settings.processor.group_id
+    async def committed(self, group_id: str, *names: str) -> Offsets:
+        """Up to where a consumer group has committed the named topics, where it has committed."""
+        partitions = await self.partitions(*names)
         try:
-            found = await self._admin.list_consumer_group_offsets(group, partitions=partitions)
+            found = await self._admin.list_consumer_group_offsets(group_id, partitions=partitions)
         except GroupCoordinatorNotAvailableError:
             return {}  # Kafka makes its topic of offsets when the first group commits
         return {tp: entry.offset for tp, entry in found.items() if entry.offset >= 0}

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -14,16 +15,11 @@ from aiokafka.errors import KafkaError
 
 from bigbrotr import children, running
 from bigbrotr.lags import Lags, open_lags
+from bigbrotr.services import FLOW, READINGS, STOP_TIMES
 from bigbrotr.snapshot import ServiceState
 from bigbrotr.supervisor import ChildState, Supervisor, describe_exit
 from core.settings import Settings
 
-FLOW = ("connector", "processor", "sink")
-
-# Ctrl-C promises an end within 15 s, of which the embedded servers may take 6. In seconds after the request: when each
-# service is told to stop at the latest, and when it is killed. A kill costs repeated work and never a row.
-_TOLD_AT_S = {"connector": 0.0, "processor": 4.0, "sink": 6.5}
-_KILLED_AT_S = {"connector": 4.0, "processor": 6.5, "sink": 9.0}
 CHILD_DRAIN_S = 2.2  # a service then ends by itself, with an exit code that says so, before it would be killed
 _LEAST_S = 1.0  # whatever went before, a service gets this long: most need a tenth of it
 _POLL_S = 0.1
@@ -93,11 +89,11 @@ class Pipeline:
         codes: dict[str, int | None] = {}
         async with AsyncExitStack() as stack:
             lags = await self._reach(stack)
-            open_work = {"processor": lags.processor, "sink": lags.sink} if lags is not None else {}
             for name in self.names:
-                if name in open_work:
-                    await _until_zero(open_work[name], asked_at_s + _TOLD_AT_S[name])
-                left_s = asked_at_s + _KILLED_AT_S[name] - time.monotonic()
+                times, reading = STOP_TIMES[name], READINGS.get(name)
+                if lags is not None and reading is not None:
+                    await _until_zero(partial(lags.unread, reading), asked_at_s + times.told_at_s)
+                left_s = asked_at_s + times.killed_at_s - time.monotonic()
                 codes[name] = await self._supervisor.stop(name, max(_LEAST_S, left_s))
         running.remove(self._settings.data_dir)
         return codes

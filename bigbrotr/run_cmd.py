@@ -14,13 +14,12 @@ from bigbrotr.display import display
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.migrate_cmd import migrated
 from bigbrotr.options import Options, pass_options
-from bigbrotr.pipeline import FLOW
 from bigbrotr.servers import say, servers
-from bigbrotr.service_cmd import made, service_class
 from bigbrotr.session import Session, log_to_file, only_one, stop_on_signals
 from bigbrotr.snapshot import Snapshot
 from bigbrotr.topics_cmd import created
 from core.settings import Settings
+from producers.filters import configured_filters
 from producers.publish import RelayList, parse_relays, publish_relays
 from producers.relay_lists import RelayListError, parse_relay_text, read_relay_file
 
@@ -80,9 +79,7 @@ def run(options: Options, given: tuple[str, ...], files: tuple[Path, ...], *, al
         raise click.UsageError(
             "no relay to read: name some by --relay, --relays FILE, the variable RELAYS, or `relays` in the settings"
         )
-    made(
-        service_class("connector"), settings
-    )  # its filters are checked here and not in a child that dies again and again
+    configured_filters(settings)  # checked here, and not in a connector that would end again and again
     with only_one(settings.data_dir):
         log_to_file(settings)
         with servers(settings) as filled:
@@ -104,7 +101,7 @@ async def _run(settings: Settings, config: Path | None, relays: RelayList, *, al
 
     async with stop_on_signals() as wish:
         with display("BigBrotr") as shown:
-            problems = await Session(settings, config, shown, FLOW).conduct(never, wish)
+            problems = await Session(settings, config, shown).conduct(never, wish)
     rows = await archive.counted(settings)
     say(f"archived {rows.events - before.events:,} events in this run; the archive holds {rows.events:,}")
     return problems

@@ -9,7 +9,7 @@ import io
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -123,17 +123,14 @@ class Session:
         settings: with the servers filled in.
         config: the settings file of the command line, handed on to the services.
         shown: where snapshots and notes go.
-        names: of the services.
         exact: count rows even where that takes long.
     """
 
-    def __init__(
-        self, settings: Settings, config: Path | None, shown: Display, names: Sequence[str], *, exact: bool = False
-    ) -> None:
+    def __init__(self, settings: Settings, config: Path | None, shown: Display, *, exact: bool = False) -> None:
         self._notes: list[str] = []
         self._exact = exact
         self._shown = shown
-        self.pipeline = Pipeline(settings, config, names=names, on_event=self._happened)
+        self.pipeline = Pipeline(settings, config, on_event=self._happened)
         self._settings = settings
 
     def _happened(self, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from aiokafka import TopicPartition
@@ -12,9 +13,10 @@ from aiokafka import TopicPartition
 from bigbrotr import running
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.lags import Lags
-from bigbrotr.offsets import SINK_TOPICS, Offsets
+from bigbrotr.offsets import Offsets
 from bigbrotr.pipeline import Pipeline
 from bigbrotr.progress import ImportProgress
+from bigbrotr.services import READINGS
 from bigbrotr.session import only_one
 from core import kafka, postgres
 from core.settings import Settings
@@ -22,7 +24,8 @@ from core.waiting import until_it_works
 from producers.importer import ImportReport
 from schemas.topics import physical
 
-NEEDED = ("processor", "sink")
+NEEDED = tuple(name for name, reading in READINGS.items() if reading.import_step is not None)
+_IMPORTED = "raw.bundles"
 _POLL_S = 0.5
 # A supervisor starts a service that died within a minute. Only when none is there for longer has it gone itself.
 _GONE_AFTER_S = 90.0
@@ -32,7 +35,7 @@ _GONE_AFTER_S = 90.0
 async def needed_services(
     settings: Settings, config: Path | None, note: Callable[[str], None]
 ) -> AsyncIterator[Callable[[], None]]:
-    """Have a processor and a sink run for the length of the block: those of a `run`, else ones of our own.
+    """Have the services that an import needs run for the length of the block: those of a `run`, else ones of our own.
 
     Yields a check that raises CommandFailedError once services that were somebody else's have gone for good.
     """
@@ -63,20 +66,27 @@ class _Presence:
             self._seen_at = now
         elif now - self._seen_at > _GONE_AFTER_S:
             raise CommandFailedError(
-                "the processor and the sink that were running have gone; what was imported is safe in Kafka and is "
-                "archived at the next start"
+                f"{' and '.join(f'the {name}' for name in NEEDED)} that were running have gone; what was imported is "
+                "safe in Kafka and is archived at the next start"
             )
 
 
 async def settled(
     settings: Settings, lags: Lags, report: ImportReport, progress: ImportProgress, check: Callable[[], None]
 ) -> None:
-    """Wait until the processor has committed all that was imported and the sink has stored all that came of it."""
-    topic = physical(settings.kafka.topic_prefix, "raw.bundles")
+    """Wait until every service that an import needs has done its part, in order of the flow.
+
+    That is the imported bundles of the first, and of each later one all that its topics hold once the one before is
+    done.
+    """
+    topic = physical(settings.kafka.topic_prefix, _IMPORTED)
     imported = {TopicPartition(topic, number): max(offsets) + 1 for number, offsets in report.offsets.items()}
-    await _reached(imported, lags.reader.processed, progress, "judging", check)
-    outputs = await lags.reader.ends(*SINK_TOPICS)
-    await _reached({tp: end for tp, end in outputs.items() if end}, lags.sunk, progress, "archiving", check)
+    for reading in READINGS.values():
+        if reading.import_step is None:
+            continue
+        targets = imported if _IMPORTED in reading.topics else await lags.reader.ends(*reading.topics)
+        left = {tp: target for tp, target in targets.items() if target}
+        await _reached(left, partial(lags.reached, reading), progress, reading.import_step, check)
 
 
 def _is_transient(error: BaseException) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
+
+from bigbrotr.services import READINGS
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,9 @@ class Counts:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that is shown, at `at_s` (seconds of `time.monotonic`). Lags are in records; None means not known.
+    """Everything that is shown, at `at_s` (seconds of `time.monotonic`).
 
+    `lags` has the records that each service still has to read, by its name, None where that is not known.
     `server_notes` has what the guard of the embedded servers says of one: its restarts, or why it ended.
     """
 
@@ -56,15 +60,18 @@ class Snapshot:
     relays: tuple[RelayState, ...] = ()
     counts: Counts = field(default_factory=Counts)
     topics: Mapping[str, int] = field(default_factory=dict)
-    processor_lag: int | None = None
-    sink_lag: int | None = None
+    lags: Mapping[str, int | None] = field(default_factory=partial(dict.fromkeys, READINGS))
     disk: Mapping[str, int] = field(default_factory=dict)
     events: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """Give the snapshot as JSON-ready values, without the clock reading, which means nothing elsewhere."""
-        document = asdict(self)
-        del document["at_s"]
+        document: dict[str, object] = {}
+        for key, value in asdict(self).items():
+            if key == "lags":
+                document |= {f"{name}_lag": lag for name, lag in self.lags.items()}
+            elif key != "at_s":
+                document[key] = value
         return document
 
 

@@ -59,8 +59,7 @@ def as_text(snapshot: Snapshot, data_dir: Path) -> str:
         lines.append(f"relays          {view.relay_summary(snapshot.relays)}")
         lines += [f"  {relay.url}  {relay.state}  {relay.detail}".rstrip() for relay in snapshot.relays]
     lines.append(f"archived        {view.number(counts.archived)} events, {view.number(counts.sightings)} sightings")
-    lags = f"processor {view.number(snapshot.processor_lag)}, sink {view.number(snapshot.sink_lag)}"
-    lines.append(f"lag             {lags} records")
+    lines.append(f"lag             {view.lags(snapshot)} records")
     if snapshot.services:
         lines.append(f"rejected        {view.by_reason(counts.rejected) or 'nothing'}")
         lines.append(f"quarantined     {view.by_reason(counts.quarantined) or 'nothing'}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
 from functools import partial
 
 import click
@@ -16,7 +15,7 @@ from bigbrotr.janitor import Janitor
 from bigbrotr.options import Options, pass_options
 from bigbrotr.parameters import DURATION
 from bigbrotr.servers import KAFKA, quiet_log, servers
-from bigbrotr.trimming import TOPIC, Trim, trim
+from bigbrotr.trimming import TOPIC, Trim, report_lines, trim
 from core import kafka
 from core.service import run_service
 from core.settings import Settings
@@ -73,7 +72,7 @@ def _tell(group_id: str, done: Trim, *, dry_run: bool, as_document: bool) -> Non
     if as_document:
         click.echo(json.dumps(_document(done, dry_run=dry_run)))
     else:
-        click.echo("\n".join(_lines(done, group_id, dry_run=dry_run)))
+        click.echo("\n".join(report_lines(done, group_id, dry_run=dry_run)))
 
 
 def _document(done: Trim, *, dry_run: bool) -> dict[str, object]:
@@ -89,13 +88,3 @@ def _document(done: Trim, *, dry_run: bool) -> dict[str, object]:
         "remaining": done.remaining,
         "left_alone": done.left_alone,
     }
-
-
-def _lines(done: Trim, group_id: str, *, dry_run: bool) -> Iterator[str]:
-    went = "would be deleted" if dry_run else "deleted"
-    for number, count in done.deleted.items():
-        yield f"{done.topic}/{number}: {count:,} {went}, begins at {done.before[number].first_kept:,}"
-    total = f"{done.topic}: {sum(done.deleted.values()):,} bundles {went}, {done.remaining:,} remain"
-    if done.left_alone:
-        total += f"; {len(done.left_alone)} partitions left alone, of which {group_id} has no offset that counts"
-    yield total

@@ -11,6 +11,7 @@ below it, never the one that is written to (`schemas.topics` says how large and 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition
@@ -88,7 +89,7 @@ async def trim(settings: Settings, *, dry_run: bool) -> Trim:
     """
     topic = physical(settings.kafka.topic_prefix, TOPIC)
     async with OffsetsReader(settings) as offsets:
-        before = await _standings(offsets, settings.kafka.bundles_keep_days)
+        before = await _standings(offsets, settings.processor.group_id, settings.kafka.bundles_keep_days)
     if not before:
         raise TopicsError(f"there is no topic {topic}: `bigbrotr topics create` makes it")
     done = Trim(topic, before)
@@ -103,9 +104,20 @@ async def trim(settings: Settings, *, dry_run: bool) -> Trim:
     return done
 
 
-async def _standings(offsets: OffsetsReader, keep_days: int) -> dict[int, Standing]:
+def report_lines(done: Trim, group_id: str, *, dry_run: bool) -> Iterator[str]:
+    """Say for people what a pass did, or would have done; `group_id` is the processor's."""
+    went = "would be deleted" if dry_run else "deleted"
+    for number, count in done.deleted.items():
+        yield f"{done.topic}/{number}: {count:,} {went}, begins at {done.before[number].first_kept:,}"
+    total = f"{done.topic}: {sum(done.deleted.values()):,} bundles {went}, {done.remaining:,} remain"
+    if done.left_alone:
+        total += f"; {len(done.left_alone)} partitions left alone, of which {group_id} has no offset that counts"
+    yield total
+
+
+async def _standings(offsets: OffsetsReader, group_id: str, keep_days: int) -> dict[int, Standing]:
     # First: a group goes on meanwhile, and an offset that is asked for later may lie beyond the end told before.
-    committed = await offsets.processed()
+    committed = await offsets.committed(group_id, TOPIC)
     ends = await offsets.ends(TOPIC)
     begins = await offsets.begins(TOPIC)
     # The broker's clock and ours may differ: for no days, what they say must not matter.

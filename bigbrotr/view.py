@@ -58,6 +58,11 @@ def relay_summary(relays: Iterable[RelayState]) -> str:
     return ", ".join(f"{count} {state}" for state, count in counts.most_common()) or "none"
 
 
+def lags(now: Snapshot) -> str:
+    """Write the lag of each service that has one: `processor 3, sink 17`."""
+    return ", ".join(f"{name} {number(lag)}" for name, lag in now.lags.items())
+
+
 def plain_line(now: Snapshot, rate: Rates) -> str:
     """Write a snapshot as one log line."""
     counts = now.counts
@@ -69,7 +74,7 @@ def plain_line(now: Snapshot, rate: Rates) -> str:
         f"rejected {number(sum(counts.rejected.values()))}"
         + (f" ({by_reason(counts.rejected)})" if counts.rejected else ""),
         f"archived {number(counts.archived)} ({per_second(rate.archived)})",
-        f"lag processor {number(now.processor_lag)}, sink {number(now.sink_lag)}",
+        f"lag {lags(now)}",
     ]
     if counts.quarantined:
         parts.insert(5, f"quarantined {by_reason(counts.quarantined)}")
@@ -120,7 +125,9 @@ def _counts(now: Snapshot, rate: Rates) -> Table:
     table.add_column(overflow="fold")
     counts = now.counts
     table.add_row("received", number(counts.received), per_second(rate.received), "copies from relays")
-    table.add_row("verified", number(counts.verified), per_second(rate.verified), f"lag {number(now.processor_lag)}")
+    table.add_row(
+        "verified", number(counts.verified), per_second(rate.verified), f"lag {number(now.lags['processor'])}"
+    )
     table.add_row("duplicates", number(counts.duplicates), "", "")
     rejected = sum(counts.rejected.values())
     table.add_row("rejected", number(rejected), "", by_reason(counts.rejected))
@@ -130,7 +137,7 @@ def _counts(now: Snapshot, rate: Rates) -> Table:
         "archived",
         Text(number(counts.archived), style="bold green"),
         per_second(rate.archived),
-        f"lag {number(now.sink_lag)}",
+        f"lag {number(now.lags['sink'])}",
     )
     table.add_row("sightings", number(counts.sightings), "", "who had which event")
     return table

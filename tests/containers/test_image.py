@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from bigbrotr.services import BY_NAME
 from deploy.embedded.demo_events import generate
 from tests.containers.engine import DockerError, docker
 from tests.containers.our_images import ROOT, demo_image, our_image
@@ -137,7 +138,7 @@ def test_verifies_a_file(tmp_path: Path) -> None:
     assert [orjson.loads(line)["verdict"] for line in words.splitlines()] == ["accepted"] * 3
 
 
-@pytest.mark.parametrize("name", ["connector", "processor", "sink"])
+@pytest.mark.parametrize("name", BY_NAME)
 def test_sigterm_reaches_the_service_behind_tini(name: str) -> None:
     with service(name) as container:
         health_of(container)

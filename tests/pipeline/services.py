@@ -14,10 +14,11 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from bigbrotr.services import FLOW
 from core.parent import PARENT_VARIABLE
 from core.settings_model import Settings
 
-NAMES = ("connector", "processor", "sink")
+NAMES = FLOW
 STOP_S = 30.0  # above every drain deadline, so that only a service that hangs is killed
 
 

@@ -210,11 +210,12 @@ async def test_without_topics_it_fails_and_says_how_they_are_made(command: Comma
 
 
 @asynccontextmanager
-async def janitor(settings: Settings, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`topics trim --every 1s` as a process; one that still runs at the end of the block is killed."""
+async def janitor(settings: Settings, log: Path, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A command (`topics trim --every 1s`) as a process; one that still runs at the end of the block is killed."""
+    arguments = words or ("topics", "trim", "--every", "1s")
     port_file = {"BIGBROTR_HTTP__PORT_FILE": str(log.with_suffix(".port"))}
     with log.open("wb") as output:
-        async with started(settings, "topics", "trim", "--every", "1s", output=output, more=port_file) as process:
+        async with started(settings, *arguments, output=output, more=port_file) as process:
             yield process
 
 
@@ -282,6 +283,17 @@ async def test_the_janitor_waits_for_topics_and_is_not_ready_meanwhile(settings:
         assert "waiting for Kafka to trim raw.bundles" in why
         await create_topics(settings)
         await told(log, "0 bundles deleted, 0 remain")
+        assert (await readiness(log))[0] == 200
+        assert await stopped(process) < 3, log.read_text()
+
+
+async def test_the_janitor_is_a_service_like_others_and_logs_what_a_pass_did(ours: Settings, tmp_path: Path) -> None:
+    old = made_of("old", 40, ours)
+    await produce(ours, old, OLD_MS)
+    await commit(ours, counts(*old))
+    log = tmp_path / "janitor.log"
+    async with janitor(ours, log, "service", "janitor") as process:
+        await told(log, "40 bundles deleted, 0 remain")
         assert (await readiness(log))[0] == 200
         assert await stopped(process) < 3, log.read_text()
 

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer
 
+from bigbrotr.services import BY_NAME
 from core.topics import describe_topics
 from tests.containers.demo.plan import BASE_TIME_S, EVENTS, PARTITIONS, POOL_MIN, SEED
 from tests.containers.stack import SERVERS, SERVICES, Stack
@@ -100,7 +101,7 @@ async def test_settings_of_the_mounted_file_reach_the_commands(demo_stack: Stack
 
 
 def test_a_stack_with_nothing_to_do_is_healthy(archived: Stack) -> None:
-    for name in (*SERVICES, "janitor", *SERVERS):
+    for name in (*BY_NAME, *SERVERS):
         (container,) = archived.ps(name)
         assert (container.State, container.Health) == ("running", "healthy"), name
         assert archived.inspect(container.Name or "")["RestartCount"] == 0, name

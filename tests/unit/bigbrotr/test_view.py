@@ -37,8 +37,7 @@ BUSY = Snapshot(
         archived=5_990,
         sightings=12_000,
     ),
-    processor_lag=3,
-    sink_lag=17,
+    lags={"processor": 3, "sink": 17},
     events=("sink ended with signal SIGKILL; starts again in 3 s",),
 )
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
+from bigbrotr.services import BY_NAME
 from core.lifecycle import CLOSE_S
 from core.service import EXIT_S
 from core.settings import Settings
 from deploy.embedded.paths import KAFKA_VERSION
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-OURS = ("connector", "processor", "sink", "janitor")
+OURS = tuple(BY_NAME)
 TEXT = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
 
 
@@ -39,6 +40,13 @@ def test_no_variable_is_without_a_default() -> None:
 
 def test_the_broker_is_of_the_version_that_the_embedded_one_is(services: dict[str, dict[str, Any]]) -> None:
     assert services["kafka"]["image"] == f"${{KAFKA_IMAGE:-apache/kafka:{KAFKA_VERSION}}}"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_service_of_the_list_is_in_the_stack(services: dict[str, dict[str, Any]], name: str) -> None:
+    every = ["topics", "trim", "--every", "${TRIM_EVERY:-1h}"]  # the janitor, with a period that can be set
+    assert services[name]["command"] == ["bigbrotr", *(every if name == "janitor" else ["service", name])]
+    assert services[name]["restart"] == "unless-stopped"
 
 
 @pytest.mark.parametrize("name", OURS)
