@@ -30,6 +30,7 @@ class Probe(Service):
     def __init__(self, behaviour: str) -> None:
         super().__init__(load_settings())
         self.behaviour = behaviour
+        self.draining = asyncio.Event()
         self.ticks = 0
 
     async def start(self) -> None:
@@ -74,7 +75,7 @@ class Probe(Service):
                 await asyncio.sleep(0.1)
                 raise RuntimeError("broken figures")
             case "fails in the drain":
-                await self.stopping.wait()
+                await self.draining.wait()
                 raise RuntimeError("broken figures")
             case "ends by itself":
                 return
@@ -82,6 +83,7 @@ class Probe(Service):
             await asyncio.sleep(FOREVER_S)
 
     async def drain(self) -> None:
+        self.draining.set()
         if self.behaviour == "has a background task that fails in the drain":
             await asyncio.sleep(FOREVER_S)
         if self.behaviour == "drains for ever":
