@@ -10,9 +10,9 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from bigbrotr.trimming import TOPIC, Trim, report_lines, trim
 from core import kafka, metrics
-from core.background import cancelled
 from core.service import Service
 from core.settings import Settings
+from core.tasks import cancel
 from core.topic_admin import TopicsError
 from core.waiting import until_it_works
 
@@ -52,7 +52,7 @@ class Janitor(Service):
         passes = self.spawn(self._passes(), "passes")
         await self.stopping.wait()
         # Here, and not at the close: clients that are stopped while Kafka is away take longer than that has.
-        await cancelled(passes)
+        await cancel(passes)
 
     async def _passes(self) -> None:
         while True:

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+from core.tasks import cancel
+
 logger = logging.getLogger(__name__)
 
 
@@ -41,7 +43,7 @@ class BackgroundTasks:
     async def close(self) -> None:
         """Cancel every task and wait until each has ended; what one raises meanwhile is logged."""
         self._closing = True
-        await cancelled(*self._tasks)
+        await cancel(*self._tasks)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -61,11 +63,3 @@ class BackgroundTasks:
         if self._closing or self._stopping.is_set():
             return None
         return RuntimeError("it was cancelled by something else" if task.cancelled() else "it ended by itself")
-
-
-async def cancelled(*tasks: asyncio.Task[None]) -> None:
-    """Cancel tasks and wait until each has ended, however it does."""
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)

@@ -12,7 +12,7 @@ from typing import ClassVar
 from aiokafka import AIOKafkaConsumer
 
 from core import kafka, metrics, postgres
-from core.archive.connection import with_connection
+from core.archive.connection import Pool, with_connection
 from core.closing import ConcurrentCloser
 from core.service import Service
 from core.settings import Settings

@@ -8,12 +8,12 @@ from collections import Counter
 from dataclasses import dataclass
 
 from core import metrics
-from core.background import cancelled
 from core.clock import BELIEVED_AFTER_S, CLOCK
 from core.closing import ConcurrentCloser
 from core.kafka import Publisher, open_publisher, stop_client
 from core.service import Service
 from core.settings import Settings
+from core.tasks import cancel
 from producers.bundler import Bundler
 from producers.filters import configured_filters
 from producers.outbox import Outbox
@@ -103,13 +103,13 @@ class ConnectorService(Service):
         """Close the sockets, have everything received acknowledged, and record how far it goes."""
         parts = self._parts
         self._fleet.stop()
-        await cancelled(parts.checkpointing)
+        await cancel(parts.checkpointing)
         await self._fleet.close_sockets()
         await parts.checkpoints.write(everything=True)
         await parts.shared.bundler.flushed()
         # Last, since nothing depends on it. A Kafka client that is cancelled while it connects leaves its socket open.
         await asyncio.wait({parts.following}, timeout=_FLEET_STOP_S)
-        await cancelled(parts.following)
+        await cancel(parts.following)
 
     def ready(self) -> str | None:
         """Whether relays are assigned and Kafka takes what they send."""

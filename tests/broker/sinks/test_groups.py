@@ -19,8 +19,8 @@ import pytest
 import yaml
 from aiokafka import ConsumerRecord, TopicPartition
 
-from core.archive.connection import Pool
 from core import metrics
+from core.archive.connection import Pool
 from core.settings import Settings
 from schemas import event_record
 from schemas.event import Event, encode_event
@@ -72,7 +72,7 @@ async def test_the_lag_of_each_partition_is_told_by_the_logical_name_of_its_topi
 
         await eventually(told)
         partitions = map(str, range(settings.kafka.partitions))
-        assert labelled() <= set(itertools.product([content.value for content in Content], partitions))
+        assert labelled() <= set(itertools.product([table.topic for table in TABLES.topics], partitions))
 
 
 async def test_of_two_batches_from_the_same_offset_one_is_written(pool: Pool) -> None:

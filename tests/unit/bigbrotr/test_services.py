@@ -12,7 +12,7 @@ from bigbrotr.services_table import services_table
 from bigbrotr.settling import NEEDED
 from core.settings import KafkaSettings, Settings
 from schemas.topics import TOPICS, physical
-from sinks.batch import contents
+from sinks.tables import contents
 
 ROOT = Path(__file__).parents[3]
 CTRL_C_S = 15.0  # what `run` promises

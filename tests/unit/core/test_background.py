@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from core.background import BackgroundTasks, cancelled
+from core.background import BackgroundTasks
+from core.tasks import cancel
 
 
 async def works() -> None:
@@ -56,7 +57,7 @@ async def test_a_cancellation_is_a_failure_only_before_the_stop(stopping: asynci
     task = tasks.spawn(works(), "figures")
     if stops:
         stopping.set()
-    await cancelled(task)
+    await cancel(task)
     assert task.cancelled()
     assert tasks.failed.is_set() is not stops
 
