@@ -43,6 +43,7 @@ class Claims:
         self.ledger = ledger
         self.hold_s = hold_s
         self._quiet_s = 0.0
+        self._doubtful = False
         self._pending: list[_Claim] = []
         self._made: dict[str, list[Range]] = {}
         self.sample: list[Seen] = []
@@ -120,6 +121,9 @@ class Claims:
         if self.held is not None and not self.held.late and self.held.events:
             self._quiet_s += self.held.since_last_s
         self.held = None
+        if self._doubtful:
+            # It has ended before that was cleared up.
+            self.drop()
 
     def settle(self) -> None:
         """Claim what is pending: answers are whole."""
@@ -129,7 +133,7 @@ class Claims:
 
     def doubt(self) -> bool:
         """An answer may not have been whole: nothing that was claimed until now holds. Whether something was."""
-        self._quiet_s = 0.0
+        self._quiet_s, self._doubtful = 0.0, True
         claimed = bool(self._made)
         for name, ranges in self._made.items():
             self.ledger.take_back(name, ranges)
@@ -138,10 +142,11 @@ class Claims:
 
     def trust(self) -> None:
         """There was silence enough."""
-        self._quiet_s = self.hold_s
+        self._quiet_s, self._doubtful = self.hold_s, False
 
     def drop(self) -> None:
         """What does not count yet is to be read again."""
+        self._doubtful = False
         self._pending.clear()
 
     def _claim(self, claim: _Claim) -> None:

@@ -85,7 +85,11 @@ class WindowReader:
         self._learn_bounds(piece, page)
         if piece.mode is not Mode.CHECK:
             self._order.learn(page.events)
-        page = self._order.judge(piece, page) or page
+        if self._order.on_trial is not None:
+            tried = self._order.judge(piece, page)
+            if tried is None:
+                return Progress()
+            page = tried
         inside = [seen for seen in page.events if piece.since <= seen.at <= piece.until]
         if any(seen.at > piece.until for seen in page.events) and not (
             inside and self._habits.is_short(len(page.events))
@@ -148,7 +152,7 @@ class WindowReader:
         if not inside:
             return self._take(after_nothing(piece, page, self._habits, trusted=trusted, shows_all=shows_all))
         if not trusted and self._order.wants_trial(page):
-            self._order.on_trial = page
+            self._order.begin_trial(page)
             return Progress()
         after = after_newest_first if trusted else after_any_order
         return self._take(after(piece, inside, page, self._habits, shows_all=shows_all))

@@ -117,6 +117,7 @@ class Peer:
         authors = tuple(wanted["authors"]) if "authors" in wanted else None
         query = Query(wanted.get("since"), wanted.get("until"), limit, None if kinds is None else tuple(kinds), authors)
         events, whole, eose = self.store.sent(query)
+        self.store.queries.clear()  # some name thousands of kinds, and there may be a million
         hints = ["finish" if whole else "more"] if self.store.hints else []
         return events, hints if eose else None
 

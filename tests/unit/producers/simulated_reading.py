@@ -57,7 +57,7 @@ class Nowhere:
         return lambda *_, **__: None
 
 
-@dataclass
+@dataclass(repr=False)  # asyncio shows what a task returns, which may be of a million questions
 class Read:
     """What came of it."""
 

@@ -39,6 +39,8 @@ def test_nothing_is_called_read_that_was_not_given(seed: int) -> None:
         pytest.param(41463, id="cut below a bound that is exclusive"),
         pytest.param(42611, id="late and picked at random, two more than a page"),
         pytest.param(70593, id="half late on connections of 30 events or 3 s"),
+        pytest.param(12124, id="doubts that end with the connection"),
+        pytest.param(10420, id="the oldest of a page, some of them withheld"),
     ],
 )
 def test_relays_that_were_misjudged_once_are_not_again(seed: int) -> None:
