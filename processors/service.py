@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 from core import metrics
 from core.service import Service
 from core.settings import Settings
-from processors.clients import open_clients
-from processors.processor import Processor
+from processors.runtime.clients import open_clients
+from processors.runtime.processor import Processor
 
 
 class ProcessorService(Service):

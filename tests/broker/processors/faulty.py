@@ -15,8 +15,8 @@ from faust import Event
 
 from core.service import run_service
 from core.settings import load_settings
+from processors.runtime import lane
 from processors.service import ProcessorService
-from processors.validate import lane
 from processors.validate.outcome import Outcome, Source
 from processors.validate.outputs import Outputs
 from processors.validate.pipeline import conclude_bundle

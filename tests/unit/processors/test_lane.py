@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from processors.validate.agent import Validator
-from processors.validate.context import Context
-from processors.validate.continuity import Continuity, OffsetGapError
+from processors.runtime.context import Context
+from processors.runtime.continuity import Continuity, OffsetGapError
+from processors.runtime.lane import Lane
+from processors.runtime.lanes import Validator
+from processors.runtime.room import Room
 from processors.validate.erasing import Erasing
-from processors.validate.lane import Lane
 from processors.validate.outcome import Outcome, Source
-from processors.validate.room import Room
 from processors.validate.seen import SeenSet, fingerprint
 from processors.validate.verify import Verifier
 from schemas.bundle import encode_line

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from processors.offsets import Standing
-from processors.stall import StallDetector, StalledError, work_and_progress
+from processors.runtime.offsets import Standing
+from processors.runtime.stall import StallDetector, StalledError, work_and_progress
 
 
 class Clock:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
-from processors.offsets import Standing
+from processors.runtime.offsets import Standing
 
 # Far beyond a rebalance (20 s) and any bundle (milliseconds): whoever waits this long beside work is stuck.
 STALL_S = 60.0

@@ -15,7 +15,7 @@ from core.erasures import ErasureFollower, into
 from core.settings import Settings
 from core.topic_admin import topic_partitions
 from core.waiting import waiting_for
-from processors.offsets import BundleOffsets
+from processors.runtime.offsets import BundleOffsets
 from processors.validate.erasing import Erasing
 from processors.validate.outputs import TOPICS
 from schemas.partition import is_partition_count

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from faust import Event
 
 from core import metrics
-from processors.validate.context import Context
+from processors.runtime.context import Context
 from processors.validate.outcome import Outcome, Source
 from processors.validate.outputs import STAGE
 from processors.validate.pipeline import conclude_bundle, examine_bundle

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from processors.validate.continuity import Continuity
+from processors.runtime.continuity import Continuity
+from processors.runtime.room import Room
 from processors.validate.erasing import Erasing
 from processors.validate.outputs import Outputs
-from processors.validate.room import Room
 from processors.validate.verify import Verifier
 from schemas.judge import Policy
 

@@ -14,9 +14,9 @@ from faust.streams import Stream
 from faust.types import TP, StreamT
 
 from core import metrics
-from processors.app import declare_topic
-from processors.validate.context import Context
-from processors.validate.lane import Lane
+from processors.runtime.app import declare_topic
+from processors.runtime.context import Context
+from processors.runtime.lane import Lane
 from processors.validate.seen import SeenSet
 
 log = logging.getLogger(__name__)

@@ -17,14 +17,14 @@ import faust
 from core import kafka, metrics
 from core.settings import Settings
 from core.waiting import until_it_works
-from processors.app import create_app
-from processors.clients import Clients
-from processors.stall import StallDetector, work_and_progress
-from processors.validate.agent import Validator, attach
-from processors.validate.context import Context
-from processors.validate.continuity import Continuity
+from processors.runtime.app import create_app
+from processors.runtime.clients import Clients
+from processors.runtime.context import Context
+from processors.runtime.continuity import Continuity
+from processors.runtime.lanes import Validator, attach
+from processors.runtime.room import Room
+from processors.runtime.stall import StallDetector, work_and_progress
 from processors.validate.outputs import Outputs
-from processors.validate.room import Room
 from processors.validate.verify import Verifier
 from schemas.judge import Policy
 

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from core import kafka
 from core.settings import Settings
-from processors.clients import Clients, open_clients
+from processors.runtime.clients import Clients, open_clients
 from processors.validate.outcome import Outcome, Source
 from processors.validate.outputs import Outputs
 from processors.validate.pipeline import conclude_bundle, examine_bundle
