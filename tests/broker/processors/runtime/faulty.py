@@ -1,4 +1,4 @@
-"""A processor with one thing broken: `python -m tests.broker.processors.faulty FAULT OFFSET`.
+"""A processor with one thing broken: `python -m tests.broker.processors.runtime.faulty FAULT OFFSET`.
 
 `rule`: a rule raises for the events whose content is "poison", at any offset.
 `raise`: judging the bundle at OFFSET of any partition raises. `agent`: the agent itself raises when that bundle comes.

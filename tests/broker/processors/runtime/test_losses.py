@@ -24,7 +24,7 @@ from tests.broker.processors.harness import (
 )
 
 pytestmark = pytest.mark.broker
-FAULTY = ("-m", "tests.broker.processors.faulty")
+FAULTY = ("-m", "tests.broker.processors.runtime.faulty")
 BROKEN_AT = 3
 
 
