@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from core import metrics
 from core.service import Service
 from core.settings import Settings
-from processors.runtime.clients import open_clients
 from processors.runtime.processor import Processor
+from processors.validate.opening import open_validator
+
+OpenProcessor = Callable[[Settings, AsyncExitStack], Awaitable[Processor]]
+"""Opens what a processor needs, to be closed by the stack; the processor joins its group when it is started."""
 
 
 class ProcessorService(Service):
-    """Judges bundles until it is told to stop.
+    """Runs a processor, which judges bundles unless another is named, until it is told to stop.
 
     The lifecycle gives `run` and `drain` together `settings.drain_s` after a stop, and ends the process with a non-zero
     code when that is not enough: what was not acknowledged was not committed, and is judged again.
@@ -20,16 +24,16 @@ class ProcessorService(Service):
 
     name = "processor"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, open_processor: OpenProcessor = open_validator) -> None:
         super().__init__(settings)
+        self._open_processor = open_processor
         self._clients = AsyncExitStack()
         self._processor: Processor | None = None
         self._drained = False
 
     async def start(self) -> None:
         """Wait for broker and topics, then join the consumer group."""
-        clients = await open_clients(self.settings, self._clients)
-        self._processor = Processor(self.settings, clients)
+        self._processor = await self._open_processor(self.settings, self._clients)
         await self._processor.start()
 
     async def run(self) -> None:
@@ -43,10 +47,8 @@ class ProcessorService(Service):
 
     async def close(self) -> None:
         """Let go of everything; after a failure, Faust's thread is told to end without a drain."""
-        if self._processor is not None:
-            if not self._drained:
-                await self._processor.abandon()
-            self._processor.close()
+        if self._processor is not None and not self._drained:
+            await self._processor.abandon()
         await self._clients.aclose()
 
     def ready(self) -> str | None:
@@ -60,7 +62,7 @@ class ProcessorService(Service):
     def tick(self) -> None:
         """Refresh the gauges."""
         if self._processor is not None:
-            metrics.BUNDLES_IN_FLIGHT.set(self._processor.validator.in_flight)
+            metrics.BUNDLES_IN_FLIGHT.set(self._processor.in_flight)
 
     def _started(self) -> Processor:
         if self._processor is None:

@@ -1,24 +1,22 @@
-"""The processor's own Kafka clients, beside Faust's consumer, and what must be true of the topics."""
+"""A processor's own Kafka clients, beside Faust's consumer."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from core import kafka
-from core.erasures import ErasureFollower, into
 from core.settings import Settings
 from core.topic_admin import topic_partitions
 from core.waiting import waiting_for
-from processors.runtime.offsets import BundleOffsets
-from processors.validate.erasing import Erasing
-from processors.validate.outputs import TOPICS
-from schemas.partition import is_partition_count
+from processors.runtime.offsets import SourceOffsets
+from processors.runtime.spec import ProcessorSpec
 from schemas.topics import physical
 
 log = logging.getLogger(__name__)
@@ -28,45 +26,34 @@ _TOPICS_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Started clients, the partition count that the topics keyed by event id share, and what is erased already."""
+    """Started clients, and how many partitions each source and output has, by the topic's full name."""
 
     producer: AIOKafkaProducer
-    offsets: BundleOffsets
-    partitions: int
-    erasing: Erasing
-    erasures: ErasureFollower
+    offsets: SourceOffsets
+    partitions: Mapping[str, int]
 
 
-async def open_clients(settings: Settings, stack: AsyncExitStack) -> Clients:
-    """Start the clients, waiting for the broker, the topics and all that says what is erased; `stack` stops them.
-
-    Raises:
-        ValueError: the topics' partition counts differ, so that records would land elsewhere than expected.
-    """
+async def open_clients(settings: Settings, spec: ProcessorSpec, stack: AsyncExitStack) -> Clients:
+    """Start the clients, waiting for the broker and the topics; `stack` stops them."""
     producer = await kafka.producer(settings)
     stack.push_async_callback(kafka.stop_client, producer)
     reader = await kafka.consumer(settings)
     stack.push_async_callback(kafka.stop_client, reader)
     admin = await kafka.admin(settings)
     stack.push_async_callback(kafka.stop_client, admin)
-    partitions = await _partitions(settings.kafka.topic_prefix, admin)
-    source = physical(settings.kafka.topic_prefix, "raw.bundles")
-    offsets = BundleOffsets(admin, reader, source, settings.processor.group_id, partitions)
-    rules = Erasing.of(settings.policy)
-    follower = ErasureFollower(settings, into(rules.index))
-    stack.push_async_callback(follower.close)
-    await follower.start()
-    return Clients(producer, offsets, partitions, rules, follower)
+    prefix = settings.kafka.topic_prefix
+    counts = await _partitions([physical(prefix, name) for name in (*spec.sources, *spec.outputs)], admin)
+    sources = [
+        TopicPartition(topic, number)
+        for topic in (physical(prefix, name) for name in spec.sources)
+        for number in range(counts[topic])
+    ]
+    return Clients(producer, SourceOffsets(admin, reader, spec.group_id, sources), counts)
 
 
-async def _partitions(prefix: str, admin: AIOKafkaAdminClient) -> int:
-    names = [physical(prefix, name) for name in ("raw.bundles", *TOPICS)]
+async def _partitions(names: list[str], admin: AIOKafkaAdminClient) -> dict[str, int]:
     with waiting_for("the topics; `bigbrotr topics create` makes them"):
         while missing := sorted(set(names) - (present := await topic_partitions(admin)).keys()):
             log.warning("waiting for topics that `bigbrotr topics create` makes: %s", ", ".join(missing))
             await asyncio.sleep(_TOPICS_EVERY_S)
-    counts = {name: len(present[name]) for name in names}
-    count = counts[names[0]]
-    if set(counts.values()) != {count} or not is_partition_count(count):
-        raise ValueError(f"partition counts must be one power of two, not {counts}; make the topics anew")
-    return count
+    return {name: len(present[name]) for name in names}

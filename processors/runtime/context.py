@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from processors.runtime.continuity import Continuity
+from processors.runtime.handler import Handler, State
+from processors.runtime.outputs import BatchPublisher
 from processors.runtime.room import Room
-from processors.validate.erasing import Erasing
-from processors.validate.outputs import Outputs
-from processors.validate.verify import Verifier
-from schemas.judge import Policy
 
 
 @dataclass(slots=True)
 class Context:
-    """The parts of the validate agent that do not belong to one partition.
+    """The parts of a processor that do not belong to one partition.
 
     Attributes:
-        policy: what is archived.
-        erasing: what is dropped because it is erased.
-        until_current: waits while it is not known what has been erased.
-        partitions: the partition count of the topics that are keyed by event id.
-        bundles_in_flight: bundles of a partition between being taken and being acknowledged.
-        is_flowing: False while Faust drains, at a revoke or a stop: no bundle is begun then.
-        progress: bundles acknowledged since the start.
+        handler: what is done with a record.
+        state: what must be known before a record is handled.
+        publisher: takes what follows from a record.
+        records_in_flight: of a partition between being taken and being acknowledged.
+        is_flowing: False while Faust drains, at a revoke or a stop: no record is begun then.
+        done: records acknowledged since the start, by topic.
     """
 
-    policy: Policy
-    erasing: Erasing
-    until_current: Callable[[], Awaitable[None]]
-    partitions: int
-    bundles_in_flight: int
-    seen_ids_per_partition: int
-    verifier: Verifier
-    outputs: Outputs
+    handler: Handler
+    state: Sequence[State]
+    publisher: BatchPublisher
+    records_in_flight: int
     room: Room
     continuity: Continuity
     is_flowing: Callable[[], bool]
-    progress: int = 0
+    done: Counter[str] = field(default_factory=Counter)
+
+    async def until_current(self) -> None:
+        """Wait while it is not known what must be."""
+        for each in self.state:
+            await each.until_current()

@@ -1,15 +1,18 @@
-"""The validate agent: hands each bundle to its partition's lane and keeps what outlives an assignment.
+"""Hands each record to its partition's lane, for as long as an assignment lasts.
 
-Faust sees one agent with one stream (`concurrency` above 1 loses data); the lanes are what runs side by side.
+Faust sees one agent with one stream for each topic (`concurrency` above 1 loses data); the lanes are what runs side by
+side. They are kept by topic and partition: the partitions of two topics have equal numbers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import faust
+from aiokafka import TopicPartition
 from faust.streams import Stream
 from faust.types import TP, StreamT
 
@@ -17,13 +20,12 @@ from core import metrics
 from processors.runtime.app import declare_topic
 from processors.runtime.context import Context
 from processors.runtime.lane import Lane
-from processors.validate.seen import SeenSet
 
 log = logging.getLogger(__name__)
 
 
-class Validator:
-    """The state of the validate agent: lanes of the current assignment, seen-sets of the partitions it has.
+class Lanes:
+    """The lanes of the current assignment.
 
     Args:
         context: what the lanes share.
@@ -31,55 +33,48 @@ class Validator:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._seen: dict[int, SeenSet] = {}
-        self._lanes: dict[int, Lane] = {}
-        self.assigned: frozenset[int] = frozenset()
+        self._lanes: dict[TopicPartition, Lane] = {}
+        self.assigned: frozenset[TopicPartition] = frozenset()
         self.has_assignment = False
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Fails with the error of the first lane that fails."""
 
     @property
     def in_flight(self) -> int:
-        """Bundles taken and not yet acknowledged."""
+        """Records taken and not yet acknowledged."""
         return sum(lane.in_flight for lane in self._lanes.values())
 
-    @property
-    def seen_keys(self) -> int:
-        """Keys in all seen-sets; an event has two or more."""
-        return sum(len(seen) for seen in self._seen.values())
-
     async def consume(self, stream: StreamT[bytes]) -> None:
-        """Be the agent: take every bundle, acknowledge none (the lanes do). An exception here ends the process."""
+        """Be an agent: take every record, acknowledge none (the lanes do). An exception here ends the process."""
         if not isinstance(stream, Stream):
             raise TypeError(f"stream: must be a Faust stream with manual acknowledgement, not {type(stream).__name__}")
         async for event in stream.noack().events():
-            await self._lane(event.message.partition).put(event)
+            message = event.message
+            await self.lane(TopicPartition(message.topic, message.partition)).put(event)
 
     def revoked(self) -> None:
-        """End the assignment. Faust has waited for open bundles; acknowledgements that still come are not heard."""
+        """End the assignment. Faust has waited for open records; acknowledgements that still come are not heard."""
         for lane in self._lanes.values():
             lane.close()
         self._lanes.clear()
+        self._context.handler.revoked()
         self.has_assignment = False
         self.assigned = frozenset()
 
-    def given(self, partitions: frozenset[int]) -> None:
-        """Begin an assignment: partitions that came back keep what they have seen, others are forgotten."""
+    def given(self, partitions: frozenset[TopicPartition]) -> None:
+        """Begin an assignment."""
         self.revoked()
         self.assigned = partitions
         self.has_assignment = True
-        for gone in self._seen.keys() - partitions:
-            del self._seen[gone]
+        self._context.handler.assigned(partitions)
         metrics.REBALANCES.inc()
-        log.info("partitions of raw.bundles assigned: %s", sorted(partitions))
+        log.info("partitions assigned: %s", ", ".join(f"{topic} {number}" for topic, number in sorted(partitions)))
 
-    def _lane(self, partition: int) -> Lane:
+    def lane(self, partition: TopicPartition) -> Lane:
+        """The lane of a partition, made when its first record comes."""
         lane = self._lanes.get(partition)
         if lane is None:
-            seen = self._seen.get(partition)
-            if seen is None:
-                seen = self._seen[partition] = SeenSet(self._context.seen_ids_per_partition)
-            lane = self._lanes[partition] = Lane(partition, seen, self._context, self._fail)
+            lane = self._lanes[partition] = Lane(partition, self._context, self._fail)
         return lane
 
     def _fail(self, error: BaseException) -> None:
@@ -87,21 +82,21 @@ class Validator:
             self.failure.set_exception(error)
 
 
-def attach(app: faust.App, prefix: str, validator: Validator) -> None:
-    """Make the agent of an app and have the app tell of its assignments."""
-    topic = declare_topic(app, prefix, "raw.bundles")
+def attach(app: faust.App, topics: Iterable[str], lanes: Lanes) -> None:
+    """Make an agent of an app for each topic (full name) and have the app tell of its assignments."""
 
-    async def validate(stream: StreamT[bytes]) -> None:
-        await validator.consume(stream)
+    async def agent(stream: StreamT[bytes]) -> None:
+        await lanes.consume(stream)
 
     async def on_revoked(*_: object, **_signal: object) -> None:
-        validator.revoked()
+        lanes.revoked()
 
     async def on_assigned(*arguments: Any, **_signal: object) -> None:
         assigned: set[TP] = arguments[1]
-        validator.given(frozenset(tp.partition for tp in assigned))
+        lanes.given(frozenset(TopicPartition(tp.topic, tp.partition) for tp in assigned))
 
-    app.agent(topic, name="validate", concurrency=1)(validate)
+    for topic in topics:
+        app.agent(declare_topic(app, topic), name=topic, concurrency=1)(agent)
     # Signals hold their receivers weakly unless told otherwise.
     app.on_partitions_revoked.connect(on_revoked, weak=False)
     app.on_partitions_assigned.connect(on_assigned, weak=False)

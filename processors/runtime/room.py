@@ -1,4 +1,4 @@
-"""A bound on bytes: what is in memory between taking a bundle and its acknowledgement."""
+"""A bound on bytes: what is in memory between taking a record and its acknowledgement."""
 
 from __future__ import annotations
 

@@ -1,45 +1,74 @@
-"""A processor with one thing broken: `python -m tests.broker.processors.runtime.faulty FAULT OFFSET`.
+"""A processor with one thing broken: `python -m tests.broker.processors.runtime.faulty HANDLER FAULT OFFSET`.
 
-`rule`: a rule raises for the events whose content is "poison", at any offset.
-`raise`: judging the bundle at OFFSET of any partition raises. `agent`: the agent itself raises when that bundle comes.
-`hang`: that bundle's outputs are never acknowledged.
+`none`: nothing is broken.
+`rule`: a rule of validation raises for the events whose content is "poison", at any offset.
+`raise`: handling the record at OFFSET of any partition raises. `agent`: the agent itself raises when that record comes.
+`hang`: that record's outputs are never acknowledged.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from faust import Event
 
 from core.service import run_service
 from core.settings import load_settings
-from processors.runtime import lane
-from processors.service import ProcessorService
-from processors.validate.outcome import Outcome, Source
-from processors.validate.outputs import Outputs
-from processors.validate.pipeline import conclude_bundle
+from processors.runtime.handler import Handled, Handler, SourceRecord
+from processors.runtime.lane import Lane
+from processors.runtime.outputs import BatchPublisher, Output
+from processors.service import OpenProcessor, ProcessorService
+from processors.validate.handler import ValidationHandler
+from processors.validate.opening import open_validator
 from schemas import event as nostr
 from schemas.erasure import Cause, Erasures
+from tests.broker.processors.runtime.two_topics import TwoTopics, open_two_topics
 
-FAULT, OFFSET = sys.argv[1], int(sys.argv[2])
+HANDLERS: dict[str, tuple[type[Handler], OpenProcessor]] = {
+    "validate": (ValidationHandler, open_validator),
+    "two topics": (TwoTopics, open_two_topics),
+}
+NAME, FAULT, OFFSET = sys.argv[1], sys.argv[2], int(sys.argv[3])
+HANDLER, OPEN = HANDLERS[NAME]
 
 
 class BrokenError(RuntimeError):
     """What this module is for."""
 
 
-def failing_conclude(found: Any, verdicts: Any, seen: Any, source: Source, partitions: int) -> Outcome:
-    if source.offset == OFFSET:
-        raise BrokenError(f"at offset {source.offset}")
-    return conclude_bundle(found, verdicts, seen, source, partitions)
+handle = HANDLER.handle
 
 
-put = lane.Lane.put
+async def failing_handle(self: Handler, record: SourceRecord) -> Handled:
+    if record.offset == OFFSET:
+        raise BrokenError(f"at offset {record.offset}")
+    return await handle(self, record)
 
 
-async def failing_put(self: lane.Lane, event: Event) -> None:
+class Hanging(list[Output]):
+    """Outputs of which no acknowledgement comes."""
+
+
+async def hanging_handle(self: Handler, record: SourceRecord) -> Handled:
+    handled = await handle(self, record)
+    return handled._replace(outputs=Hanging(handled.outputs)) if record.offset == OFFSET else handled
+
+
+publish = BatchPublisher.publish
+
+
+async def hanging_publish(self: BatchPublisher, outputs: Iterable[Output]) -> list[asyncio.Future[Any]]:
+    sent = await publish(self, outputs)
+    return [*sent, asyncio.get_running_loop().create_future()] if isinstance(outputs, Hanging) else sent
+
+
+put = Lane.put
+
+
+async def failing_put(self: Lane, event: Event) -> None:
     if event.message.offset == OFFSET:
         raise BrokenError(f"at offset {event.message.offset}")
     await put(self, event)
@@ -54,21 +83,14 @@ def failing_covers(self: Erasures, event: nostr.Event) -> Cause | None:
     return covers(self, event)
 
 
-publish = Outputs.publish
-
-
-async def hanging_publish(self: Outputs, outcome: Outcome, source: Source) -> list[asyncio.Future[Any]]:
-    sent = await publish(self, outcome, source)
-    return [*sent, asyncio.get_running_loop().create_future()] if source.offset == OFFSET else sent
-
-
 if __name__ == "__main__":
     if FAULT == "rule":
         Erasures.covers = failing_covers  # type: ignore[method-assign]
     elif FAULT == "raise":
-        lane.conclude_bundle = failing_conclude  # type: ignore[attr-defined] # the name that the lane imported
+        HANDLER.handle = failing_handle  # type: ignore[method-assign]
     elif FAULT == "agent":
-        lane.Lane.put = failing_put  # type: ignore[method-assign]
-    else:
-        Outputs.publish = hanging_publish  # type: ignore[method-assign]
-    sys.exit(run_service(ProcessorService(load_settings())))
+        Lane.put = failing_put  # type: ignore[method-assign]
+    elif FAULT == "hang":
+        HANDLER.handle = hanging_handle  # type: ignore[method-assign]
+        BatchPublisher.publish = hanging_publish  # type: ignore[method-assign]
+    sys.exit(run_service(ProcessorService(load_settings(), OPEN)))
