@@ -17,7 +17,7 @@ from bigbrotr.parameters import MOMENT
 from bigbrotr.progress import CountProgress
 from bigbrotr.servers import KAFKA, quiet_log, servers
 from core.waiting import brief
-from processors.reprocess import Report, reprocess
+from processors.validate.reprocess import Report, reprocess
 
 _EPILOG = """\b
 Examples:

@@ -12,8 +12,9 @@ from core.kafka_clients import (
     producer,
     stop_client,
 )
-from core.kafka_reading import end_offsets, offsets_at, read_between, read_to_end
+from core.kafka_reading import end_offsets, offsets_at, read_between
 from core.publisher import Publisher, PublishError, RecordTooLargeError, open_publisher, publishing
+from core.state_snapshot import read_to_end
 
 __all__ = [
     "FETCH_MAX_WAIT_MS",

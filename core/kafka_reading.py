@@ -1,32 +1,33 @@
-"""Reading partitions without a consumer group: where they end, what lies between, all that a compacted one says now."""
+"""Reading partitions without a consumer group: where they end, and what lies between."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.structs import TopicPartition
 
-from core.kafka_clients import consumer, is_transient, stop_client
+from core.kafka_clients import consumer, stop_client
 from core.settings_model import Settings
-from core.waiting import until_it_works
 
-# Without any record or position moving for this long, the connection is made anew: aiokafka's consumer can fall silent
-# after request time-outs.
-_PROGRESS_S = 30.0
 _POLL_MS = 500
+
+
+async def partitions_of(client: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    """Ask which partitions a topic (full name) has.
+
+    Raises:
+        UnknownTopicOrPartitionError: there is no such topic.
+    """
+    numbers = await client._client._wait_on_metadata(topic)  # noqa: SLF001 - waits, unlike the public call
+    return [TopicPartition(topic, number) for number in sorted(numbers)]
 
 
 async def end_offsets(settings: Settings, topics: Iterable[str]) -> dict[TopicPartition, int]:
     """Ask where each partition of the topics (full names) ends now: the offset that the next record will get."""
     client = await consumer(settings)
     try:
-        partitions = [
-            TopicPartition(topic, number)
-            for topic in topics
-            for number in sorted(await client._client._wait_on_metadata(topic))  # noqa: SLF001 - waits, unlike the public call
-        ]
+        partitions = [tp for topic in topics for tp in await partitions_of(client, topic)]
         return dict(await client.end_offsets(partitions)) if partitions else {}
     finally:
         await stop_client(client)
@@ -78,66 +79,3 @@ async def read_between(
                     del wanted[tp]
     finally:
         await stop_client(client)
-
-
-async def read_to_end(settings: Settings, topic: str, partitions: Collection[int]) -> dict[bytes, bytes]:
-    """Read partitions of a compacted topic (full name) from their beginning to the end offset taken now.
-
-    The newest value of each key wins and a tombstone removes it. Right also where compaction has removed the last
-    records, where control records stand at the end, and for empty partitions, because it goes by the consumer's
-    position and not by the records seen. While the broker is away it waits, visibly, and goes on where it was.
-    """
-    if not partitions:
-        return {}
-    found: dict[bytes, bytes] = {}
-    reached: dict[TopicPartition, int] = {}
-    ends: dict[TopicPartition, int] = {}
-
-    async def attempt() -> None:
-        client = await consumer(settings)
-        try:
-            assigned = [TopicPartition(topic, number) for number in partitions]
-            client.assign(assigned)
-            if not ends:
-                ends.update(await client.end_offsets(assigned))
-            # In one call: each waits for a turn of aiokafka's fetcher, half a second where there is nothing to fetch.
-            fresh = [tp for tp in assigned if tp not in reached]
-            if fresh:
-                await client.seek_to_beginning(*fresh)
-            for tp, position in reached.items():
-                client.seek(tp, position)
-            await _read(client, ends, reached, found)
-        finally:
-            await stop_client(client)
-
-    await until_it_works(f"the records of {topic}", attempt, is_transient)
-    return found
-
-
-async def _read(
-    client: AIOKafkaConsumer,
-    ends: dict[TopicPartition, int],
-    reached: dict[TopicPartition, int],
-    found: dict[bytes, bytes],
-) -> None:
-    loop = asyncio.get_running_loop()
-    moved_at = loop.time()
-    while True:
-        for tp in ends:
-            position = await client.position(tp)
-            if position != reached.get(tp):
-                reached[tp] = position
-                moved_at = loop.time()
-        open_partitions = [tp for tp, end in ends.items() if reached[tp] < end]
-        if not open_partitions:
-            return
-        if loop.time() - moved_at > _PROGRESS_S:
-            raise TimeoutError(f"no progress for {_PROGRESS_S:.0f} s in {len(open_partitions)} partitions")
-        for tp, records in (await client.getmany(*open_partitions, timeout_ms=_POLL_MS)).items():
-            for record in records:
-                if record.offset >= ends[tp] or record.key is None:
-                    continue
-                if record.value is None:
-                    found.pop(record.key, None)
-                else:
-                    found[record.key] = record.value

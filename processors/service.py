@@ -1,15 +1,22 @@
-"""The processor as a service of our lifecycle: start, watch, drain."""
+"""The processor as a service of our lifecycle: start, watch, drain, close."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
 from core import metrics
 from core.service import Service
-from processors.clients import open_clients
-from processors.processor import Processor
+from core.settings import Settings
+from processors.runtime.processor import Processor
+from processors.validate.opening import open_validator
+
+OpenProcessor = Callable[[Settings, AsyncExitStack], Awaitable[Processor]]
+"""Opens what a processor needs, to be closed by the stack; the processor joins its group when it is started."""
 
 
 class ProcessorService(Service):
-    """Judges bundles until it is told to stop.
+    """Runs a processor, which judges bundles unless another is named, until it is told to stop.
 
     The lifecycle gives `run` and `drain` together `settings.drain_s` after a stop, and ends the process with a non-zero
     code when that is not enough: what was not acknowledged was not committed, and is judged again.
@@ -18,10 +25,13 @@ class ProcessorService(Service):
     name = "processor"
     _processor: Processor
 
+    def __init__(self, settings: Settings, open_processor: OpenProcessor = open_validator) -> None:
+        super().__init__(settings)
+        self._open_processor = open_processor
+
     async def start(self) -> None:
         """Wait for broker and topics, then join the consumer group."""
-        clients = await open_clients(self.settings, self.resources)
-        processor = self._processor = Processor(self.settings, clients)
+        processor = self._processor = await self._open_processor(self.settings, self.resources)
         self.resources.push_async_callback(processor.close)
         await processor.start()
         self.spawn(processor.watch_lag(), "lag")
@@ -31,7 +41,7 @@ class ProcessorService(Service):
         await self._processor.watch(self.stopping)
 
     async def drain(self) -> None:
-        """Finish the bundles that are open, commit, leave the group."""
+        """Finish the records that are open, commit, leave the group."""
         await self._processor.drain()
 
     def ready(self) -> str | None:
@@ -44,4 +54,4 @@ class ProcessorService(Service):
 
     def tick(self) -> None:
         """Refresh the gauges."""
-        metrics.BUNDLES_IN_FLIGHT.set(self._processor.validator.in_flight)
+        metrics.BUNDLES_IN_FLIGHT.set(self._processor.in_flight)

@@ -1,1 +1,1 @@
-"""The validate agent: `raw.bundles` in; `events`, `sightings`, `quarantine` and `rejections` out."""
+"""Validation: `raw.bundles` in; `events`, `sightings`, `erasures`, `quarantine` and `rejections` out."""

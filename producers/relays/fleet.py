@@ -1,21 +1,24 @@
 """Which relays this connector reads: the partitions of `relays` that its consumer group gives it, and nothing else.
 
-After each assignment the gained partitions are read to their end, `relays` and `coverage` both, by a reader without a
-group, and only then are sockets opened. Rebalances are eager: all partitions are taken away and most come back, so
-nothing is closed until the new assignment says which did not.
+After each assignment the gained partitions are read to their end, `relays` and `coverage` both, by readers without a
+group, and only then are sockets opened; `relays` is followed from there on, and the group's own consumer reads nothing.
+Rebalances are eager: all partitions are taken away and most come back, so nothing is closed until the new assignment
+says which did not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from core import metrics
 from core.kafka import consumer, read_to_end
 from core.settings import Settings
+from core.state_change import Change
+from core.state_topic import StateTopic
 from producers.relays.session import Session
 from producers.targets import full_name
 from schemas.coverage import Coverage
@@ -26,7 +29,7 @@ from schemas.relay_url import normalize
 logger = logging.getLogger(__name__)
 
 _POLL_MS = 200
-"""How soon a new assignment or a change of a relay is acted upon, at most."""
+"""How soon a new assignment is acted upon, at most."""
 _FAREWELL_S = 0.3
 """For the closing handshakes of all sockets together: enough for relays that are well. A drain has other work to do."""
 OpenSession = Callable[[RelayRecord, Coverage | None], Session | None]
@@ -57,8 +60,10 @@ class Fleet:
         self._open_session = open_session
         self._topic = full_name(settings, "relays")
         self._assigned = _Assigned()
+        self._relays = StateTopic(settings, self._topic, _relay, self._take)
         self._partitions: dict[int, dict[str, RelayRecord]] = {}
-        self._next: dict[int, int] = {}
+        self._gained: set[int] = set()
+        self._found: dict[bytes, RelayRecord] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: dict[asyncio.Task[None], Session] = {}
         self._left: dict[str, Coverage] = {}
@@ -86,9 +91,9 @@ class Fleet:
         """
         while not self._stopping:
             await self._follow_assignment(client)
-            for tp, records in (await client.getmany(timeout_ms=_POLL_MS)).items():
-                if tp.partition in self._partitions:
-                    self._follow(tp.partition, records)
+            self._relays.check()
+            # Nothing comes: its partitions are paused. The group drops a member that does not ask.
+            await client.getmany(timeout_ms=_POLL_MS)
             for task in self._tasks.values():
                 if task.done():
                     task.result()
@@ -113,58 +118,62 @@ class Fleet:
             # Without a socket nothing is left to wait for but the archive, whose connections end at the close.
             await asyncio.wait(self._ending, timeout=_FAREWELL_S)
 
-    def _follow(self, partition: int, records: list[ConsumerRecord[bytes, bytes]]) -> None:
-        """Act on new records of a partition."""
-        for record in records:
-            # Each rebalance begins at the group's own position: older states, which would undo newer ones.
-            if record.offset < self._next[partition]:
-                continue
-            self._next[partition] = record.offset + 1
-            if record.key is not None:
-                self._set(partition, record.key, record.value, None)
+    async def close(self) -> None:
+        """Follow the registry no more; the sockets are closed before."""
+        await self._relays.close()
+
+    async def _take(self, changes: Sequence[Change[RelayRecord]]) -> None:
+        """Act on what `relays` says of partitions that are open; keep it for later while they are being read."""
+        for change in changes:
+            if change.partition in self._partitions:
+                self._set(change.partition, change.key, change.value, None)
+            elif change.partition in self._gained and change.value is not None:
+                self._found[change.key] = change.value
+            elif change.partition in self._gained:
+                self._found.pop(change.key, None)
 
     async def _follow_assignment(self, client: AIOKafkaConsumer) -> None:
         """Close what was lost and open what was gained."""
         assigned, self._assigned.partitions = self._assigned.partitions, None
         if assigned is None:
             return
+        client.pause(*client.assignment())
         for partition in set(self._partitions) - assigned:
             for url in self._partitions.pop(partition):
                 self._left.pop(url, None)
                 self._end(url)
         # Whoever has these partitions now opens sockets of its own to the same relays.
         await asyncio.gather(*self._ending, return_exceptions=True)
-        gained = assigned - set(self._partitions)
-        if gained:
-            await self._read(client, gained)
+        await self._read(client, assigned)
         self.assigned = True
 
-    async def _read(self, client: AIOKafkaConsumer, gained: set[int]) -> None:
-        # The end is taken before the reading: what comes in between is read twice, and the second time is newer.
-        ends = await client.end_offsets([TopicPartition(self._topic, partition) for partition in gained])
-        relays, coverage = await asyncio.gather(
-            read_to_end(self._settings, self._topic, gained),
-            read_to_end(self._settings, full_name(self._settings, "coverage"), gained),
+    async def _read(self, client: AIOKafkaConsumer, assigned: set[int]) -> None:
+        """Follow the assigned partitions, and open those that are new once all is known that stands in them."""
+        gained = self._gained = assigned - set(self._partitions)
+        self._found = {}
+        _, coverage = await asyncio.gather(
+            self._relays.assign(assigned),
+            read_to_end(self._settings, full_name(self._settings, "coverage"), gained, _coverage),
         )
-        for tp, end in ends.items():
-            self._next[tp.partition] = end
-            self._partitions[tp.partition] = {}
+        self._partitions.update({partition: {} for partition in gained})
+        found, self._found, self._gained = self._found, {}, set()
+        if not gained:
+            return
         count = len(client.partitions_for_topic(self._topic) or ())
-        for key, value in relays.items():
+        for key, record in found.items():
             partition = _partition_of(key, count)
             if partition in gained:
-                self._set(partition, key, value, _coverage(coverage.get(key)))
+                self._set(partition, key, record, coverage.get(key))
             else:
                 logger.warning("a record of relays stands in the wrong partition and is not read: %r", key[:200])
         logger.info("reading %d relays of %d partitions", len(self._tasks), len(self._partitions))
 
-    def _set(self, partition: int, key: bytes, value: bytes | None, coverage: Coverage | None) -> None:
-        """Act on one record of `relays`."""
+    def _set(self, partition: int, key: bytes, record: RelayRecord | None, coverage: Coverage | None) -> None:
+        """Act on what `relays` says of one relay."""
         if self._stopping:
             return
         known = self._partitions[partition]
         url = key.decode(errors="replace")
-        record = _record(url, value) if value is not None else None
         before = known.pop(url, None)
         if record is not None:
             known[url] = record
@@ -208,20 +217,12 @@ def _equal(one: RelayRecord, other: RelayRecord) -> bool:
     return one.model_copy(update={"updated_at_ms": other.updated_at_ms}) == other
 
 
-def _record(url: str, value: bytes) -> RelayRecord | None:
-    try:
-        record = RelayRecord.decode(value)
-    except ValueError as error:
-        logger.warning("the record of %s in relays is not one, so it is not read: %s", url, error)
-        return None
-    return record if record.url == url else None
+def _relay(key: bytes, value: bytes) -> RelayRecord:
+    record = RelayRecord.decode(value)
+    if record.url.encode() != key:
+        raise ValueError(f"url: {record.url!r} is not the key of its record")
+    return record
 
 
-def _coverage(value: bytes | None) -> Coverage | None:
-    if value is None:
-        return None
-    try:
-        return Coverage.decode(value)
-    except ValueError as error:
-        logger.warning("a record of coverage is not one, so its relay is read anew: %s", error)
-        return None
+def _coverage(_key: bytes, value: bytes) -> Coverage:
+    return Coverage.decode(value)

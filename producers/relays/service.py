@@ -77,6 +77,7 @@ class ConnectorService(Service):
         self.resources.push_async_callback(archive.close)
         client = await self._fleet.join()
         clients.push(stop_client, client)
+        clients.push(self._fleet.close)
         # Entered last, so closed first: sessions use what is entered above.
         self.resources.push_async_callback(self._fleet.close_sockets)
         shared = _shared(settings, publisher, self._filters, archive, counts)

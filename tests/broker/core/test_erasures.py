@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from core import erasures, metrics
+from core import metrics
 from core.erasures import ErasureFollower
 from core.kafka import open_publisher
 from core.settings import Settings
+from core.state_topic import CURRENT_S
 from core.topics import create_topics
 from schemas.erasure import Cause, Erasure
 from schemas.topics import physical
@@ -45,11 +46,13 @@ async def write(settings: Settings, topic: str, values: Sequence[Erasure | bytes
 
 
 @asynccontextmanager
-async def following(settings: Settings, taken: set[str]) -> AsyncIterator[ErasureFollower]:
+async def following(
+    settings: Settings, taken: set[str], *, current_s: float = CURRENT_S
+) -> AsyncIterator[ErasureFollower]:
     async def take(rules: Sequence[Erasure]) -> None:
         taken.update(rule.id or "" for rule in rules)
 
-    follower = ErasureFollower(settings, take)
+    follower = ErasureFollower(settings, take, current_s=current_s)
     try:
         async with asyncio.timeout(PATIENCE_S):
             await follower.start()
@@ -82,13 +85,10 @@ async def test_an_empty_topic_is_current_at_once(settings: Settings, topic: str)
         assert follower.is_current()
 
 
-async def test_while_the_broker_is_away_the_rules_are_not_current(
-    settings: Settings, topic: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(erasures, "CURRENT_S", 1.0)
+async def test_while_the_broker_is_away_the_rules_are_not_current(settings: Settings, topic: str) -> None:
     taken: set[str] = set()
     assert settings.kafka.bootstrap_servers is not None
-    async with following(settings, taken) as follower:
+    async with following(settings, taken, current_s=1.0) as follower:
         with paused(settings.kafka.bootstrap_servers):
             async with asyncio.timeout(PATIENCE_S):
                 while follower.is_current():  # noqa: ASYNC110 - time is what makes it old

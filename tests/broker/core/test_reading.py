@@ -6,7 +6,7 @@ import pytest
 from aiokafka.admin import NewTopic, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
-from core import kafka_reading, waiting
+from core import waiting
 from core.kafka import admin, consumer, end_offsets, offsets_at, open_publisher, producer, read_to_end, stop_client
 from core.settings import Settings
 from core.topics import create_topics
@@ -92,13 +92,10 @@ async def test_records_written_meanwhile_are_not_waited_for(settings: Settings, 
     assert {b"%d" % number for number in range(5000)} <= found.keys()
 
 
-async def test_a_broker_that_is_away_is_waited_for_visibly(
-    settings: Settings, coverage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kafka_reading, "_PROGRESS_S", 0.5)
+async def test_a_broker_that_is_away_is_waited_for_visibly(settings: Settings, coverage: str) -> None:
     await write(settings, coverage, [(0, b"%d" % number, bytes(1000)) for number in range(1000)])
     with paused(settings.kafka.bootstrap_servers or ""):
-        reading = asyncio.create_task(read_to_end(settings, coverage, [0, 1, 2, 3]))
+        reading = asyncio.create_task(read_to_end(settings, coverage, [0, 1, 2, 3], silent_s=0.5))
         async with asyncio.timeout(PATIENCE_S):
             while not waiting.reasons():  # noqa: ASYNC110 - a list of reasons has no event
                 await asyncio.sleep(0.01)

@@ -11,12 +11,18 @@ from tests.broker.processors.harness import Line, line
 
 
 @pytest.fixture
-async def ours(settings: Settings) -> Settings:
-    """Settings with topics made, short drains, and a group that gives a dead member up as soon as Kafka allows."""
-    await create_topics(settings)
+def quick(settings: Settings) -> Settings:
+    """Settings with short drains, and a group that gives a dead member up as soon as Kafka allows."""
     processor = settings.processor.model_copy(update={"drain_s": 2.0})
     kafka = settings.kafka.model_copy(update={"session_timeout_s": 6.0})
     return settings.model_copy(update={"processor": processor, "kafka": kafka, "drain_s": 4.0})
+
+
+@pytest.fixture
+async def ours(quick: Settings) -> Settings:
+    """The same, with topics made."""
+    await create_topics(quick)
+    return quick
 
 
 @pytest.fixture(scope="session")

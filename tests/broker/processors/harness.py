@@ -161,6 +161,12 @@ async def rejected(settings: Settings, topic: str = "rejections") -> list[tuple[
 
 async def committed(settings: Settings) -> dict[int, int]:
     """The processor group's committed offsets of `raw.bundles`."""
+    name = physical(settings.kafka.topic_prefix, "raw.bundles")
+    return {tp.partition: offset for tp, offset in (await group_offsets(settings)).items() if tp.topic == name}
+
+
+async def group_offsets(settings: Settings) -> dict[TopicPartition, int]:
+    """The processor group's committed offsets."""
     admin = await kafka.admin(settings)
 
     async def ask() -> dict[TopicPartition, Any]:
@@ -170,8 +176,7 @@ async def committed(settings: Settings) -> dict[int, int]:
         found = await until_it_works("the group's offsets", ask, kafka.is_transient)
     finally:
         await kafka.stop_client(admin)
-    name = physical(settings.kafka.topic_prefix, "raw.bundles")
-    return {tp.partition: at.offset for tp, at in found.items() if tp.topic == name and at.offset >= 0}
+    return {tp: at.offset for tp, at in found.items() if at.offset >= 0}
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

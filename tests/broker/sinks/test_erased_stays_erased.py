@@ -15,7 +15,7 @@ import pytest
 
 from core import kafka, metrics
 from core.archive.connection import Pool
-from core.kafka_reading import end_offsets, read_to_end
+from core.kafka import end_offsets, read_to_end
 from core.settings import PolicySettings, PostgresSettings, Settings
 from schemas.digest import Digest
 from schemas.erasure import Cause, Erasure, Erasures

@@ -11,6 +11,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from core import kafka
 from core.settings import Settings
+from processors.runtime.outputs import BatchPublisher
 from processors.validate.outcome import NewEvent, Outcome, Refused, Source
 from processors.validate.outputs import Outputs
 from schemas.erasure import Cause, Erasure
@@ -26,19 +27,21 @@ SOURCE = Source("raw.bundles", 1, 7)
 
 
 @pytest.fixture
-async def outputs(ours: Settings) -> AsyncIterator[Outputs]:
-    """Outputs to topics whose records may be small only."""
+async def publisher(ours: Settings) -> AsyncIterator[BatchPublisher]:
     producer = await kafka.producer(ours)
-    yield Outputs(producer, ours.kafka.topic_prefix, ours.kafka.partitions, {"events": LIMIT, "rejections": LIMIT})
+    yield BatchPublisher(producer)
     await kafka.stop_client(producer)
 
 
-async def publish(outputs: Outputs, outcome: Outcome) -> None:
-    await asyncio.gather(*await outputs.publish(outcome, SOURCE))
+async def publish(publisher: BatchPublisher, settings: Settings, outcome: Outcome) -> None:
+    """Publish to topics whose records may be small only."""
+    limits = {"events": LIMIT, "rejections": LIMIT}
+    outputs = Outputs(settings.kafka.topic_prefix, settings.kafka.partitions, limits)
+    await asyncio.gather(*await publisher.publish(outputs.of(outcome, SOURCE)))
 
 
 async def test_an_event_that_its_topic_does_not_take_is_rejected_with_its_bytes(
-    outputs: Outputs, ours: Settings
+    publisher: BatchPublisher, ours: Settings
 ) -> None:
     small, large = event("small"), event("x" * 2_000)
     outcome = Outcome(2, 0, 2)
@@ -46,7 +49,7 @@ async def test_an_event_that_its_topic_does_not_take_is_rejected_with_its_bytes(
         NewEvent(bytes.fromhex(made.id), wire(made) + b" " * padding, wire(made), "wss://a.example", 5)
         for made, padding in ((small, 0), (large, LIMIT))
     ]
-    await publish(outputs, outcome)
+    await publish(publisher, ours, outcome)
     assert [record.key.hex() for record in await records(ours, "events")] == [small.id]
     ((item, value),) = await rejected(ours)
     assert (item.reason, item.relay, item.source_offset, value) == (
@@ -57,22 +60,24 @@ async def test_an_event_that_its_topic_does_not_take_is_rejected_with_its_bytes(
     )
 
 
-async def test_a_rejection_that_its_topic_does_not_take_keeps_what_fits(outputs: Outputs, ours: Settings) -> None:
+async def test_a_rejection_that_its_topic_does_not_take_keeps_what_fits(
+    publisher: BatchPublisher, ours: Settings
+) -> None:
     outcome = Outcome(1, 0, 0, refused=[Refused(b"x" * 2 * LIMIT, Reason.NOT_JSON, None, "is no JSON")])
-    await publish(outputs, outcome)
+    await publish(publisher, ours, outcome)
     ((item, value),) = await rejected(ours)
     assert item.reason is Reason.NOT_JSON
     assert LIMIT // 2 < len(value) < LIMIT
 
 
 async def test_more_than_a_batch_and_more_than_a_record_take_are_split_and_complete(
-    outputs: Outputs, ours: Settings
+    publisher: BatchPublisher, ours: Settings
 ) -> None:
     outcome = Outcome(0, 0, 0)
     ids = [f"{number:064x}" for number in range(10_000)]
     outcome.records(2).events = [NewEvent(bytes.fromhex(found), b"{}" * 500, b"", None, 1) for found in ids]
     outcome.records(2).sightings = {(f"wss://{found}.example", 1): [(found, 2)] for found in ids}
-    await publish(outputs, outcome)
+    await publish(publisher, ours, outcome)
     published = await records(ours, "events")
     assert [(record.partition, record.key.hex()) for record in published] == [(2, found) for found in ids]
     sightings = await records(ours, "sightings")
@@ -103,6 +108,7 @@ async def test_whichever_output_kafka_refuses_is_told_to_whoever_waits(ours: Set
             return False
 
         await until(refuses)
-        sent = await Outputs(producer, ours.kafka.topic_prefix, ours.kafka.partitions).publish(outcome, SOURCE)
+        outputs = Outputs(ours.kafka.topic_prefix, ours.kafka.partitions)
+        sent = await BatchPublisher(producer).publish(outputs.of(outcome, SOURCE))
         told = await asyncio.gather(*sent, return_exceptions=True)
     assert [type(result) for result in told if isinstance(result, BaseException)] == [MessageSizeTooLargeError]

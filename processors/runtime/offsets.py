@@ -1,10 +1,11 @@
-"""What the broker says about `raw.bundles`: where it begins and ends, and how far the group has come.
+"""What the broker says about a processor's sources: where they begin and end, and how far the group has come.
 
 Asked with clients of our own, because Faust's view of itself is what is to be checked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -17,39 +18,48 @@ from core.waiting import until_it_works
 class Standing(NamedTuple):
     """How far the group is in every partition: records that it has not committed, and the offset that it has."""
 
-    lag: dict[int, int]
-    committed: dict[int, int]
+    lag: Mapping[TopicPartition, int]
+    committed: Mapping[TopicPartition, int]
+
+    def of(self, topic: str) -> Standing:
+        """Give the part that is about one topic (full name)."""
+        return Standing(
+            {tp: records for tp, records in self.lag.items() if tp.topic == topic},
+            {tp: offset for tp, offset in self.committed.items() if tp.topic == topic},
+        )
 
 
-class BundleOffsets:
-    """Offsets of one topic and one consumer group.
+class SourceOffsets:
+    """Offsets of one consumer group.
 
     Args:
         admin: started.
         reader: a started consumer without a group.
-        topic: the topic's name in Kafka.
         group_id: the consumer group.
-        partitions: of the topic.
+        partitions: all of the topics that the group consumes.
     """
 
     def __init__(
-        self, admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer, topic: str, group_id: str, partitions: int
+        self,
+        admin: AIOKafkaAdminClient,
+        reader: AIOKafkaConsumer,
+        group_id: str,
+        partitions: Sequence[TopicPartition],
     ) -> None:
         self._admin = admin
         self._reader = reader
         self._group_id = group_id
-        self._all = [TopicPartition(topic, partition) for partition in range(partitions)]
+        self._all = list(partitions)
 
-    async def committed(self, partition: int) -> int | None:
+    async def committed(self, partition: TopicPartition) -> int | None:
         """Return the offset that the group reads next, or None if it has committed none; waits for the broker."""
         return (await until_it_works("Kafka to tell offsets", self._committed, kafka.is_transient)).get(partition)
 
-    async def earliest(self, partition: int) -> int:
+    async def earliest(self, partition: TopicPartition) -> int:
         """Return the first offset that the partition still has; waits for the broker."""
-        wanted = self._all[partition]
 
         async def ask() -> int:
-            return int((await self._reader.beginning_offsets([wanted]))[wanted])
+            return int((await self._reader.beginning_offsets([partition]))[partition])
 
         return await until_it_works("Kafka to tell offsets", ask, kafka.is_transient)
 
@@ -58,11 +68,9 @@ class BundleOffsets:
         ends = await self._reader.end_offsets(self._all)
         begins = await self._reader.beginning_offsets(self._all)
         committed = await self._committed()
-        lag = {
-            tp.partition: ends[tp] - min(ends[tp], max(begins[tp], committed.get(tp.partition, 0))) for tp in self._all
-        }
+        lag = {tp: ends[tp] - min(ends[tp], max(begins[tp], committed.get(tp, 0))) for tp in self._all}
         return Standing(lag, committed)
 
-    async def _committed(self) -> dict[int, int]:
+    async def _committed(self) -> dict[TopicPartition, int]:
         found = await self._admin.list_consumer_group_offsets(self._group_id, partitions=self._all)
-        return {tp.partition: at.offset for tp, at in found.items() if at.offset >= 0}
+        return {tp: at.offset for tp, at in found.items() if at.offset >= 0}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from aiokafka import TopicPartition
 
-from processors.offsets import Standing
-from processors.stall import StallDetector, StalledError, work_and_progress
+from processors.runtime.offsets import Standing
+from processors.runtime.stall import StallDetector, StalledError, work_and_progress
+
+ONE, OTHER = TopicPartition("raw.bundles", 0), TopicPartition("raw.bundles", 1)
 
 
 class Clock:
@@ -30,7 +33,7 @@ def test_work_without_progress_is_stuck(detector: StallDetector, clock: Clock) -
     clock.now = 59
     assert detector.observe(3, 0) == 59
     clock.now = 60
-    with pytest.raises(StalledError, match="3 bundles"):
+    with pytest.raises(StalledError, match="3 records"):
         detector.observe(3, 0)
 
 
@@ -57,7 +60,9 @@ def test_progress_and_an_absent_broker_begin_anew(detector: StallDetector, clock
 
 def test_a_group_that_shares_nothing_out_is_stuck_although_more_comes(detector: StallDetector, clock: Clock) -> None:
     def observe(lag: int, committed: int) -> float:
-        return detector.observe(*work_and_progress(Standing({0: lag, 1: 0}, {0: committed, 1: 9}), set(), 0))
+        return detector.observe(
+            *work_and_progress(Standing({ONE: lag, OTHER: 0}, {ONE: committed, OTHER: 9}), set(), 0)
+        )
 
     observe(3, 5)
     clock.now = 50
@@ -65,13 +70,21 @@ def test_a_group_that_shares_nothing_out_is_stuck_although_more_comes(detector: 
     clock.now = 109
     assert observe(50, 6) == 59
     clock.now = 110
-    with pytest.raises(StalledError, match="60 bundles"):
+    with pytest.raises(StalledError, match="60 records"):
         observe(60, 6)
 
 
 def test_only_the_work_of_our_own_partitions_counts(detector: StallDetector, clock: Clock) -> None:
-    standing = Standing({0: 0, 1: 7}, {0: 5, 1: 5})
+    standing = Standing({ONE: 0, OTHER: 7}, {ONE: 5, OTHER: 5})
     for now in (0, 100, 200):
         clock.now = now
-        assert detector.observe(*work_and_progress(standing, {0}, 1)) == 0
-    assert work_and_progress(standing, {0, 1}, 1) == (7, 1)
+        assert detector.observe(*work_and_progress(standing, {ONE}, 1)) == 0
+    assert work_and_progress(standing, {ONE, OTHER}, 1) == (7, 1)
+
+
+def test_work_in_one_topic_does_not_hide_that_another_stands_still() -> None:
+    other = TopicPartition("raw.probes", 0)
+    standing = Standing({ONE: 3, other: 9}, {ONE: 5, other: 7})
+    assert standing.of("raw.bundles") == Standing({ONE: 3}, {ONE: 5})
+    assert work_and_progress(standing.of("raw.probes"), {other}, 1) == (9, 1)
+    assert work_and_progress(standing.of("raw.probes"), set(), 1) == (9, {other: 7})

@@ -13,7 +13,7 @@ from aiokafka.admin import RecordsToDelete
 
 from core import kafka
 from core.settings import Settings
-from processors.reprocess import Report, reprocess
+from processors.validate.reprocess import Report, reprocess
 from schemas.erasure import Cause, Erasure
 from schemas.event import Event
 from schemas.topics import physical

@@ -16,12 +16,11 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from core import kafka
 from core.settings import Settings
-from processors.clients import Clients, open_clients
+from processors.runtime.outputs import BatchPublisher
+from processors.validate.opening import Validation, open_validation
 from processors.validate.outcome import Outcome, Source
-from processors.validate.outputs import Outputs
 from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
-from processors.validate.verify import Verifier
 from schemas.judge import Policy
 from schemas.topics import physical
 
@@ -90,13 +89,13 @@ async def reprocess(settings: Settings, since_ms: int, until_ms: int, watcher: W
     refuses for good.
     """
     async with AsyncExitStack() as stack:
-        clients = await open_clients(settings, stack)
+        opened = await open_validation(settings, stack)
         topic = physical(settings.kafka.topic_prefix, "raw.bundles")
         client = await kafka.consumer(settings)
         stack.push_async_callback(kafka.stop_client, client)
-        partitions = [TopicPartition(topic, number) for number in range(clients.partitions)]
+        partitions = [TopicPartition(topic, number) for number in range(opened.partitions)]
         spans = await _spans(settings, client, partitions, watcher, since_ms=since_ms, until_ms=until_ms)
-        run = _Run(settings, clients, stack)
+        run = _Run(settings, opened)
         await run.judge(client, spans, watcher)
         return run.report
 
@@ -126,14 +125,12 @@ async def _spans(
 class _Run:
     """Judges bundles, each partition's in order, and holds a bounded number whose outputs are not durable yet."""
 
-    def __init__(self, settings: Settings, clients: Clients, stack: AsyncExitStack) -> None:
+    def __init__(self, settings: Settings, opened: Validation) -> None:
         processor = settings.processor
         self.report = Report()
-        self._clients = clients
+        self._opened = opened
         self._policy = Policy(archive_ephemeral=processor.archive_ephemeral)
-        self._outputs = Outputs(clients.producer, settings.kafka.topic_prefix, clients.partitions)
-        self._verifier = Verifier(processor.verify_threads)
-        stack.callback(self._verifier.close)
+        self._publisher = BatchPublisher(opened.clients.producer)
         self._seen_ids = processor.seen_ids_per_partition
         self._seen: dict[TopicPartition, SeenSet] = {}
         self._in_flight: deque[list[asyncio.Future[Any]]] = deque()
@@ -146,8 +143,8 @@ class _Run:
         for tp, span in spans.items():
             client.seek(tp, span.first)
         while left := [tp for tp, span in spans.items() if await client.position(tp) < span.end]:
-            await self._clients.erasures.until_current()
-            self._clients.erasures.check()
+            await self._opened.erasures.until_current()
+            self._opened.erasures.check()
             fetched = await client.getmany(*left, timeout_ms=_POLL_MS, max_records=_POLL_BUNDLES)
             await asyncio.gather(
                 *(
@@ -163,15 +160,16 @@ class _Run:
             watcher.note(f"{missed} bundles of that time were deleted (`bigbrotr topics trim`) before they were read")
 
     async def _partition(self, tp: TopicPartition, records: list[ConsumerRecord[bytes, bytes]]) -> None:
+        opened = self._opened
         seen = self._seen.setdefault(tp, SeenSet(self._seen_ids))
         for record in records:
             source = Source(tp.topic, tp.partition, record.offset)
-            found = examine_bundle(record.value or b"", seen, self._policy, self._clients.erasing)
-            verdicts = await self._verifier.verify(found.signatures)
-            outcome = conclude_bundle(found, verdicts, seen, source, self._clients.partitions)
+            found = examine_bundle(record.value or b"", seen, self._policy, opened.erasing)
+            verdicts = await opened.verifier.verify(found.signatures)
+            outcome = conclude_bundle(found, verdicts, seen, source, opened.partitions)
             # At once, unlike in the processor: a run that fails tells so, and is repeated as a whole.
             seen.learn(outcome.learned)
-            self._in_flight.append(await self._outputs.publish(outcome, source))
+            self._in_flight.append(await self._publisher.publish(opened.outputs.of(outcome, source)))
             self.report.add(outcome)
 
     async def _settle(self, most: int) -> None:

@@ -1,9 +1,11 @@
-"""No bundle is skipped: Faust commits past a gap in what it was given, which would lose it silently."""
+"""No record is skipped: Faust commits past a gap in what it was given, which would lose it silently."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+
+from aiokafka import TopicPartition
 
 from core import metrics
 
@@ -11,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class OffsetGapError(RuntimeError):
-    """Bundles that are still in the topic were not given to us: this process must not commit, and starts again."""
+    """Records that are still in the topic were not given to us: this process must not commit, and starts again."""
 
 
 class Continuity:
@@ -23,21 +25,23 @@ class Continuity:
     """
 
     def __init__(
-        self, committed: Callable[[int], Awaitable[int | None]], earliest: Callable[[int], Awaitable[int]]
+        self,
+        committed: Callable[[TopicPartition], Awaitable[int | None]],
+        earliest: Callable[[TopicPartition], Awaitable[int]],
     ) -> None:
         self._committed = committed
         self._earliest = earliest
 
-    async def check(self, partition: int, expected: int | None, offset: int) -> None:
+    async def check(self, partition: TopicPartition, expected: int | None, offset: int) -> None:
         """Allow a jump only over what the topic no longer has.
 
         Args:
-            partition: of `raw.bundles`.
-            expected: the offset after the last bundle, or None for the first one of an assignment.
-            offset: of the bundle that came.
+            partition: of a source topic.
+            expected: the offset after the last record, or None for the first one of an assignment.
+            offset: of the record that came.
 
         Raises:
-            OffsetGapError: there are bundles in between.
+            OffsetGapError: there are records in between.
         """
         if expected is None:
             expected = await self._committed(partition)
@@ -48,10 +52,15 @@ class Continuity:
             # Starting again would not bring them back. The janitor keeps what is not durable elsewhere, so this means
             # that somebody set a retention on the topic or deleted records by hand.
             log.error(
-                "bundles %d to %d of partition %d were deleted before they were read", expected, offset - 1, partition
+                "records %d to %d of partition %d of %s were deleted before they were read",
+                expected,
+                offset - 1,
+                partition.partition,
+                partition.topic,
             )
             metrics.SKIPPED.inc(offset - expected)
         elif offset > earliest:
             raise OffsetGapError(
-                f"partition {partition}: came to offset {offset} where {expected or earliest} was next; starting again"
+                f"partition {partition.partition} of {partition.topic}: came to offset {offset} where "
+                f"{expected or earliest} was next; starting again"
             )

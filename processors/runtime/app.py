@@ -12,16 +12,16 @@ from mode.supervisors import CrashingSupervisor
 
 from core import kafka
 from core.settings import Settings
-from schemas.topics import physical
+from processors.runtime.spec import ProcessorSpec
 
-# Bundles that wait in memory between Kafka's client and the lanes; at 256 KiB each this is 16 MiB, Faust's own
-# default of 4096 would be a gibibyte.
-_STREAM_BUFFER_BUNDLES = 64
+# Records that wait in memory between Kafka's client and the lanes, of each topic; at 256 KiB each, as bundles are, this
+# is 16 MiB, Faust's own default of 4096 would be a gibibyte.
+_STREAM_BUFFER_RECORDS = 64
 # Per partition and fetch. The largest bundle is a little over 1 MiB, and Kafka sends a first record of any size.
 _FETCH_BYTES = 1024 * 1024
 # A fetch is bounded as it travels: compressed. A mebibyte of it can hold gigabytes of repetitive bundles, which Faust
 # would unpack at once; so it unpacks as many as its buffer takes, of a little over 1 MiB each at most.
-_POLL_BUNDLES = _STREAM_BUFFER_BUNDLES
+_POLL_RECORDS = _STREAM_BUFFER_RECORDS
 # How much acknowledged work a kill may repeat.
 _COMMIT_INTERVAL_S = 1.0
 # Two heartbeats may be lost within the shortest session that Kafka allows.
@@ -39,19 +39,20 @@ class _App(faust.App):
         """Make none. They are for tables, of which there are none."""
 
 
-def create_app(settings: Settings) -> faust.App:
+def create_app(settings: Settings, spec: ProcessorSpec) -> faust.App:
     """Make the app, without agents. It must be started in the running loop that made it.
 
     Args:
         settings: with `kafka.bootstrap_servers` filled in.
+        spec: whose group and name it has.
 
     Raises:
         SettingsError: no broker is named.
     """
     return _App(
-        settings.processor.group_id,
+        spec.group_id,
         broker=[f"kafka://{server}" for server in kafka.bootstrap_servers(settings).split(",")],
-        broker_client_id="bigbrotr-processor",
+        broker_client_id=f"bigbrotr-{spec.name}",
         # A worker binds no port: health and metrics are served by our own lifecycle.
         web_enabled=False,
         key_serializer="raw",
@@ -66,14 +67,14 @@ def create_app(settings: Settings) -> faust.App:
         # `latest` would skip what came before the first start.
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=_FETCH_BYTES,
-        broker_max_poll_records=_POLL_BUNDLES,
-        stream_buffer_maxsize=_STREAM_BUFFER_BUNDLES,
-        # A revoke waits for the bundles that are open; the service ends the process if that takes too long.
+        broker_max_poll_records=_POLL_RECORDS,
+        stream_buffer_maxsize=_STREAM_BUFFER_RECORDS,
+        # A revoke waits for the records that are open; the service ends the process if that takes too long.
         stream_wait_empty=True,
         broker_commit_interval=_COMMIT_INTERVAL_S,
         broker_session_timeout=settings.kafka.session_timeout_s,
         broker_heartbeat_interval=_HEARTBEAT_S,
-        broker_rebalance_timeout=settings.processor.drain_s + _REBALANCE_MARGIN_S,
+        broker_rebalance_timeout=spec.drain_s + _REBALANCE_MARGIN_S,
         consumer_metadata_max_age_ms=kafka.METADATA_AGE_MS,
         broker_request_timeout=max(_REQUEST_TIMEOUT_S, settings.kafka.session_timeout_s),
         # Standby replicas and the assignor for tables would add topics and state of Faust's.
@@ -82,8 +83,6 @@ def create_app(settings: Settings) -> faust.App:
     )
 
 
-def declare_topic(app: faust.App, prefix: str, name: str) -> TopicT:
-    """Name an existing topic to an agent; it is never created from here."""
-    return app.topic(
-        physical(prefix, name), key_type=bytes, value_type=bytes, internal=False, allow_empty=True, acks=True
-    )
+def declare_topic(app: faust.App, name: str) -> TopicT:
+    """Name an existing topic (full name) to an agent; it is never created from here."""
+    return app.topic(name, key_type=bytes, value_type=bytes, internal=False, allow_empty=True, acks=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
-import psutil
 import pytest
 
 from core.settings import Settings
@@ -34,7 +32,6 @@ from tests.unit.processors.material import (
 )
 
 pytestmark = pytest.mark.broker
-PORT_OF_FAUST = 6066
 
 
 async def test_events_go_through_byte_exact_once_with_all_sightings(
@@ -106,29 +103,3 @@ async def test_a_forged_copy_first_keeps_nobody_out_and_every_refusal_says_why(o
     )
     kept = await rejected(ours, "quarantine")
     assert [(item.reason, value) for item, value in kept] == [(Reason.CREATED_AT_OUT_OF_RANGE, wire(strange))]
-
-
-async def test_a_second_worker_starts_on_the_same_host_and_none_listens_to_the_network(
-    ours: Settings, tmp_path: Path
-) -> None:
-    with (
-        socket.create_server(("127.0.0.1", PORT_OF_FAUST)) if _is_free(PORT_OF_FAUST) else socket.socket(),
-        processor(ours, tmp_path, name="one") as one,
-        processor(ours, tmp_path, name="two") as two,
-    ):
-        await one.ready()
-        await two.ready()
-        for process in (one, two):
-            listening = [
-                connection.laddr.ip
-                for connection in psutil.Process(process.popen.pid).net_connections("inet")
-                if connection.status == psutil.CONN_LISTEN
-            ]
-            assert listening == ["127.0.0.1"]  # the health endpoints
-        for process in (one, two):
-            assert await process.stop() == 0, process.log()
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0

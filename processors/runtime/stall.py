@@ -6,17 +6,19 @@ import time
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
-from processors.offsets import Standing
+from aiokafka import TopicPartition
 
-# Far beyond a rebalance (20 s) and any bundle (milliseconds): whoever waits this long beside work is stuck.
+from processors.runtime.offsets import Standing
+
+# Far beyond a rebalance (20 s) and any record (milliseconds): a consumer that waits this long beside work is stuck.
 STALL_S = 60.0
 
 
-def work_and_progress(standing: Standing, mine: AbstractSet[int], done: object) -> tuple[int, object]:
+def work_and_progress(standing: Standing, mine: AbstractSet[TopicPartition], done: object) -> tuple[int, object]:
     """Give what a detector observes: the records that wait, and what differs once something was done.
 
-    Without partitions of our own that is the whole group's: it may have more members than partitions, and if nobody
-    moves, we may be the one who should. It moves by what it commits; its lag also changes when something comes.
+    Without partitions of our own that is the whole group's: it may have more members than partitions, and if none
+    moves, we may be the one that should. It moves by what it commits; its lag also changes when something comes.
     """
     if mine:
         return sum(standing.lag[partition] for partition in mine), done
@@ -58,7 +60,7 @@ class StallDetector:
         stalled_s = now - self._since
         if stalled_s >= self._stall_s:
             raise StalledError(
-                f"{lag} bundles are waiting and none was done for {stalled_s:.0f} s: the consumer is stuck"
+                f"{lag} records are waiting and none was done for {stalled_s:.0f} s: the consumer is stuck"
             )
         return stalled_s
 

@@ -25,7 +25,7 @@ from tests.broker.processors.harness import (
 from tests.unit.processors.material import event, forged_signature, wire
 
 pytestmark = pytest.mark.broker
-FAULTY_RULE = ("-m", "tests.broker.processors.faulty", "rule", "0")
+FAULTY_RULE = ("-m", "tests.broker.processors.runtime.faulty", "validate", "rule", "0")
 RELAY = "wss://a.example"
 
 

@@ -1,0 +1,28 @@
+"""What one processor is called, reads and writes, and how much of it may be open at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorSpec:
+    """One Faust process.
+
+    Attributes:
+        name: of the process, as the broker's logs show it.
+        group_id: its consumer group.
+        sources: topics that it consumes, by logical name; their partition counts may differ.
+        outputs: topics that it publishes to, by logical name.
+        records_in_flight: of a partition between being taken and being acknowledged.
+        in_flight_bytes: values of all partitions together.
+        drain_s: how long a revoke may wait for open records.
+    """
+
+    name: str
+    group_id: str
+    sources: tuple[str, ...]
+    outputs: tuple[str, ...]
+    records_in_flight: int
+    in_flight_bytes: int
+    drain_s: float

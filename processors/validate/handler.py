@@ -1,0 +1,104 @@
+"""Judges bundles: the handler of `raw.bundles`, and what it counts of them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from aiokafka import TopicPartition
+
+from core import metrics
+from processors.runtime.handler import Handled, Progress, SourceRecord
+from processors.validate.erasing import Erasing
+from processors.validate.outcome import Outcome, Source
+from processors.validate.outputs import STAGE, Outputs
+from processors.validate.pipeline import conclude_bundle, examine_bundle
+from processors.validate.seen import SeenSet
+from processors.validate.verify import Verifier
+from schemas.judge import Policy
+
+
+class ValidationHandler:
+    """Examines a bundle, has its signatures checked in threads, and concludes; remembers what was acknowledged.
+
+    Args:
+        policy: what is archived.
+        erasing: what is dropped because it is erased.
+        partitions: the partition count of the topics that are keyed by event id.
+        seen_ids_per_partition: events that are remembered of each partition.
+        verifier: checks signatures.
+        outputs: writes outcomes as records.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        erasing: Erasing,
+        partitions: int,
+        seen_ids_per_partition: int,
+        verifier: Verifier,
+        outputs: Outputs,
+    ) -> None:
+        self._policy = policy
+        self._erasing = erasing
+        self._partitions = partitions
+        self._seen_ids = seen_ids_per_partition
+        self._verifier = verifier
+        self._outputs = outputs
+        self._seen: dict[int, SeenSet] = {}
+
+    @property
+    def seen_keys(self) -> int:
+        """Keys in all seen-sets; an event has two or more."""
+        return sum(len(seen) for seen in self._seen.values())
+
+    async def handle(self, record: SourceRecord) -> Handled:
+        """Judge a bundle; its events count as in flight until they are acknowledged."""
+        seen = self._seen.get(record.partition)
+        if seen is None:
+            seen = self._seen[record.partition] = SeenSet(self._seen_ids)
+        source = Source(record.topic, record.partition, record.offset)
+        found = examine_bundle(record.value or b"", seen, self._policy, self._erasing)
+        verdicts = await self._verifier.verify(found.signatures)
+        outcome = conclude_bundle(found, verdicts, seen, source, self._partitions)
+        seen.hold(outcome.learned)
+        return Handled(self._outputs.of(outcome, source), partial(_acknowledged, outcome, seen))
+
+    def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        """Keep what was seen of partitions that came back, and forget the others."""
+        for gone in self._seen.keys() - {tp.partition for tp in partitions}:
+            del self._seen[gone]
+
+    def revoked(self) -> None:
+        """Forget what was in flight."""
+        for seen in self._seen.values():
+            seen.forget_in_flight()
+
+    def status(self, progress: Progress) -> dict[str, object]:
+        """Tell what is assigned, open, waiting and remembered."""
+        return {
+            "partitions": sorted(tp.partition for tp in progress.assigned),
+            "bundles_done": progress.done,
+            "bundles_in_flight": progress.in_flight,
+            "bytes_in_flight": progress.bytes_in_flight,
+            "seen_keys": self.seen_keys,
+            "erasures": len(self._erasing.index),
+            "lag": {str(tp.partition): records for tp, records in progress.lag.items()},
+        }
+
+
+def _acknowledged(outcome: Outcome, seen: SeenSet) -> None:
+    seen.learn(outcome.learned)
+    metrics.BUNDLES.inc()
+    metrics.COPIES.inc(outcome.lines)
+    metrics.DUPLICATES.inc(outcome.duplicates)
+    metrics.VERIFIED.inc(outcome.checked)
+    for records in outcome.by_partition.values():
+        metrics.ACCEPTED.inc(len(records.events))
+        metrics.SIGHTINGS.inc(sum(map(len, records.sightings.values())))
+    for cause, copies in outcome.erased.items():
+        metrics.ERASED.labels(cause).inc(copies)
+    for refused in outcome.refused:
+        metrics.REJECTED.labels(STAGE, refused.reason).inc()
+    for quarantined in outcome.quarantined:
+        metrics.QUARANTINED.labels(quarantined.reason).inc()

@@ -1,0 +1,96 @@
+"""Opens what judging bundles needs: Kafka clients, the rules of what is erased, threads for signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from core.erasures import ErasureFollower, into
+from core.settings import Settings
+from processors.runtime.clients import Clients, open_clients
+from processors.runtime.processor import Processor
+from processors.runtime.spec import ProcessorSpec
+from processors.validate.erasing import Erasing
+from processors.validate.handler import ValidationHandler
+from processors.validate.outputs import TOPICS, Outputs
+from processors.validate.verify import Verifier
+from schemas.judge import Policy
+from schemas.partition import is_partition_count
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What judges bundles, started.
+
+    Attributes:
+        spec: of the processor.
+        clients: of Kafka.
+        partitions: the count that the topics keyed by event id share.
+        erasing: what is dropped because it is erased.
+        erasures: keeps it current.
+        verifier: checks signatures.
+        outputs: writes outcomes as records.
+    """
+
+    spec: ProcessorSpec
+    clients: Clients
+    partitions: int
+    erasing: Erasing
+    erasures: ErasureFollower
+    verifier: Verifier
+    outputs: Outputs
+
+
+async def open_validation(settings: Settings, stack: AsyncExitStack) -> Validation:
+    """Open it, waiting for the broker, the topics and all that says what is erased; `stack` closes it.
+
+    Raises:
+        ValueError: the topics' partition counts differ, so that records would land elsewhere than expected.
+    """
+    spec = ProcessorSpec(
+        name="processor",
+        group_id=settings.processor.group_id,
+        sources=("raw.bundles",),
+        outputs=TOPICS,
+        records_in_flight=settings.processor.bundles_in_flight,
+        in_flight_bytes=settings.kafka.in_flight_bytes,
+        drain_s=settings.processor.drain_s,
+    )
+    clients = await open_clients(settings, spec, stack)
+    partitions = shared_count(clients.partitions)
+    erasing = Erasing.of(settings.policy)
+    follower = ErasureFollower(settings, into(erasing.index))
+    clients.closer.push(follower.close)
+    await follower.start()
+    verifier = Verifier(settings.processor.verify_threads)
+    stack.callback(verifier.close)
+    outputs = Outputs(settings.kafka.topic_prefix, partitions)
+    return Validation(spec, clients, partitions, erasing, follower, verifier, outputs)
+
+
+async def open_validator(settings: Settings, stack: AsyncExitStack) -> Processor:
+    """Open the processor that validates. It joins its group when it is started."""
+    opened = await open_validation(settings, stack)
+    handler = ValidationHandler(
+        policy=Policy(archive_ephemeral=settings.processor.archive_ephemeral),
+        erasing=opened.erasing,
+        partitions=opened.partitions,
+        seen_ids_per_partition=settings.processor.seen_ids_per_partition,
+        verifier=opened.verifier,
+        outputs=opened.outputs,
+    )
+    return Processor(settings, opened.spec, handler, opened.clients, [opened.erasures])
+
+
+def shared_count(counts: Mapping[str, int]) -> int:
+    """Tell how many partitions every topic has.
+
+    Raises:
+        ValueError: they differ, or it is no power of two.
+    """
+    found = set(counts.values())
+    count = found.pop()
+    if found or not is_partition_count(count):
+        raise ValueError(f"partition counts must be one power of two, not {dict(counts)}; make the topics anew")
+    return count
