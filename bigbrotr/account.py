@@ -17,13 +17,13 @@ from core.kafka import read_between
 from core.settings import Settings
 from processors.validate.erasing import Erasing
 from producers.importer import ImportReport
-from schemas.bundle import BundleLine, decode_lines
-from schemas.erasure import Cause
-from schemas.judge import Policy, examine, judge
+from schemas.nostr.judge import Policy, examine, judge
+from schemas.nostr.wire import find_id
 from schemas.reasons import Verdict
-from schemas.rejection import Rejection
+from schemas.records.bundle import BundleLine, decode_lines
+from schemas.records.erasure import Cause
+from schemas.records.rejection import Rejection
 from schemas.topics import physical
-from schemas.wire import find_id
 
 _NAMED = 20  # enough to look into the cause; the count says how many there are
 _ERASED = "erased"

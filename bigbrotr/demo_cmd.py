@@ -30,7 +30,7 @@ from core.archive.connection import reading
 from core.archive.counts import counts
 from core.settings import Settings
 from producers.publish import publish_relays
-from schemas.relay_url import normalize
+from schemas.nostr.relay_url import normalize
 
 _TRICKLE_PER_S = 20.0  # a person sees figures move, and the machine has nearly nothing to do
 _LAST_EVENTS_S = 1.5  # the sink commits twice a second; Ctrl-C promises an end within 15 s

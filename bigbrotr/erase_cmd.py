@@ -21,7 +21,7 @@ from core.archive.counts import present, signed_until
 from core.kafka import PublishError
 from core.settings import Settings
 from producers.erase import publish_erasures
-from schemas.erasure import UNTIL_END, Cause, Erasure
+from schemas.records.erasure import UNTIL_END, Cause, Erasure
 from schemas.topics import DAY_MS, topic
 
 # The count is for the person who is asked; an archive that is away or busy must not hold the erasure up.

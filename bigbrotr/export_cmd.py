@@ -21,8 +21,8 @@ from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from core.archive.rows import DamagedRowError
 from core.archive.selection import Hide, Selection, UnknownRelayError
 from core.settings import Settings
-from schemas.filter_wire import parse_filter
-from schemas.filters import Filter
+from schemas.nostr.filter_wire import parse_filter
+from schemas.nostr.filters import Filter
 from sinks.export import export, lines
 
 _EPILOG = """\b

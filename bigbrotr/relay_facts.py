@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from bigbrotr.view import printable
-from schemas.coverage import Fact
+from schemas.records.coverage import Fact
 
 _WORDS = {
     "auth": "demands AUTH by {}",

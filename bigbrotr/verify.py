@@ -13,7 +13,7 @@ from itertools import islice
 from core.parent import die_with_parent
 from producers.event_lines import Line
 from producers.line_copy import read_line
-from schemas.judge import Judgement, Policy, judge
+from schemas.nostr.judge import Judgement, Policy, judge
 from schemas.reasons import EventError, Verdict
 
 PARALLEL_FROM_LINES = 20_000  # a second of work; starting other processes costs a third of it

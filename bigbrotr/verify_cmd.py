@@ -15,7 +15,7 @@ from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
 from bigbrotr.verify import verdicts
 from producers.event_lines import DamagedFileError, EventLines
-from schemas.judge import Policy
+from schemas.nostr.judge import Policy
 from schemas.reasons import Verdict
 
 _EPILOG = """\b

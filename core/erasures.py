@@ -13,7 +13,7 @@ from core import metrics
 from core.settings_model import Settings
 from core.state_change import Change
 from core.state_topic import CURRENT_S, StateTopic
-from schemas.erasure import Erasure, Erasures
+from schemas.records.erasure import Erasure, Erasures
 from schemas.topics import physical
 
 _log = logging.getLogger(__name__)

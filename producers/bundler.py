@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from core import metrics
 from producers.outbox import Acknowledged, Outbox
-from schemas.bundle import HeldLine, encode_held_line, encode_line
 from schemas.partition import event_partition
 from schemas.reasons import EventError, Reason
+from schemas.records.bundle import HeldLine, encode_held_line, encode_line
 from schemas.topics import RAW_LIMIT_BYTES
 
 BUSY_BUNDLES_PER_S = 500

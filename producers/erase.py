@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.kafka import publishing
 from core.settings import Settings
 from producers.targets import full_name
-from schemas.erasure import Erasure
+from schemas.records.erasure import Erasure
 
 
 async def publish_erasures(settings: Settings, rules: Sequence[Erasure]) -> None:

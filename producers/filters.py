@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from core.settings import Settings, SettingsError
-from schemas.filter_wire import filter_from_wire
-from schemas.filters import Filter
+from schemas.nostr.filter_wire import filter_from_wire
+from schemas.nostr.filters import Filter
 
 _FIELDS = frozenset({"ids", "authors", "kinds"})
 

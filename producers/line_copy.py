@@ -11,11 +11,11 @@ from typing import NamedTuple
 import orjson
 
 from producers.event_lines import Line
-from schemas.bundle import BadLine, BundleLine, decode_lines
+from schemas.nostr.relay_url import RelayUrlError, normalize
+from schemas.nostr.wire import find_id, message_event
 from schemas.reasons import EventError, Reason
-from schemas.relay_url import RelayUrlError, normalize
+from schemas.records.bundle import BadLine, BundleLine, decode_lines
 from schemas.topics import RAW_LIMIT_BYTES
-from schemas.wire import find_id, message_event
 
 _COPY_STARTS = (b'{"relay":', b'{"event":')
 """How a line begins that says of an event where and when it was seen: those of a bundle and of the topic `events`."""

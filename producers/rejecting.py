@@ -5,7 +5,7 @@ from __future__ import annotations
 from core import metrics
 from producers.outbox import Outbox
 from schemas.reasons import Reason
-from schemas.rejection import Rejection
+from schemas.records.rejection import Rejection
 from schemas.topics import RAW_LIMIT_BYTES
 
 KEPT_BYTES = 2 * RAW_LIMIT_BYTES

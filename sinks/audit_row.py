@@ -11,13 +11,13 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from core.archive.rows import EventRow, event_from_row
-from schemas.bundle import SEEN_AT_END_MS
-from schemas.event import Event, event_from_object
-from schemas.event_id import IdForm, form_of, id_form, serialize
-from schemas.filter_wire import MAX_KIND
 from schemas.lookup import key_prefix
+from schemas.nostr.event import Event, event_from_object
+from schemas.nostr.event_id import IdForm, form_of, id_form, serialize
+from schemas.nostr.filter_wire import MAX_KIND
+from schemas.nostr.signature import verify, verify_many
 from schemas.reasons import EventError
-from schemas.signature import verify, verify_many
+from schemas.records.bundle import SEEN_AT_END_MS
 from sinks.rows import event_row, tag_hashes
 
 # Finding an altered kind hashes the event 65,536 times: a quarter of a second at this size.

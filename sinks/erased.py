@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from core.archive.connection import Connection
-from schemas.erasure import Cause
+from schemas.records.erasure import Cause
 from sinks.tables.event_key import same_event
 from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import AnyTopicTable
@@ -61,7 +61,7 @@ _ERASED = "SELECT id FROM erased_ids WHERE id = ANY ($1::bytea[])"
 _ERASED_IN_BATCH = "SELECT id FROM batch_events AS event WHERE EXISTS (SELECT FROM erased_ids WHERE id = event.id)"
 _LEAVE_OUT = "DELETE FROM {staging} AS stored USING erased_ids AS event WHERE {same_event}"
 
-# What each rule covers is told by `schemas.erasure.Erasures.covers`; a test holds that both say the same.
+# What each rule covers is told by `schemas.records.erasure.Erasures.covers`; a test holds that both say the same.
 _FOUND_IN_BATCH = """
 SELECT created_at, id, cause FROM (
     SELECT created_at, id, coalesce(

@@ -17,8 +17,8 @@ from core import metrics
 from core.archive.connection import Pool, with_connection
 from core.kafka import Publisher
 from core.settings import Settings
-from schemas.erasure import Cause, Erasure
 from schemas.partition import event_partition
+from schemas.records.erasure import Cause, Erasure
 from schemas.topics import physical
 from sinks.batch import Batch
 from sinks.erased import Found, erased_among

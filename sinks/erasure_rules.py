@@ -1,6 +1,6 @@
 """Rules of erasure about other things than an id: which are new to an archive, what they cover there, and their end.
 
-What each covers is told by `schemas.erasure.Erasures.covers`; a test holds that both say the same.
+What each covers is told by `schemas.records.erasure.Erasures.covers`; a test holds that both say the same.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.archive.connection import Connection
-from schemas.deletion import address_sha256
-from schemas.erasure import Cause, Erasure
+from schemas.nostr.deletion import address_sha256
+from schemas.records.erasure import Cause, Erasure
 from sinks.erased import LOCK, Found
 
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from core.archive.connection import Connection
 from core.archive.months import hold_archive, months
 from core.archive.selection import Seen, Selection, SelectionQuery
-from schemas.bundle import encode_line
-from schemas.event import Event, encode_event
+from schemas.nostr.event import Event, encode_event
+from schemas.records.bundle import encode_line
 
 # Rows in memory at once: an event is at most about a megabyte, so these are at most as many megabytes.
 _PREFETCH = 64
@@ -29,7 +29,7 @@ class Exported(NamedTuple):
 
 
 def lines(exported: Exported, *, sightings: bool) -> bytes:
-    """An event as JSONL; with `sightings` a line for each relay that had it, as bundles have them (`schemas.bundle`).
+    """An event as JSONL; with `sightings` a line for each relay that had it, as bundles have them (`schemas.records.bundle`).
 
     An event that no relay was seen to have is a plain line in either case: nothing is made up. Both kinds of line can
     be imported, one by one, in any order.

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from core import metrics
 from core.publisher import Publisher, RecordTooLargeError
 from schemas.reasons import Reason
-from schemas.rejection import Rejection
+from schemas.records.rejection import Rejection
 from sinks.batch import Rejected
 
 STAGE = "sink"

@@ -9,8 +9,8 @@ from string import ascii_letters
 import orjson
 
 from core.archive.rows import EventRow
-from schemas.event import Event
 from schemas.lookup import first_int64, key_prefix
+from schemas.nostr.event import Event
 
 _LETTERS = frozenset(ascii_letters)
 

@@ -8,8 +8,8 @@ import orjson
 from pydantic import TypeAdapter
 
 from core.archive.connection import Connection
-from schemas.coverage import Fact
 from schemas.ranges import Range
+from schemas.records.coverage import Fact
 
 _SETS = """
 SELECT relays.url, state.cursor_s, state.updated_at_ms, state.facts::text AS facts,

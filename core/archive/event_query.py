@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from schemas.filters import Filter
 from schemas.lookup import key_prefix, tag_hash
+from schemas.nostr.filters import Filter
 
 BIGINT_MAX = 2**63 - 1
 """Later times and larger limits than a bigint holds mean the same as the largest that it holds."""

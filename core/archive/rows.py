@@ -1,7 +1,7 @@
 """A row of the table `events`, and the event that it gives back: what is stored is what was signed.
 
 PostgreSQL refuses U+0000 in text and jsonb. An event that holds it keeps its exact bytes in the column `raw`; every
-other one is rebuilt from its columns. Which serialization the id fits is kept too (`schemas.event_id.IdForm`), so that
+other one is rebuilt from its columns. Which serialization the id fits is kept too (`schemas.nostr.event_id.IdForm`), so that
 the id of any row can be computed again.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from schemas.event import Event, parse_event
+from schemas.nostr.event import Event, parse_event
 
 
 class DamagedRowError(ValueError):
@@ -47,7 +47,7 @@ COLUMN_LIST = ", ".join(EVENT_COLUMNS)
 def event_from_row(row: Sequence[Any]) -> Event:
     """The event of a row whose values stand in the order of `EVENT_COLUMNS`.
 
-    Raises `schemas.event.EventError` (a ValueError) where `raw` is not an event.
+    Raises `schemas.nostr.event.EventError` (a ValueError) where `raw` is not an event.
     """
     stored = EventRow(*row)
     if stored.raw is not None:

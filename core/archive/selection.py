@@ -10,8 +10,8 @@ from core.archive.connection import Connection
 from core.archive.event_query import Key, Parameters, any_of, condition, nth_newest
 from core.archive.months import Month
 from core.archive.rows import COLUMN_LIST, EVENT_COLUMNS, DamagedRowError, EventRow, event_from_row
-from schemas.event import Event
-from schemas.filters import Filter
+from schemas.nostr.event import Event
+from schemas.nostr.filters import Filter
 
 
 class Hide(StrEnum):

@@ -25,8 +25,8 @@ from core.parent import die_with_parent
 from deploy.embedded.demo_drafts import any_draft
 from deploy.embedded.demo_profile import profile_set
 from deploy.embedded.demo_scene import Author, Draft, Scene, Signed
-from schemas.signature import public_key
-from schemas.signature import sign as sign_id
+from schemas.nostr.signature import public_key
+from schemas.nostr.signature import sign as sign_id
 
 SCENE_EVENTS = 250  # a newcomer's 4 replaceable events are then 1.6 % of all, about as in real archives
 AUTHORS = 300  # enough that authors matter to indexes, few enough that their keys are made in 10 ms

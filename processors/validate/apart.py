@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from processors.validate.outcome import Refused
-from schemas.bundle import BadLine, BundleLine, HeldLine, encode_held_line
-from schemas.judge import failed
+from schemas.nostr.judge import failed
+from schemas.records.bundle import BadLine, BundleLine, HeldLine, encode_held_line
 
 log = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ from processors.validate.apart import set_apart
 from processors.validate.examination import Candidate, Examination
 from processors.validate.outcome import Groups, NewEvent, Outcome, Refused, Source
 from processors.validate.seen import SeenSet, fingerprint, pack
-from schemas.bundle import BundleLine
-from schemas.erasure import Cause
-from schemas.event import Event
-from schemas.event_record import encode
-from schemas.facts import facts
-from schemas.judge import conclude
+from schemas.nostr.event import Event
+from schemas.nostr.facts import facts
+from schemas.nostr.judge import conclude
 from schemas.partition import event_partition
 from schemas.reasons import Verdict
+from schemas.records.bundle import BundleLine
+from schemas.records.erasure import Cause
+from schemas.records.event_record import encode
 
 Verdicts = Sequence[bool | Exception]
 """For each signature of a bundle whether it is right, or what its check failed on."""

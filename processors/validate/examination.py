@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from processors.validate.erasing import Erasing
 from processors.validate.outcome import Groups, Refused
 from processors.validate.verify import Signature
-from schemas.bundle import HeldLine
-from schemas.erasure import Cause
-from schemas.judge import Judgement
+from schemas.nostr.judge import Judgement
+from schemas.records.bundle import HeldLine
+from schemas.records.erasure import Cause
 
 
 @dataclass(slots=True, eq=False)
@@ -19,7 +19,7 @@ class Candidate:
 
     Attributes:
         raw: the verbatim bytes; `key` is their fingerprint.
-        judgement: what `schemas.judge.examine` said; it holds if the signature does.
+        judgement: what `schemas.nostr.judge.examine` said; it holds if the signature does.
         copies: (relay, seen_at in ms), in order of arrival.
         check: index into the signatures to verify, or -1 if this signature of this id is known to be right.
         erased: why a rule drops it, if one does, and only what it asks for is heard.

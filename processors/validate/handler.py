@@ -14,7 +14,7 @@ from processors.validate.outputs import STAGE, Outputs
 from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
 from processors.validate.verify import Verifier
-from schemas.judge import Policy
+from schemas.nostr.judge import Policy
 
 
 class ValidationHandler:

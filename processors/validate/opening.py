@@ -15,7 +15,7 @@ from processors.validate.erasing import Erasing
 from processors.validate.handler import ValidationHandler
 from processors.validate.outputs import TOPICS, Outputs
 from processors.validate.verify import Verifier
-from schemas.judge import Policy
+from schemas.nostr.judge import Policy
 from schemas.partition import is_partition_count
 
 

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
-from schemas.erasure import Cause, Erasure
-from schemas.judge import Judgement
+from schemas.nostr.judge import Judgement
 from schemas.reasons import Reason
+from schemas.records.erasure import Cause, Erasure
 
 Groups = dict[tuple[str, int], list[tuple[str, int]]]
 """Sightings: (relay, seen_at in ms) → pairs of id and `created_at`."""

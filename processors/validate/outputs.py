@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from processors.runtime.outputs import OVERHEAD_BYTES, Output, Record
 from processors.validate.outcome import Groups, NewEvent, Outcome, Refused, Source
-from schemas.erasure import Erasure
 from schemas.reasons import Reason
-from schemas.rejection import Rejection
-from schemas.sighting import Sighting, encode
+from schemas.records.erasure import Erasure
+from schemas.records.rejection import Rejection
+from schemas.records.sighting import Sighting, encode
 from schemas.topics import physical, topic
 
 STAGE = "validate"

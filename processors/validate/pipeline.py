@@ -14,11 +14,11 @@ from processors.validate.erasing import Erasing
 from processors.validate.examination import Candidate, Examination
 from processors.validate.outcome import Groups, Outcome, Refused, Source
 from processors.validate.seen import FINGERPRINT_BYTES, SeenSet, fingerprint, id_of, signature_of, unpack
-from schemas.bundle import BadLine, BundleLine, HeldLine, decode_lines
-from schemas.erasure import Cause
-from schemas.judge import Policy, examine
+from schemas.nostr.judge import Policy, examine
 from schemas.partition import event_partition
 from schemas.reasons import Reason, Verdict
+from schemas.records.bundle import BadLine, BundleLine, HeldLine, decode_lines
+from schemas.records.erasure import Cause
 
 
 def examine_bundle(value: bytes, seen: SeenSet, policy: Policy, erasing: Erasing) -> Examination:

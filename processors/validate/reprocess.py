@@ -21,7 +21,7 @@ from processors.validate.opening import Validation, open_validation
 from processors.validate.outcome import Outcome, Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
-from schemas.judge import Policy
+from schemas.nostr.judge import Policy
 from schemas.topics import physical
 
 # Bundles that are unpacked at once; each is at most a little over a mebibyte.

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from schemas.signature import verify, verify_many
+from schemas.nostr.signature import verify, verify_many
 
 # One hand-over to a thread costs about as much as checking two signatures; a bundle of 256 lines with a few copies of
 # each event is one chunk, so that other partitions' bundles find a thread.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from schemas.rejection import Rejection
+from schemas.records.rejection import Rejection
 
 TOPICS = ("rejections", "quarantine")
 """Logical names of the topics that hold what was not accepted."""

@@ -19,10 +19,10 @@ from producers.rejected.reading import GoneError, read_records
 from producers.rejected.records import RejectedInput
 from producers.rejected.verdicts import ACCEPTED, Judged, judge_again
 from producers.targets import full_name
-from schemas.bundle import HeldLine
-from schemas.judge import Policy
+from schemas.nostr.judge import Policy
 from schemas.reasons import EventError, Verdict
-from schemas.rejection import Rejection
+from schemas.records.bundle import HeldLine
+from schemas.records.rejection import Rejection
 
 SINK_STAGE = "sink"
 SENT_AGAIN = "sent again"

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from producers.rejected.records import RejectedInput
-from producers.relays.messages import unwrapped
-from schemas.bundle import BundleLine, HeldLine, decode_lines
-from schemas.filters import Filter
-from schemas.judge import Policy, judge
+from schemas.nostr.filters import Filter
+from schemas.nostr.judge import Policy, judge
+from schemas.nostr.messages import unwrapped
+from schemas.nostr.wire import message_event, open_event_frame
 from schemas.reasons import Reason, Verdict
-from schemas.wire import message_event, open_event_frame
+from schemas.records.bundle import BundleLine, HeldLine, decode_lines
 
 Copy: TypeAlias = "BundleLine | HeldLine"
 ACCEPTED = Verdict.ACCEPTED.value

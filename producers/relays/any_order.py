@@ -8,7 +8,7 @@ from __future__ import annotations
 from producers.relays.habits import Habits
 from producers.relays.pages import Page, Progress, Seen
 from producers.relays.piece import Mode, Outcome, Piece, apart
-from schemas.coverage import GapReason
+from schemas.records.coverage import GapReason
 
 
 def after_any_order(piece: Piece, inside: list[Seen], page: Page, habits: Habits, *, shows_all: bool) -> Outcome:

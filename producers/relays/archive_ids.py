@@ -18,7 +18,7 @@ from core.archive.connection import Pool, reading_options
 from core.archive.event_query import BIGINT_MAX, Parameters, condition
 from core.settings import Settings
 from core.waiting import brief
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from producers.relays.refusals import AskOtherwiseError, is_complaint
 from producers.relays.subscriptions import PageSubscription
 from producers.relays.vocabulary import COMMON_KINDS
 from producers.relays.wording import Meaning, Said
-from schemas.coverage import GapReason
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
+from schemas.records.coverage import GapReason
 
 MOST_REFUSALS = 4
 """In a row, of one question, for a reason that is not understood: with the back-off below that is half a minute."""

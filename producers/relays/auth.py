@@ -10,12 +10,12 @@ from pydantic import SecretStr
 
 from core.clock import CLOCK
 from producers.relays.loop_clock import loop_s
-from producers.relays.messages import Ok
 from producers.relays.refusals import MINUTE_S
-from schemas.event import Event, encode_event
-from schemas.event_id import compute_id
-from schemas.kinds import AUTH_KIND
-from schemas.signature import public_key, sign
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event_id import compute_id
+from schemas.nostr.kinds import AUTH_KIND
+from schemas.nostr.messages import Ok
+from schemas.nostr.signature import public_key, sign
 
 MAX_CHALLENGE = 1024
 """Characters of a challenge that are signed. Relays send 16 to 64."""

@@ -13,8 +13,8 @@ from producers.bundler import Bundler
 from producers.outbox import Outbox
 from producers.relays.ledger import Ledger
 from producers.relays.session import Session
-from schemas.coverage import Coverage
 from schemas.partition import relay_partition
+from schemas.records.coverage import Coverage
 
 EVERY_S = 1.0
 """How much work a crash repeats, about."""

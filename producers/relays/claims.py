@@ -12,7 +12,7 @@ from typing import NamedTuple
 from producers.relays.ledger import SAME_VISIT_S, Ledger
 from producers.relays.pages import BEGINNING, FOREVER, Progress, Seen
 from producers.relays.subscriptions import PageSubscription
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 from schemas.ranges import Range, merge, subtract
 
 HOLD_S = 10.0

@@ -13,7 +13,7 @@ from producers.relays.archive_ids import NOTHING, ArchiveIds
 from producers.relays.dialogue import Dialogue
 from producers.relays.reconcile import IDS_AT_ONCE, UNTIL_END_S, Reconciled, ReconcileRefused, Refusal, fetch, reconcile
 from producers.relays.refusals import HOUR_S, MINUTE_S
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 from schemas.ranges import Range, merge
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from producers.relays.model import SILENCE, Model, Name
 from producers.relays.refusals import RelayError
 from producers.relays.vocabulary import REGISTERED_KINDS, RelayVocabulary
 from producers.relays.windows import WHOLE_S
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 
 
 class Conversation:

@@ -15,9 +15,9 @@ from producers.relays.pages import Difference, Gap, Page, Progress, Seen, Step
 from producers.relays.paging import WindowReader
 from producers.relays.vocabulary import RelayVocabulary, Vocabulary
 from producers.relays.windows import Windows
-from schemas.coverage import GapReason
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 from schemas.ranges import Range, subtract
+from schemas.records.coverage import GapReason
 
 MOST_SPLITTING = 4000
 """Queries in one crawl that take dense seconds apart: half an hour of them. Later ones are gaps at once."""

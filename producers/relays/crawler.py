@@ -23,8 +23,8 @@ from producers.relays.plan import Plan
 from producers.relays.refusals import HOUR_S, MINUTE_S, RelayError
 from producers.relays.subscriptions import PageSubscription
 from producers.relays.vocabulary import RelayVocabulary
-from schemas.coverage import GapReason
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
+from schemas.records.coverage import GapReason
 
 LONGEST_REST_S = HOUR_S
 """Between two looks at what is due: events may come that are dated into the future, which no feed is asked for."""

@@ -15,8 +15,8 @@ from producers.relays.habits import MOST_KINDS_ASKED, Habits
 from producers.relays.kind_lists import LONG_LIST
 from producers.relays.pages import FOREVER, Page, Query, Seen
 from producers.relays.vocabulary import MOST_AUTHORS, WITHHELD_KINDS, RelayVocabulary, is_author
-from schemas.filters import Filter
-from schemas.kinds import MAX_KIND
+from schemas.nostr.filters import Filter
+from schemas.nostr.kinds import MAX_KIND
 
 MOST_QUERIES = 400
 """For one second: enough for 5,000 events in pages of 50, split in halves."""

@@ -18,8 +18,8 @@ from producers.relays.connection import CLOSE_TIMEOUT_S, RelayConnection
 from producers.relays.push import PushConnection
 from producers.relays.refusals import HOUR_S, RelayError, refused_upgrade
 from producers.relays.spelling import dial_url, form_after
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import Network, RelayUrl
+from schemas.nostr.relay_url import Network, RelayUrl
+from schemas.records.relay import RelayRecord
 
 USER_AGENT = "bigbrotr (Nostr archive; reads only)"
 

@@ -15,11 +15,11 @@ from producers.relays.connection import RelayConnection
 from producers.relays.exchange import Exchanges
 from producers.relays.intake import Intake, read_frame
 from producers.relays.loop_clock import loop_s
-from producers.relays.messages import Auth, Closed, Eose, Message, NegErr, NegMsg, Notice, Ok, close, prefix_of, req
 from producers.relays.pace import Pace
 from producers.relays.subscriptions import PageSubscription, Subscription
 from producers.relays.wording import Meaning, Said, understood
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
+from schemas.nostr.messages import Auth, Closed, Eose, Message, NegErr, NegMsg, Notice, Ok, close, prefix_of, req
 
 LONGEST_PAGE_S = 600.0
 """For one page, also if events drip in: a slow relay sends 500 events in a minute."""

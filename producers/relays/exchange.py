@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from producers.relays.connection import RelayConnection
-from producers.relays.messages import Closed, NegErr, NegMsg, Notice, neg_close, neg_msg, neg_open
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
+from schemas.nostr.messages import Closed, NegErr, NegMsg, Notice, neg_close, neg_msg, neg_open
 
 Said = NegMsg | NegErr | Closed | Notice
 Say = Callable[[bytes], Awaitable[None]]

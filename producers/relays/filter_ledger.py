@@ -9,8 +9,8 @@ from core.clock import TOLERANCE_S
 from producers.relays.open_gaps import CORRECTS, FIRST_RETRY_S, MAX_GAPS, OpenGap, OpenGaps
 from producers.relays.pages import BEGINNING, FOREVER, Progress
 from producers.relays.read_ranges import joined, shared, touched
-from schemas.coverage import FilterCoverage, GapReason, ReadRange
 from schemas.ranges import Range, complement, merge, subtract
+from schemas.records.coverage import FilterCoverage, GapReason, ReadRange
 
 MAX_RANGES = 2000
 """Of all sets of a relay together, 40 bytes each in a record. Beyond it what was read at different times is joined, and

@@ -21,10 +21,10 @@ from core.state_change import Change
 from core.state_topic import StateTopic
 from producers.relays.session import Session
 from producers.targets import full_name
-from schemas.coverage import Coverage
+from schemas.nostr.relay_url import normalize
 from schemas.partition import relay_partition
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import normalize
+from schemas.records.coverage import Coverage
+from schemas.records.relay import RelayRecord
 
 logger = logging.getLogger(__name__)
 

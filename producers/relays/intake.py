@@ -11,12 +11,12 @@ from core.clock import CLOCK
 from producers.bundler import Bundler
 from producers.rejecting import Rejections
 from producers.relays.budget import Budget
-from producers.relays.messages import Garbage, Message, Unknown, parse_message, unwrapped
 from producers.relays.refusals import RelayError, not_a_relay, over_budget
 from producers.relays.subscriptions import Subscription
-from schemas.bundle import HeldLine
+from schemas.nostr.messages import Garbage, Message, Unknown, parse_message, unwrapped
+from schemas.nostr.wire import find_id, open_event_frame, usable_id
 from schemas.reasons import EventError, Reason
-from schemas.wire import find_id, open_event_frame, usable_id
+from schemas.records.bundle import HeldLine
 
 FOREIGN_FRAMES = 5
 """Of something that is no relay: so many frames without one message of NIP-01 (a greeting or two may come first)."""

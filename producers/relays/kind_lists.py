@@ -13,8 +13,8 @@ from typing import NamedTuple
 from producers.relays.habits import FEW_KINDS_ASKED, MOST_KINDS_ASKED
 from producers.relays.pages import Seen
 from producers.relays.vocabulary import WITHHELD_KINDS
-from schemas.filters import Filter
-from schemas.kinds import MAX_KIND
+from schemas.nostr.filters import Filter
+from schemas.nostr.kinds import MAX_KIND
 
 LONG_LIST = 8192
 """Kinds in a filter: 48 KB, so that eight questions name every kind and each fits the 64 KiB that most relays take."""

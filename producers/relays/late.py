@@ -17,7 +17,7 @@ from producers.relays.refusals import HOUR_S, RelayError
 from producers.relays.subscriptions import PageSubscription
 from producers.relays.vocabulary import REGISTERED_KINDS
 from producers.relays.windows import WHOLE_S
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 
 MOST_DOUBTS = 5
 """Times on one connection that a late event makes doubtful what was read: silences double up to the longest."""

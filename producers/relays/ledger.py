@@ -16,9 +16,9 @@ from core.clock import TOLERANCE_S
 from producers.relays.filter_ledger import FilterLedger, LatePass
 from producers.relays.pages import FOREVER, Gap, Progress
 from producers.relays.read_ranges import DAY_S
-from schemas.coverage import Coverage, FilterCoverage, GapReason
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 from schemas.ranges import Range
+from schemas.records.coverage import Coverage, FilterCoverage, GapReason
 
 LOOKBACK_DAYS = 3
 """Events arrive late; gift wraps are dated back up to two days (NIP-59)."""

@@ -14,8 +14,8 @@ from producers.relays.model import Model, Name
 from producers.relays.pages import Seen
 from producers.relays.refusals import AskOtherwiseError
 from producers.relays.vocabulary import WITHHELD_KINDS
-from schemas.filters import Filter
-from schemas.kinds import MAX_KIND
+from schemas.nostr.filters import Filter
+from schemas.nostr.kinds import MAX_KIND
 
 SAMPLE = 10
 """Events that are looked at for one to be a control."""

@@ -14,7 +14,7 @@ from producers.relays.model import SILENCE, Model, Name
 from producers.relays.refusals import HOUR_S, MINUTE_S, RelayError
 from producers.relays.subscriptions import Subscription
 from producers.relays.wording import Meaning, Said
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 
 BACKDATED_S = 3 * 86_400
 """How far before now an event that arrives from now on may be dated: gift wraps are dated back up to two days (NIP-59).

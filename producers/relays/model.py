@@ -13,8 +13,8 @@ from enum import StrEnum
 from producers.relays.habits import Habits
 from producers.relays.kind_lists import LONG_LIST, smaller
 from producers.relays.wording import Meaning, Said
-from schemas.coverage import LONGEST_EVIDENCE, MOST_FACTS, Fact
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
+from schemas.records.coverage import LONGEST_EVIDENCE, MOST_FACTS, Fact
 
 SILENCE = "silence"
 """How some relays demand AUTH: they hold a question without a word."""

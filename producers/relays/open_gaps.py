@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from producers.relays.read_ranges import DAY_S, touched
 from producers.relays.refusals import HOUR_S
-from schemas.coverage import Gap as GapRecord
-from schemas.coverage import GapReason
 from schemas.ranges import Range, subtract
+from schemas.records.coverage import Gap as GapRecord
+from schemas.records.coverage import GapReason
 
 MAX_GAPS = 1000
 """Of all sets of a relay together, 110 bytes each in a record. The oldest are joined beyond it, so that a hostile relay

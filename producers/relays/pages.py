@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from schemas.coverage import GapReason
 from schemas.ranges import Range
+from schemas.records.coverage import GapReason
 
 BEGINNING = 0
 """Stands for the beginning of time: a REQ without `since`. Events before 1970 are asked for with it too."""

@@ -16,9 +16,9 @@ from producers.relays.pages import FOREVER, Gap, Page, Progress, Query, Seen
 from producers.relays.piece import Mode, Outcome, Piece, apart
 from producers.relays.range_end import after_check, after_nothing
 from producers.relays.vocabulary import RelayVocabulary, readable_kinds, says_kinds
-from schemas.coverage import GapReason
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 from schemas.ranges import Range
+from schemas.records.coverage import GapReason
 
 
 class WindowReader:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from producers.relays.habits import Habits
 from producers.relays.pages import BEGINNING, FOREVER, Gap, Progress, Query, Seen
-from schemas.coverage import GapReason
+from schemas.records.coverage import GapReason
 
 
 class Mode(Enum):

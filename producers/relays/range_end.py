@@ -13,7 +13,7 @@ from producers.relays.any_order import may_hide
 from producers.relays.habits import MOST_HIDDEN, Habits
 from producers.relays.pages import Page, Progress, Seen
 from producers.relays.piece import Mode, Outcome, Piece, apart
-from schemas.coverage import GapReason
+from schemas.records.coverage import GapReason
 
 
 def after_nothing(piece: Piece, page: Page, habits: Habits, *, trusted: bool, shows_all: bool) -> Outcome:

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from schemas.coverage import ReadRange
+from schemas.records.coverage import ReadRange
 
 DAY_S = 86_400
 _SAME_TIME_S = 600

@@ -12,10 +12,10 @@ from enum import StrEnum
 
 from producers.relays.dialogue import Dialogue
 from producers.relays.exchange import Said
-from producers.relays.messages import Closed, NegErr, NegMsg, Notice, prefix_of
-from producers.relays.negentropy import MOST_NEEDED, Reconciliation
-from producers.relays.negentropy_wire import NegentropyError, TooManyError
-from schemas.filters import Filter
+from schemas.negentropy.client import MOST_NEEDED, Reconciliation
+from schemas.negentropy.wire import NegentropyError, TooManyError
+from schemas.nostr.filters import Filter
+from schemas.nostr.messages import Closed, NegErr, NegMsg, Notice, prefix_of
 from schemas.ranges import Range
 
 UNTIL_END_S = 2**31

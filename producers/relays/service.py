@@ -28,10 +28,10 @@ from producers.relays.model import Model
 from producers.relays.session import Session, Shared
 from producers.relays.slots import Slots
 from producers.targets import full_name
-from schemas.coverage import Coverage
-from schemas.filters import Filter
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import Network, RelayUrlError, normalize
+from schemas.nostr.filters import Filter
+from schemas.nostr.relay_url import Network, RelayUrlError, normalize
+from schemas.records.coverage import Coverage
+from schemas.records.relay import RelayRecord
 
 logger = logging.getLogger(__name__)
 

@@ -35,11 +35,11 @@ from producers.relays.slots import Slots
 from producers.relays.spelling import dial_url
 from producers.relays.vocabulary import Vocabulary
 from producers.relays.wording import Meaning, Said
-from schemas.coverage import Coverage
-from schemas.filters import Filter
-from schemas.registrable import registrable_domain
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import RelayUrl
+from schemas.nostr.filters import Filter
+from schemas.nostr.registrable_domain import registrable_domain
+from schemas.nostr.relay_url import RelayUrl
+from schemas.records.coverage import Coverage
+from schemas.records.relay import RelayRecord
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from producers.relays.loop_clock import loop_s
-from producers.relays.messages import Closed
 from producers.relays.pages import BEGINNING, FOREVER, Page, Seen
-from schemas.coverage import GapReason
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
+from schemas.nostr.messages import Closed
+from schemas.records.coverage import GapReason
 
 FLOOD_FACTOR = 10
 LEAST_FLOOD = 5000

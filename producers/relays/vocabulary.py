@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from producers.relays.pages import Seen
-from schemas.filters import Filter
-from schemas.kinds import MAX_KIND
+from schemas.nostr.filters import Filter
+from schemas.nostr.kinds import MAX_KIND
 
 WITHHELD_KINDS = (4, 1059)
 """Direct messages and gift wraps: strfry counts them against the limit and then withholds them from strangers

@@ -11,21 +11,21 @@ from typing import NamedTuple
 
 import orjson
 
-from schemas import bundle, event_record, sighting
-from schemas.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
-from schemas.erasure import Cause, Erasure
-from schemas.event import Event, encode_event
-from schemas.event_id import IdForm, compute_id
-from schemas.facts import facts
-from schemas.filters import Filter
-from schemas.probe_record import Check, ProbeRecord
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event_id import IdForm, compute_id
+from schemas.nostr.facts import facts
+from schemas.nostr.filters import Filter
+from schemas.nostr.relay_url import Network
+from schemas.nostr.signature import public_key, sign
 from schemas.reasons import Reason
-from schemas.rejection import Rejection
-from schemas.relay_found import RelayFound
-from schemas.relay_health import RelayHealth
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import Network
-from schemas.signature import public_key, sign
+from schemas.records import bundle, event_record, sighting
+from schemas.records.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
+from schemas.records.erasure import Cause, Erasure
+from schemas.records.probe import Check, ProbeRecord
+from schemas.records.rejection import Rejection
+from schemas.records.relay import RelayRecord
+from schemas.records.relay_found import RelayFound
+from schemas.records.relay_health import RelayHealth
 
 SECRET = (3).to_bytes(32)
 """The private key of BIP-340's first test vector."""

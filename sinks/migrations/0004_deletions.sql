@@ -137,7 +137,7 @@ RETURN event_json(ROW (
     (event).pubkey, (event).sig, (event).tag_hashes, (event).tags, (event).content, (event).raw)::events);
 
 -- Rules of erasure that were applied here: rows that they cover were deleted, and none is written again. They come from
--- the topic `erasures`, which says why and when; schemas/erasure.py says what each covers.
+-- the topic `erasures`, which says why and when; schemas/records/erasure.py says what each covers.
 
 CREATE TABLE erased_ids (
     id bytea PRIMARY KEY,

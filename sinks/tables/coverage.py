@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from core.archive.connection import Connection
-from schemas.coverage import Coverage, FilterCoverage
+from schemas.records.coverage import Coverage, FilterCoverage
 from sinks.relays import check_url
 from sinks.tables.coverage_values import FAR_S, facts_json, gap_row, second, wire_json
 from sinks.tables.digest_table import DigestTable, all_values

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.archive.rows import EventRow
-from schemas.deletion import address_sha256, deletion_targets
-from schemas.event import Event
-from schemas.kinds import DELETION_KIND
+from schemas.nostr.deletion import address_sha256, deletion_targets
+from schemas.nostr.event import Event
+from schemas.nostr.kinds import DELETION_KIND
 from sinks.tables.event_key import REQUEST_ID
 from sinks.tables.projection import Projection, Row, Source
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from core.archive.connection import Connection
 from core.archive.rows import COLUMN_LIST, DamagedRowError, EventRow, event_from_row
-from schemas import event_record
-from schemas.event import Event
-from schemas.event_id import IdForm, serialize
+from schemas.nostr.event import Event
+from schemas.nostr.event_id import IdForm, serialize
+from schemas.records import event_record
 from sinks.binary_copy import copy_events
 from sinks.rows import event_row
 from sinks.tables.digest_table import DigestTable

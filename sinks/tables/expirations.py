@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.archive.rows import EventRow
-from schemas.event import Event
-from schemas.facts import expiration
+from schemas.nostr.event import Event
+from schemas.nostr.facts import expiration
 from sinks.tables.event_key import EVENT_KEY
 from sinks.tables.projection import Projection, Row, Source
 

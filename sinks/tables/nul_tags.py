@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.archive.rows import EventRow
-from schemas.deletion import address_sha256, recipients
-from schemas.event import Event
-from schemas.facts import address_of
+from schemas.nostr.deletion import address_sha256, recipients
+from schemas.nostr.event import Event
+from schemas.nostr.facts import address_of
 from sinks.tables.event_key import EVENT_KEY
 from sinks.tables.projection import Projection, Row, Source
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from core.archive.connection import Connection
 from core.archive.rows import EventRow, event_from_row
-from schemas.event import Event
+from schemas.nostr.event import Event
 from sinks.tables.digest_table import DigestTable, whole_rows
 
 Row: TypeAlias = tuple[Any, ...]
@@ -92,7 +92,7 @@ def picked_in_sql(projections: Iterable[Projection]) -> str:
 def derive(projections: Sequence[Projection], rows: Iterable[Sequence[Any]]) -> Derived:
     """What rows of `events`, values in the order of `EVENT_COLUMNS`, give.
 
-    Raises `schemas.event.EventError` (a ValueError) where `raw` of a row is not an event.
+    Raises `schemas.nostr.event.EventError` (a ValueError) where `raw` of a row is not an event.
     """
     derived: dict[str, list[Row]] = {projection.name: [] for projection in projections}
     for row in rows:

@@ -8,8 +8,8 @@ from typing import Any
 
 from core.archive.connection import Connection
 from core.archive.rows import DamagedRowError
-from schemas import sighting
-from schemas.sighting import Sighting
+from schemas.records import sighting
+from schemas.records.sighting import Sighting
 from sinks.binary_copy import SightingRow, copy_sightings
 from sinks.relays import check_url
 from sinks.tables.digest_table import DigestTable

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from core.archive.connection import Connection
 from core.archive.rows import EventRow
-from schemas.deletion import vanish_relays
-from schemas.event import Event
-from schemas.kinds import VANISH_KIND
+from schemas.nostr.deletion import vanish_relays
+from schemas.nostr.event import Event
+from schemas.nostr.kinds import VANISH_KIND
 from sinks.tables.event_key import REQUEST_ID
 from sinks.tables.projection import Projection, Row, Source
 

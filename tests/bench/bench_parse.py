@@ -15,13 +15,13 @@ from typing import Any
 
 import orjson
 
-from schemas import bundle, event_record, sighting
-from schemas.event import encode_event, parse_event
-from schemas.event_id import IdForm, id_form
 from schemas.examples.generate import signed
-from schemas.facts import facts
-from schemas.judge import Policy, examine
-from schemas.wire import find_id, open_event_frame, split_event_frame
+from schemas.nostr.event import encode_event, parse_event
+from schemas.nostr.event_id import IdForm, id_form
+from schemas.nostr.facts import facts
+from schemas.nostr.judge import Policy, examine
+from schemas.nostr.wire import find_id, open_event_frame, split_event_frame
+from schemas.records import bundle, event_record, sighting
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "real-events.jsonl.gz"
 SIZES = range(600, 800)

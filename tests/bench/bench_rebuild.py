@@ -29,8 +29,8 @@ from core.archive.rows import EVENT_COLUMNS, EventRow
 from core.settings import Settings, load_settings
 from core.topics import create_topics
 from deploy.embedded.stack import ensure_servers
-from schemas.event import Event
-from schemas.event_id import IdForm
+from schemas.nostr.event import Event
+from schemas.nostr.event_id import IdForm
 from sinks.digest import archive_digest
 from sinks.migrate import migrate
 from sinks.rebuild.run import Plan, default_jobs, rebuild

@@ -14,7 +14,7 @@ from hashlib import sha256
 from btclib_secp256k1 import ssa
 from coincurve import PublicKeyXOnly
 
-from schemas.signature import public_key, sign
+from schemas.nostr.signature import public_key, sign
 
 LIST = 64
 """As many signatures as a bundle of 256 copies leaves to check, when each event is held by four relays."""
@@ -35,7 +35,7 @@ def coincurve_verify(pubkey: bytes, message: bytes, sig: bytes) -> bool:
 
 
 def btclib_verify(pubkey: bytes, message: bytes, sig: bytes) -> bool:
-    """The binding in use, as `schemas.signature` calls it."""
+    """The binding in use, as `schemas.nostr.signature` calls it."""
     return ssa.verify(message, pubkey, sig)
 
 

@@ -27,8 +27,8 @@ from core.archive.rows import EVENT_COLUMNS, EventRow
 from core.settings import Settings, load_settings
 from core.topics import create_topics
 from deploy.embedded.stack import ensure_servers
-from schemas.event import Event
-from schemas.event_id import IdForm
+from schemas.nostr.event import Event
+from schemas.nostr.event_id import IdForm
 from sinks.binary_copy import copy_events
 from sinks.migrate import migrate
 from sinks.rows import event_row

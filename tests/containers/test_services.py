@@ -12,7 +12,7 @@ from testcontainers.core.container import DockerContainer
 from core.settings import Settings
 from core.topics import describe_topics
 from deploy.embedded.demo_events import generate
-from schemas.event import encode_event, parse_event
+from schemas.nostr.event import encode_event, parse_event
 from schemas.reasons import Reason
 from schemas.topics import TOPICS, configs
 from tests.broker.processors.harness import (

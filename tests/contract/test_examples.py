@@ -6,21 +6,21 @@ from collections.abc import Callable
 
 import pytest
 
-from schemas import bundle, event_record, sighting
-from schemas.coverage import Coverage
-from schemas.erasure import Erasure
-from schemas.event import encode_event, parse_event
-from schemas.event_model import EventModel
 from schemas.examples.generate import FOLDER, Example, build, from_file, to_file
-from schemas.facts import facts
-from schemas.judge import Policy, judge
-from schemas.probe_record import ProbeRecord
+from schemas.nostr.event import encode_event, parse_event
+from schemas.nostr.event_model import EventModel
+from schemas.nostr.facts import facts
+from schemas.nostr.judge import Policy, judge
+from schemas.nostr.relay_url import normalize
 from schemas.reasons import Verdict
-from schemas.rejection import Rejection
-from schemas.relay_found import RelayFound
-from schemas.relay_health import RelayHealth
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import normalize
+from schemas.records import bundle, event_record, sighting
+from schemas.records.coverage import Coverage
+from schemas.records.erasure import Erasure
+from schemas.records.probe import ProbeRecord
+from schemas.records.rejection import Rejection
+from schemas.records.relay import RelayRecord
+from schemas.records.relay_found import RelayFound
+from schemas.records.relay_health import RelayHealth
 from schemas.topics import TOPICS, topic
 
 

@@ -13,8 +13,8 @@ import pytest
 from core.clock import TOLERANCE_S
 from deploy.embedded.demo_scene import Signed
 from deploy.embedded.stack import Servers
-from schemas.bundle import BadLine, decode_lines
-from schemas.coverage import Coverage
+from schemas.records.bundle import BadLine, decode_lines
+from schemas.records.coverage import Coverage
 from tests.broker.producers.harness import coverage, records
 from tests.pipeline.fixtures import Run, running
 from tests.pipeline.host_clock import ServicesByAnotherClock, faketime

@@ -15,7 +15,7 @@ import pytest
 
 from deploy.embedded.demo_events import generate
 from schemas.digest import Digest
-from schemas.event import encode_event, parse_event
+from schemas.nostr.event import encode_event, parse_event
 from tests.relays.client import fill, stored
 from tests.relays.demo_process import COMMAND, demo_relays
 from tests.relays.local_relay import local_relay

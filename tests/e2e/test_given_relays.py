@@ -18,10 +18,10 @@ import pytest
 
 from deploy.embedded.ports import choose
 from deploy.embedded.stack import Servers
-from schemas.coverage import Coverage
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
+from schemas.nostr.relay_url import normalize
 from schemas.ranges import subtract
-from schemas.relay_url import normalize
+from schemas.records.coverage import Coverage
 from tests.broker.producers.harness import coverage
 from tests.pipeline.fixtures import Pipeline, pipeline
 from tests.pipeline.world import announce

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded.stack import Servers
-from schemas.coverage import FilterCoverage, GapReason
 from schemas.ranges import Range, complement, contains
+from schemas.records.coverage import FilterCoverage, GapReason
 from tests.broker.producers.harness import coverage
 from tests.pipeline.fixtures import Pipeline, pipeline
 from tests.pipeline.world import announce

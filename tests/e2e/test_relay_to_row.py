@@ -14,7 +14,7 @@ from aiokafka import ConsumerRecord
 from core.kafka import consumer, end_offsets, stop_client
 from deploy.embedded.demo_events import generate, live
 from deploy.embedded.demo_scene import Signed
-from schemas.event import encode_event, parse_event
+from schemas.nostr.event import encode_event, parse_event
 from schemas.reasons import Reason
 from schemas.topics import physical
 from tests.pipeline.fixtures import Pipeline

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from core.kafka import consumer, stop_client
 from core.settings_model import Settings
-from schemas import sighting
+from schemas.records import sighting
 from schemas.topics import physical
 from tests.pipeline.world import connect
 

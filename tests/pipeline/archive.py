@@ -13,7 +13,7 @@ from core.postgres import is_transient
 from core.settings_model import Settings
 from deploy.embedded.demo_scene import Signed
 from schemas.digest import Digest
-from schemas.event import Event
+from schemas.nostr.event import Event
 from sinks.digest import archive_digest
 from tests.pipeline.services import Services
 from tests.pipeline.world import connect

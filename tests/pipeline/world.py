@@ -19,7 +19,7 @@ from core.settings import (
 from core.topics import create_topics
 from deploy.embedded.stack import Servers
 from producers.publish import publish_relays
-from schemas.relay_url import normalize
+from schemas.nostr.relay_url import normalize
 from sinks.migrate import migrate
 
 PARTITIONS = 4  # as the embedded stack has

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coincurve import PrivateKey
 
-from schemas.event import encode_event, parse_event
+from schemas.nostr.event import encode_event, parse_event
 
 
 def with_another_signature(event: bytes) -> bytes:

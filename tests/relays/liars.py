@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from websockets.asyncio.server import ServerConnection
 
-from schemas.event import Event
-from schemas.event_id import compute_id
-from schemas.signature import public_key, sign
+from schemas.nostr.event import Event
+from schemas.nostr.event_id import compute_id
+from schemas.nostr.signature import public_key, sign
 from tests.relays.hostile import Event as Wire
 from tests.relays.hostile import Hostile, say
 

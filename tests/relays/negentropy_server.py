@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 
-from producers.relays.negentropy import BUCKETS, DOUBLE_BUCKETS
-from producers.relays.negentropy_wire import (
+from schemas.negentropy.client import BUCKETS, DOUBLE_BUCKETS
+from schemas.negentropy.wire import (
     FINGERPRINT,
     ID_LIST,
     INFINITE,

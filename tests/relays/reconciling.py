@@ -17,9 +17,9 @@ from producers.relays.budget import Budget
 from producers.relays.dialling import Dialling, open_connection
 from producers.relays.dialogue import Dialogue
 from producers.relays.intake import Intake
-from schemas.bundle import BundleLine, HeldLine, decode_lines
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import normalize
+from schemas.nostr.relay_url import normalize
+from schemas.records.bundle import BundleLine, HeldLine, decode_lines
+from schemas.records.relay import RelayRecord
 from tests.relays.hostile import Hostile, say
 from tests.relays.negentropy_server import NegentropyServer
 from tests.unit.producers.sender import Sender

@@ -10,8 +10,8 @@ import pytest
 
 from core import postgres
 from core.settings import Settings
-from schemas.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
+from schemas.records.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
 from sinks.migrate import migrate
 from sinks.tables import coverage
 from tests.broker.bigbrotr.conftest import Command

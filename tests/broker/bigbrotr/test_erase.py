@@ -8,7 +8,7 @@ import pytest
 
 from core.kafka import read_to_end
 from core.settings import Settings
-from schemas.erasure import Cause, Erasure
+from schemas.records.erasure import Cause, Erasure
 from schemas.topics import physical
 from tests.broker.bigbrotr.conftest import Command
 from tests.unit.processors.material import event, forged_content, wire

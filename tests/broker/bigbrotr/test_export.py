@@ -16,7 +16,7 @@ import zstandard
 
 from core import postgres
 from core.settings import Settings
-from schemas.event import encode_event, parse_event
+from schemas.nostr.event import encode_event, parse_event
 from sinks.migrate import migrate
 from tests.broker.bigbrotr.conftest import Command, variables
 from tests.broker.sinks.archived import RELAYS, SEEN_MS, difficult, fill, some_events

@@ -12,9 +12,9 @@ from core import kafka
 from core.settings import Settings
 from core.topics import create_topics
 from deploy.embedded.demo_events import generate
-from schemas.bundle import BundleLine, decode_lines
 from schemas.reasons import Reason
-from schemas.rejection import Rejection
+from schemas.records.bundle import BundleLine, decode_lines
+from schemas.records.rejection import Rejection
 from schemas.topics import physical
 from tests.broker.bigbrotr.conftest import Command
 

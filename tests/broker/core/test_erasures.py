@@ -14,7 +14,7 @@ from core.kafka import open_publisher
 from core.settings import Settings
 from core.state_topic import CURRENT_S
 from core.topics import create_topics
-from schemas.erasure import Cause, Erasure
+from schemas.records.erasure import Cause, Erasure
 from schemas.topics import physical
 from tests.broker.core.away import paused
 

@@ -24,12 +24,12 @@ from core import kafka
 from core.settings import Settings
 from core.topic_admin import own_configs
 from core.waiting import until_it_works
-from schemas.bundle import encode_line
-from schemas.erasure import Erasure
-from schemas.event_record import decode as decode_event
 from schemas.partition import event_partition
-from schemas.rejection import Rejection
-from schemas.sighting import decode as decode_sighting
+from schemas.records.bundle import encode_line
+from schemas.records.erasure import Erasure
+from schemas.records.event_record import decode as decode_event
+from schemas.records.rejection import Rejection
+from schemas.records.sighting import decode as decode_sighting
 from schemas.topics import configs, physical
 
 PROCESSOR = (

@@ -15,12 +15,12 @@ from core.settings import Settings
 from producers.publish import parse_relays, publish_relays
 from producers.relays.service import ConnectorService
 from producers.targets import full_name
-from schemas.bundle import BundleLine, decode_lines
-from schemas.coverage import Coverage
-from schemas.event import Event, encode_event
-from schemas.event_id import compute_id
-from schemas.rejection import Rejection
-from schemas.signature import public_key, sign
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event_id import compute_id
+from schemas.nostr.signature import public_key, sign
+from schemas.records.bundle import BundleLine, decode_lines
+from schemas.records.coverage import Coverage
+from schemas.records.rejection import Rejection
 
 SECRET = (3).to_bytes(32)
 """The secret key of BIP-340's first test vector: known to everybody."""

@@ -19,7 +19,7 @@ from core.archive.connection import Pool
 from core.settings import Settings
 from producers.relays import archive_ids
 from producers.relays.archive_ids import ArchiveIds, ArchiveWindow
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 from tests.broker.sinks.archived import AUTHORS, RELAYS, START_S, archive, fill, some_events
 
 if TYPE_CHECKING:

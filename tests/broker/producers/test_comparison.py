@@ -15,9 +15,9 @@ from websockets.asyncio.client import connect
 from core.settings import Settings
 from producers.relays.archive_ids import ArchiveIds
 from producers.relays.comparison import Compared, Comparing, Instead
-from schemas.bundle import BundleLine, HeldLine
-from schemas.event import Event, encode_event
-from schemas.filters import Filter
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.filters import Filter
+from schemas.records.bundle import BundleLine, HeldLine
 from tests.broker.producers.test_archive_ids import dsn_of
 from tests.broker.sinks.archived import RELAYS, START_S, archive, fill, signed
 from tests.relays.hostile import Hostile, say

@@ -13,12 +13,12 @@ from pydantic import SecretStr
 from core.settings import Settings
 from producers.relays.connection import RelayConnection
 from producers.relays.dialling import Dialling, open_connection
-from schemas.event import Event, event_from_object
-from schemas.event_id import id_form
+from schemas.nostr.event import Event, event_from_object
+from schemas.nostr.event_id import id_form
+from schemas.nostr.relay_url import RelayUrl, normalize
+from schemas.nostr.signature import verify
 from schemas.reasons import Reason
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import RelayUrl, normalize
-from schemas.signature import verify
+from schemas.records.relay import RelayRecord
 from tests.broker.producers.harness import (
     SECRET,
     connector,
@@ -296,7 +296,7 @@ async def _deny(settings: Settings, url: str) -> None:
     from core.kafka import open_publisher, read_to_end  # noqa: PLC0415
     from producers.targets import full_name  # noqa: PLC0415
     from schemas.partition import relay_partition  # noqa: PLC0415
-    from schemas.relay_record import RelayRecord  # noqa: PLC0415
+    from schemas.records.relay import RelayRecord  # noqa: PLC0415
 
     topic = full_name(settings, "relays")
     present = await read_to_end(settings, topic, range(settings.kafka.partitions))

@@ -21,10 +21,10 @@ from producers.relays.ledger import Ledger
 from producers.relays.list_trial import SAMPLE
 from producers.relays.model import Model
 from producers.relays.vocabulary import Vocabulary
-from schemas.bundle import BundleLine
-from schemas.event import encode_event
-from schemas.filters import Filter
+from schemas.nostr.event import encode_event
+from schemas.nostr.filters import Filter
 from schemas.ranges import complement
+from schemas.records.bundle import BundleLine
 from tests.broker.producers.test_archive_ids import dsn_of
 from tests.broker.producers.test_comparison import offer
 from tests.broker.sinks.archived import START_S, archive, fill, signed

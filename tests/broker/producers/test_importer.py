@@ -16,8 +16,8 @@ from producers.event_lines import DamagedFileError
 from producers.importer import ImportReport, import_lines
 from producers.publish import parse_relays, publish_relays
 from producers.targets import full_name
-from schemas.bundle import encode_line
-from schemas.relay_record import RelayRecord
+from schemas.records.bundle import encode_line
+from schemas.records.relay import RelayRecord
 from tests.broker.producers.harness import lines, records, rejections, stored_events, verbatim
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]

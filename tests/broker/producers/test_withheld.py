@@ -23,12 +23,12 @@ from producers.relays.crawler import Crawler
 from producers.relays.ledger import Ledger
 from producers.relays.model import Model
 from producers.relays.vocabulary import Vocabulary
-from schemas.bundle import BundleLine
-from schemas.coverage import Coverage, FilterCoverage, GapReason
-from schemas.event import Event, encode_event
-from schemas.filter_wire import parse_filter
-from schemas.filters import Filter
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.filter_wire import parse_filter
+from schemas.nostr.filters import Filter
 from schemas.ranges import complement, contains
+from schemas.records.bundle import BundleLine
+from schemas.records.coverage import Coverage, FilterCoverage, GapReason
 from tests.broker.producers.test_archive_ids import dsn_of
 from tests.broker.sinks.archived import RELAYS, archive, fill, signed
 from tests.relays.hostile import Hostile, say

@@ -12,9 +12,9 @@ import asyncpg
 
 from core.archive.connection import Connection, Pool
 from core.archive.rows import EVENT_COLUMNS
-from schemas.event import Event, encode_event
-from schemas.event_id import IdForm, id_form, serialize
-from schemas.signature import public_key, sign
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event_id import IdForm, id_form, serialize
+from schemas.nostr.signature import public_key, sign
 from sinks.migrate import migrate
 from sinks.rows import event_row
 from sinks.tables import TABLES, projection

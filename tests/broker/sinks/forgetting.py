@@ -9,10 +9,10 @@ from typing import NamedTuple
 from aiokafka import ConsumerRecord, TopicPartition
 
 from core.archive.connection import Connection
-from schemas import event_record, sighting
-from schemas.event import Event, encode_event
-from schemas.event_id import compute_id
-from schemas.sighting import Sighting
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event_id import compute_id
+from schemas.records import event_record, sighting
+from schemas.records.sighting import Sighting
 from sinks.batch import Batch
 from sinks.offsets import TopicIdentity, begin_offsets
 from sinks.tables import TABLES, Tables

@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 from core import kafka
 from core.archive.connection import Pool
 from core.settings import Settings
-from schemas import event_record, sighting
 from schemas.digest import Digest
-from schemas.event import Event, encode_event
-from schemas.event_id import compute_id, id_form
-from schemas.facts import facts
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event_id import compute_id, id_form
+from schemas.nostr.facts import facts
 from schemas.partition import event_partition
-from schemas.sighting import Sighting
+from schemas.records import event_record, sighting
+from schemas.records.sighting import Sighting
 from schemas.topics import physical
 from sinks.offsets import stored_offsets
 from sinks.service import SinkService

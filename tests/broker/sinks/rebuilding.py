@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from core import postgres
 from core.kafka import read_to_end
 from core.settings import Settings
-from schemas.coverage import Coverage, FilterCoverage, Gap, GapReason
 from schemas.digest import ArchiveDigest
-from schemas.erasure import Cause, Erasure
-from schemas.event import Event
+from schemas.nostr.event import Event
+from schemas.records.coverage import Coverage, FilterCoverage, Gap, GapReason
+from schemas.records.erasure import Cause, Erasure
 from schemas.topics import physical
 from sinks.digest import digests
 from sinks.erased_rows import new_ids

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from core.archive.rows import EventRow
-from schemas.event import Event
+from schemas.nostr.event import Event
 from sinks.migrate import Migration, migrations
 from sinks.tables import TABLES
 from sinks.tables.event_key import EVENT_KEY

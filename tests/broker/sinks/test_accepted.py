@@ -8,12 +8,12 @@ import pytest
 
 from core.archive.connection import Pool
 from core.settings import Settings
-from schemas.event import Event, encode_event
-from schemas.event_id import compute_id
-from schemas.judge import CREATED_AT_END, Policy, judge
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event_id import compute_id
+from schemas.nostr.judge import CREATED_AT_END, Policy, judge
+from schemas.nostr.relay_url import MAX_URL_LENGTH
+from schemas.nostr.signature import public_key, sign
 from schemas.reasons import Verdict
-from schemas.relay_url import MAX_URL_LENGTH
-from schemas.signature import public_key, sign
 from schemas.topics import RAW_LIMIT_BYTES
 from sinks.digest import archive_digest
 from tests.broker.sinks.material import eventually, feed, running_sink

@@ -13,10 +13,10 @@ import pytest
 from core import kafka
 from core.archive.connection import Pool
 from core.settings import Settings
-from schemas.event import Event, parse_event
-from schemas.judge import Policy, judge
+from schemas.nostr.event import Event, parse_event
+from schemas.nostr.judge import Policy, judge
 from schemas.reasons import Verdict
-from schemas.rejection import Rejection
+from schemas.records.rejection import Rejection
 from schemas.topics import physical
 from sinks.digest import DigestError, archive_digest
 from tests.broker.sinks.material import Feed, all_read, event, eventually, feed, running_sink

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from core.archive.connection import Pool
-from schemas.event import encode_event
+from schemas.nostr.event import encode_event
 from sinks.audit import audit
 from sinks.audit_report import AuditReport, Scope
 from sinks.sample import Sample

@@ -7,9 +7,9 @@ import pytest
 from core import metrics
 from core.archive.connection import Pool
 from core.settings import Settings
-from schemas import sighting
-from schemas.coverage import Coverage, FilterCoverage
-from schemas.sighting import Sighting
+from schemas.records import sighting
+from schemas.records.coverage import Coverage, FilterCoverage
+from schemas.records.sighting import Sighting
 from sinks.digest import archive_digest
 from tests.broker.sinks.material import event, eventually, feed, running_sink
 from tests.broker.sinks.test_archive import read_rejections

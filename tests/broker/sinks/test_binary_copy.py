@@ -8,7 +8,7 @@ import pytest
 
 from core.archive.connection import Pool
 from core.archive.rows import EVENT_COLUMNS, EventRow
-from schemas.event_id import IdForm
+from schemas.nostr.event_id import IdForm
 from sinks.bad_rows import is_row_error
 from sinks.binary_copy import SightingRow, copy_events, copy_sightings
 from sinks.rows import event_row

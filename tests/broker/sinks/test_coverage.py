@@ -15,8 +15,8 @@ import pytest
 from core.archive.connection import Connection, Pool
 from core.archive.coverage import read_coverage
 from core.settings import Settings
-from schemas.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
+from schemas.records.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
 from sinks.digest import digests
 from sinks.migrate import migrate, migrations
 from sinks.tables import coverage

@@ -18,8 +18,8 @@ from core.archive.connection import Pool
 from core.kafka import end_offsets, read_to_end
 from core.settings import PolicySettings, PostgresSettings, Settings
 from schemas.digest import Digest
-from schemas.erasure import Cause, Erasure, Erasures
-from schemas.event import Event
+from schemas.nostr.event import Event
+from schemas.records.erasure import Cause, Erasure, Erasures
 from schemas.topics import physical
 from sinks.digest import archive_digest
 from sinks.erased import ARCHIVE_LOCK

@@ -11,8 +11,8 @@ import pytest
 from core import kafka
 from core.archive.connection import Connection, Pool
 from core.settings import Settings
-from schemas.erasure import Cause, Erasure, Erasures
-from schemas.event import Event
+from schemas.nostr.event import Event
+from schemas.records.erasure import Cause, Erasure, Erasures
 from sinks.erased import ErasedError
 from sinks.erasing import Eraser, open_eraser
 from sinks.erasure_rules import Rules, store_if_done

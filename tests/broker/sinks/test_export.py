@@ -15,10 +15,10 @@ import pytest_asyncio
 from core.archive.connection import Pool
 from core.archive.event_query import Parameters, condition
 from core.archive.selection import Hide, Selection, UnknownRelayError
-from schemas.bundle import BundleLine, decode_lines
-from schemas.event import Event, encode_event
-from schemas.filters import Filter
 from schemas.lookup import key_prefix, tag_hash
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.filters import Filter
+from schemas.records.bundle import BundleLine, decode_lines
 from sinks.export import export, lines
 from tests.broker.sinks.archived import AUTHORS, RELAYS, SEEN_MS, START_S, archive, difficult, fill, some_events
 

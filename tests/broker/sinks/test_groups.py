@@ -22,8 +22,8 @@ from aiokafka import ConsumerRecord, TopicPartition
 from core import metrics
 from core.archive.connection import Pool
 from core.settings import Settings
-from schemas import event_record
-from schemas.event import Event, encode_event
+from schemas.nostr.event import Event, encode_event
+from schemas.records import event_record
 from sinks.batch import Batch
 from sinks.digest import archive_digest
 from sinks.offsets import OffsetsMovedError, TopicIdentity, begin_offsets, stored_offsets

@@ -18,7 +18,7 @@ from core.archive.connection import Connection
 from core.archive.rows import EVENT_COLUMNS
 from deploy.embedded.paths import DataPaths
 from deploy.embedded.pgbinaries import installed_binaries
-from schemas.event_id import IdForm
+from schemas.nostr.event_id import IdForm
 from sinks import roles
 from sinks.migrate import MONTHS_AHEAD, MigrationError, migrate, migrations, months_ahead
 from sinks.roles import OWNER, READER, ROLES, WRITER

@@ -14,8 +14,8 @@ import pytest
 from core import postgres
 from core.archive.rows import EVENT_COLUMNS
 from core.settings import Settings
-from schemas.event_id import IdForm
 from schemas.lookup import key_prefix, tag_hash
+from schemas.nostr.event_id import IdForm
 from sinks.migrate import MONTHS_AHEAD, MigrationError, check_schema, migrate, migrations, months_ahead
 from sinks.rows import event_row
 from tests.broker.sinks.conftest import fresh_database

@@ -10,9 +10,9 @@ import pytest
 from core import kafka, postgres
 from core.archive.connection import Connection, Pool
 from core.settings import Settings
-from schemas.erasure import Cause, Erasure
-from schemas.event import Event, encode_event
-from schemas.event_id import id_form
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event_id import id_form
+from schemas.records.erasure import Cause, Erasure
 from sinks.audit import audit
 from sinks.audit_report import Scope
 from sinks.digest import digests

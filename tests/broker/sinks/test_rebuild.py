@@ -17,8 +17,8 @@ from aiokafka import ConsumerRecord, TopicPartition
 from bigbrotr.targets import at
 from core import kafka, postgres
 from core.settings import Settings
-from schemas import sighting
-from schemas.sighting import Sighting
+from schemas.records import sighting
+from schemas.records.sighting import Sighting
 from sinks.batch import Batch
 from sinks.digest import archive_digest, digests
 from sinks.migrate import migrate

@@ -14,7 +14,7 @@ from core import postgres
 from core.archive.connection import Connection
 from core.settings import PolicySettings, Settings
 from producers.relays.archive_ids import ArchiveIds
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 from sinks.digest import digests
 from sinks.migrate import MigrationError, migrate
 from sinks.roles import OWNER, READER, WRITER

@@ -11,7 +11,7 @@ from core.settings import Settings
 from producers.rejected.reading import read, stretch
 from producers.rejected.records import Selection
 from producers.rejected.replay import replay
-from schemas.event import Event
+from schemas.nostr.event import Event
 from schemas.partition import event_partition
 from sinks.storm import StormError
 from tests.broker.sinks.material import event, eventually, feed, running_sink

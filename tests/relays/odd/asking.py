@@ -12,10 +12,10 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from schemas.event import Event, encode_event
-from schemas.event_id import compute_id
-from schemas.kinds import AUTH_KIND
-from schemas.signature import public_key, sign
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event_id import compute_id
+from schemas.nostr.kinds import AUTH_KIND
+from schemas.nostr.signature import public_key, sign
 from tests.relays.odd.behaviour import Behaviour
 from tests.relays.odd.relay import OddRelay, serving
 

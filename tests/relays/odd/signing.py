@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from schemas.event import Event
-from schemas.event_id import compute_id
-from schemas.kinds import AUTH_KIND
-from schemas.signature import verify
+from schemas.nostr.event import Event
+from schemas.nostr.event_id import compute_id
+from schemas.nostr.kinds import AUTH_KIND
+from schemas.nostr.signature import verify
 from tests.relays.odd.behaviour import Behaviour, Client, Question, Way
 
 WORDS = "auth-required: this relay serves those who have signed in"

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from schemas.bundle import encode_line
 from schemas.reasons import Reason
+from schemas.records.bundle import encode_line
 from schemas.topics import RAW_LIMIT_BYTES
 from tests.unit.processors.material import event, forged_content, forged_signature, other_bytes, wire
 

@@ -13,8 +13,8 @@ from bigbrotr.coverage_bar import Cell, axis, cells, share
 from bigbrotr.coverage_cmd import coverage
 from bigbrotr.coverage_view import Style, age, filter_name, legend, percent, relay_lines
 from core.archive.coverage import FilterState, GapState, RelayState
-from schemas.coverage import Fact
 from schemas.ranges import Range
+from schemas.records.coverage import Fact
 
 
 def second(text: str) -> int:

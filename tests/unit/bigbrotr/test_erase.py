@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from bigbrotr.cli import cli
 from bigbrotr.erase_cmd import _question, rules_for
-from schemas.erasure import UNTIL_END, Cause
+from schemas.records.erasure import UNTIL_END, Cause
 
 ID, AUTHOR = "1" * 64, "a" * 64
 

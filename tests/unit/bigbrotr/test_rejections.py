@@ -10,7 +10,7 @@ from bigbrotr.rejections_view import document, line, whole
 from bigbrotr.view import printable
 from producers.rejected.records import Place, RejectedInput
 from schemas.reasons import Reason
-from schemas.rejection import Rejection
+from schemas.records.rejection import Rejection
 
 
 def test_a_terminal_gets_nothing_to_act_on() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from bigbrotr.relay_facts import fact_words
 from producers.relays.model import Name
-from schemas.coverage import Fact
+from schemas.records.coverage import Fact
 
 
 def words(name: str, value: float | str, evidence: str = "said so", *, unicode: bool = True) -> str:

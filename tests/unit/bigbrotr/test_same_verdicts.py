@@ -15,10 +15,10 @@ from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
 from producers.event_lines import EventLines, Line
 from producers.line_copy import read_line
-from schemas.bundle import encode_line
-from schemas.judge import Policy
+from schemas.nostr.judge import Policy
+from schemas.nostr.signature import verify_many
 from schemas.reasons import EventError, Reason, Verdict
-from schemas.signature import verify_many
+from schemas.records.bundle import encode_line
 from tests.unit.bigbrotr.odd_lines import COPY, EVENT, ODD, RAW
 from tests.unit.processors.material import forged_content, wire
 

@@ -19,7 +19,7 @@ from bigbrotr import verify
 from bigbrotr.verify import verdict_of, verdicts
 from deploy.embedded.demo_events import generate
 from producers.event_lines import EventLines, Line
-from schemas.judge import Policy
+from schemas.nostr.judge import Policy
 from schemas.reasons import Verdict
 
 EVENTS = [event.wire for event in generate(40, seed=7, base_time_s=1_700_000_000, span_s=86_400)]

@@ -22,11 +22,11 @@ from deploy.embedded.demo_events import (
 )
 from deploy.embedded.demo_offer import Offer, spread
 from deploy.embedded.demo_scene import Signed
-from schemas.event import Event, parse_event
-from schemas.event_id import IdForm
-from schemas.facts import facts
-from schemas.judge import Policy, judge
-from schemas.kinds import EventClass, classify
+from schemas.nostr.event import Event, parse_event
+from schemas.nostr.event_id import IdForm
+from schemas.nostr.facts import facts
+from schemas.nostr.judge import Policy, judge
+from schemas.nostr.kinds import EventClass, classify
 from schemas.reasons import Verdict
 
 BASE_S = 1_800_000_000

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 from coincurve import PrivateKey
 
-from schemas.event import Event, encode_event
-from schemas.event_id import compute_id
-from schemas.signature import public_key, sign
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event_id import compute_id
+from schemas.nostr.signature import public_key, sign
 
 SECRET = (3).to_bytes(32)
 """The private key of BIP-340's first test vector."""

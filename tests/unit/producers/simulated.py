@@ -10,9 +10,9 @@ from producers.relays.crawl import Planner
 from producers.relays.habits import Habits
 from producers.relays.pages import Difference, Gap, Page, Query, Seen
 from producers.relays.vocabulary import WITHHELD_KINDS, RelayVocabulary
-from schemas.coverage import GapReason
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 from schemas.ranges import Range, merge, subtract
+from schemas.records.coverage import GapReason
 
 Order = Literal[
     "newest_first", "newest_ascending", "newest_shuffled", "oldest_first", "oldest_descending", "any_sorted", "any"

@@ -30,9 +30,9 @@ from producers.relays.pace import Pace
 from producers.relays.pages import Seen
 from producers.relays.reconnects import Reconnects
 from producers.relays.vocabulary import REGISTERED_KINDS, WITHHELD_KINDS, Vocabulary
-from schemas.coverage import Coverage
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 from schemas.ranges import contains
+from schemas.records.coverage import Coverage
 from tests.unit.producers.simulated import Order, SimulatedRelay, Ties
 from tests.unit.producers.simulated_peer import Habits, Peer, Way
 from tests.unit.producers.virtual_time import run_virtually

@@ -14,10 +14,10 @@ from producers.relays.dialling import Dialling, open_connection
 from producers.relays.dialogue import Dialogue
 from producers.relays.intake import Intake
 from producers.relays.refusals import RelayError
-from schemas.bundle import decode_lines
-from schemas.filters import Filter
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import Network, RelayUrl, normalize
+from schemas.nostr.filters import Filter
+from schemas.nostr.relay_url import Network, RelayUrl, normalize
+from schemas.records.bundle import decode_lines
+from schemas.records.relay import RelayRecord
 from tests.relays import hostile
 from tests.relays.hostile import Hostile
 from tests.unit.producers.sender import Sender, turns

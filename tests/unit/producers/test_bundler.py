@@ -9,9 +9,9 @@ import pytest
 
 from producers.bundler import Bundler
 from producers.outbox import Outbox
-from schemas.bundle import BundleLine, decode_lines
 from schemas.partition import event_partition
 from schemas.reasons import EventError, Reason
+from schemas.records.bundle import BundleLine, decode_lines
 from schemas.topics import RAW_LIMIT_BYTES
 from tests.unit.producers.sender import Sender, turns
 

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from producers.outbox import Outbox
 from producers.relays.connection import RelayConnection
 from producers.relays.dialling import Dialling, open_connection
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import normalize
+from schemas.nostr.relay_url import normalize
+from schemas.records.relay import RelayRecord
 from tests.relays.hostile import Hostile, say
 from tests.unit.producers.sender import Sender
 

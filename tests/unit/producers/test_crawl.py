@@ -13,9 +13,9 @@ from producers.relays.crawl import Planner
 from producers.relays.habits import ORDER_BITS, Habits
 from producers.relays.pages import BEGINNING, FOREVER, Difference, Gap, Page, Progress, Query, Seen
 from producers.relays.vocabulary import WITHHELD_KINDS, Vocabulary
-from schemas.coverage import GapReason
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 from schemas.ranges import contains, subtract
+from schemas.records.coverage import GapReason
 from tests.unit.producers.simulated import AUTHOR, Order, SimulatedRelay, Ties, crawl, events_at
 
 EVERYTHING = [(BEGINNING, FOREVER)]

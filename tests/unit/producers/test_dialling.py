@@ -19,8 +19,8 @@ from producers.relays import dialling as dialling_module
 from producers.relays.address_guard import AddressRefusedError
 from producers.relays.dialling import Dialling, open_connection
 from producers.relays.refusals import RelayError
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import Network, RelayUrl, normalize
+from schemas.nostr.relay_url import Network, RelayUrl, normalize
+from schemas.records.relay import RelayRecord
 from tests.relays.hostile import Hostile, Refusal
 from tests.relays.socks import socks_proxy
 from tests.relays.stubborn import Way, stubborn

@@ -25,14 +25,14 @@ from producers.relays.dialogue import Dialogue
 from producers.relays.intake import Intake
 from producers.relays.ledger import Ledger
 from producers.relays.live import LiveFeed
-from producers.relays.messages import Closed
 from producers.relays.model import Model
 from producers.relays.open_gaps import FIRST_RETRY_S
 from producers.relays.subscriptions import LEAST_RELEASED, PageSubscription, Subscription
 from producers.relays.vocabulary import Vocabulary
-from schemas.filters import Filter
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import normalize
+from schemas.nostr.filters import Filter
+from schemas.nostr.messages import Closed
+from schemas.nostr.relay_url import normalize
+from schemas.records.relay import RelayRecord
 from tests.relays import hostile
 from tests.relays.hostile import Hostile, say
 from tests.unit.producers.sender import Sender

@@ -8,7 +8,7 @@ import pytest
 
 from core.settings import Settings, SettingsError
 from producers.filters import configured_filters
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 
 
 def settings(*filters: dict[str, object]) -> Settings:

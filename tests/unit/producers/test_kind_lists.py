@@ -6,10 +6,10 @@ from producers.relays.kind_lists import LONG_LIST, SIZES, kind_lists, name_all, 
 from producers.relays.ledger import ByKinds, Ledger
 from producers.relays.pages import Progress
 from producers.relays.vocabulary import REGISTERED_KINDS, WITHHELD_KINDS
-from schemas.coverage import Coverage, GapReason
-from schemas.filters import Filter
-from schemas.kinds import MAX_KIND
+from schemas.nostr.filters import Filter
+from schemas.nostr.kinds import MAX_KIND
 from schemas.ranges import contains
+from schemas.records.coverage import Coverage, GapReason
 
 NOW = 1_790_000_000
 BASE = Filter()

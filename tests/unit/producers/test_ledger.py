@@ -19,11 +19,11 @@ from producers.relays.pages import BEGINNING, FOREVER, Gap, Progress
 from producers.relays.read_ranges import DAY_S
 from producers.relays.session import Session, Shared
 from producers.relays.slots import Slots
-from schemas.coverage import Coverage, FilterCoverage, GapReason
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
+from schemas.nostr.relay_url import normalize
 from schemas.ranges import contains
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import normalize
+from schemas.records.coverage import Coverage, FilterCoverage, GapReason
+from schemas.records.relay import RelayRecord
 from schemas.topics import topic
 from tests.unit.producers.sender import Sender, turns
 

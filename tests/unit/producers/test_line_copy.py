@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from producers.event_lines import EventLines, Line
 from producers.line_copy import read_line
-from schemas.bundle import BundleLine, encode_line
 from schemas.reasons import EventError, Reason
+from schemas.records.bundle import BundleLine, encode_line
 from schemas.topics import RAW_LIMIT_BYTES
 from tests.unit.processors.material import event, wire
 from tests.unit.schemas.strategies import events, texts

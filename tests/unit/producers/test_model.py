@@ -7,8 +7,8 @@ import pytest
 from producers.relays.kind_lists import LONG_LIST
 from producers.relays.model import KEPT_S, Model, Name
 from producers.relays.wording import Meaning, Said, understood
-from schemas.coverage import LONGEST_EVIDENCE, Fact
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
+from schemas.records.coverage import LONGEST_EVIDENCE, Fact
 
 NOW = 1_790_000_000
 BARE = Filter(limit=500)

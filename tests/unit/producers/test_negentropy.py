@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from producers.relays.negentropy import MOST_NEEDED, Reconciliation
-from producers.relays.negentropy_wire import (
+from schemas.negentropy.client import MOST_NEEDED, Reconciliation
+from schemas.negentropy.wire import (
     END_OF_TIME,
     FINGERPRINT,
     ID_LIST,

@@ -11,12 +11,12 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from producers.relays.exchange import Exchanges
-from producers.relays.messages import NegMsg, Notice
-from producers.relays.negentropy_wire import varint
 from producers.relays.reconcile import UNTIL_END_S, ReconcileRefused, Refusal, fetch, reconcile
 from producers.relays.refusals import RelayError
-from schemas.bundle import HeldLine
-from schemas.filters import Filter
+from schemas.negentropy.wire import varint
+from schemas.nostr.filters import Filter
+from schemas.nostr.messages import NegMsg, Notice
+from schemas.records.bundle import HeldLine
 from tests.relays.hostile import Hostile, say
 from tests.relays.reconciling import Conversation, Reconciling, Speech, conversation, refusal
 

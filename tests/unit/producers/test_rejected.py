@@ -8,14 +8,14 @@ import pytest
 
 from producers.rejected.records import UNREADABLE, Place, RejectedInput, Selection
 from producers.rejected.verdicts import Judged, judge_again
-from schemas.bundle import BundleLine, HeldLine, encode_held_line, encode_line
-from schemas.event import Event, encode_event
-from schemas.event_id import compute_id
-from schemas.filters import Filter
-from schemas.judge import Policy
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event_id import compute_id
+from schemas.nostr.filters import Filter
+from schemas.nostr.judge import Policy
+from schemas.nostr.signature import public_key, sign
 from schemas.reasons import Reason
-from schemas.rejection import Rejection
-from schemas.signature import public_key, sign
+from schemas.records.bundle import BundleLine, HeldLine, encode_held_line, encode_line
+from schemas.records.rejection import Rejection
 
 SECRET = b"\x05" * 32
 RELAY = "wss://a.example"

@@ -11,7 +11,11 @@ import pytest
 from producers.relays.address_guard import AddressRefusedError, allowed_addresses
 from producers.relays.auth import auth_message
 from producers.relays.budget import HOUR_S, Budget
-from producers.relays.messages import (
+from producers.relays.refusals import LONGEST_RETRY_AFTER_S, refused_by_relay, refused_upgrade, retry_after_s
+from producers.relays.slots import Slots
+from schemas.nostr.event import event_from_object
+from schemas.nostr.event_id import id_form
+from schemas.nostr.messages import (
     Auth,
     Closed,
     Eose,
@@ -24,13 +28,9 @@ from producers.relays.messages import (
     prefix_of,
     unwrapped,
 )
-from producers.relays.refusals import LONGEST_RETRY_AFTER_S, refused_by_relay, refused_upgrade, retry_after_s
-from producers.relays.slots import Slots
-from schemas.event import event_from_object
-from schemas.event_id import id_form
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import normalize
-from schemas.signature import verify
+from schemas.nostr.relay_url import normalize
+from schemas.nostr.signature import verify
+from schemas.records.relay import RelayRecord
 
 
 @pytest.mark.parametrize(

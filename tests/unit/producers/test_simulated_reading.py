@@ -13,7 +13,7 @@ import os
 import pytest
 
 from producers.relays.live import BACKDATED_S
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 from tests.unit.producers.simulated_peer import Peer
 from tests.unit.producers.simulated_reading import EVERYTHING, KEY, Read, Reader, random_peer, read
 from tests.unit.producers.virtual_time import run_virtually

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.relays.spelling import dial_url, form_after, other_form
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import Network, normalize
+from schemas.nostr.relay_url import Network, normalize
+from schemas.records.relay import RelayRecord
 
 MOVED = HTTPStatus.MOVED_PERMANENTLY
 

@@ -22,10 +22,10 @@ from producers.relays.model import Model
 from producers.relays.refusals import RelayError
 from producers.relays.session import Session, Shared
 from producers.relays.slots import Slots
-from schemas.coverage import GapReason
-from schemas.filters import Filter
-from schemas.relay_record import RelayRecord
-from schemas.relay_url import normalize
+from schemas.nostr.filters import Filter
+from schemas.nostr.relay_url import normalize
+from schemas.records.coverage import GapReason
+from schemas.records.relay import RelayRecord
 from tests.relays.hostile import Hostile, Refusal, honest, say
 from tests.unit.producers.sender import Sender
 

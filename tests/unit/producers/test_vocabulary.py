@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from producers.relays.pages import Seen
 from producers.relays.vocabulary import MOST_OWN_KINDS, RelayVocabulary, Vocabulary, readable_kinds
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 
 REGISTERED = {0, 1, 3, 7, 30_402, 30_311, 10_002, 39_701}
 

@@ -8,11 +8,11 @@ from producers.relays.comparison import MOST_WITHHELD_IN, _few
 from producers.relays.crawl import Planner
 from producers.relays.habits import Habits
 from producers.relays.ledger import Ledger
-from producers.relays.negentropy_wire import INFINITE, Bound, seconds_between
 from producers.relays.pages import Difference, Gap, Progress
-from schemas.coverage import GapReason
-from schemas.filters import Filter
+from schemas.negentropy.wire import INFINITE, Bound, seconds_between
+from schemas.nostr.filters import Filter
 from schemas.ranges import Range, complement
+from schemas.records.coverage import GapReason
 
 NOW = 1_700_000_000
 LOW, HIGH = b"\x01" * 32, b"\x09" * 32

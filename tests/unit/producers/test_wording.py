@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.relays.messages import prefix_of
 from producers.relays.wording import LONGEST_WAIT_S, Meaning, Said, understood
+from schemas.nostr.messages import prefix_of
 
 
 @pytest.mark.parametrize(

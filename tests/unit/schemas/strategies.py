@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from schemas.event import Event
-from schemas.event_id import compute_id
-from schemas.signature import public_key, sign
+from schemas.nostr.event import Event
+from schemas.nostr.event_id import compute_id
+from schemas.nostr.signature import public_key, sign
 
 SECRET = (3).to_bytes(32)
 """The private key of BIP-340's first test vector."""

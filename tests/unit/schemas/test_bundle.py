@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.bundle import BadLine, BundleLine, HeldLine, decode_lines, encode_held_line, encode_line
-from schemas.event import Event, encode_event
+from schemas.nostr.event import Event, encode_event
 from schemas.reasons import EventError, Reason
+from schemas.records.bundle import BadLine, BundleLine, HeldLine, decode_lines, encode_held_line, encode_line
 from tests.unit.schemas.strategies import events, json_values, signed, spellings, texts, texts_with_surrogates
 
 RELAY = "wss://relay.example"

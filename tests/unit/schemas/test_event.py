@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.event import Event, encode_event, event_from_object, parse_event
-from schemas.event_model import EventModel
+from schemas.nostr.event import Event, encode_event, event_from_object, parse_event
+from schemas.nostr.event_model import EventModel
 from schemas.reasons import EventError, Reason
 from tests.unit.schemas.strategies import events, json_values, spellings, texts, texts_with_surrogates
 

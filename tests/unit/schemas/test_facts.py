@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.event import Event, encode_event
-from schemas.event_id import IdForm
-from schemas.facts import MAX_TARGETS, facts
-from schemas.kinds import EventClass, classify
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event_id import IdForm
+from schemas.nostr.facts import MAX_TARGETS, facts
+from schemas.nostr.kinds import EventClass, classify
 from tests.unit.schemas.strategies import signed
 
 NOW_MS = 1_700_000_000_000

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.filter_wire import filter_from_wire, parse_filter
-from schemas.filters import Filter
+from schemas.nostr.filter_wire import filter_from_wire, parse_filter
+from schemas.nostr.filters import Filter
 
 HEX = "ab" * 32
 

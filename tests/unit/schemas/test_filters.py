@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from schemas.filters import Filter
+from schemas.nostr.filters import Filter
 from tests.unit.schemas.strategies import json_values, signed
 
 EVENT = signed(7, [["t", "Nostr"], ["t"], ["e", "a" * 64, "hint"], ["long", "x"]], created_at=100)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.json_canonical import canonical, last_member
+from schemas.json_text.canonical import canonical, last_member
 from tests.unit.schemas.strategies import json_values, spellings, texts_with_surrogates
 
 

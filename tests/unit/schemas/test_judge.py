@@ -8,11 +8,11 @@ import orjson
 import pytest
 from hypothesis import given
 
-from schemas.event import Event, encode_event, event_from_object
-from schemas.event_id import IdForm, compute_id, id_form, serialize
-from schemas.judge import Policy, conclude, examine, judge
+from schemas.nostr.event import Event, encode_event, event_from_object
+from schemas.nostr.event_id import IdForm, compute_id, id_form, serialize
+from schemas.nostr.judge import Policy, conclude, examine, judge
+from schemas.nostr.signature import public_key, sign, verify, verify_many, verify_message
 from schemas.reasons import Reason, Verdict
-from schemas.signature import public_key, sign, verify, verify_many, verify_message
 from tests.unit.schemas.strategies import SECRET, events, signed, texts, texts_with_surrogates
 
 OTHER_SIG = "0" * 128

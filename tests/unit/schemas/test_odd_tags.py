@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.deletion import recipients
-from schemas.event import Event, OddTagsError, parse_event
-from schemas.facts import expiration
-from schemas.judge import Policy, judge
-from schemas.kinds import GIFT_WRAP_KIND
+from schemas.nostr.deletion import recipients
+from schemas.nostr.event import Event, OddTagsError, parse_event
+from schemas.nostr.facts import expiration
+from schemas.nostr.judge import Policy, judge
+from schemas.nostr.kinds import GIFT_WRAP_KIND
+from schemas.nostr.signature import public_key, sign
 from schemas.reasons import Reason, Verdict
-from schemas.signature import public_key, sign
 from tests.unit.schemas.strategies import SECRET, json_values, spellings, texts, texts_with_surrogates
 
 KEY = "ab" * 32

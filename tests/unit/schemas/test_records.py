@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import event_record, sighting
-from schemas.coverage import Coverage, FilterCoverage, Gap, GapReason
-from schemas.erasure import Erasure
-from schemas.event import Event, encode_event
+from schemas.nostr.event import Event, encode_event
 from schemas.reasons import Reason
-from schemas.rejection import Rejection
-from schemas.relay_record import RelayRecord
+from schemas.records import event_record, sighting
+from schemas.records.coverage import Coverage, FilterCoverage, Gap, GapReason
+from schemas.records.erasure import Erasure
+from schemas.records.rejection import Rejection
+from schemas.records.relay import RelayRecord
 from tests.unit.schemas.strategies import events, hex32, signed, spellings, texts, texts_with_surrogates
 
 RELAY = "wss://relay.example"

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from schemas.judge import Policy, judge
+from schemas.nostr.judge import Policy, judge
+from schemas.nostr.signature import public_key, sign, verify_message
+from schemas.nostr.wire import find_id, one_line, split_event_frame
 from schemas.reasons import EventError, Reason, Verdict
-from schemas.signature import public_key, sign, verify_message
-from schemas.wire import find_id, one_line, split_event_frame
 
 BAD_FIELD = (Verdict.REFUSED, Reason.BAD_FIELD)
 ID_MISMATCH = (Verdict.REFUSED, Reason.ID_MISMATCH)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.event import Event, encode_event, parse_event
-from schemas.json_scan import ScanError, elements, members
+from schemas.json_text.scan import ScanError, elements, members
+from schemas.nostr.event import Event, encode_event, parse_event
+from schemas.nostr.wire import find_id, one_line, open_event_frame, split_event_frame
 from schemas.reasons import EventError, Reason
-from schemas.wire import find_id, one_line, open_event_frame, split_event_frame
 from tests.unit.schemas.strategies import events, json_values, signed, spellings, texts, texts_with_surrogates
 
 ID = "ab" * 32

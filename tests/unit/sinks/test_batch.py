@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from schemas import event_record, sighting
-from schemas.event import Event, encode_event
-from schemas.sighting import Sighting
+from schemas.nostr.event import Event, encode_event
+from schemas.records import event_record, sighting
+from schemas.records.sighting import Sighting
 from sinks.batch import MAX_BATCH_BYTES, Batch
 from sinks.tables.events import EVENTS
 from sinks.tables.sightings import SIGHTINGS, sighting_rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from schemas.event import Event, encode_event
+from schemas.nostr.event import Event, encode_event
 from sinks.rows import event_row
 from sinks.tables import TABLES
 from sinks.tables.projection import Derived, derive, picked

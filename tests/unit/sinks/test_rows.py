@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.archive.rows import EVENT_COLUMNS, event_from_row
-from schemas.event import Event, encode_event
-from schemas.event_id import IdForm, compute_id
 from schemas.lookup import key_prefix, tag_hash
+from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event_id import IdForm, compute_id
 from sinks.rows import event_row, tag_hashes
 from sinks.tables.events import recomputed_id
 

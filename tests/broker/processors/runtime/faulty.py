@@ -23,8 +23,8 @@ from processors.runtime.outputs import BatchPublisher, Output
 from processors.service import OpenProcessor, ProcessorService
 from processors.validate.handler import ValidationHandler
 from processors.validate.opening import open_validator
-from schemas import event as nostr
-from schemas.erasure import Cause, Erasures
+from schemas.nostr import event as nostr
+from schemas.records.erasure import Cause, Erasures
 from tests.broker.processors.runtime.two_topics import TwoTopics, open_two_topics
 
 HANDLERS: dict[str, tuple[type[Handler], OpenProcessor]] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.settings import Settings
-from schemas.bundle import encode_line
+from schemas.records.bundle import encode_line
 from schemas.topics import RAW_LIMIT_BYTES
 from tests.broker.processors.harness import all_committed, processor, produce
 

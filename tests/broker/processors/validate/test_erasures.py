@@ -9,11 +9,11 @@ import pytest
 
 from core.settings import PolicySettings, Settings
 from deploy.embedded.demo_events import generate
-from schemas.erasure import Cause, Erasure, Erasures
-from schemas.event import Event, encode_event, parse_event
-from schemas.event_id import compute_id
-from schemas.kinds import DELETION_KIND
-from schemas.signature import public_key, sign
+from schemas.nostr.event import Event, encode_event, parse_event
+from schemas.nostr.event_id import compute_id
+from schemas.nostr.kinds import DELETION_KIND
+from schemas.nostr.signature import public_key, sign
+from schemas.records.erasure import Cause, Erasure, Erasures
 from tests.broker.processors.harness import (
     Line,
     all_committed,

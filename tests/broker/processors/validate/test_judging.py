@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from core.settings import Settings
-from schemas.bundle import HeldLine, encode_held_line
-from schemas.event_record import decode
 from schemas.reasons import Reason
+from schemas.records.bundle import HeldLine, encode_held_line
+from schemas.records.event_record import decode
 from tests.broker.processors.harness import (
     Line,
     all_committed,

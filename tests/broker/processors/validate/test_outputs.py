@@ -14,9 +14,9 @@ from core.settings import Settings
 from processors.runtime.outputs import BatchPublisher
 from processors.validate.outcome import NewEvent, Outcome, Refused, Source
 from processors.validate.outputs import Outputs
-from schemas.erasure import Cause, Erasure
 from schemas.reasons import Reason
-from schemas.sighting import decode
+from schemas.records.erasure import Cause, Erasure
+from schemas.records.sighting import decode
 from schemas.topics import configs, physical
 from tests.broker.processors.harness import alter, records, rejected, until
 from tests.unit.processors.material import event, wire

@@ -14,8 +14,8 @@ from aiokafka.admin import RecordsToDelete
 from core import kafka
 from core.settings import Settings
 from processors.validate.reprocess import Report, reprocess
-from schemas.erasure import Cause, Erasure
-from schemas.event import Event
+from schemas.nostr.event import Event
+from schemas.records.erasure import Cause, Erasure
 from schemas.topics import physical
 from tests.broker.processors.harness import Line, bundles, erase, event_ids, line, produce, rejected, sighted
 from tests.unit.processors.material import event, wire

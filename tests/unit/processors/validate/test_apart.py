@@ -11,11 +11,11 @@ from processors.validate.outcome import Outcome, Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
 from processors.validate.verify import Verifier
-from schemas.bundle import HeldLine, encode_held_line, encode_line
-from schemas.erasure import Cause, Erasure, Erasures
-from schemas.event import Event
-from schemas.judge import Judgement, Policy
+from schemas.nostr.event import Event
+from schemas.nostr.judge import Judgement, Policy
 from schemas.reasons import Reason
+from schemas.records.bundle import HeldLine, encode_held_line, encode_line
+from schemas.records.erasure import Cause, Erasure, Erasures
 from tests.unit.processors.material import event, forged_signature, other_bytes, wire
 
 SOURCE = Source("raw.bundles", 0, 7)

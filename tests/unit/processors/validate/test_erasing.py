@@ -15,12 +15,12 @@ from processors.validate.erasing import Erasing
 from processors.validate.outcome import Outcome, Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
-from schemas import erasure_requests
-from schemas.bundle import HeldLine, encode_held_line, encode_line
-from schemas.erasure import Cause, Erasure
-from schemas.event import Event
-from schemas.judge import Policy
-from schemas.signature import verify_many
+from schemas.nostr import erasure_requests
+from schemas.nostr.event import Event
+from schemas.nostr.judge import Policy
+from schemas.nostr.signature import verify_many
+from schemas.records.bundle import HeldLine, encode_held_line, encode_line
+from schemas.records.erasure import Cause, Erasure
 from tests.unit.processors.material import (
     PUBKEY,
     event,

@@ -13,8 +13,8 @@ from processors.validate.handler import ValidationHandler
 from processors.validate.opening import shared_count
 from processors.validate.outputs import Outputs
 from processors.validate.verify import Verifier
-from schemas.bundle import encode_line
-from schemas.judge import Policy
+from schemas.nostr.judge import Policy
+from schemas.records.bundle import encode_line
 from tests.unit.processors.bench import TOPIC, Bench, settle
 from tests.unit.processors.material import event, wire
 

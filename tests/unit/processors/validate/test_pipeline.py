@@ -10,12 +10,12 @@ from processors.validate.erasing import Erasing
 from processors.validate.outcome import Outcome, Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
-from schemas.bundle import HeldLine, encode_held_line, encode_line
-from schemas.event_record import decode
-from schemas.judge import Policy, judge
+from schemas.nostr.judge import Policy, judge
+from schemas.nostr.signature import verify_many
 from schemas.partition import event_partition
 from schemas.reasons import Reason, Verdict
-from schemas.signature import verify_many
+from schemas.records.bundle import HeldLine, encode_held_line, encode_line
+from schemas.records.event_record import decode
 from tests.unit.processors.material import (
     event,
     forged_content,

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import accumulate
 
-from producers.relays.negentropy_wire import (
+from schemas.negentropy.wire import (
     FINGERPRINT,
     ID_LIST,
     INFINITE,

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from hashlib import sha256
 from typing import NamedTuple
 
-from schemas.event import Event
-from schemas.kinds import GIFT_WRAP_KIND, EventClass, classify
-from schemas.relay_url import RelayUrlError, normalize
+from schemas.nostr.event import Event
+from schemas.nostr.kinds import GIFT_WRAP_KIND, EventClass, classify
+from schemas.nostr.relay_url import RelayUrlError, normalize
 
 ALL_RELAYS = "ALL_RELAYS"
 """Stands for every relay in a request to vanish (NIP-62)."""

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import orjson
 
-from schemas.json_scan import ScanError, members
-from schemas.judge import CREATED_AT_END
-from schemas.wire import one_line, usable_id
+from schemas.json_text.scan import ScanError, members
+from schemas.nostr.judge import CREATED_AT_END
+from schemas.nostr.wire import one_line, usable_id
 
 _RELAY = b'{"relay":'
 _SEEN_AT = b',"seen_at":'

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from schemas.document import Document
+from schemas.records.document import Document
 
 
 class Check(Document):

@@ -11,7 +11,7 @@ import re
 
 import orjson
 
-from schemas.json_exact import dumps_exactly
+from schemas.json_text.exact import dumps_exactly
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _FLAT = rb"(?:[^\"\[\]{}]++|%b)*+" % _STRING

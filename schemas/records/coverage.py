@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from schemas.document import Document
+from schemas.records.document import Document
 
 VERSION = 2
 """Of the record below; readers take this and the one before."""
@@ -78,7 +78,7 @@ class Fact(Document):
 class FilterCoverage(Document):
     """What has been read from one relay with one filter, as one identity."""
 
-    filter: str = Field(description="hash of the filter (schemas.filters.Filter.filter_hash)")
+    filter: str = Field(description="hash of the filter (schemas.nostr.filters.Filter.filter_hash)")
     wire: dict[str, Any] = Field(
         default_factory=dict, description="the filter as it is sent, for people; empty where it is long or not known"
     )

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from schemas.event import ID_HEX
-from schemas.wire import usable_id
+from schemas.nostr.event import ID_HEX
+from schemas.nostr.wire import usable_id
 
 
 class Sighting(NamedTuple):

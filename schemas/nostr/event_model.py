@@ -1,4 +1,4 @@
-"""The event as a pydantic model: the rules of `schemas.event` once more, where people meet data.
+"""The event as a pydantic model: the rules of `schemas.nostr.event` once more, where people meet data.
 
 For examples, documentation and JSON Schema; a test holds that model and hand-written rules accept and refuse the same.
 """
@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
-from schemas.event import ID_HEX, SIG_HEX, Event
+from schemas.nostr.event import ID_HEX, SIG_HEX, Event
 
 Hex32 = Annotated[StrictStr, Field(pattern=rf"\A[0-9a-f]{{{ID_HEX}}}\z")]
 Hex64 = Annotated[StrictStr, Field(pattern=rf"\A[0-9a-f]{{{SIG_HEX}}}\z")]

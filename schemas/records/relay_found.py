@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.document import Document
+from schemas.records.document import Document
 
 
 class RelayFound(Document):

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from schemas.event import Event
+from schemas.nostr.event import Event
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,15 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from schemas.deletion import address_sha256, recipients
-from schemas.document import Document
-from schemas.event import Event
-from schemas.facts import address_of
-from schemas.kinds import DELETION_KIND, VANISH_KIND
+from schemas.nostr.deletion import address_sha256, recipients
+from schemas.nostr.event import Event
+from schemas.nostr.facts import address_of
+from schemas.nostr.kinds import DELETION_KIND, VANISH_KIND
 from schemas.partition import event_partition
+from schemas.records.document import Document
 
 UNTIL_END = 2**40
-"""As for `created_at`: the archive holds no later dates (`schemas.judge.CREATED_AT_END`)."""
+"""As for `created_at`: the archive holds no later dates (`schemas.nostr.judge.CREATED_AT_END`)."""
 
 _HEX_ID = r"\A[0-9a-f]{64}\z"
 _ADDRESS = r"(?s)\A(0|[1-9][0-9]{0,4}):[0-9a-f]{64}:.*\z"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from schemas.document import Document
+from schemas.records.document import Document
 
 
 class RelayHealth(Document):

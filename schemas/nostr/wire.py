@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import orjson
 
-from schemas.json_scan import ScanError, elements, members, newline_in_string, spaced
+from schemas.json_text.scan import ScanError, elements, members, newline_in_string, spaced
 from schemas.reasons import EventError, Reason
 
 _OPENING = b'["EVENT","'

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from schemas.event import Event, OddTagsError, parse_event
-from schemas.event_id import IdForm, Preimage, form_of, inspect_preimage, serialize_odd
-from schemas.kinds import AUTH_KIND, EPHEMERAL_KINDS, MAX_KIND
+from schemas.nostr.event import Event, OddTagsError, parse_event
+from schemas.nostr.event_id import IdForm, Preimage, form_of, inspect_preimage, serialize_odd
+from schemas.nostr.kinds import AUTH_KIND, EPHEMERAL_KINDS, MAX_KIND
+from schemas.nostr.signature import verify
 from schemas.reasons import EventError, Reason, Verdict
-from schemas.signature import verify
 from schemas.topics import RAW_LIMIT_BYTES
 
 CREATED_AT_END = 2**40

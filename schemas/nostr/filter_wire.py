@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-from schemas.event import ID_HEX
-from schemas.filters import Filter
+from schemas.nostr.event import ID_HEX
+from schemas.nostr.filters import Filter
+from schemas.nostr.wire import usable_id
 from schemas.reasons import shape
-from schemas.wire import usable_id
 
 MAX_KIND = 65_535
 """NIP-01; events of other kinds are quarantined, so that no filter can ask for them."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from schemas.json_exact import decode_exactly, dumps_exactly
+from schemas.json_text.exact import decode_exactly, dumps_exactly
 from schemas.reasons import EventError, Reason, shape
 
 ID_HEX = 64

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import orjson
 
-from schemas.event import Event
-from schemas.json_canonical import canonical, canonical_string, last_member
-from schemas.json_exact import dumps_exactly
+from schemas.json_text.canonical import canonical, canonical_string, last_member
+from schemas.json_text.exact import dumps_exactly
+from schemas.nostr.event import Event
 
 
 class IdForm(IntEnum):
@@ -51,7 +51,7 @@ def inspect_preimage(event: Event) -> Preimage:
 
 
 def serialize_odd(raw: bytes, event: Event) -> bytes:
-    """As `serialize` for an event of which tags hold something else than text (`schemas.event.OddTagsError`).
+    """As `serialize` for an event of which tags hold something else than text (`schemas.nostr.event.OddTagsError`).
 
     Args:
         raw: its wire text, from which the tags are taken: null, truth values, arrays and objects as every JSON library

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import orjson
 
-from schemas.event import Event, parse_event
-from schemas.json_scan import members
+from schemas.json_text.scan import members
+from schemas.nostr.event import Event, parse_event
 from schemas.reasons import EventError
 
 _START = b'{"event":'
@@ -36,7 +36,7 @@ def encode(event_raw: bytes, relay: str | None, seen_at_ms: int, facts: dict[str
         event_raw: the verbatim bytes of an accepted event.
         relay: the normalised URL of the relay that this copy came from, or None.
         seen_at_ms: when this copy was received, milliseconds since 1970.
-        facts: as `schemas.facts.facts` states them.
+        facts: as `schemas.nostr.facts.facts` states them.
     """
     return b'%b%b,"relay":%b,"seen_at":%d,"facts":%b}' % (
         _START,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
-from schemas.event import Event
-from schemas.event_id import IdForm
-from schemas.kinds import DELETION_KIND, VANISH_KIND, EventClass, classify
+from schemas.nostr.event import Event
+from schemas.nostr.event_id import IdForm
+from schemas.nostr.kinds import DELETION_KIND, VANISH_KIND, EventClass, classify
 
 MAX_TARGETS = 2_000
 """Common relays refuse events with more tags than this (strfry and rust-nostr by default)."""

@@ -1,17 +1,17 @@
 """The rules that an event asks for: deletions (NIP-09) and requests to vanish (NIP-62).
 
-All targets of the event, where `schemas.facts` states the first 2,000. Whether the asker may have a target erased is
-decided where the rule meets the event (`schemas.erasure.Erasures`): a target may be unknown yet.
+All targets of the event, where `schemas.nostr.facts` states the first 2,000. Whether the asker may have a target erased is
+decided where the rule meets the event (`schemas.records.erasure.Erasures`): a target may be unknown yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from schemas.deletion import binds, deletion_targets
-from schemas.erasure import Cause, Erasure
-from schemas.event import Event
-from schemas.kinds import DELETION_KIND, VANISH_KIND
+from schemas.nostr.deletion import binds, deletion_targets
+from schemas.nostr.event import Event
+from schemas.nostr.kinds import DELETION_KIND, VANISH_KIND
+from schemas.records.erasure import Cause, Erasure
 
 
 def requested(event: Event, own_urls: Collection[str], asked_at_ms: int) -> list[Erasure]:

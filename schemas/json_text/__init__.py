@@ -1,0 +1,1 @@
+"""JSON text that is kept byte for byte: where values are, their canonical form, and what orjson cannot decode."""

@@ -1,0 +1,1 @@
+"""Set reconciliation by fingerprints of ranges, protocol version 1 (NIP-77)."""

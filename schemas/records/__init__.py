@@ -1,0 +1,1 @@
+"""The records of the topics: one module for each kind of value."""
