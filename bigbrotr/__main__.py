@@ -31,7 +31,7 @@ def run(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except Exception as error:
-        from core.settings_errors import SettingsError  # noqa: PLC0415 - `--help` must not wait for pydantic
+        from core.settings.errors import SettingsError  # noqa: PLC0415 - `--help` must not wait for pydantic
 
         if (refusal := _refusal(error)) is not None:
             click.echo(f"Error: {refusal}", err=True)

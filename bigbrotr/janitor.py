@@ -10,10 +10,10 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from bigbrotr.trimming import TOPIC, Trim, report_lines, trim
 from core import kafka, metrics
+from core.kafka.topic_admin import TopicsError
 from core.service import Service
 from core.settings import Settings
 from core.tasks import cancel
-from core.topic_admin import TopicsError
 from core.waiting import until_it_works
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from bigbrotr.servers import KAFKA, quiet_log, say, servers
 from bigbrotr.topics_cmd import created
 from core.kafka import PublishError
 from core.settings import Settings
-from core.settings_errors import key_and_variable
+from core.settings.errors import key_and_variable
 from producers.publish import PublishReport, RelayList, parse_relays, publish_relays
 from producers.relay_lists import RelayListError, parse_relay_text, read_relay_file
 

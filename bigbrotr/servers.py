@@ -13,7 +13,7 @@ import click
 from bigbrotr.errors import CommandFailedError
 from core import log
 from core.settings import Settings, SettingsError
-from core.settings_errors import key_and_variable
+from core.settings.errors import key_and_variable
 
 Server = Literal["kafka", "postgres"]
 BOTH: tuple[Server, ...] = ("kafka", "postgres")

@@ -12,7 +12,7 @@ from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
 from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from core.settings import Settings
-from core.settings_types import schema_name
+from core.settings.types import schema_name
 from sinks.switch import Switched, SwitchError, switch
 
 _EPILOG = """\b

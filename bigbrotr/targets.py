@@ -6,7 +6,7 @@ import click
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from core.settings import Settings
-from core.settings_types import PostgresDsn, schema_name
+from core.settings.types import PostgresDsn, schema_name
 
 
 class TargetType(click.ParamType):

@@ -15,9 +15,9 @@ from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
 from bigbrotr.servers import KAFKA, quiet_log, servers
 from bigbrotr.trim_cmd import trim_
+from core.kafka.topic_admin import TopicsError
+from core.kafka.topics import TopicChange, TopicState, create_topics, describe_topics
 from core.settings import Settings
-from core.topic_admin import TopicsError
-from core.topics import TopicChange, TopicState, create_topics, describe_topics
 from schemas.topics import topic
 
 _UNSEEN_WIDTH = 200  # longer than every line of the table

@@ -17,9 +17,9 @@ from bigbrotr.parameters import DURATION
 from bigbrotr.servers import KAFKA, quiet_log, servers
 from bigbrotr.trimming import TOPIC, Trim, report_lines, trim
 from core import kafka
+from core.kafka.topic_admin import TopicsError
 from core.service import run_service
 from core.settings import Settings
-from core.topic_admin import TopicsError
 from core.waiting import brief, until_it_works
 
 _EPILOG = """\b

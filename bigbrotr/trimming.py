@@ -19,8 +19,8 @@ from aiokafka.admin import RecordsToDelete
 
 from bigbrotr.offsets import OffsetsReader
 from core import kafka
+from core.kafka.topic_admin import TopicsError
 from core.settings import Settings
-from core.topic_admin import TopicsError
 from schemas.topics import DAY_MS, physical
 
 TOPIC = "raw.bundles"

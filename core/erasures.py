@@ -10,9 +10,9 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from core import metrics
-from core.settings_model import Settings
-from core.state_change import Change
-from core.state_topic import CURRENT_S, StateTopic
+from core.kafka.state_change import Change
+from core.kafka.state_topic import CURRENT_S, StateTopic
+from core.settings.model import Settings
 from schemas.records.erasure import Erasure, Erasures
 from schemas.topics import physical
 

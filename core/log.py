@@ -11,7 +11,7 @@ import logging
 import sys
 import time
 
-from core.settings_model import Settings
+from core.settings.model import Settings
 
 # What every LogRecord has; anything else on a record came in through `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

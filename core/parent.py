@@ -3,7 +3,7 @@
 Three ways, by what a child can notice:
 
 - A service asks from time to time who its parent is (`watch_parent`): its supervisor puts its process id into
-  `BIGBROTR_PARENT_PID`, and `core.lifecycle` stops the service, with its drain, when that parent is gone.
+  `BIGBROTR_PARENT_PID`, and `core.service.lifecycle` stops the service, with its drain, when that parent is gone.
 - A child that takes commands has them on its standard input, whose end is the wish to end (`ParentPipe`). The end of
   the pipe alone is not enough: another process may have inherited the parent's end of it.
 - A worker of `multiprocessing` has another parent where a server forked it, and is told by `multiprocessing` itself

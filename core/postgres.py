@@ -6,8 +6,8 @@ from typing import Any
 
 import asyncpg
 
-from core.settings_errors import SettingsError
-from core.settings_model import Settings
+from core.settings.errors import SettingsError
+from core.settings.model import Settings
 from core.waiting import until_it_works
 
 # A server on this machine or in this network answers in milliseconds; a start-up or a recovery answers 57P03 at once.

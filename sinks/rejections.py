@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 
 from core import metrics
-from core.publisher import Publisher, RecordTooLargeError
+from core.kafka.publisher import Publisher, RecordTooLargeError
 from schemas.reasons import Reason
 from schemas.records.rejection import Rejection
 from sinks.batch import Rejected

@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaConsumer
 
 from core import kafka, metrics, postgres
 from core.archive.connection import Pool, with_connection
-from core.closing import ConcurrentCloser
 from core.service import Service
+from core.service.closing import ConcurrentCloser
 from core.settings import Settings
 from core.waiting import brief
 from schemas.topics import logical

@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from core import kafka
-from core.closing import ConcurrentCloser
+from core.kafka.topic_admin import topic_partitions
+from core.service.closing import ConcurrentCloser
 from core.settings import Settings
-from core.topic_admin import topic_partitions
 from core.waiting import waiting_for
 from processors.runtime.offsets import SourceOffsets
 from processors.runtime.spec import ProcessorSpec

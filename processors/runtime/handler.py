@@ -77,7 +77,7 @@ class Handler(Protocol):
 
 
 class State(Protocol):
-    """What a handler must know before it may judge, such as a topic that is followed (`core.state_topic`)."""
+    """What a handler must know before it may judge, such as a topic that is followed (`core.kafka.state_topic`)."""
 
     async def until_current(self) -> None:
         """Return at once where it is known, wait otherwise."""

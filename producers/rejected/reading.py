@@ -8,8 +8,8 @@ from typing import NamedTuple
 from aiokafka import ConsumerRecord, TopicPartition
 
 from core import kafka
+from core.kafka.topic_admin import topic_partitions
 from core.settings import Settings
-from core.topic_admin import topic_partitions
 from producers.rejected.records import Place, RejectedInput, Selection
 from schemas.topics import physical
 

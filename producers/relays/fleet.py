@@ -16,9 +16,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from core import metrics
 from core.kafka import consumer, read_to_end
+from core.kafka.state_change import Change
+from core.kafka.state_topic import StateTopic
 from core.settings import Settings
-from core.state_change import Change
-from core.state_topic import StateTopic
 from producers.relays.session import Session
 from producers.targets import full_name
 from schemas.nostr.relay_url import normalize

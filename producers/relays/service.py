@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from core import metrics
 from core.clock import BELIEVED_AFTER_S, CLOCK
-from core.closing import ConcurrentCloser
 from core.kafka import Publisher, open_publisher, stop_client
 from core.service import Service
+from core.service.closing import ConcurrentCloser
 from core.settings import Settings
 from core.tasks import cancel
 from producers.bundler import Bundler

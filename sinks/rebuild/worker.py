@@ -13,8 +13,9 @@ from typing import NamedTuple
 import uvloop
 from aiokafka import TopicPartition
 
-from core import garbage, kafka, log, postgres
+from core import kafka, log, postgres
 from core.parent import die_with_parent
+from core.service import gc_tuning
 from core.settings import Settings
 from core.waiting import brief
 from sinks.archiver import Archiver
@@ -125,7 +126,7 @@ async def fill(
             batch_age_s=_BATCH_AGE_S,
             tables=tables,
         )
-        garbage.settle()
+        gc_tuning.settle()
         ready()
         loop = asyncio.get_running_loop()
         told_at = loop.time()

@@ -20,7 +20,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from core.settings_model import Settings
+from core.settings.model import Settings
 from deploy.embedded.paths import DataPaths
 from deploy.embedded.stack import running_stack
 from deploy.embedded.state import read_state

@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from core.kafka.topics import create_topics
 from core.settings import Settings, load_settings
-from core.topics import create_topics
 from deploy.embedded.demo_events import generate
 from deploy.embedded.stack import ensure_servers
 from tests.broker.processors.harness import Line, all_committed, bundles, line, processor, produce, records

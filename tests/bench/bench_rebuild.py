@@ -26,8 +26,8 @@ from pydantic import SecretStr
 from core import kafka, postgres
 from core.archive.connection import Connection
 from core.archive.rows import EVENT_COLUMNS, EventRow
+from core.kafka.topics import create_topics
 from core.settings import Settings, load_settings
-from core.topics import create_topics
 from deploy.embedded.stack import ensure_servers
 from schemas.nostr.event import Event
 from schemas.nostr.event_id import IdForm

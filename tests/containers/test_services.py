@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 from testcontainers.core.container import DockerContainer
 
+from core.kafka.topics import describe_topics
 from core.settings import Settings
-from core.topics import describe_topics
 from deploy.embedded.demo_events import generate
 from schemas.nostr.event import encode_event, parse_event
 from schemas.reasons import Reason

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from core.settings_model import Settings
+from core.settings.model import Settings
 from deploy.embedded.ports import choose
 from deploy.embedded.stack import Servers
 from tests.faults.breaking import cut, dead, frozen, full

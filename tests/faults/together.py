@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from core.kafka import consumer, stop_client
-from core.settings_model import Settings
+from core.settings.model import Settings
 from schemas.records import sighting
 from schemas.topics import physical
 from tests.pipeline.world import connect

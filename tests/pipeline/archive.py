@@ -10,7 +10,7 @@ import asyncpg
 
 from core.archive.rows import EVENT_COLUMNS, event_from_row
 from core.postgres import is_transient
-from core.settings_model import Settings
+from core.settings.model import Settings
 from deploy.embedded.demo_scene import Signed
 from schemas.digest import Digest
 from schemas.nostr.event import Event

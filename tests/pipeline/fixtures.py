@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from core.settings_model import Settings
+from core.settings.model import Settings
 from deploy.embedded.stack import Servers
 from tests.pipeline.archive import Archive
 from tests.pipeline.services import NAMES, Services

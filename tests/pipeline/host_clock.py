@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from core.clock import boot_ns
-from core.settings_model import Settings
+from core.settings.model import Settings
 from tests.pipeline.services import Services
 
 _FOLDERS = ("lib/*/faketime", "lib/faketime", "lib64/faketime")

@@ -16,7 +16,7 @@ from typing import Any
 
 from bigbrotr.services import FLOW
 from core.parent import PARENT_VARIABLE
-from core.settings_model import Settings
+from core.settings.model import Settings
 
 NAMES = FLOW
 STOP_S = 30.0  # above every drain deadline, so that only a service that hangs is killed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
-from core.settings_model import Settings
+from core.settings.model import Settings
 from tests.pipeline.services import Services
 
 log = logging.getLogger(__name__)

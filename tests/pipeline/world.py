@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import asyncpg
 from pydantic import SecretStr
 
+from core.kafka.topics import create_topics
 from core.settings import (
     ConnectorSettings,
     KafkaSettings,
@@ -16,7 +17,6 @@ from core.settings import (
     Settings,
     SinkSettings,
 )
-from core.topics import create_topics
 from deploy.embedded.stack import Servers
 from producers.publish import publish_relays
 from schemas.nostr.relay_url import normalize

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from core import postgres
+from core.kafka.topics import create_topics
 from core.settings import Settings
-from core.topics import create_topics
 from sinks.migrate import migrate
 from tests.broker.bigbrotr.conftest import Command, variables
 from tests.broker.embedded.support import is_alive

@@ -9,8 +9,8 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
 from core import kafka
+from core.kafka.topics import create_topics
 from core.settings import Settings
-from core.topics import create_topics
 from deploy.embedded.demo_events import generate
 from schemas.reasons import Reason
 from schemas.records.bundle import BundleLine, decode_lines

@@ -16,8 +16,8 @@ import pytest
 from aiokafka import TopicPartition
 
 from core import kafka
+from core.kafka.topics import create_topics, describe_topics
 from core.settings import Settings
-from core.topics import create_topics, describe_topics
 from schemas.topics import DAY_MS, physical
 from tests.broker.bigbrotr.conftest import Command, started
 from tests.broker.core.away import forwarding, free_port

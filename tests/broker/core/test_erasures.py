@@ -11,9 +11,9 @@ import pytest
 from core import metrics
 from core.erasures import ErasureFollower
 from core.kafka import open_publisher
+from core.kafka.state_topic import CURRENT_S
+from core.kafka.topics import create_topics
 from core.settings import Settings
-from core.state_topic import CURRENT_S
-from core.topics import create_topics
 from schemas.records.erasure import Cause, Erasure
 from schemas.topics import physical
 from tests.broker.core.away import paused

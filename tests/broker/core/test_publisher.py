@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError, ProducerClosed
 
-from core import metrics, publisher, waiting
+from core import metrics, waiting
 from core.kafka import (
     Publisher,
     PublishError,
@@ -17,10 +17,11 @@ from core.kafka import (
     end_offsets,
     open_publisher,
     producer,
+    publisher,
     stop_client,
 )
+from core.kafka.topics import create_topics
 from core.settings import Settings
-from core.topics import create_topics
 from schemas.topics import physical
 from tests.broker.core.away import paused
 

@@ -8,8 +8,8 @@ from aiokafka.structs import TopicPartition
 
 from core import waiting
 from core.kafka import admin, consumer, end_offsets, offsets_at, open_publisher, producer, read_to_end, stop_client
+from core.kafka.topics import create_topics
 from core.settings import Settings
-from core.topics import create_topics
 from schemas.topics import DAY_MS, physical
 from tests.broker.core.away import paused
 from tests.broker.processors.harness import date_by_writers

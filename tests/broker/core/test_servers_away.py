@@ -13,8 +13,8 @@ from aiokafka.admin import NewPartitions
 from pydantic import SecretStr
 
 from core import kafka, postgres, waiting
+from core.kafka.topics import create_topics
 from core.settings import Settings
-from core.topics import create_topics
 from schemas.topics import physical
 from tests.broker.core.away import forwarding, free_port
 

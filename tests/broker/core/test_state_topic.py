@@ -9,10 +9,10 @@ import pytest
 
 from core import waiting
 from core.kafka import open_publisher
+from core.kafka.state_change import Change
+from core.kafka.state_topic import StateTopic
+from core.kafka.topics import create_topics
 from core.settings import Settings
-from core.state_change import Change
-from core.state_topic import StateTopic
-from core.topics import create_topics
 from schemas.topics import physical
 from tests.broker.core.away import paused
 

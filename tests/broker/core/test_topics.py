@@ -7,9 +7,9 @@ from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from core.kafka import admin, open_publisher, stop_client
+from core.kafka.topic_admin import own_configs
+from core.kafka.topics import TopicsError, create_topics, describe_topics
 from core.settings import Settings
-from core.topic_admin import own_configs
-from core.topics import TopicsError, create_topics, describe_topics
 from schemas.topics import TOPICS, configs, physical
 
 pytestmark = pytest.mark.broker

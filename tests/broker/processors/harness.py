@@ -21,8 +21,8 @@ from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from core import kafka
+from core.kafka.topic_admin import own_configs
 from core.settings import Settings
-from core.topic_admin import own_configs
 from core.waiting import until_it_works
 from schemas.partition import event_partition
 from schemas.records.bundle import encode_line

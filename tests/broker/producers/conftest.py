@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from core.kafka.topics import create_topics
 from core.settings import Settings
-from core.topics import create_topics
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from core.kafka.topics import create_topics
 from core.settings import Settings
-from core.topics import create_topics
 from tests.broker.producers.harness import coverage, lines, signed, until
 from tests.pipeline.services import Services
 from tests.pipeline.world import announce

@@ -15,8 +15,8 @@ import pytest
 from pydantic import SecretStr
 
 from core.archive.connection import Pool
+from core.kafka.topics import create_topics
 from core.settings import KafkaSettings, PostgresSettings, Settings, SinkSettings
-from core.topics import create_topics
 from sinks.migrate import migrate
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from aiokafka.errors import KafkaError, PolicyViolationError
 
 from core import kafka
 from core.archive.connection import Pool
+from core.kafka.topics import create_topics
 from core.settings import Settings
-from core.topics import create_topics
 from schemas.topics import physical
 from sinks.consumer import GroupReader
 from sinks.digest import archive_digest

@@ -13,7 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from bigbrotr.services import BY_NAME
-from core.topics import describe_topics
+from core.kafka.topics import describe_topics
 from tests.containers.demo.plan import BASE_TIME_S, EVENTS, PARTITIONS, POOL_MIN, SEED
 from tests.containers.stack import SERVERS, SERVICES, Stack
 from tests.pipeline.world import connect

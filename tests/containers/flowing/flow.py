@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from core.topics import describe_topics
+from core.kafka.topics import describe_topics
 from schemas.digest import Digest, Tally
 from tests.containers.engine import docker
 from tests.containers.stack import Stack

@@ -13,7 +13,7 @@ from bigbrotr.export_cmd import export_, hidden
 from bigbrotr.parameters import MOMENT, RELAY
 from core.archive.selection import Hide
 from core.settings import Settings
-from core.settings_groups import PolicySettings
+from core.settings.groups import PolicySettings
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from core import lifecycle, service
-from core.service import Service, UndrainedError, run_service
+from core import service
+from core.service import Service, UndrainedError, lifecycle, run_service
 from core.settings import load_settings
 from core.waiting import waiting_for
 

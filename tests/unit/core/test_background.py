@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from core.background import BackgroundTasks
+from core.service.background import BackgroundTasks
 from core.tasks import cancel
 
 

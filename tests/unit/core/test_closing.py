@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from core.closing import ConcurrentCloser
+from core.service.closing import ConcurrentCloser
 
 
 async def test_each_is_closed_while_the_others_are() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from core.stop_signals import SAME_WISH_S
+from core.service.signals import SAME_WISH_S
 
 ROOT = Path(__file__).resolve().parents[3]
 # An ending takes milliseconds, starting Python a second; a loaded machine may take many times that.

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
 from core import metrics
-from core.metrics_table import metrics_table
+from core.metrics.table import metrics_table
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -29,11 +29,11 @@ def counted(place: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("service", "places"),
     [
-        ("connector", ["producers", "core/publisher.py"]),
+        ("connector", ["producers", "core/kafka/publisher.py"]),
         ("processor", ["processors", "core/erasures.py"]),
-        ("sink", ["sinks", "core/publisher.py", "core/erasures.py"]),
+        ("sink", ["sinks", "core/kafka/publisher.py", "core/erasures.py"]),
         ("janitor", ["bigbrotr/janitor.py"]),
-        ("any other", ["core/lifecycle.py", "core/watchdog.py"]),
+        ("any other", ["core/service/lifecycle.py", "core/service/watchdog.py"]),
     ],
 )
 def test_a_service_exports_exactly_what_its_code_counts(service: str, places: list[str]) -> None:
@@ -69,6 +69,6 @@ def test_names_and_types_in_the_table_are_those_of_a_scrape() -> None:
 
 
 def test_the_page_shows_the_metrics_as_they_are() -> None:
-    """To mend it, put the output of `python -m core.metrics_table` between the marks."""
+    """To mend it, put the output of `python -m core.metrics.table` between the marks."""
     page = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
     assert page.split("<!-- metrics: begin -->\n")[1].split("<!-- metrics: end -->")[0] == metrics_table()

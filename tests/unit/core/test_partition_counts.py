@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from core.partition_counts import refuse_other_counts
+from core.kafka.partition_counts import refuse_other_counts
+from core.kafka.topic_admin import TopicsError
 from core.settings import KafkaSettings, Settings
-from core.topic_admin import TopicsError
 from schemas.topics import TOPICS, topic
 
 SETTINGS = Settings(kafka=KafkaSettings(partitions=8))

@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 from aiokafka import errors as kafka_errors
 
-from core import kafka_clients, postgres
+from core import postgres
+from core.kafka import clients
 from core.settings import Settings, SettingsError
 
 TRANSIENT = [
@@ -95,11 +96,11 @@ def test_what_stays_is_raised(error: BaseException) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_kafka_errors(error: BaseException, transient: bool) -> None:
-    assert kafka_clients.is_transient(error) is transient
+    assert clients.is_transient(error) is transient
 
 
 async def test_servers_that_are_not_set_are_named() -> None:
     with pytest.raises(SettingsError, match="BIGBROTR_POSTGRES__DSN"):
         await postgres.pool(Settings())
     with pytest.raises(SettingsError, match="BIGBROTR_KAFKA__BOOTSTRAP_SERVERS"):
-        await kafka_clients.producer(Settings())
+        await clients.producer(Settings())

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from core.settings import KafkaSettings, Settings, SettingsError, load_settings
-from core.settings_table import settings_table
+from core.settings.table import settings_table
 from schemas.nostr.relay_url import normalize
 
 SECRET = "hunter2-correct-horse"
@@ -243,7 +243,7 @@ def test_every_setting_is_in_the_table_with_a_description() -> None:
 
 
 def test_the_readme_shows_the_settings_as_they_are() -> None:
-    """To mend it, put the output of `python -m core.settings_table` between the marks."""
+    """To mend it, put the output of `python -m core.settings.table` between the marks."""
     readme = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
     between = readme.split("<!-- settings: begin -->\n")[1].split("<!-- settings: end -->")[0]
     assert between == settings_table()

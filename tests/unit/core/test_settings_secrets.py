@@ -12,7 +12,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from core.settings import Settings, SettingsError, load_settings
-from core.settings_secrets import file_variables, with_secrets
+from core.settings.secrets import file_variables, with_secrets
 
 SECRET = "hunter2-correct-horse"
 VARIABLES = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.state_positions import ReadPositions
+from core.kafka.state_positions import ReadPositions
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from core.watchdog import Watchdog, awaits
+from core.service.watchdog import Watchdog, awaits
 
 PATIENCE_S = 20.0
 

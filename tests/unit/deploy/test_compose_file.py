@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from bigbrotr.services import BY_NAME
-from core.lifecycle import CLOSE_S
 from core.service import EXIT_S
+from core.service.lifecycle import CLOSE_S
 from core.settings import Settings
 from deploy.embedded.paths import KAFKA_VERSION
 

@@ -11,8 +11,8 @@ from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
 
 from core import kafka
+from core.kafka.topics import create_topics
 from core.settings import Settings
-from core.topics import create_topics
 from schemas.topics import configs, physical
 from tests.broker.processors.harness import (
     Line,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.settings_types import (
+from core.settings.types import (
     BootstrapServers,
     DecodedList,
     ProxyUrl,

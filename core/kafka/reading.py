@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.structs import TopicPartition
 
-from core.kafka_clients import consumer, stop_client
-from core.settings_model import Settings
+from core.kafka.clients import consumer, stop_client
+from core.settings.model import Settings
 
 _POLL_MS = 500
 

@@ -6,8 +6,8 @@ import warnings
 
 from pydantic import Field, model_validator
 
-from core.settings_groups import Group, PositiveFloat
-from core.settings_types import Password, PostgresDsn, SchemaName, holds_password
+from core.settings.groups import Group, PositiveFloat
+from core.settings.types import Password, PostgresDsn, SchemaName, holds_password
 
 # `schema` is what everyone calls it; the method of pydantic's that it covers is deprecated, and called by nobody.
 warnings.filterwarnings("ignore", message='Field name "schema" in "PostgresSettings" shadows')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.kafka_clients import (
+from core.kafka.clients import (
     FETCH_MAX_WAIT_MS,
     METADATA_AGE_MS,
     admin,
@@ -12,9 +12,9 @@ from core.kafka_clients import (
     producer,
     stop_client,
 )
-from core.kafka_reading import end_offsets, offsets_at, read_between
-from core.publisher import Publisher, PublishError, RecordTooLargeError, open_publisher, publishing
-from core.state_snapshot import read_to_end
+from core.kafka.publisher import Publisher, PublishError, RecordTooLargeError, open_publisher, publishing
+from core.kafka.reading import end_offsets, offsets_at, read_between
+from core.kafka.state_snapshot import read_to_end
 
 __all__ = [
     "FETCH_MAX_WAIT_MS",

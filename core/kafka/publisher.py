@@ -18,9 +18,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
-from core import kafka_clients, metrics, waiting
+from core import metrics, waiting
 from core.byte_limiter import ByteLimiter
-from core.settings_model import Settings
+from core.kafka import clients
+from core.settings.model import Settings
 from schemas.topics import TOPICS, physical
 
 logger = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ class Publisher:
             try:
                 future = await self.producer.send(topic, value, key, partition, headers=headers)
             except (KafkaError, OSError) as error:
-                if not kafka_clients.is_transient(error):
+                if not clients.is_transient(error):
                     raise
                 future = await self._keep_trying(topic, value, key, partition, headers)
         except BaseException:
@@ -124,7 +125,7 @@ class Publisher:
                 raise TimeoutError(f"the topic {topic} does not exist; `bigbrotr topics create` makes it")
             return len(found)
 
-        return await waiting.until_it_works(f"the topic {topic}", attempt, kafka_clients.is_transient)
+        return await waiting.until_it_works(f"the topic {topic}", attempt, clients.is_transient)
 
     def raise_if_failed(self) -> None:
         """Raise PublishError if any record was given up."""
@@ -141,11 +142,11 @@ class Publisher:
         async with asyncio.timeout(timeout_s):
             await self._limiter.empty()
 
-    async def close(self, timeout_s: float = kafka_clients.STOP_S) -> bool:
+    async def close(self, timeout_s: float = clients.STOP_S) -> bool:
         """Stop the producer; False when records were left undelivered because `timeout_s` passed."""
         self._forget()
         _open.discard(self)
-        return await kafka_clients.stop_client(self.producer, timeout_s)
+        return await clients.stop_client(self.producer, timeout_s)
 
     async def _keep_trying(
         self, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: Sequence[tuple[str, bytes]]
@@ -158,7 +159,7 @@ class Publisher:
                 topic, value, key, partition, headers=headers
             )
 
-        return await waiting.until_it_works(f"Kafka to take records of {topic}", attempt, kafka_clients.is_transient)
+        return await waiting.until_it_works(f"Kafka to take records of {topic}", attempt, clients.is_transient)
 
     def _release(self, size: int) -> None:
         self.in_flight_records -= 1
@@ -191,7 +192,7 @@ metrics.PRODUCER_IN_FLIGHT.set_function(_in_flight_bytes)
 async def open_publisher(settings: Settings, *, most_bytes: int | None = None) -> Publisher:
     """Start a producer, waiting for the broker, and wrap it; `most_bytes` defaults to `kafka.in_flight_bytes`."""
     limits = {physical(settings.kafka.topic_prefix, topic.name): topic.max_message_bytes for topic in TOPICS}
-    started = await kafka_clients.producer(settings)
+    started = await clients.producer(settings)
     return Publisher(started, most_bytes=most_bytes or settings.kafka.in_flight_bytes, limits=limits)
 
 

@@ -1,6 +1,6 @@
 """The contract of a service: what one process of the pipeline does between start and drain.
 
-`core.lifecycle` calls these in order, serves its health, and turns signals into `stopping`.
+`core.service.lifecycle` calls these in order, serves its health, and turns signals into `stopping`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, ClassVar
 
-from core.background import BackgroundTasks
-from core.settings_model import Settings
+from core.service.background import BackgroundTasks
+from core.settings.model import Settings
 
 
 class UndrainedError(RuntimeError):
@@ -38,7 +38,7 @@ class Service(ABC):
         self.resources = AsyncExitStack()
         """What is closed at the end, last entered first, also after a failed or cancelled `start`.
 
-        `core.closing.ConcurrentCloser` is the entry for clients that must not use up one another's time.
+        `core.service.closing.ConcurrentCloser` is the entry for clients that must not use up one another's time.
         """
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
@@ -46,7 +46,7 @@ class Service(ABC):
 
         Its failure ends the process with exit code 1, whatever the service is doing then; so does its end, as long as
         the process is not to stop. Whatever must have ended before the drain does, `drain` awaits or cancels itself
-        (`core.background.cancelled`).
+        (`core.service.background.cancelled`).
         """
         return self.background.spawn(work, name)
 

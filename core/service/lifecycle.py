@@ -14,11 +14,12 @@ import time
 from enum import StrEnum
 from typing import Any
 
-from core import garbage, metrics, waiting
-from core.http import HealthServer
-from core.service_base import Service, UndrainedError
-from core.stop_signals import StopSignals
-from core.watchdog import Watchdog
+from core import metrics, waiting
+from core.service import gc_tuning
+from core.service.base import Service, UndrainedError
+from core.service.health import HealthServer
+from core.service.signals import StopSignals
+from core.service.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class Lifecycle:
             self._has_started = True
             self.phase = Phase.RUNNING
             service.spawn(self._tick(), "tick")
-            garbage.settle()
+            gc_tuning.settle()
             logger.info("%s is running", service.name)
             run = asyncio.create_task(service.run(), name="run")
             await self._first(run, failed, stop, cancel=False)

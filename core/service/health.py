@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from core.files import write_whole
 from core.metrics import REGISTRY
-from core.settings_groups import HttpSettings
+from core.settings.groups import HttpSettings
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ _SHUTDOWN_S = 1.0
 
 
 class Health(Protocol):
-    """What the endpoints ask; `core.lifecycle.Lifecycle` answers."""
+    """What the endpoints ask; `core.service.lifecycle.Lifecycle` answers."""
 
     def alive(self) -> bool:
         """Tell whether the event loop turns."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar, overload
 
-from core.settings_model import Settings
-from core.state_change import Change
-from core.state_topic import SILENT_S, StateTopic
+from core.kafka.state_change import Change
+from core.kafka.state_topic import SILENT_S, StateTopic
+from core.settings.model import Settings
 
 T = TypeVar("T")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from core.settings_groups import MOST_PARTITIONS
-from core.settings_model import Settings
-from core.topic_admin import TopicsError
+from core.kafka.topic_admin import TopicsError
+from core.settings.groups import MOST_PARTITIONS
+from core.settings.model import Settings
 from schemas.partition import is_partition_count
 from schemas.topic_row import Topic
 from schemas.topics import TOPICS

@@ -9,11 +9,11 @@ import os
 import uvloop
 
 from core import log, metrics
-from core.lifecycle import FAILED, UNDRAINED, Lifecycle
 from core.parent import parent_pid, watch_parent
-from core.service_base import Service, UndrainedError
-from core.stop_signals import StopSignals
-from core.watchdog import Watchdog, end_process
+from core.service.base import Service, UndrainedError
+from core.service.lifecycle import FAILED, UNDRAINED, Lifecycle
+from core.service.signals import StopSignals
+from core.service.watchdog import Watchdog, end_process
 
 __all__ = ["Service", "UndrainedError", "run_service"]
 

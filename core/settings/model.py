@@ -11,8 +11,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from core.settings_errors import ENV_PREFIX, NESTING
-from core.settings_groups import (
+from core.settings.errors import ENV_PREFIX, NESTING
+from core.settings.groups import (
     ConnectorSettings,
     HttpSettings,
     KafkaSettings,
@@ -22,8 +22,8 @@ from core.settings_groups import (
     ProcessorSettings,
     SinkSettings,
 )
-from core.settings_postgres import PostgresSettings
-from core.settings_types import WordList, default_data_dir
+from core.settings.postgres import PostgresSettings
+from core.settings.types import WordList, default_data_dir
 
 
 class Settings(BaseSettings):

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from core.settings_errors import SettingsError, shape
+from core.settings.errors import SettingsError, shape
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from core.settings_model import Settings
+from core.settings.model import Settings
 
 
 def settings_table() -> str:

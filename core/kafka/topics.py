@@ -1,6 +1,6 @@
 """Make and describe the topics of the table in `schemas.topics`: one explicit step, which may be repeated.
 
-A changed partition count is refused before anything is touched (`core.partition_counts`).
+A changed partition count is refused before anything is touched (`core.kafka.partition_counts`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 from aiokafka.structs import TopicPartition
 
-from core.kafka_clients import admin, consumer, stop_client
-from core.partition_counts import refuse_other_counts
-from core.settings_model import Settings
-from core.topic_admin import TopicsError, own_configs, topic_partitions
+from core.kafka.clients import admin, consumer, stop_client
+from core.kafka.partition_counts import refuse_other_counts
+from core.kafka.topic_admin import TopicsError, own_configs, topic_partitions
+from core.settings.model import Settings
 from schemas.topics import TOPICS, configs, physical
 
 __all__ = ["TopicChange", "TopicState", "TopicsError", "create_topics", "describe_topics"]

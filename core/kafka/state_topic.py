@@ -17,11 +17,11 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from core.backoff import Backoff
-from core.kafka_clients import consumer, is_transient, stop_client
-from core.kafka_reading import partitions_of
-from core.settings_model import Settings
-from core.state_change import Change, change_of
-from core.state_positions import ReadPositions
+from core.kafka.clients import consumer, is_transient, stop_client
+from core.kafka.reading import partitions_of
+from core.kafka.state_change import Change, change_of
+from core.kafka.state_positions import ReadPositions
+from core.settings.model import Settings
 from core.waiting import FIRST_TRY_S, INITIAL_S, MAX_S, brief, waiting_for
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr
 
-from core.settings_errors import (
+from core.settings.errors import (
     ENV_PREFIX,
     FILE_SUFFIX,
     NEARLY,

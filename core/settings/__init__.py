@@ -1,7 +1,7 @@
 """Read the settings: variables win over the YAML file, the file over the defaults; anything unknown is an error.
 
 `load_settings` is the only place where a process looks at its environment for settings. The models are in
-`core.settings_model`, `core.settings_groups` and `core.settings_postgres`; they are handed on here, so that others
+`core.settings.model`, `core.settings.groups` and `core.settings.postgres`; they are handed on here, so that others
 import one module.
 """
 
@@ -14,9 +14,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
-from core.settings_errors import SettingsError, explain, misspelt_variables
-from core.settings_file import read_settings_file
-from core.settings_groups import (
+from core.settings.errors import SettingsError, explain, misspelt_variables
+from core.settings.file import read_settings_file
+from core.settings.groups import (
     ConnectorSettings,
     HttpSettings,
     KafkaSettings,
@@ -25,9 +25,9 @@ from core.settings_groups import (
     ProcessorSettings,
     SinkSettings,
 )
-from core.settings_model import Settings
-from core.settings_postgres import PostgresSettings
-from core.settings_secrets import with_secrets
+from core.settings.model import Settings
+from core.settings.postgres import PostgresSettings
+from core.settings.secrets import with_secrets
 
 __all__ = [
     "ConnectorSettings",

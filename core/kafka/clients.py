@@ -16,8 +16,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerClosed
 
-from core.settings_errors import SettingsError
-from core.settings_model import Settings
+from core.settings.errors import SettingsError
+from core.settings.model import Settings
 from core.waiting import until_it_works
 from schemas.topics import OUTPUT_FACTOR, RAW_LIMIT_BYTES
 
@@ -74,7 +74,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 async def producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
-    """Start an idempotent producer that waits for every in-sync replica; `core.publisher` bounds what it holds.
+    """Start an idempotent producer that waits for every in-sync replica; `core.kafka.publisher` bounds what it holds.
 
     With idempotence aiokafka never gives a batch up, so `flush` and `stop` wait for ever while the broker is away: end
     it through `stop_client`.
