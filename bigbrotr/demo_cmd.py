@@ -29,7 +29,7 @@ from bigbrotr.topics_cmd import created
 from core.archive.connection import reading
 from core.archive.counts import counts
 from core.settings import Settings
-from producers.publish import publish_relays
+from producers.operator.publish import publish_relays
 from schemas.nostr.relay_url import normalize
 
 _TRICKLE_PER_S = 20.0  # a person sees figures move, and the machine has nearly nothing to do

@@ -20,7 +20,7 @@ from core.archive.connection import reading
 from core.archive.counts import present, signed_until
 from core.kafka import PublishError
 from core.settings import Settings
-from producers.erase import publish_erasures
+from producers.operator.erase import publish_erasures
 from schemas.records.erasure import UNTIL_END, Cause, Erasure
 from schemas.topics import DAY_MS, topic
 

@@ -24,8 +24,8 @@ from bigbrotr.standard_input import interruptible_stdin
 from bigbrotr.topics_cmd import created
 from bigbrotr.view import by_reason
 from core.settings import Settings
-from producers.event_lines import DamagedFileError, UnreadableFormatError, check_format
-from producers.importer import ImportReport, import_lines
+from producers.files.event_lines import DamagedFileError, UnreadableFormatError, check_format
+from producers.files.importer import ImportReport, import_lines
 
 _EPILOG = """\b
 Examples:

@@ -15,8 +15,8 @@ from bigbrotr.topics_cmd import created
 from core.kafka import PublishError
 from core.settings import Settings
 from core.settings.errors import key_and_variable
-from producers.publish import PublishReport, RelayList, parse_relays, publish_relays
-from producers.relay_lists import RelayListError, parse_relay_text, read_relay_file
+from producers.operator.publish import PublishReport, RelayList, parse_relays, publish_relays
+from producers.operator.relay_lists import RelayListError, parse_relay_text, read_relay_file
 
 
 @click.group()

@@ -20,8 +20,8 @@ from bigbrotr.snapshot import Snapshot
 from bigbrotr.topics_cmd import created
 from core.settings import Settings
 from producers.filters import configured_filters
-from producers.publish import RelayList, parse_relays, publish_relays
-from producers.relay_lists import RelayListError, parse_relay_text, read_relay_file
+from producers.operator.publish import RelayList, parse_relays, publish_relays
+from producers.operator.relay_lists import RelayListError, parse_relay_text, read_relay_file
 
 _EPILOG = """\b
 Examples:

@@ -90,7 +90,7 @@ SERVICES = (
     ServiceSpec(
         "connector",
         "reads relays and sends what they have to `raw.bundles`",
-        "producers.relays.service:ConnectorService",
+        "producers.connector.service:ConnectorService",
         KAFKA,  # it compares with the archive where the settings name one, and reads all the same where they do not
         stop=StopTimes(told_at_s=0.0, killed_at_s=4.0),
     ),

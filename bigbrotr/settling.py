@@ -21,7 +21,7 @@ from bigbrotr.session import only_one
 from core import kafka, postgres
 from core.settings import Settings
 from core.waiting import until_it_works
-from producers.importer import ImportReport
+from producers.files.importer import ImportReport
 from schemas.topics import physical
 
 NEEDED = tuple(name for name, reading in READINGS.items() if reading.import_step is not None)

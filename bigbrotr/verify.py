@@ -11,8 +11,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
 
 from core.parent import die_with_parent
-from producers.event_lines import Line
-from producers.line_copy import read_line
+from producers.files.event_lines import Line
+from producers.files.line_copy import read_line
 from schemas.nostr.judge import Judgement, Policy, judge
 from schemas.reasons import EventError, Verdict
 

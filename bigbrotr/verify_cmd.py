@@ -14,7 +14,7 @@ import orjson
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.options import Options, pass_options
 from bigbrotr.verify import verdicts
-from producers.event_lines import DamagedFileError, EventLines
+from producers.files.event_lines import DamagedFileError, EventLines
 from schemas.nostr.judge import Policy
 from schemas.reasons import Verdict
 

@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from core import metrics
-from producers.outbox import Acknowledged, Outbox
+from producers.send_buffer import Acknowledged, Outbox
 from schemas.partition import event_partition
 from schemas.reasons import EventError, Reason
 from schemas.records.bundle import HeldLine, encode_held_line, encode_line

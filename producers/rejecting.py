@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core import metrics
-from producers.outbox import Outbox
+from producers.send_buffer import Outbox
 from schemas.reasons import Reason
 from schemas.records.rejection import Rejection
 from schemas.topics import RAW_LIMIT_BYTES

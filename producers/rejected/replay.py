@@ -14,10 +14,10 @@ from core.settings import Settings
 from core.tasks import running
 from producers.bundler import Bundler
 from producers.filters import configured_filters
-from producers.outbox import Outbox
 from producers.rejected.reading import GoneError, read_records
 from producers.rejected.records import RejectedInput
 from producers.rejected.verdicts import ACCEPTED, Judged, judge_again
+from producers.send_buffer import Outbox
 from producers.targets import full_name
 from schemas.nostr.judge import Policy
 from schemas.reasons import EventError, Verdict

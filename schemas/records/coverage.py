@@ -69,7 +69,9 @@ LONGEST_EVIDENCE = 120
 class Fact(Document):
     """Something that was learnt of how a relay wants to be asked, which makes reading it slower or more careful."""
 
-    name: str = Field(min_length=1, description="one of producers.relays.model.Name; unknown ones are left alone")
+    name: str = Field(
+        min_length=1, description="one of producers.connector.relay_model.Name; unknown ones are left alone"
+    )
     value: int | float | str
     evidence: str = Field(description="what the relay said or did, shortened")
     at_s: Second = Field(description="when that was; the ordinary way is tried again some days later")

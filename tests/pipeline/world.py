@@ -18,7 +18,7 @@ from core.settings import (
     SinkSettings,
 )
 from deploy.embedded.stack import Servers
-from producers.publish import publish_relays
+from producers.operator.publish import publish_relays
 from schemas.nostr.relay_url import normalize
 from sinks.migrate import migrate
 

@@ -11,12 +11,12 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 
 from producers.bundler import Bundler
-from producers.outbox import Outbox
+from producers.connector.budget import Budget
+from producers.connector.intake import Intake
 from producers.rejecting import Rejections
-from producers.relays.budget import Budget
-from producers.relays.dialling import Dialling, open_connection
-from producers.relays.dialogue import Dialogue
-from producers.relays.intake import Intake
+from producers.relay_client.client import Dialogue
+from producers.relay_client.dialling import Dialling, open_connection
+from producers.send_buffer import Outbox
 from schemas.nostr.relay_url import normalize
 from schemas.records.bundle import BundleLine, HeldLine, decode_lines
 from schemas.records.relay import RelayRecord

@@ -12,8 +12,8 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from core.kafka import consumer, end_offsets, read_to_end, stop_client
 from core.settings import Settings
-from producers.publish import parse_relays, publish_relays
-from producers.relays.service import ConnectorService
+from producers.connector.service import ConnectorService
+from producers.operator.publish import parse_relays, publish_relays
 from producers.targets import full_name
 from schemas.nostr.event import Event, encode_event
 from schemas.nostr.event_id import compute_id

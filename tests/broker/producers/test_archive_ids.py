@@ -17,8 +17,8 @@ from pydantic import SecretStr
 
 from core.archive.connection import Pool
 from core.settings import Settings
-from producers.relays import archive_ids
-from producers.relays.archive_ids import ArchiveIds, ArchiveWindow
+from producers.connector.reconcile import archive_ids
+from producers.connector.reconcile.archive_ids import ArchiveIds, ArchiveWindow
 from schemas.nostr.filters import Filter
 from tests.broker.sinks.archived import AUTHORS, RELAYS, START_S, archive, fill, some_events
 

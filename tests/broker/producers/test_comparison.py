@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from websockets.asyncio.client import connect
 
 from core.settings import Settings
-from producers.relays.archive_ids import ArchiveIds
-from producers.relays.comparison import Compared, Comparing, Instead
+from producers.connector.reconcile.archive_ids import ArchiveIds
+from producers.connector.reconcile.comparison import Compared, Comparing, Instead
 from schemas.nostr.event import Event, encode_event
 from schemas.nostr.filters import Filter
 from schemas.records.bundle import BundleLine, HeldLine

@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from core.settings import Settings
-from producers.relays.connection import RelayConnection
-from producers.relays.dialling import Dialling, open_connection
+from producers.relay_client.connection import RelayConnection
+from producers.relay_client.dialling import Dialling, open_connection
 from schemas.nostr.event import Event, event_from_object
 from schemas.nostr.event_id import id_form
 from schemas.nostr.relay_url import RelayUrl, normalize
@@ -155,7 +155,7 @@ async def test_a_fault_of_ours_costs_one_relay_and_not_the_others(
             raise KeyError("a fault of ours")
         return await open_connection(record, url, dialling)
 
-    monkeypatch.setattr("producers.relays.session.open_connection", faulty)
+    monkeypatch.setattr("producers.connector.session.open_connection", faulty)
     async with Hostile(events) as good, Hostile(events) as unlucky:
         await publish(quick, [unlucky.url, good.url])
         async with connector(quick) as service:
@@ -267,7 +267,7 @@ async def test_what_a_relay_does_not_give_is_a_gap(quick: Settings) -> None:
 
 
 async def test_private_addresses_are_refused_where_the_record_does_not_allow_them(quick: Settings) -> None:
-    from producers.publish import parse_relays, publish_relays  # noqa: PLC0415
+    from producers.operator.publish import parse_relays, publish_relays  # noqa: PLC0415
 
     async with Hostile() as relay:
         urls = parse_relays([relay.url], "test", allow_private=True).relays.values()

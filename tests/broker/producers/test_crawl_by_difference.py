@@ -11,16 +11,16 @@ import pytest
 from pydantic import SecretStr
 
 from core.settings import Settings
-from producers.relays.archive_ids import ArchiveIds
-from producers.relays.asking import Asker
-from producers.relays.claims import Claims
-from producers.relays.comparison import Comparing
-from producers.relays.crawler import Crawler
-from producers.relays.late import PROBE_LIMIT
-from producers.relays.ledger import Ledger
-from producers.relays.list_trial import SAMPLE
-from producers.relays.model import Model
-from producers.relays.vocabulary import Vocabulary
+from producers.connector.asking import Asker
+from producers.connector.coverage.claims import Claims
+from producers.connector.coverage.ledger import Ledger
+from producers.connector.crawl.crawler import Crawler
+from producers.connector.crawl.late_answers import PROBE_LIMIT
+from producers.connector.crawl.list_trial import SAMPLE
+from producers.connector.known_filters import Vocabulary
+from producers.connector.reconcile.archive_ids import ArchiveIds
+from producers.connector.reconcile.comparison import Comparing
+from producers.connector.relay_model import Model
 from schemas.nostr.event import encode_event
 from schemas.nostr.filters import Filter
 from schemas.ranges import complement

@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 NO_LIMIT = 1_000_000
 CONNECTOR = (
     "import sys; from core.service import run_service; from core.settings import load_settings; "
-    "from producers.relays.service import ConnectorService; sys.exit(run_service(ConnectorService(load_settings())))"
+    "from producers.connector.service import ConnectorService; sys.exit(run_service(ConnectorService(load_settings())))"
 )
 
 

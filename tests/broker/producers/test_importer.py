@@ -12,9 +12,9 @@ import zstandard
 
 from core.kafka import read_to_end
 from core.settings import Settings
-from producers.event_lines import DamagedFileError
-from producers.importer import ImportReport, import_lines
-from producers.publish import parse_relays, publish_relays
+from producers.files.event_lines import DamagedFileError
+from producers.files.importer import ImportReport, import_lines
+from producers.operator.publish import parse_relays, publish_relays
 from producers.targets import full_name
 from schemas.records.bundle import encode_line
 from schemas.records.relay import RelayRecord

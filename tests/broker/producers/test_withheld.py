@@ -15,14 +15,14 @@ from pydantic import SecretStr
 from websockets.asyncio.server import ServerConnection
 
 from core.settings import Settings
-from producers.relays.archive_ids import ArchiveIds
-from producers.relays.asking import Asker
-from producers.relays.claims import Claims
-from producers.relays.comparison import MOST_TOO_MANY, Comparing, Instead
-from producers.relays.crawler import Crawler
-from producers.relays.ledger import Ledger
-from producers.relays.model import Model
-from producers.relays.vocabulary import Vocabulary
+from producers.connector.asking import Asker
+from producers.connector.coverage.claims import Claims
+from producers.connector.coverage.ledger import Ledger
+from producers.connector.crawl.crawler import Crawler
+from producers.connector.known_filters import Vocabulary
+from producers.connector.reconcile.archive_ids import ArchiveIds
+from producers.connector.reconcile.comparison import MOST_TOO_MANY, Comparing, Instead
+from producers.connector.relay_model import Model
 from schemas.nostr.event import Event, encode_event
 from schemas.nostr.filter_wire import parse_filter
 from schemas.nostr.filters import Filter

@@ -13,7 +13,7 @@ import pytest
 from core import postgres
 from core.archive.connection import Connection
 from core.settings import PolicySettings, Settings
-from producers.relays.archive_ids import ArchiveIds
+from producers.connector.reconcile.archive_ids import ArchiveIds
 from schemas.nostr.filters import Filter
 from sinks.digest import digests
 from sinks.migrate import MigrationError, migrate

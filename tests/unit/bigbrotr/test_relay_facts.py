@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bigbrotr.relay_facts import fact_words
-from producers.relays.model import Name
+from producers.connector.relay_model import Name
 from schemas.records.coverage import Fact
 
 

@@ -13,8 +13,8 @@ from processors.validate.erasing import Erasing
 from processors.validate.outcome import Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
-from producers.event_lines import EventLines, Line
-from producers.line_copy import read_line
+from producers.files.event_lines import EventLines, Line
+from producers.files.line_copy import read_line
 from schemas.nostr.judge import Policy
 from schemas.nostr.signature import verify_many
 from schemas.reasons import EventError, Reason, Verdict

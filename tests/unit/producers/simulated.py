@@ -6,10 +6,10 @@ import random
 from dataclasses import dataclass, field
 from typing import Literal
 
-from producers.relays.crawl import Planner
-from producers.relays.habits import Habits
-from producers.relays.pages import Difference, Gap, Page, Query, Seen
-from producers.relays.vocabulary import WITHHELD_KINDS, RelayVocabulary
+from producers.connector.crawl.pages import Difference, Gap, Page, Query, Seen
+from producers.connector.crawl.planner import Planner
+from producers.connector.known_filters import WITHHELD_KINDS, RelayVocabulary
+from producers.connector.relay_behavior import Habits
 from schemas.nostr.filters import Filter
 from schemas.ranges import Range, merge, subtract
 from schemas.records.coverage import GapReason

@@ -14,10 +14,10 @@ from typing import Any, Literal, NoReturn
 
 import orjson
 
-from producers.outbox import Outbox
-from producers.relays.pages import Query, Seen
-from producers.relays.push import Receiver
-from producers.relays.refusals import RelayError
+from producers.connector.crawl.pages import Query, Seen
+from producers.relay_client.refusals import RelayError
+from producers.relay_client.websocket import Receiver
+from producers.send_buffer import Outbox
 from tests.unit.producers.simulated import SimulatedRelay
 
 Way = Literal["closed", "notice"]

@@ -13,23 +13,23 @@ from typing import Any, cast
 from pydantic import SecretStr
 
 from producers.bundler import Bundler
-from producers.outbox import Outbox
+from producers.connector.budget import Budget
+from producers.connector.conversation import Conversation
+from producers.connector.coverage.claims import Claims
+from producers.connector.coverage.ledger import Ledger
+from producers.connector.crawl.crawler import Crawler
+from producers.connector.crawl.kind_lists import LONG_LIST
+from producers.connector.crawl.pages import Seen
+from producers.connector.intake import Intake
+from producers.connector.known_filters import REGISTERED_KINDS, WITHHELD_KINDS, Vocabulary
+from producers.connector.live import BACKDATED_S
+from producers.connector.reconnects import Reconnects
+from producers.connector.relay_model import Model
 from producers.rejecting import Rejections
-from producers.relays.budget import Budget
-from producers.relays.claims import Claims
-from producers.relays.connection import RelayConnection
-from producers.relays.conversation import Conversation
-from producers.relays.crawler import Crawler
-from producers.relays.dialogue import Dialogue
-from producers.relays.intake import Intake
-from producers.relays.kind_lists import LONG_LIST
-from producers.relays.ledger import Ledger
-from producers.relays.live import BACKDATED_S
-from producers.relays.model import Model
-from producers.relays.pace import Pace
-from producers.relays.pages import Seen
-from producers.relays.reconnects import Reconnects
-from producers.relays.vocabulary import REGISTERED_KINDS, WITHHELD_KINDS, Vocabulary
+from producers.relay_client.client import Dialogue
+from producers.relay_client.connection import RelayConnection
+from producers.relay_client.pace import Pace
+from producers.send_buffer import Outbox
 from schemas.nostr.filters import Filter
 from schemas.ranges import contains
 from schemas.records.coverage import Coverage

@@ -7,13 +7,13 @@ import asyncio
 import pytest
 
 from producers.bundler import Bundler
-from producers.outbox import Outbox
+from producers.connector.budget import Budget
+from producers.connector.intake import Intake
 from producers.rejecting import Rejections
-from producers.relays.budget import Budget
-from producers.relays.dialling import Dialling, open_connection
-from producers.relays.dialogue import Dialogue
-from producers.relays.intake import Intake
-from producers.relays.refusals import RelayError
+from producers.relay_client.client import Dialogue
+from producers.relay_client.dialling import Dialling, open_connection
+from producers.relay_client.refusals import RelayError
+from producers.send_buffer import Outbox
 from schemas.nostr.filters import Filter
 from schemas.nostr.relay_url import Network, RelayUrl, normalize
 from schemas.records.bundle import decode_lines

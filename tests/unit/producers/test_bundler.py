@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from producers.bundler import Bundler
-from producers.outbox import Outbox
+from producers.send_buffer import Outbox
 from schemas.partition import event_partition
 from schemas.reasons import EventError, Reason
 from schemas.records.bundle import BundleLine, decode_lines

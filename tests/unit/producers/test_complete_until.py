@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from producers.outbox import Outbox
-from producers.relays.connection import RelayConnection
-from producers.relays.dialling import Dialling, open_connection
+from producers.relay_client.connection import RelayConnection
+from producers.relay_client.dialling import Dialling, open_connection
+from producers.send_buffer import Outbox
 from schemas.nostr.relay_url import normalize
 from schemas.records.relay import RelayRecord
 from tests.relays.hostile import Hostile, say

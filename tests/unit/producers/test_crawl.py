@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers.relays.crawl import Planner
-from producers.relays.habits import ORDER_BITS, Habits
-from producers.relays.pages import BEGINNING, FOREVER, Difference, Gap, Page, Progress, Query, Seen
-from producers.relays.vocabulary import WITHHELD_KINDS, Vocabulary
+from producers.connector.crawl.pages import BEGINNING, FOREVER, Difference, Gap, Page, Progress, Query, Seen
+from producers.connector.crawl.planner import Planner
+from producers.connector.known_filters import WITHHELD_KINDS, Vocabulary
+from producers.connector.relay_behavior import ORDER_BITS, Habits
 from schemas.nostr.filters import Filter
 from schemas.ranges import contains, subtract
 from schemas.records.coverage import GapReason

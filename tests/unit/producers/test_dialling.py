@@ -14,11 +14,11 @@ import pytest
 import uvloop
 from websockets.datastructures import Headers
 
-from producers.outbox import Outbox
-from producers.relays import dialling as dialling_module
-from producers.relays.address_guard import AddressRefusedError
-from producers.relays.dialling import Dialling, open_connection
-from producers.relays.refusals import RelayError
+from producers.relay_client import dialling as dialling_module
+from producers.relay_client.address_guard import AddressRefusedError
+from producers.relay_client.dialling import Dialling, open_connection
+from producers.relay_client.refusals import RelayError
+from producers.send_buffer import Outbox
 from schemas.nostr.relay_url import Network, RelayUrl, normalize
 from schemas.records.relay import RelayRecord
 from tests.relays.hostile import Hostile, Refusal

@@ -13,22 +13,22 @@ from pydantic import SecretStr
 from websockets.asyncio.server import ServerConnection
 
 from producers.bundler import Bundler
-from producers.outbox import Outbox
+from producers.connector.asking import Asker
+from producers.connector.budget import Budget
+from producers.connector.coverage.claims import Claims
+from producers.connector.coverage.ledger import Ledger
+from producers.connector.coverage.open_gaps import FIRST_RETRY_S
+from producers.connector.crawl import crawler as crawler_module
+from producers.connector.crawl.crawler import Crawler
+from producers.connector.intake import Intake
+from producers.connector.known_filters import Vocabulary
+from producers.connector.live import LiveFeed
+from producers.connector.relay_model import Model
 from producers.rejecting import Rejections
-from producers.relays import crawler as crawler_module
-from producers.relays.asking import Asker
-from producers.relays.budget import Budget
-from producers.relays.claims import Claims
-from producers.relays.crawler import Crawler
-from producers.relays.dialling import Dialling, open_connection
-from producers.relays.dialogue import Dialogue
-from producers.relays.intake import Intake
-from producers.relays.ledger import Ledger
-from producers.relays.live import LiveFeed
-from producers.relays.model import Model
-from producers.relays.open_gaps import FIRST_RETRY_S
-from producers.relays.subscriptions import LEAST_RELEASED, PageSubscription, Subscription
-from producers.relays.vocabulary import Vocabulary
+from producers.relay_client.client import Dialogue
+from producers.relay_client.dialling import Dialling, open_connection
+from producers.relay_client.subscriptions import LEAST_RELEASED, PageSubscription, Subscription
+from producers.send_buffer import Outbox
 from schemas.nostr.filters import Filter
 from schemas.nostr.messages import Closed
 from schemas.nostr.relay_url import normalize

@@ -13,7 +13,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.event_lines import DamagedFileError, EventLines, Line
+from producers.files.event_lines import DamagedFileError, EventLines, Line
 
 TEXT = b"\n".join(b'{"number":%d}' % number for number in range(20_000))
 PACKINGS: dict[str, Callable[[bytes], bytes]] = {

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from producers.event_lines import EventLines, UnreadableFormatError, check_format
-from producers.file_format import Format, format_of
+from producers.files.event_lines import EventLines, UnreadableFormatError, check_format
+from producers.files.file_format import Format, format_of
 
 TEXT = b'{"id":"1"}\n{"id":"2"}\n'
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.json_values import JsonValues, StreamError, Value
+from producers.files.json_values import JsonValues, StreamError, Value
 from tests.unit.schemas.strategies import json_values, spellings
 
 LIMIT = 10_000

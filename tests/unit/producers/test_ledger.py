@@ -6,19 +6,19 @@ import asyncio
 from typing import Any
 
 from producers.bundler import Bundler
-from producers.outbox import Outbox
+from producers.connector.budget import Budget
+from producers.connector.checkpoint import Checkpoints
+from producers.connector.connection_limits import Slots
+from producers.connector.coverage.filter_ledger import MAX_RANGES, FilterLedger, LatePass
+from producers.connector.coverage.ledger import LOOKBACK_DAYS, MOST_OLD_SETS, RECONNECT_OVERLAP_S, SAME_VISIT_S, Ledger
+from producers.connector.coverage.open_gaps import FIRST_RETRY_S, LONGEST_RETRY_S, MAX_GAPS
+from producers.connector.coverage.read_ranges import DAY_S
+from producers.connector.crawl.pages import BEGINNING, FOREVER, Gap, Progress
+from producers.connector.relay_model import Model
+from producers.connector.session import Session, Shared
 from producers.rejecting import Rejections
-from producers.relays.budget import Budget
-from producers.relays.checkpoint import Checkpoints
-from producers.relays.dialling import Dialling
-from producers.relays.filter_ledger import MAX_RANGES, FilterLedger, LatePass
-from producers.relays.ledger import LOOKBACK_DAYS, MOST_OLD_SETS, RECONNECT_OVERLAP_S, SAME_VISIT_S, Ledger
-from producers.relays.model import Model
-from producers.relays.open_gaps import FIRST_RETRY_S, LONGEST_RETRY_S, MAX_GAPS
-from producers.relays.pages import BEGINNING, FOREVER, Gap, Progress
-from producers.relays.read_ranges import DAY_S
-from producers.relays.session import Session, Shared
-from producers.relays.slots import Slots
+from producers.relay_client.dialling import Dialling
+from producers.send_buffer import Outbox
 from schemas.nostr.filters import Filter
 from schemas.nostr.relay_url import normalize
 from schemas.ranges import contains

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.event_lines import EventLines, Line
-from producers.line_copy import read_line
+from producers.files.event_lines import EventLines, Line
+from producers.files.line_copy import read_line
 from schemas.reasons import EventError, Reason
 from schemas.records.bundle import BundleLine, encode_line
 from schemas.topics import RAW_LIMIT_BYTES

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from producers.relays.kind_lists import LONG_LIST
-from producers.relays.model import KEPT_S, Model, Name
-from producers.relays.wording import Meaning, Said, understood
+from producers.connector.crawl.kind_lists import LONG_LIST
+from producers.connector.relay_model import KEPT_S, Model, Name
+from producers.relay_client.wording import Meaning, Said, understood
 from schemas.nostr.filters import Filter
 from schemas.records.coverage import LONGEST_EVIDENCE, Fact
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from producers.outbox import Outbox
+from producers.send_buffer import Outbox
 from tests.unit.producers.sender import Sender, turns
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producers.relays.dialling import Dialling, open_connection
+from producers.relay_client.dialling import Dialling, open_connection
 from schemas.nostr.relay_url import Network, normalize
 from schemas.records.relay import RelayRecord
 from tests.relays.local_relay import local_relay

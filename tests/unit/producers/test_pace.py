@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from producers.relays.pace import SLOWEST_S, Pace, Paces
-from producers.relays.wording import Meaning, Said
+from producers.relay_client.pace import SLOWEST_S, Pace, Paces
+from producers.relay_client.wording import Meaning, Said
 
 
 class Time:

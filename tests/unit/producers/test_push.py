@@ -19,7 +19,7 @@ from websockets.protocol import OPEN, Protocol, Side
 from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
-from producers.relays.push import PushConnection
+from producers.relay_client.websocket import PushConnection
 
 LIMIT = 100_000
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from producers.relays.exchange import Exchanges
-from producers.relays.reconcile import UNTIL_END_S, ReconcileRefused, Refusal, fetch, reconcile
-from producers.relays.refusals import RelayError
+from producers.connector.reconcile.reconcile import UNTIL_END_S, ReconcileRefused, Refusal, fetch, reconcile
+from producers.relay_client.negentropy_session import Exchanges
+from producers.relay_client.refusals import RelayError
 from schemas.negentropy.wire import varint
 from schemas.nostr.filters import Filter
 from schemas.nostr.messages import NegMsg, Notice

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from producers.relays.reconnects import LONGEST_WAIT_S, MOST_AN_HOUR, Reconnects
-from producers.relays.refusals import AskOtherwiseError, RelayError
+from producers.connector.reconnects import LONGEST_WAIT_S, MOST_AN_HOUR, Reconnects
+from producers.relay_client.refusals import AskOtherwiseError, RelayError
 
 CUT = RelayError("disconnected", "cut")
 

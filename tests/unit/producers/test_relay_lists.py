@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from producers.publish import RefusedUrl, RelayList
-from producers.relay_lists import RelayListError, parse_relay_text, read_relay_file
+from producers.operator.publish import RefusedUrl, RelayList
+from producers.operator.relay_lists import RelayListError, parse_relay_text, read_relay_file
 
 URLS = ["wss://a.example", "wss://b.example"]
 

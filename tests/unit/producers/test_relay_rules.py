@@ -8,11 +8,11 @@ import socket
 import orjson
 import pytest
 
-from producers.relays.address_guard import AddressRefusedError, allowed_addresses
-from producers.relays.auth import auth_message
-from producers.relays.budget import HOUR_S, Budget
-from producers.relays.refusals import LONGEST_RETRY_AFTER_S, refused_by_relay, refused_upgrade, retry_after_s
-from producers.relays.slots import Slots
+from producers.connector.budget import HOUR_S, Budget
+from producers.connector.connection_limits import Slots
+from producers.relay_client.address_guard import AddressRefusedError, allowed_addresses
+from producers.relay_client.auth import auth_message
+from producers.relay_client.refusals import LONGEST_RETRY_AFTER_S, refused_by_relay, refused_upgrade, retry_after_s
 from schemas.nostr.event import event_from_object
 from schemas.nostr.event_id import id_form
 from schemas.nostr.messages import (

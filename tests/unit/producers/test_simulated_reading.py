@@ -12,7 +12,7 @@ import os
 
 import pytest
 
-from producers.relays.live import BACKDATED_S
+from producers.connector.live import BACKDATED_S
 from schemas.nostr.filters import Filter
 from tests.unit.producers.simulated_peer import Peer
 from tests.unit.producers.simulated_reading import EVERYTHING, KEY, Read, Reader, random_peer, read

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.relays.spelling import dial_url, form_after, other_form
+from producers.relay_client.spelling import dial_url, form_after, other_form
 from schemas.nostr.relay_url import Network, normalize
 from schemas.records.relay import RelayRecord
 

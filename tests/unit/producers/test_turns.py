@@ -12,16 +12,16 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from producers.bundler import Bundler
-from producers.outbox import Outbox
+from producers.connector.budget import Budget
+from producers.connector.connection_limits import Slots
+from producers.connector.coverage.ledger import Ledger
+from producers.connector.intake import Intake
+from producers.connector.relay_model import Model
+from producers.connector.session import Session, Shared
 from producers.rejecting import Rejections
-from producers.relays.budget import Budget
-from producers.relays.dialling import Dialling
-from producers.relays.intake import Intake
-from producers.relays.ledger import Ledger
-from producers.relays.model import Model
-from producers.relays.refusals import RelayError
-from producers.relays.session import Session, Shared
-from producers.relays.slots import Slots
+from producers.relay_client.dialling import Dialling
+from producers.relay_client.refusals import RelayError
+from producers.send_buffer import Outbox
 from schemas.nostr.filters import Filter
 from schemas.nostr.relay_url import normalize
 from schemas.records.coverage import GapReason
@@ -149,7 +149,7 @@ async def test_a_session_ends_at_once_while_its_relay_is_looked_up(monkeypatch: 
         answer.wait()
         return []
 
-    monkeypatch.setattr("producers.relays.address_guard.socket.getaddrinfo", never)
+    monkeypatch.setattr("producers.relay_client.address_guard.socket.getaddrinfo", never)
     relay = Hostile(url="wss://relay.example")
     its = session(relay, shared(Slots(1)))
     running = asyncio.create_task(its.run())

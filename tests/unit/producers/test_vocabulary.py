@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from producers.relays.pages import Seen
-from producers.relays.vocabulary import MOST_OWN_KINDS, RelayVocabulary, Vocabulary, readable_kinds
+from producers.connector.crawl.pages import Seen
+from producers.connector.known_filters import MOST_OWN_KINDS, RelayVocabulary, Vocabulary, readable_kinds
 from schemas.nostr.filters import Filter
 
 REGISTERED = {0, 1, 3, 7, 30_402, 30_311, 10_002, 39_701}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from producers.relays.comparison import MOST_WITHHELD_IN, _few
-from producers.relays.crawl import Planner
-from producers.relays.habits import Habits
-from producers.relays.ledger import Ledger
-from producers.relays.pages import Difference, Gap, Progress
+from producers.connector.coverage.ledger import Ledger
+from producers.connector.crawl.pages import Difference, Gap, Progress
+from producers.connector.crawl.planner import Planner
+from producers.connector.reconcile.comparison import MOST_WITHHELD_IN, _few
+from producers.connector.relay_behavior import Habits
 from schemas.negentropy.wire import INFINITE, Bound, seconds_between
 from schemas.nostr.filters import Filter
 from schemas.ranges import Range, complement

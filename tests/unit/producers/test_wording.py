@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.relays.wording import LONGEST_WAIT_S, Meaning, Said, understood
+from producers.relay_client.wording import LONGEST_WAIT_S, Meaning, Said, understood
 from schemas.nostr.messages import prefix_of
 
 

@@ -1,0 +1,170 @@
+"""What is done over one connection: live feeds and the crawl, or the crawl in turns, as the relay takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
+from typing import Any
+
+from core.clock import CLOCK
+from core.tasks import run_until_first
+from producers.connector.asking import Asker
+from producers.connector.coverage.claims import Claims
+from producers.connector.coverage.ledger import ByKinds
+from producers.connector.crawl.crawler import MOST_FEEDS, Crawler
+from producers.connector.crawl.kind_lists import kind_lists, name_all
+from producers.connector.crawl.list_trial import kinds_that_are_read
+from producers.connector.crawl.windows import WHOLE_S
+from producers.connector.known_filters import REGISTERED_KINDS, RelayVocabulary
+from producers.connector.live import LiveFeed
+from producers.connector.relay_model import SILENCE, Model, Name
+from producers.relay_client.client import Dialogue
+from producers.relay_client.connection import FrameTooLargeError, RelayConnection
+from producers.relay_client.refusals import RelayError
+from schemas.nostr.filters import Filter
+
+
+class Conversation:
+    """One connection to one relay. `talk` lasts until it ends."""
+
+    def __init__(
+        self,
+        dialogue: Dialogue,
+        crawler: Crawler,
+        model: Model,
+        claims: Claims,
+        vocabulary: RelayVocabulary,
+        *,
+        eose_timeout_s: float,
+    ) -> None:
+        """Lead a dialogue about what is to be claimed, as the model says that the relay must be asked."""
+        self.dialogue = dialogue
+        self._crawler = crawler
+        self._model = model
+        self._claims = claims
+        self._ledger = claims.ledger
+        self._vocabulary = vocabulary
+        self._eose_timeout_s = eose_timeout_s
+        self._asker = Asker(dialogue, model, eose_timeout_s)
+        self._feeds: list[LiveFeed] = []
+        self._in_turns = False
+
+    @property
+    def connection(self) -> RelayConnection:
+        """The connection."""
+        return self.dialogue.connection
+
+    @property
+    def started(self) -> bool:
+        """Whether the crawl may have begun: every feed was answered, or there is none."""
+        return self._in_turns or (bool(self._feeds) and all(feed.answered.is_set() for feed in self._feeds))
+
+    @property
+    def followed(self) -> bool:
+        """Whether what the relay receives now comes by itself, or is asked for every minute."""
+        return self._in_turns or (bool(self._feeds) and all(feed.open.is_set() for feed in self._feeds))
+
+    async def talk(
+        self, filters: Mapping[str, Filter], turn: Coroutine[Any, Any, None], *, limit: int, backdated_s: int
+    ) -> RelayError:
+        """Read, ping, feed and crawl at once, until the connection ends or the relay's turn is over.
+
+        Args:
+            filters: what is to be read, by hash.
+            turn: returns when another relay is to have this one's place.
+            limit: of stored events with which a feed begins.
+            backdated_s: how old events may be that a feed brings.
+
+        Returns:
+            Why it is over. What is known of the relay, and what was claimed of it, is up to date then.
+        """
+        dialogue = self.dialogue
+        ended = RelayError("resting", "another relay had its turn")
+        try:
+            # In this order: what the reader says is nearest to the cause.
+            await run_until_first(
+                dialogue.read(), self.connection.keep_alive(), self._follow(filters, limit, backdated_s), turn
+            )
+        except RelayError as error:
+            ended = error
+        finally:
+            self.note_time()
+        if dialogue.auth.pending and not dialogue.auth.answered:
+            self._model.learn(Name.AUTH, SILENCE, "was silent until the connection ended", int(CLOCK.now_s()))
+        self._claims.connection_lost()
+        self._crawler.connection_lost(ended, self._asker.current, dialogue.received)
+        if isinstance(ended, FrameTooLargeError) and self.started:
+            self._crawler.passed_by()
+        return ended
+
+    def note_time(self) -> None:
+        """Move the cursor to what the live feeds have certainly brought."""
+        if not self._feeds or not self.followed or CLOCK.stepped:
+            return
+        if any(feed.identity != self._ledger.identity for feed in self._feeds):
+            # Opened before AUTH was answered: what it brings is not what the present key may see.
+            return
+        cursor_s = self.connection.complete_until_s
+        since_s = max(feed.since_s for feed in self._feeds)
+        if cursor_s >= since_s:
+            self._ledger.heard(since_s, int(cursor_s))
+
+    def reopen_feeds(self) -> None:
+        """What they bring is dated anew from now on."""
+        for feed in self._feeds:
+            feed.reopen()
+
+    async def _sign_in_first(self) -> None:
+        """Where a relay is known to demand it, sign in before anything is asked: a connection may be short."""
+        auth = self.dialogue.auth
+        if self._model.text(Name.AUTH) is not None and await auth.challenged():
+            await auth.sign_in(auth.session)
+
+    async def _follow(self, filters: Mapping[str, Filter], limit: int, backdated_s: int) -> None:
+        await self._sign_in_first()
+        await self._choose_lists(filters)
+        reading = self._ledger.reading.values()
+        most = self._model.subscriptions
+        self._in_turns = len(reading) > MOST_FEEDS or (most is not None and most <= len(reading))
+        if self._in_turns:
+            await self._crawler.run(self.dialogue, self._asker, in_turns=True)
+            return
+        self._feeds = [
+            LiveFeed(
+                base,
+                limit,
+                self._eose_timeout_s,
+                self._model,
+                reopened=self._crawler.wake,
+                backdated_s=backdated_s,
+            )
+            for base in reading
+        ]
+        await run_until_first(self._crawl(), *(feed.run(self.dialogue) for feed in self._feeds))
+
+    async def _crawl(self) -> None:
+        # The feeds first: what arrives after they are open comes through them, what was stored before is crawled.
+        for feed in self._feeds:
+            await feed.answered.wait()
+        await self._crawler.run(self.dialogue, self._asker)
+
+    async def _choose_lists(self, filters: Mapping[str, Filter]) -> None:
+        """Read by lists of kinds what the relay does not take as it is."""
+        model, habits = self._model, self._model.habits
+        by_kinds: dict[str, ByKinds] = {}
+        for name, base in filters.items():
+            most = model.kinds_at_once or model.list_length
+            if most is None or (base.kinds is not None and len(base.kinds) <= most):
+                continue
+            if habits.kinds_read is None or habits.kinds_read > most:
+                known = REGISTERED_KINDS if base.kinds is None else base.kinds
+                habits.kinds_read = await kinds_that_are_read(self._asker, model, base, known)
+                habits.most_kinds = min(habits.most_kinds, habits.kinds_read)
+                # Lists that bring little are read in one window each.
+                habits.window_s = WHOLE_S
+            new, used = self._vocabulary.new_kinds(), self._ledger.kind_lists(name)
+            lists = kind_lists(base, habits.kinds_read, REGISTERED_KINDS, new, used)
+            parts = [replace(base, kinds=kinds) for kinds in lists]
+            besides = model.kinds_at_once is None and base.kinds is None
+            by_kinds[name] = ByKinds(parts, name_all(base, lists), besides)
+        self._ledger.read_by_kinds(by_kinds)

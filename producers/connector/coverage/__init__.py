@@ -1,0 +1,1 @@
+"""What has been read of a relay: ranges, gaps, and from when on they count."""

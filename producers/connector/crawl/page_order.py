@@ -1,0 +1,112 @@
+"""Whether a relay sends the newest events first: seen from pages, and tried once before it is relied upon."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+from producers.connector.crawl.pages import Page, Query, Seen
+from producers.connector.crawl.pending_range import Piece
+from producers.connector.relay_behavior import Habits
+from schemas.ranges import Range
+
+MOST_FACTORIAL = 20
+"""Events of one page that count as evidence; ten are enough, and factorials of thousands are costly."""
+
+
+class Order:
+    """What is relied upon while one window is read.
+
+    A page that is sorted newest first may still hold the oldest events, or any. So the relay is asked for what is newer
+    than the middle of a page, then for what is newer than its oldest second: if that is what the page has, the page is
+    taken as the newest. The first shows many that were left out, also where some are withheld; the second leaves room
+    for a single one.
+    """
+
+    def __init__(self, habits: Habits) -> None:
+        """Rely on what is known of the relay so far."""
+        self.on_trial: Page | None = None
+        """A page that is not taken in yet."""
+        self._half_passed = False
+        self.distrusted = False
+        """The relay has contradicted itself in this window."""
+        self._habits = habits
+        self._vouched: Range | None = None
+
+    def trusted(self, piece: Piece) -> bool:
+        """Whether pages of a range are taken as beginning with the newest."""
+        # A page that was whole passes any trial, so a trial speaks for its own page only.
+        return not self.distrusted and self._habits.trusted(vouched=self._vouched == (piece.since, piece.until))
+
+    def learn(self, events: Sequence[Seen]) -> None:
+        """Look at the order in which a page came."""
+        seconds = [seen.at for seen in events]
+        if any(later > earlier for earlier, later in itertools.pairwise(seconds)):
+            self._habits.unsorted = True
+        else:
+            self._habits.order_bits += math.log2(math.factorial(min(len(set(seconds)), MOST_FACTORIAL)))
+
+    def wants_trial(self, page: Page) -> bool:
+        """Whether the relay is to be asked for what is newer than this page. A short page is not worth it."""
+        return (
+            not self.distrusted and not self._habits.is_short(len(page.events)) and self._habits.trusted(vouched=True)
+        )
+
+    def trial(self, page: Page, asked: Query) -> Query:
+        """What to ask for its newer half, or for all of it but the oldest second."""
+        if self._habits.ignores_since:
+            count = len(page.events)
+            return asked._replace(limit=max(1, count - 1 if self._half_passed else count // 2))
+        return asked._replace(since=self._tried_since(page))
+
+    def begin_trial(self, page: Page) -> None:
+        """Ask about a page before it is taken in."""
+        self.on_trial, self._half_passed = page, False
+
+    def judge(self, piece: Piece, answer: Page) -> Page | None:
+        """Take in the answer for the page on trial; that page, if the trial is over."""
+        page = self.on_trial
+        if page is None:
+            raise RuntimeError("no page is on trial")
+        ids = {seen.id for seen in page.events}
+        newer = [seen for seen in answer.events if self._tried_since(page) <= seen.at <= piece.until]
+        if any(seen.id not in ids for seen in newer):
+            # Not for good: an event may just have come.
+            self._habits.contradictions += 1
+            self.distrusted = True
+        elif answer.cut is not None or not _newest(page) <= {seen.id for seen in newer}:
+            self.distrusted = True
+        elif not self._half_passed and _middle(page) != _above_oldest(page):
+            self._half_passed = True
+            return None
+        else:
+            self._vouched = piece.since, piece.until
+        self.on_trial = None
+        return page
+
+    def _tried_since(self, page: Page) -> int:
+        return _above_oldest(page) if self._half_passed else _middle(page)
+
+    def descended(self, piece: Piece, inside: Sequence[Seen]) -> None:
+        """Look at what came below a page that had nothing above: one picked at random would rarely be the newest."""
+        if piece.above and any(seen.at == piece.until for seen in inside):
+            below = len(piece.fresh(inside))
+            self._habits.proof_bits += math.log2(math.comb(piece.above + below, below))
+
+
+def _newest(page: Page) -> set[str]:
+    newest = max(seen.at for seen in page.events)
+    return {seen.id for seen in page.events if seen.at == newest}
+
+
+def _above_oldest(page: Page) -> int:
+    """The oldest second of which the page must have all; of a page of one second, that second."""
+    oldest, newest = min(seen.at for seen in page.events), max(seen.at for seen in page.events)
+    return min(oldest + 1, newest)
+
+
+def _middle(page: Page) -> int:
+    """A second above the oldest, if there is one: then more events than those of the page fit the answer."""
+    seconds = sorted(seen.at for seen in page.events)
+    return next((second for second in seconds[len(seconds) // 2 :] if second > seconds[0]), seconds[-1])

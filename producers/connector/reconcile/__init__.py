@@ -1,0 +1,1 @@
+"""Reads by difference with the archive: only what lacks there is fetched (NIP-77)."""

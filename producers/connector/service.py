@@ -1,0 +1,231 @@
+"""The connector service: relays on one side, `raw.bundles`, `rejections` and `coverage` on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from dataclasses import dataclass
+
+from core import metrics
+from core.clock import BELIEVED_AFTER_S, CLOCK
+from core.kafka import Publisher, open_publisher, stop_client
+from core.service import Service
+from core.service.closing import ConcurrentCloser
+from core.settings import Settings
+from core.tasks import cancel
+from producers.bundler import Bundler
+from producers.connector.budget import Budget
+from producers.connector.checkpoint import Checkpoints
+from producers.connector.connection_limits import Slots
+from producers.connector.coverage.ledger import Ledger
+from producers.connector.reconcile.archive_ids import ArchiveIds
+from producers.connector.relay_model import Model
+from producers.connector.session import Session, Shared
+from producers.connector.session_manager import Fleet
+from producers.filters import configured_filters
+from producers.rejecting import Rejections
+from producers.relay_client.dialling import Dialling
+from producers.send_buffer import Outbox
+from producers.targets import full_name
+from schemas.nostr.filters import Filter
+from schemas.nostr.relay_url import Network, RelayUrlError, normalize
+from schemas.records.coverage import Coverage
+from schemas.records.relay import RelayRecord
+
+logger = logging.getLogger(__name__)
+
+STAGE = "connector"
+_CLOCK_ADVICE = (
+    f"feeds are opened again, nothing counts as followed meanwhile, and it is believed after {BELIEVED_AFTER_S:.0f} s"
+)
+_CLOCK_EVERY_S = 1.0
+"""As `Clock.check` asks for."""
+_FLEET_STOP_S = 2.0
+"""One turn of the fleet, unless Kafka is away."""
+_WRITTEN = ("raw.bundles", "rejections", "coverage")
+
+
+class ConnectorService(Service):
+    """Reads the relays that its consumer group gives it."""
+
+    name = "connector"
+    _parts: _Parts
+
+    def __init__(self, settings: Settings) -> None:
+        """Prepare; `start` opens the connections to Kafka.
+
+        Raises:
+            SettingsError: a configured filter is not one of NIP-01.
+        """
+        super().__init__(settings)
+        filters = configured_filters(settings)
+        self._filters = {each.filter_hash(): each for each in filters}
+        self._fleet = Fleet(settings, self._open_session)
+        self._states: set[str] = set()
+
+    async def start(self) -> None:
+        """Connect to Kafka, waiting for it, join the group and begin to read."""
+        settings = self.settings
+        self.spawn(self._watch_clock(), "clock")
+        clients = await self.resources.enter_async_context(ConcurrentCloser())
+        # Room above the outbox's own bound, so that its order is kept by its queue alone.
+        publisher = await open_publisher(settings, most_bytes=2 * settings.connector.in_flight_bytes)
+        clients.push(publisher.close)
+        counts = {name: await publisher.partition_count(full_name(settings, name)) for name in _WRITTEN}
+        archive = ArchiveIds(settings)
+        self.resources.push_async_callback(archive.close)
+        client = await self._fleet.join()
+        clients.push(stop_client, client)
+        clients.push(self._fleet.close)
+        # Entered last, so closed first: sessions use what is entered above.
+        self.resources.push_async_callback(self._fleet.close_sockets)
+        shared = _shared(settings, publisher, self._filters, archive, counts)
+        checkpoints = Checkpoints(
+            shared.outbox,
+            shared.bundler,
+            full_name(settings, "coverage"),
+            counts["coverage"],
+            lambda: list(self._fleet.sessions.values()),
+        )
+        self._parts = _Parts(
+            shared,
+            checkpoints,
+            following=self.spawn(self._fleet.run(client), "fleet"),
+            checkpointing=self.spawn(checkpoints.run(), "checkpoints"),
+        )
+        self.spawn(shared.outbox.run(), "outbox")
+
+    async def run(self) -> None:
+        """Let the background tasks read relays until stopped."""
+        await self.stopping.wait()
+
+    async def drain(self) -> None:
+        """Close the sockets, have everything received acknowledged, and record how far it goes."""
+        parts = self._parts
+        self._fleet.stop()
+        await cancel(parts.checkpointing)
+        await self._fleet.close_sockets()
+        await parts.checkpoints.write(everything=True)
+        await parts.shared.bundler.flushed()
+        # Last, since nothing depends on it. A Kafka client that is cancelled while it connects leaves its socket open.
+        await asyncio.wait({parts.following}, timeout=_FLEET_STOP_S)
+        await cancel(parts.following)
+
+    def ready(self) -> str | None:
+        """Whether relays are assigned and Kafka takes what they send."""
+        outbox = self._parts.shared.outbox
+        if not self._fleet.assigned:
+            return "waiting for partitions of the topic relays"
+        if outbox.full:
+            return f"sockets are paused: {outbox.bytes} received bytes are not acknowledged by Kafka yet"
+        return None
+
+    def status(self) -> dict[str, object]:
+        """Every relay with its state, the share of the registry that they come from, and what is unacknowledged."""
+        shared = self._parts.shared
+        connector = self.settings.connector
+        return {
+            "partitions": self._fleet.partitions,
+            "relays": [session.status() for session in self._fleet.sessions.values()],
+            "unacknowledged_bytes": shared.outbox.bytes,
+            "bundle_age_ms": round(shared.bundler.age_s * 1000),
+            "waiting_for_a_place": shared.slots.waiting,
+            "proxies": {
+                "tor": connector.tor_proxy is not None,
+                "i2p": connector.i2p_proxy is not None,
+                "loki": connector.loki_proxy is not None,
+            },
+        }
+
+    def tick(self) -> None:
+        """Refresh the gauge of relay states."""
+        counts = Counter(session.state for session in self._fleet.sessions.values())
+        self._states |= set(counts)
+        for state in self._states:
+            metrics.RELAYS.labels(state).set(counts[state])
+
+    async def _watch_clock(self) -> None:
+        """Look at the host's clock, also while Kafka is waited for: what lies between two looks is a step or is not."""
+        while True:
+            step_s = CLOCK.check()
+            if step_s is not None:
+                metrics.CLOCK_STEPS.inc()
+                logger.warning(
+                    "the host's clock differs by %.1f s from the time that has passed: %s", step_s, _CLOCK_ADVICE
+                )
+                for session in self._fleet.sessions.values():
+                    session.clock_stepped()
+            await asyncio.sleep(_CLOCK_EVERY_S)
+
+    def _open_session(self, record: RelayRecord, coverage: Coverage | None) -> Session | None:
+        try:
+            url = normalize(record.url, allow_private=record.allow_private)
+        except RelayUrlError as error:
+            logger.warning("%s is not read: %s", record.url, error)
+            return None
+        settings = self.settings.connector
+        return Session(
+            record,
+            url,
+            self._parts.shared,
+            budget=Budget(settings.refused_bytes_per_hour, settings.refused_events_per_hour),
+            ledger=Ledger(
+                record.url,
+                self._filters,
+                coverage,
+                lookback_days=settings.lookback_days,
+                late_days=settings.late_days,
+            ),
+            model=Model(settings.page_limit, coverage.facts if coverage is not None else ()),
+        )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What exists once Kafka is there, and the background tasks that a drain ends."""
+
+    shared: Shared
+    checkpoints: Checkpoints
+    following: asyncio.Task[None]
+    checkpointing: asyncio.Task[None]
+
+
+def _shared(
+    settings: Settings,
+    publisher: Publisher,
+    filters: dict[str, Filter],
+    archive: ArchiveIds,
+    partitions: dict[str, int],
+) -> Shared:
+    connector = settings.connector
+    outbox = Outbox(publisher, connector.in_flight_bytes)
+    return Shared(
+        outbox=outbox,
+        bundler=Bundler(
+            outbox,
+            full_name(settings, "raw.bundles"),
+            partitions["raw.bundles"],
+            lines=connector.bundle_lines,
+            max_bytes=connector.bundle_bytes,
+            age_ms=connector.bundle_age_ms,
+        ),
+        rejections=Rejections(outbox, full_name(settings, "rejections"), partitions["rejections"], STAGE),
+        slots=Slots(connector.max_connections),
+        dialling=Dialling(
+            connect_timeout_s=connector.connect_timeout_s,
+            frame_max_bytes=connector.frame_max_bytes,
+            ping_interval_s=connector.ping_interval_s,
+            proxies={
+                Network.TOR: connector.tor_proxy,
+                Network.I2P: connector.i2p_proxy,
+                Network.LOKI: connector.loki_proxy,
+            },
+        ),
+        filters=filters,
+        live_limit=connector.live_limit,
+        eose_timeout_s=connector.eose_timeout_s,
+        auth_key=connector.auth_key,
+        hold_s=connector.eose_hold_s,
+        archive=archive,
+    )

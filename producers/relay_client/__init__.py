@@ -1,0 +1,1 @@
+"""A client of one relay: websocket, subscriptions, AUTH, pace, and what its refusals mean."""

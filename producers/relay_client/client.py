@@ -1,0 +1,223 @@
+"""The conversation on one connection: subscriptions, AUTH, reconciliations (NIP-01, NIP-42, NIP-77)."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Sequence
+
+from pydantic import SecretStr
+
+from producers.connector.intake import Intake, read_frame
+from producers.relay_client.auth import SignIn
+from producers.relay_client.connection import RelayConnection
+from producers.relay_client.loop_clock import loop_s
+from producers.relay_client.negentropy_session import Exchanges
+from producers.relay_client.pace import Pace
+from producers.relay_client.subscriptions import PageSubscription, Subscription
+from producers.relay_client.wording import Meaning, Said, understood
+from producers.send_buffer import Outbox
+from schemas.nostr.filters import Filter
+from schemas.nostr.messages import Auth, Closed, Eose, Message, NegErr, NegMsg, Notice, Ok, close, prefix_of, req
+
+LONGEST_PAGE_S = 600.0
+"""For one page, also if events drip in: a slow relay sends 500 events in a minute."""
+AFTER_REFUSAL_S = 2.0
+"""A notice names no question: one that is under way may still be answered."""
+UNTIL_SIGNED_IN_S = 5.0
+"""Of silence to a question, before a challenge is taken for what the relay waits for (nostr-facts section 16)."""
+_TICK_S = 0.01
+"""Clocks of event loops have a grain: a wait for less may end before any time has passed."""
+_HELD_AT_ONCE = 1_000
+"""Ids of which lines are written before looking whether Kafka keeps up: some 150 KB."""
+_MOST_RELEASED = 64
+"""Questions that were closed and whose late events are still taken: more than are asked in the time of one answer."""
+
+
+class Dialogue:
+    """One open connection's conversation. `read` is its only reader; everything else may be called beside it."""
+
+    def __init__(
+        self,
+        relay: str,
+        connection: RelayConnection,
+        intake: Intake,
+        outbox: Outbox,
+        *,
+        auth_key: SecretStr | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        """Lead the conversation with a relay that was dialled by this URL; `pace` is that of its host."""
+        self.connection = connection
+        self.pace = pace or Pace()
+        self.auth = SignIn(relay, auth_key, self.say)
+        self.exchanges = Exchanges(self.say, connection, intake.unasked)
+        self._intake = intake
+        self._outbox = outbox
+        self._open: dict[str, Subscription] = {}
+        self._released: deque[PageSubscription] = deque()
+        self._numbers = itertools.count(1)
+        self.late_s = 0.0
+        """For so long after EOSE, or after the last event, the relay may still answer; 0: EOSE ends a page."""
+        self._received_before = intake.received
+        self.notice: Notice | None = None
+        """The newest since `notice` was last set to None."""
+        self.refusal = asyncio.Event()
+        """Set by a notice that seems to refuse something."""
+
+    @property
+    def identity(self) -> str | None:
+        """The public key that the relay has taken an AUTH from on this connection."""
+        return self.auth.identity
+
+    @property
+    def received(self) -> int:
+        """Events so far on this connection."""
+        return self._intake.received - self._received_before
+
+    @property
+    def open(self) -> int:
+        """Subscriptions that count as open at the relay."""
+        return len(self._open) - len(self._released)
+
+    async def read(self) -> None:
+        """Take frames until the end; the socket rests while too much is unacknowledged.
+
+        Raises:
+            RelayError: the connection has ended, or must.
+        """
+        await self.connection.read(self._take, self._outbox)
+
+    async def say(self, message: bytes) -> None:
+        """Send a message when it is its turn.
+
+        Raises:
+            RelayError: the connection has ended.
+        """
+        await self.pace.turn()
+        await self.connection.send(message)
+
+    def _take(self, frame: bytes) -> None:
+        message = read_frame(self._intake, frame, self._open)
+        if message is not None:
+            self._hear(message)
+
+    async def subscribe(self, asked: Filter) -> Subscription:
+        """Open a subscription that stays open."""
+        return await self._request(Subscription(self._name("live"), asked))
+
+    async def request_page(self, asked: Filter) -> PageSubscription:
+        """Ask for one page of stored events; `release` it afterwards."""
+        page = PageSubscription(self._name("page"), asked)
+        await self._request(page)
+        return page
+
+    async def wait_for(self, page: PageSubscription, idle_s: float) -> None:
+        """Wait for the answer: EOSE and what may follow it, CLOSED, or so many seconds of silence while we read."""
+        began = loop_s()
+        while page.closed is None and loop_s() - began <= LONGEST_PAGE_S:
+            seen = page.events + page.misfits
+            if page.eose is not None:
+                rest_s = self.late_s - page.since_last_s
+                if rest_s <= 0:
+                    return
+                await asyncio.sleep(max(rest_s, _TICK_S))
+            elif await self._silence(page, idle_s) and page.events + page.misfits == seen:
+                return
+
+    async def _silence(self, page: PageSubscription, idle_s: float) -> bool:
+        """Wait until a page ends; True if it did not, and was not kept from it by a pause of ours."""
+        refused = asyncio.create_task(self.refusal.wait())
+        ended = asyncio.create_task(page.ended.wait())
+        try:
+            await asyncio.wait({refused, ended}, timeout=idle_s, return_when=asyncio.FIRST_COMPLETED)
+            if refused.done() and not ended.done():
+                await asyncio.wait({ended}, timeout=min(AFTER_REFUSAL_S, idle_s))
+            return not ended.done() and not self.connection.paused
+        finally:
+            refused.cancel()
+            ended.cancel()
+
+    async def release(self, page: PageSubscription) -> None:
+        """Close a page; what is still on its way is taken for a while."""
+        page.release()
+        self._released.append(page)
+        while len(self._released) > _MOST_RELEASED:
+            self._open.pop(self._released.popleft().subid, None)
+        if not page.ended_by_relay:
+            await self.connection.send(close(page.subid))
+
+    async def end(self, subscription: Subscription) -> None:
+        """Close a subscription of which nothing more is taken."""
+        self._open.pop(subscription.subid, None)
+        if not subscription.ended_by_relay:
+            await self.connection.send(close(subscription.subid))
+
+    def forget_notices(self) -> None:
+        """What was said until now is not about the next question."""
+        self.notice = None
+        self.refusal.clear()
+
+    def patience_s(self, idle_s: float) -> float:
+        """How much silence is waited for: less where the relay has asked who we are and was not told."""
+        return min(idle_s, UNTIL_SIGNED_IN_S) if self.auth.pending else idle_s
+
+    def late_pages(self) -> list[PageSubscription]:
+        """Questions that were closed and to which events came after EOSE."""
+        return [page for page in self._released if page.late]
+
+    def said(self, subscription: Subscription) -> Said | None:
+        """What the relay says against a subscription, by CLOSED or else by its newest notice; None: nothing."""
+        if subscription.closed is not None:
+            return understood(subscription.closed.prefix, subscription.closed.text)
+        if self.notice is not None:
+            said = understood(prefix_of(self.notice.text), self.notice.text)
+            return said if said.meaning is not Meaning.OTHER else None
+        return None
+
+    async def note_held(self, held: Sequence[tuple[int, str]]) -> None:
+        """Report events of the archive, by `created_at` and id, that the relay was shown to hold."""
+        for start in range(0, len(held), _HELD_AT_ONCE):
+            self._intake.held(held[start : start + _HELD_AT_ONCE])
+            await self._outbox.room()
+
+    def _name(self, purpose: str) -> str:
+        return f"{purpose}-{next(self._numbers)}"
+
+    async def _request(self, subscription: Subscription) -> Subscription:
+        await self.pace.turn()
+        self._open[subscription.subid] = subscription
+        subscription.session, subscription.challenges = self.auth.session, self.auth.challenges
+        subscription.identity = self.identity
+        await self.connection.send(req(subscription.subid, subscription.asked.to_wire()))
+        return subscription
+
+    def _hear(self, message: Message) -> None:
+        match message:
+            case Eose(subid, hints):
+                if (subscription := self._open.get(subid)) is not None:
+                    subscription.end(hints)
+            case Closed(subid):
+                if (subscription := self._open.get(subid)) is not None:
+                    subscription.close(message)
+                else:
+                    self.exchanges.hear(message)
+            case Notice():
+                self._heed(message)
+            case NegMsg() | NegErr():
+                self.exchanges.hear(message)
+            case Auth(challenge):
+                self.auth.hear(challenge)
+            case Ok(name, accepted, text):
+                if not self.auth.hear_ok(message) and not accepted and (refused := self._open.get(name)) is not None:
+                    # Some relays refuse a REQ so, by its subscription's id.
+                    refused.refuse(Closed(name, prefix_of(text), text))
+            case _:
+                pass
+
+    def _heed(self, notice: Notice) -> None:
+        self.notice = notice
+        if understood(prefix_of(notice.text), notice.text).meaning is not Meaning.OTHER:
+            self.refusal.set()
+        self.exchanges.notice(notice)

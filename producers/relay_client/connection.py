@@ -1,0 +1,152 @@
+"""One open websocket to one relay: bounded in size, queue and time, with pings of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import NoReturn
+
+from websockets.exceptions import ConnectionClosed
+
+from core.clock import CLOCK
+from core.tasks import run_until_first
+from core.waiting import brief
+from producers.relay_client.refusals import RelayError
+from producers.relay_client.websocket import PushConnection, Receiver
+from producers.send_buffer import Outbox
+
+DEAD_AFTER_S = 90.0
+"""Without a frame or pong, while we read (nostr-facts section 10): three pings of half a minute."""
+CLOSE_TIMEOUT_S = 2.0
+"""For the closing handshake; afterwards the socket is cut. Nothing is lost by cutting it."""
+_MESSAGE_TOO_BIG = 1009
+"""RFC 6455 section 7.4.1."""
+
+
+class FrameTooLargeError(RelayError):
+    """The relay sent a frame above the limit; the connection is gone."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__("frame_too_large", f"sent a frame of more than {limit_bytes} bytes")
+
+
+class RelayConnection:
+    """An open websocket. Frames are handed on as they come; any task may send."""
+
+    def __init__(
+        self, websocket: PushConnection, dialled_url: str, *, ping_interval_s: float, frame_max_bytes: int
+    ) -> None:
+        """Wrap an open websocket; `dialling.open_connection` makes one."""
+        self._websocket = websocket
+        self._ping_interval_s = ping_interval_s
+        self._frame_max_bytes = frame_max_bytes
+        self.dialled_url = dialled_url
+        """The spelling of the relay's URL that was answered."""
+        self.paused = False
+        """Whether frames are left in the socket because Kafka has to catch up."""
+        self.heard_at = time.monotonic()
+        """When the last frame or pong came, monotonic seconds."""
+        self.answered_s = 0.0
+        """When the last ping was sent that was answered, wall clock. All that came before the answer is dealt with."""
+        self._paused_since_pong = False
+
+    @property
+    def complete_until_s(self) -> float:
+        """Until when, wall clock, everything that the relay sent is dealt with: the last frame or pong.
+
+        After a pause the relay's own backlog stands before the next pong, so that no frame says anything until then.
+        """
+        if self._paused_since_pong:
+            return self.answered_s
+        return max(self.answered_s, CLOCK.now_s() - (time.monotonic() - self.heard_at))
+
+    async def read(self, receiver: Receiver, outbox: Outbox) -> None:
+        """Hand every frame to `receiver`, for ever; the socket rests while the outbox is full.
+
+        Raises:
+            RelayError: the connection has ended.
+            Exception: what `receiver` raised.
+        """
+        websocket, full = self._websocket, asyncio.Event()
+
+        def after() -> None:
+            self.heard_at = time.monotonic()
+            if outbox.full:
+                self.paused = self._paused_since_pong = True
+                websocket.transport.pause_reading()
+                full.set()
+
+        websocket.listen(receiver, after)
+        await run_until_first(self._raise_failure(), self._raise_end(), self._pause(full, outbox))
+
+    async def _pause(self, full: asyncio.Event, outbox: Outbox) -> NoReturn:
+        while True:
+            await full.wait()
+            full.clear()
+            await outbox.room()
+            self.paused = False
+            self._websocket.transport.resume_reading()
+
+    async def _raise_failure(self) -> NoReturn:
+        raise await self._websocket.failure()
+
+    async def _raise_end(self) -> NoReturn:
+        await self._websocket.wait_closed()
+        raise self._ended(self._websocket.close_exc)
+
+    async def send(self, message: bytes) -> None:
+        """Send one text message.
+
+        Raises:
+            RelayError: the connection has ended.
+        """
+        try:
+            await self._websocket.send(message, text=True)
+        except ConnectionClosed as error:
+            raise self._ended(error) from error
+
+    async def keep_alive(self) -> None:
+        """Ping for ever.
+
+        Raises:
+            RelayError: nothing was heard for too long while we were reading, or the connection has ended.
+        """
+        while True:
+            sent_s = CLOCK.now_s()
+            try:
+                pong = await self._websocket.ping()
+                async with asyncio.timeout(self._ping_interval_s):
+                    await pong
+            except ConnectionClosed as error:
+                raise self._ended(error) from error
+            except TimeoutError:
+                # Pongs stand in line behind the frames that we leave in the socket.
+                if self.paused:
+                    self.heard_at = time.monotonic()
+                if time.monotonic() - self.heard_at > DEAD_AFTER_S:
+                    raise RelayError("silent", f"nothing was heard for {DEAD_AFTER_S:.0f} s") from None
+                continue
+            self.heard_at = time.monotonic()
+            self.answered_s = sent_s
+            self._paused_since_pong = self.paused
+            await asyncio.sleep(self._ping_interval_s)
+
+    async def close(self) -> None:
+        """Close, with the handshake if the relay is quick about it. Never raises."""
+        try:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await self._websocket.close()
+        finally:
+            # A close with a full queue can hang (websockets issue 1555), and a stop may cut it short.
+            self.cut()
+
+    def cut(self) -> None:
+        """End the connection at once, whatever it waits for; a close that is under way is over then."""
+        self._websocket.transport.abort()
+
+    def _ended(self, error: ConnectionClosed) -> RelayError:
+        if error.sent is not None and error.sent.code == _MESSAGE_TOO_BIG:
+            return FrameTooLargeError(self._frame_max_bytes)
+        return RelayError("disconnected", f"the connection ended: {brief(error)}")

@@ -1,0 +1,142 @@
+"""Opens connections to relays: to a judged address or through a proxy, under one spelling of the URL or another."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, cast
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from core.clock import CLOCK
+from core.waiting import brief
+from producers.relay_client.address_guard import AddressRefusedError, allowed_addresses
+from producers.relay_client.connection import CLOSE_TIMEOUT_S, RelayConnection
+from producers.relay_client.refusals import HOUR_S, RelayError, refused_upgrade
+from producers.relay_client.spelling import dial_url, form_after
+from producers.relay_client.websocket import PushConnection
+from schemas.nostr.relay_url import Network, RelayUrl
+from schemas.records.relay import RelayRecord
+
+USER_AGENT = "bigbrotr (Nostr archive; reads only)"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialling:
+    """How connections are opened.
+
+    Attributes:
+        connect_timeout_s: for name, socket, TLS and handshake together.
+        frame_max_bytes: a longer message closes the connection.
+        ping_interval_s: between pings of ours.
+        proxies: SOCKS proxy by overlay network; None where none is configured.
+    """
+
+    connect_timeout_s: float
+    frame_max_bytes: int
+    ping_interval_s: float
+    proxies: dict[Network, str | None]
+
+
+async def open_connection(record: RelayRecord, url: RelayUrl, dialling: Dialling) -> RelayConnection:
+    """Connect to a relay, under the spelling of its record or the one that it names instead.
+
+    Raises:
+        RelayError: it cannot be reached now, refuses us, or must not be connected to.
+    """
+    try:
+        async with asyncio.timeout(dialling.connect_timeout_s):
+            return await _dial_either(record, url, dialling)
+    except TimeoutError:
+        raise RelayError("unreachable", f"no connection within {dialling.connect_timeout_s:g} s") from None
+    except AddressRefusedError as error:
+        raise RelayError("address_refused", str(error), HOUR_S) from error
+    except InvalidStatus as error:
+        # Joined as HTTP joins repeated fields; `get` of these headers raises where there are several.
+        retry_after = ", ".join(error.response.headers.get_all("Retry-After"))
+        raise refused_upgrade(error.response.status_code, {"Retry-After": retry_after}, CLOCK.now_s()) from error
+    except ImportError as error:
+        raise RelayError("no_proxy", f"the proxy cannot be used: {brief(error)}", HOUR_S) from error
+    except (OSError, InvalidHandshake, InvalidURI, ValueError, ConnectionClosed) as error:
+        # ConnectionClosed: it was gone before the handshake was sent.
+        raise RelayError("unreachable", brief(error)) from error
+
+
+async def _dial_either(record: RelayRecord, url: RelayUrl, dialling: Dialling) -> RelayConnection:
+    """Dial one spelling and, where the server does not know that one, another."""
+    spelling = dial_url(record)
+    try:
+        return await _dial(record, url, spelling, dialling)
+    except InvalidStatus as refusal:
+        response = refusal.response
+        other = form_after(spelling, response.status_code, response.headers.get_all("Location"))
+        if other is None:
+            raise
+    return await _dial(record, url, other, dialling)
+
+
+async def _dial(record: RelayRecord, url: RelayUrl, spelling: str, dialling: Dialling) -> RelayConnection:
+    if url.network is not Network.CLEARNET:
+        proxy = dialling.proxies.get(url.network)
+        if proxy is None:
+            raise RelayError("no_proxy", f"no proxy for {url.network} is configured", HOUR_S)
+        # The proxy resolves the name, as overlay names must be (socks5h).
+        proxy = proxy.replace("socks5://", "socks5h://", 1)
+        return await _handshake(url, spelling, dialling, proxy=proxy, address=None)
+    error: OSError | None = None
+    addresses = await allowed_addresses(url.host, url.port, allow_private=record.allow_private)
+    for address in addresses:
+        try:
+            # Its share of the time: an address that swallows packets (IPv6 without a route) leaves some to the others.
+            async with asyncio.timeout(dialling.connect_timeout_s / len(addresses)):
+                return await _handshake(url, spelling, dialling, proxy=None, address=address)
+        except OSError as failed:
+            error = failed
+    raise error or OSError("no address")
+
+
+class _Connect(connect):
+    """Never goes where a relay sends it: that is another URL, which nobody has judged, a proxy least of all."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Take a redirect for the refusal of a handshake."""
+        return exc
+
+
+async def _handshake(
+    url: RelayUrl, spelling: str, dialling: Dialling, *, proxy: str | None, address: str | None
+) -> RelayConnection:
+    options: dict[str, Any] = {}
+    if address is not None:
+        # Only where the socket goes: Host header and TLS name stay the URL's.
+        options |= {"host": address, "port": url.port}
+    if url.scheme == "wss":
+        options["ssl"] = _tls()
+    websocket = await _Connect(
+        spelling,
+        create_connection=PushConnection,
+        proxy=proxy,
+        user_agent_header=USER_AGENT,
+        # Compression costs 64 KiB a connection, and an inflated frame is a bomb's only way past a size limit.
+        compression=None,
+        open_timeout=None,
+        ping_interval=None,
+        close_timeout=CLOSE_TIMEOUT_S,
+        max_size=dialling.frame_max_bytes,
+        **options,
+    )
+    return RelayConnection(
+        cast("PushConnection", websocket),
+        spelling,
+        ping_interval_s=dialling.ping_interval_s,
+        frame_max_bytes=dialling.frame_max_bytes,
+    )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One context for all: loading the certificate authorities takes 20 ms."""
+    return ssl.create_default_context()

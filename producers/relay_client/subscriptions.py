@@ -1,0 +1,232 @@
+"""What a subscription asked for, and what came: the live feed and one page of stored events."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from typing import Any
+
+from producers.connector.crawl.pages import BEGINNING, FOREVER, Page, Seen
+from producers.relay_client.loop_clock import loop_s
+from schemas.nostr.filters import Filter
+from schemas.nostr.messages import Closed
+from schemas.records.coverage import GapReason
+
+FLOOD_FACTOR = 10
+LEAST_FLOOD = 5000
+"""A page with more events, and more than so many times its limit, is a flood (nostr-facts section 11, rule 8)."""
+RELEASED_S = 60.0
+"""For so long events may follow a question that was closed: proxies ask their upstreams meanwhile."""
+LEAST_RELEASED = 500
+"""Or its limit, if that is larger: so many are taken then. A relay that is being filled goes on to send what it stores
+until it has read the CLOSE, which were 60 of a small question beside some thousand a second."""
+
+
+class Subscription:
+    """An open REQ. Knows whether an event was asked for, and how the relay ended it."""
+
+    def __init__(self, subid: str, asked: Filter) -> None:
+        """Bind a subscription id to what is asked under it."""
+        self.subid = subid
+        self.asked = asked
+        self._since = asked.since if asked.since is not None else -math.inf
+        self._until = asked.until if asked.until is not None else math.inf
+        # Lists of thousands of kinds are asked for, and a tuple is searched from its beginning.
+        self._kinds = frozenset(asked.kinds) if asked.kinds is not None else None
+        rest = replace(asked, kinds=None)
+        self._rest = replace(rest, since=None, until=None) if _conditions(rest) else None
+        self._plain = self._kinds is None and self._rest is None
+        self.events = 0
+        self.misfits = 0
+        self.session = 0
+        """How often AUTH had been answered on the connection when this was asked."""
+        self.challenges = 0
+        """How many challenges had come by then."""
+        self.identity: str | None = None
+        """As which public key it was asked; None: as nobody."""
+        self.eose: frozenset[str] | None = None
+        self.closed: Closed | None = None
+        self.ended_by_relay = False
+        """Whether the relay knows it no more."""
+        self.answered = asyncio.Event()
+        """Set at the first event, at EOSE and at CLOSED."""
+        self.over = asyncio.Event()
+        """Set at CLOSED."""
+        self.ended = asyncio.Event()
+        """Set at EOSE and at CLOSED."""
+
+    def wants(self, fields: Mapping[str, Any], created_at: int) -> bool:
+        """Whether a decoded event was asked for."""
+        return self._since <= created_at <= self._until and (self._plain or self._fits(fields))
+
+    def take(self, created_at: int, event_id: str, fields: Mapping[str, Any]) -> None:  # noqa: ARG002 - a page needs all
+        """Count an event that was asked for."""
+        if not self.events:
+            self.answered.set()
+        self.events += 1
+
+    @property
+    def flooded(self) -> bool:
+        """Whether far more came than was asked for."""
+        return False
+
+    def end(self, hints: frozenset[str]) -> None:
+        """EOSE."""
+        self.eose = hints
+        self.answered.set()
+        self.ended.set()
+
+    def close(self, closed: Closed) -> None:
+        """CLOSED by the relay."""
+        self.ended_by_relay = True
+        self.refuse(closed)
+
+    def refuse(self, refusal: Closed) -> None:
+        """Refused by the relay in another way that names this subscription."""
+        self.closed = refusal
+        self.answered.set()
+        self.ended.set()
+        self.over.set()
+
+    def _fits(self, fields: Mapping[str, Any]) -> bool:
+        return (self._kinds is None or _in(fields.get("kind"), self._kinds)) and (
+            self._rest is None or self._rest.matches(fields)
+        )
+
+
+class PageSubscription(Subscription):
+    """One page of stored events: a question, and what answers it, also late."""
+
+    def __init__(self, subid: str, asked: Filter) -> None:
+        """Collect the answer to a query."""
+        super().__init__(subid, asked)
+        self.asked_at_s = loop_s()
+        self._seen: dict[str, Seen] = {}
+        self._limit = asked.limit or 1
+        self._older = 0
+        self._last_s = 0.0
+        self._at_eose = 0
+        self._at_release = 0
+        self._released_s: float | None = None
+        self.late: set[str] = set()
+        """Ids of what came after EOSE."""
+        self.disturbed = asyncio.Event()
+        """Set when something came after EOSE, CLOSED included."""
+        self.late_gap_s = 0.0
+        """The longest silence, from EOSE on, that was followed by such an event."""
+
+    def wants(self, fields: Mapping[str, Any], created_at: int) -> bool:
+        """Whether a decoded event was asked for; those that only lie before `since` are counted.
+
+        What is released wants about as much as it was asked for, and only for a while.
+        """
+        wanted = super().wants(fields, created_at)
+        if self._released_s is not None:
+            bound = self._at_release + max(self._limit, LEAST_RELEASED)
+            return wanted and self.events < bound and loop_s() - self._released_s < RELEASED_S
+        if not wanted and created_at < self._since and self._fits(fields):
+            self._older += 1
+        return wanted
+
+    def take(self, created_at: int, event_id: str, fields: Mapping[str, Any]) -> None:
+        """Keep what the next question depends on; an id that came already is counted only."""
+        super().take(created_at, event_id, fields)
+        if self.eose is not None and event_id not in self._seen:
+            now_s = loop_s()
+            self.late_gap_s = max(self.late_gap_s, now_s - self._last_s)
+            self._last_s = now_s
+            self.late.add(event_id)
+            self.disturbed.set()
+        if self._released_s is not None:
+            return
+        kind, author = fields.get("kind"), fields.get("pubkey")
+        self._seen.setdefault(
+            event_id,
+            Seen(
+                min(max(created_at, BEGINNING), FOREVER),
+                event_id,
+                kind if type(kind) is int else -1,
+                author if isinstance(author, str) else "",
+            ),
+        )
+
+    def end(self, hints: frozenset[str]) -> None:
+        """EOSE."""
+        if self.eose is None:
+            self._last_s = loop_s()
+            self._at_eose = self.events
+        super().end(hints)
+
+    def refuse(self, refusal: Closed) -> None:
+        """Refused by the relay, or ended."""
+        super().refuse(refusal)
+        self.disturbed.set()
+
+    def forget_late(self) -> None:
+        """What came after EOSE until now was taken for part of the answer, or looked at."""
+        self.late.clear()
+        self.disturbed.clear()
+
+    async def quiet_for(self, seconds: float) -> bool:
+        """Wait for so much silence since EOSE, or since the last event after it; False if it is disturbed before."""
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self.disturbed.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    def release(self) -> None:
+        """Only what comes late is of interest from now on."""
+        self._seen.clear()
+        self._at_release, self._released_s = self.events, loop_s()
+
+    @property
+    def since_last_s(self) -> float:
+        """Seconds since EOSE, or since the last event that followed it."""
+        return loop_s() - self._last_s
+
+    @property
+    def full(self) -> bool:
+        """Whether the relay had given as much as it was asked for when it said EOSE."""
+        return self._at_eose >= self._limit
+
+    @property
+    def flooded(self) -> bool:
+        """Whether far more came than was asked for."""
+        return self._released_s is None and self.events + self.misfits > max(FLOOD_FACTOR * self._limit, LEAST_FLOOD)
+
+    @property
+    def usable(self) -> bool:
+        """Whether what came can be used. A CLOSED without a reason after EOSE only says that there will be no more."""
+        if self.closed is not None and (self.eose is None or self.closed.prefix):
+            return False
+        return self.eose is not None or self.events + self.misfits > 0
+
+    @property
+    def ids(self) -> AbstractSet[str]:
+        """Of all that came and was asked for."""
+        return self._seen.keys()
+
+    def page(self, *, complaint: bool = False) -> Page:
+        """What came so far; `complaint`: a notice came meanwhile that tells of a fault."""
+        cut = None
+        if self.eose is None:
+            cut = GapReason.NO_EOSE if self.closed is None else GapReason.CLOSED
+        events = list(self._seen.values())
+        if self.late:
+            # Upstreams answer one after another, so the order of arrival is not the relay's. A trial shows what it is.
+            events.sort(key=lambda seen: -seen.at)
+        return Page(events, cut, self.eose or frozenset(), self.misfits, self._older, complaint)
+
+
+def _conditions(asked: Filter) -> bool:
+    return bool(asked.ids or asked.authors or asked.tags)
+
+
+def _in(kind: object, kinds: frozenset[int]) -> bool:
+    # A kind may be any JSON value; lists and objects cannot be looked up.
+    return isinstance(kind, int | float) and kind in kinds
