@@ -14,7 +14,7 @@ from core.archive.connection import Connection, Pool, reading, reading_pool
 from core.archive.counts import ArchiveCounts, counts, events_per_relay
 from core.settings import Settings
 from sinks.migrate import MigrationError, check_schema
-from sinks.offsets import stored_offsets
+from sinks.writing.offsets import stored_offsets
 
 
 async def counted(settings: Settings, *, exact: bool = False) -> ArchiveCounts:

@@ -16,9 +16,9 @@ from bigbrotr.parameters import MOMENT
 from bigbrotr.progress import StepProgress
 from bigbrotr.servers import POSTGRES, quiet_log, servers
 from core.settings import Settings
-from sinks.audit import audit
-from sinks.audit_report import NAMED, AuditReport, Scope
-from sinks.sample import Sample
+from sinks.integrity.audit import audit
+from sinks.integrity.audit_report import NAMED, AuditReport, Scope
+from sinks.integrity.sample import Sample
 
 _EPILOG = """\b
 Examples:

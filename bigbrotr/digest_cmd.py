@@ -17,7 +17,7 @@ from core.archive.connection import reading
 from core.archive.counts import database_bytes, has_schema
 from core.settings import Settings
 from schemas.digest import ArchiveDigest
-from sinks.digest import ArchiveReplacedError, DigestError, Digests, digests
+from sinks.integrity.digest import ArchiveReplacedError, DigestError, Digests, digests
 from sinks.tables import TABLES
 
 _EPILOG = """\b

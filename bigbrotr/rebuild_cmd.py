@@ -15,10 +15,10 @@ from bigbrotr.progress import CountProgress
 from bigbrotr.servers import quiet_log, say, servers
 from bigbrotr.targets import TARGET, at, named
 from sinks.migrate import MigrationError
-from sinks.offsets import PositionError
 from sinks.rebuild.run import Plan, Rebuilt, default_jobs, rebuild
 from sinks.rebuild.source import BEGINNING, Start
 from sinks.rebuild.target import LiveError, RebuildError
+from sinks.writing.offsets import PositionError
 
 _EPILOG = """\b
 Examples:

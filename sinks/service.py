@@ -18,12 +18,12 @@ from core.service.closing import ConcurrentCloser
 from core.settings import Settings
 from core.waiting import brief
 from schemas.topics import logical
-from sinks.archiver import Archiver
-from sinks.consumer import GroupReader
-from sinks.erasing import open_eraser
-from sinks.erasure_task import ErasureTask
+from sinks.erasure.eraser import open_eraser
+from sinks.erasure.task import ErasureTask
 from sinks.migrate import MONTHS_NEEDED, check_schema, months_ahead
 from sinks.tables import contents
+from sinks.writing.archiver import Archiver
+from sinks.writing.consumer import GroupReader
 
 _log = logging.getLogger(__name__)
 

@@ -1,9 +1,9 @@
 """Gives the live archive's name to another schema of the same database, in one transaction, under running services.
 
 What must not be mixed is kept apart by two locks. Every batch holds rows of `sink_offsets`, and whoever applies a rule
-of erasure holds the advisory lock of `sinks.erased`; both then use one archive's tables to the end of their
+of erasure holds the advisory lock of `sinks.erasure.erased`; both then use one archive's tables to the end of their
 transaction, because a switch waits for them. Whoever comes after finds the other tables under the names: PostgreSQL
-plans prepared statements anew when a schema is renamed, and `sinks.relays` compares the table its numbers come from.
+plans prepared statements anew when a schema is renamed, and `sinks.writing.relay_numbers` compares the table its numbers come from.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import asyncpg
 
 from core.archive.connection import Connection
-from sinks.erased import ARCHIVE_LOCK
+from sinks.erasure.erased import ARCHIVE_LOCK
 from sinks.migrate import MigrationError, check_schema
 from sinks.rebuild.source import BEGINNING
 from sinks.rebuild.target import RESERVED

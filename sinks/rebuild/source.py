@@ -11,9 +11,9 @@ from aiokafka import TopicPartition
 from core import kafka
 from core.settings import Settings
 from schemas.topics import physical
-from sinks.consumer import GroupReader
-from sinks.offsets import TopicIdentity
 from sinks.tables import TABLES, contents
+from sinks.writing.consumer import GroupReader
+from sinks.writing.offsets import TopicIdentity
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from core import postgres
 from core.archive.connection import Connection
 from core.settings import Settings
 from core.waiting import brief
-from sinks.offsets import StoredOffset, TopicIdentity, begin_offsets, check_position, stored_offsets
 from sinks.rebuild.source import BEGINNING, Start
+from sinks.writing.offsets import StoredOffset, TopicIdentity, begin_offsets, check_position, stored_offsets
 
 # A live database that does not answer within this is away: then it is not the one that we are connected to.
 _LIVE_S = 5.0

@@ -18,11 +18,11 @@ from core.parent import die_with_parent
 from core.service import gc_tuning
 from core.settings import Settings
 from core.waiting import brief
-from sinks.archiver import Archiver
-from sinks.consumer import Chunk, GroupReader
-from sinks.erasing import open_eraser
-from sinks.erasure_task import ErasureTask
+from sinks.erasure.eraser import open_eraser
+from sinks.erasure.task import ErasureTask
 from sinks.tables import TABLES, Tables
+from sinks.writing.archiver import Archiver
+from sinks.writing.consumer import Chunk, GroupReader
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The tables with the rules of erasure that were applied: `sinks.erased_rows` and `sinks.erasure_rules` write them."""
+"""The tables with the rules of erasure that were applied: `sinks.erasure.erased_rows` and `sinks.erasure.rules` write them."""
 
 from __future__ import annotations
 

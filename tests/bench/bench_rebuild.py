@@ -31,7 +31,7 @@ from core.settings import Settings, load_settings
 from deploy.embedded.stack import ensure_servers
 from schemas.nostr.event import Event
 from schemas.nostr.event_id import IdForm
-from sinks.digest import archive_digest
+from sinks.integrity.digest import archive_digest
 from sinks.migrate import migrate
 from sinks.rebuild.run import Plan, default_jobs, rebuild
 from sinks.rows import event_row

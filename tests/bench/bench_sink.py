@@ -29,12 +29,12 @@ from core.settings import Settings, load_settings
 from deploy.embedded.stack import ensure_servers
 from schemas.nostr.event import Event
 from schemas.nostr.event_id import IdForm
-from sinks.binary_copy import copy_events
 from sinks.migrate import migrate
 from sinks.rows import event_row
 from sinks.tables import TABLES
 from sinks.tables.events import INSERT
-from sinks.writer import preparation
+from sinks.writing.binary_copy import copy_events
+from sinks.writing.writer import preparation
 from tests.broker.sinks.material import event, eventually, feed, running_sink
 
 EVENTS = 50_000

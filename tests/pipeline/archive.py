@@ -14,7 +14,7 @@ from core.settings.model import Settings
 from deploy.embedded.demo_scene import Signed
 from schemas.digest import Digest
 from schemas.nostr.event import Event
-from sinks.digest import archive_digest
+from sinks.integrity.digest import archive_digest
 from tests.pipeline.services import Services
 from tests.pipeline.world import connect
 

@@ -13,13 +13,13 @@ from schemas.nostr.event import Event, encode_event
 from schemas.nostr.event_id import compute_id
 from schemas.records import event_record, sighting
 from schemas.records.sighting import Sighting
-from sinks.batch import Batch
-from sinks.offsets import TopicIdentity, begin_offsets
 from sinks.tables import TABLES, Tables
 from sinks.tables.events import EVENTS
 from sinks.tables.sightings import SIGHTINGS
 from sinks.tables.topic_table import AnyTopicTable, Record
-from sinks.writer import Writer
+from sinks.writing.batch import Batch
+from sinks.writing.offsets import TopicIdentity, begin_offsets
+from sinks.writing.writer import Writer
 
 KEYS = [f"{number:02x}" * 32 for number in (0xA1, 0xB2, 0xC3)]
 OWN_URL = "wss://own.example"

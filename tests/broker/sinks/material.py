@@ -18,9 +18,9 @@ from schemas.partition import event_partition
 from schemas.records import event_record, sighting
 from schemas.records.sighting import Sighting
 from schemas.topics import physical
-from sinks.offsets import stored_offsets
 from sinks.service import SinkService
 from sinks.tables import contents
+from sinks.writing.offsets import stored_offsets
 
 START_S = 1_790_000_000
 SEEN_MS = 1_795_000_000_000

@@ -13,9 +13,9 @@ from schemas.nostr.event import Event
 from schemas.records.coverage import Coverage, FilterCoverage, Gap, GapReason
 from schemas.records.erasure import Cause, Erasure
 from schemas.topics import physical
-from sinks.digest import digests
-from sinks.erased_rows import new_ids
-from sinks.erasure_rules import Rules, new_rules
+from sinks.erasure.erased_rows import new_ids
+from sinks.erasure.rules import Rules, new_rules
+from sinks.integrity.digest import digests
 from sinks.rebuild.run import Plan, Rebuilt, rebuild
 from sinks.rebuild.source import Start
 from tests.broker.sinks.forgetting import world

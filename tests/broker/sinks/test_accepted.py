@@ -15,7 +15,7 @@ from schemas.nostr.relay_url import MAX_URL_LENGTH
 from schemas.nostr.signature import public_key, sign
 from schemas.reasons import Verdict
 from schemas.topics import RAW_LIMIT_BYTES
-from sinks.digest import archive_digest
+from sinks.integrity.digest import archive_digest
 from tests.broker.sinks.material import eventually, feed, running_sink
 from tests.broker.sinks.test_archive import read_rejections
 

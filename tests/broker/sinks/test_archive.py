@@ -18,7 +18,7 @@ from schemas.nostr.judge import Policy, judge
 from schemas.reasons import Verdict
 from schemas.records.rejection import Rejection
 from schemas.topics import physical
-from sinks.digest import DigestError, archive_digest
+from sinks.integrity.digest import DigestError, archive_digest
 from tests.broker.sinks.material import Feed, all_read, event, eventually, feed, running_sink
 
 pytestmark = pytest.mark.broker

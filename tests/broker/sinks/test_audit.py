@@ -10,9 +10,9 @@ import pytest_asyncio
 
 from core.archive.connection import Pool
 from schemas.nostr.event import encode_event
-from sinks.audit import audit
-from sinks.audit_report import AuditReport, Scope
-from sinks.sample import Sample
+from sinks.integrity.audit import audit
+from sinks.integrity.audit_report import AuditReport, Scope
+from sinks.integrity.sample import Sample
 from sinks.tables import TABLES
 from tests.broker.sinks.archived import RELAYS, SEEN_MS, START_S, archive, difficult, fill, signed, some_events
 

@@ -10,7 +10,7 @@ from core.settings import Settings
 from schemas.records import sighting
 from schemas.records.coverage import Coverage, FilterCoverage
 from schemas.records.sighting import Sighting
-from sinks.digest import archive_digest
+from sinks.integrity.digest import archive_digest
 from tests.broker.sinks.material import event, eventually, feed, running_sink
 from tests.broker.sinks.test_archive import read_rejections
 

@@ -17,7 +17,7 @@ from core.archive.coverage import read_coverage
 from core.settings import Settings
 from schemas.nostr.filters import Filter
 from schemas.records.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
-from sinks.digest import digests
+from sinks.integrity.digest import digests
 from sinks.migrate import migrate, migrations
 from sinks.tables import coverage
 from sinks.tables.coverage import Change

@@ -21,8 +21,8 @@ from schemas.digest import Digest
 from schemas.nostr.event import Event
 from schemas.records.erasure import Cause, Erasure, Erasures
 from schemas.topics import physical
-from sinks.digest import archive_digest
-from sinks.erased import ARCHIVE_LOCK
+from sinks.erasure.erased import ARCHIVE_LOCK
+from sinks.integrity.digest import archive_digest
 from sinks.migrate import migrate
 from tests.broker.sinks.conftest import fresh_database
 from tests.broker.sinks.forgetting import KEYS, made

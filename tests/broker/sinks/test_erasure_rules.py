@@ -13,9 +13,9 @@ from core.archive.connection import Connection, Pool
 from core.settings import Settings
 from schemas.nostr.event import Event
 from schemas.records.erasure import Cause, Erasure, Erasures
-from sinks.erased import ErasedError
-from sinks.erasing import Eraser, open_eraser
-from sinks.erasure_rules import Rules, store_if_done
+from sinks.erasure.erased import ErasedError
+from sinks.erasure.eraser import Eraser, open_eraser
+from sinks.erasure.rules import Rules, store_if_done
 from tests.broker.sinks.forgetting import KEYS, PLACES, SPAN_S, Scribe, made, world
 from tests.broker.sinks.material import START_S, eventually
 

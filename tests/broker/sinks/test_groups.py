@@ -24,13 +24,13 @@ from core.archive.connection import Pool
 from core.settings import Settings
 from schemas.nostr.event import Event, encode_event
 from schemas.records import event_record
-from sinks.batch import Batch
-from sinks.digest import archive_digest
-from sinks.offsets import OffsetsMovedError, TopicIdentity, begin_offsets, stored_offsets
+from sinks.integrity.digest import archive_digest
 from sinks.tables import TABLES
 from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import Record
-from sinks.writer import Writer
+from sinks.writing.batch import Batch
+from sinks.writing.offsets import OffsetsMovedError, TopicIdentity, begin_offsets, stored_offsets
+from sinks.writing.writer import Writer
 from tests.broker.sinks.material import event, eventually, feed, running_sink
 
 pytestmark = pytest.mark.broker

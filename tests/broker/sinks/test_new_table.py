@@ -13,10 +13,10 @@ from core.settings import Settings
 from schemas.nostr.event import Event, encode_event
 from schemas.nostr.event_id import id_form
 from schemas.records.erasure import Cause, Erasure
-from sinks.audit import audit
-from sinks.audit_report import Scope
-from sinks.digest import digests
-from sinks.erasing import open_eraser
+from sinks.erasure.eraser import open_eraser
+from sinks.integrity.audit import audit
+from sinks.integrity.audit_report import Scope
+from sinks.integrity.digest import digests
 from sinks.migrate import migrate
 from sinks.rebuild.source import identities
 from sinks.rebuild.worker import fill

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from core import metrics, waiting
 from core.service import UndrainedError
 from core.settings import Settings
-from sinks.digest import archive_digest
+from sinks.integrity.digest import archive_digest
 from tests.broker.sinks.material import event, eventually, feed, running_sink
 
 pytestmark = pytest.mark.broker

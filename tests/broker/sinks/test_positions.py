@@ -15,10 +15,10 @@ from core.archive.connection import Pool
 from core.kafka.topics import create_topics
 from core.settings import Settings
 from schemas.topics import physical
-from sinks.consumer import GroupReader
-from sinks.digest import archive_digest
-from sinks.offsets import PositionError, StoredOffset
+from sinks.integrity.digest import archive_digest
 from sinks.service import SinkService
+from sinks.writing.consumer import GroupReader
+from sinks.writing.offsets import PositionError, StoredOffset
 from tests.broker.sinks.material import event, eventually, feed, running_sink
 
 pytestmark = pytest.mark.broker

@@ -19,10 +19,8 @@ from core import kafka, postgres
 from core.settings import Settings
 from schemas.records import sighting
 from schemas.records.sighting import Sighting
-from sinks.batch import Batch
-from sinks.digest import archive_digest, digests
+from sinks.integrity.digest import archive_digest, digests
 from sinks.migrate import migrate
-from sinks.offsets import OffsetsMovedError, StoredOffset, TopicIdentity, begin_offsets, stored_offsets
 from sinks.rebuild.run import Plan, rebuild
 from sinks.rebuild.source import BEGINNING, Start, identities
 from sinks.rebuild.target import LiveError, RebuildError
@@ -31,7 +29,9 @@ from sinks.switch import SwitchError, switch
 from sinks.tables import TABLES
 from sinks.tables.sightings import SIGHTINGS
 from sinks.tables.topic_table import Record
-from sinks.writer import Writer
+from sinks.writing.batch import Batch
+from sinks.writing.offsets import OffsetsMovedError, StoredOffset, TopicIdentity, begin_offsets, stored_offsets
+from sinks.writing.writer import Writer
 from tests.broker.bigbrotr.conftest import variables
 from tests.broker.embedded.support import is_alive
 from tests.broker.sinks.conftest import fresh_database

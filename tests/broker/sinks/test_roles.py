@@ -15,7 +15,7 @@ from core.archive.connection import Connection
 from core.settings import PolicySettings, Settings
 from producers.connector.reconcile.archive_ids import ArchiveIds
 from schemas.nostr.filters import Filter
-from sinks.digest import digests
+from sinks.integrity.digest import digests
 from sinks.migrate import MigrationError, migrate
 from sinks.roles import OWNER, READER, WRITER
 from sinks.switch import switch

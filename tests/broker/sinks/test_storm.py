@@ -13,7 +13,7 @@ from producers.rejected.records import Selection
 from producers.rejected.replay import replay
 from schemas.nostr.event import Event
 from schemas.partition import event_partition
-from sinks.storm import StormError
+from sinks.writing.rejection_breaker import StormError
 from tests.broker.sinks.material import event, eventually, feed, running_sink
 from tests.broker.sinks.test_archive import read_rejections
 from tests.broker.sinks.test_positions import run_sink_until_it_ends

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from core.postgres import is_transient
-from sinks.bad_rows import is_row_error
+from sinks.writing.bad_rows import is_row_error
 
 
 def error(state: str, **fields: str) -> asyncpg.PostgresError:

@@ -8,10 +8,10 @@ from itertools import accumulate
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
-from sinks.batch import Batch, Rejected
-from sinks.storm import StormDetector, StormError
 from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import Record
+from sinks.writing.batch import Batch, Rejected
+from sinks.writing.rejection_breaker import StormDetector, StormError
 
 TP = TopicPartition("nostr.events", 3)
 DETAIL = 'new row breaks the rule "x"\nDETAIL: of strangers'

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from core.archive.connection import Connection
 from core.archive.rows import EventRow
-from sinks.audit_row import Wrong
+from sinks.integrity.audit_row import Wrong
 from sinks.tables.digest_table import all_values
 from sinks.tables.event_key import same_event
 from sinks.tables.projection import Projection, derive

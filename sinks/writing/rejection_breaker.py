@@ -17,7 +17,7 @@ from typing import NamedTuple
 from aiokafka import TopicPartition
 
 from core.archive.connection import Connection
-from sinks.batch import Batch, Rejected
+from sinks.writing.batch import Batch, Rejected
 
 # So many different messages and places are enough to see what is wrong.
 _NAMED = 3

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from core.archive.connection import Connection
 from schemas.lookup import key_prefix
-from sinks.erased import LOCK
+from sinks.erasure.erased import LOCK
 from sinks.tables import TABLES, Tables
 from sinks.tables.event_key import same_event
 

@@ -20,11 +20,11 @@ from core.settings import Settings
 from schemas.partition import event_partition
 from schemas.records.erasure import Cause, Erasure
 from schemas.topics import physical
-from sinks.batch import Batch
-from sinks.erased import Found, erased_among
-from sinks.erased_rows import erase_ids, erase_sightings, expired, new_ids
-from sinks.erasure_rules import Rules, find, new_rules, store_if_done
+from sinks.erasure.erased import Found, erased_among
+from sinks.erasure.erased_rows import erase_ids, erase_sightings, expired, new_ids
+from sinks.erasure.rules import Rules, find, new_rules, store_if_done
 from sinks.tables import TABLES, Tables
+from sinks.writing.batch import Batch
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sinks.audit_row import Wrong
-from sinks.sample import Sample
+from sinks.integrity.audit_row import Wrong
+from sinks.integrity.sample import Sample
 
 # More damage than this is a broken archive, and a list of all its rows would help nobody.
 NAMED = 1000

@@ -15,15 +15,15 @@ from typing import Any, TypeAlias
 from aiokafka import TopicPartition
 
 from core.archive.connection import Connection
-from sinks.bad_rows import find_bad
-from sinks.batch import Batch, Entry
-from sinks.erased import check_batch
-from sinks.offsets import move_offsets
-from sinks.relays import RelayIds
-from sinks.storm import store_refused
+from sinks.erasure.erased import check_batch
 from sinks.tables import TABLES, Tables, projection
 from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import AnyTopicTable
+from sinks.writing.bad_rows import find_bad
+from sinks.writing.batch import Batch, Entry
+from sinks.writing.offsets import move_offsets
+from sinks.writing.rejection_breaker import store_refused
+from sinks.writing.relay_numbers import RelayIds
 
 _Items: TypeAlias = list[tuple[AnyTopicTable, list[Any]]]
 """What there is to write, by table, in the order in which tables are written."""

@@ -12,7 +12,7 @@ from typing import Any
 from core.archive.connection import Connection
 from schemas.nostr.deletion import address_sha256
 from schemas.records.erasure import Cause, Erasure
-from sinks.erased import LOCK, Found
+from sinks.erasure.erased import LOCK, Found
 
 
 @dataclass(slots=True)

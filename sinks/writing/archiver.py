@@ -18,12 +18,15 @@ from core.service import UndrainedError
 from core.settings import Settings
 from core.waiting import until_it_works
 from schemas.topics import physical
-from sinks.bad_rows import is_row_error
-from sinks.batch import Batch
-from sinks.consumer import GroupReader
-from sinks.erased import ErasedError
-from sinks.erasing import Eraser
-from sinks.offsets import (
+from sinks.erasure.erased import ErasedError
+from sinks.erasure.eraser import Eraser
+from sinks.tables import TABLES, Tables, contents
+from sinks.tables.events import EVENTS
+from sinks.tables.sightings import SIGHTINGS
+from sinks.writing.bad_rows import is_row_error
+from sinks.writing.batch import Batch
+from sinks.writing.consumer import GroupReader
+from sinks.writing.offsets import (
     OffsetsMovedError,
     StoredOffset,
     TopicIdentity,
@@ -31,12 +34,9 @@ from sinks.offsets import (
     check_position,
     stored_offsets,
 )
-from sinks.rejections import RejectionSender
-from sinks.storm import StormDetector
-from sinks.tables import TABLES, Tables, contents
-from sinks.tables.events import EVENTS
-from sinks.tables.sightings import SIGHTINGS
-from sinks.writer import Writer
+from sinks.writing.rejection_breaker import StormDetector
+from sinks.writing.rejections import RejectionSender
+from sinks.writing.writer import Writer
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 
-from sinks.offsets import Advance
 from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import AnyTopicTable, Record
+from sinks.writing.offsets import Advance
 
 # Decoded rows take about three times the bytes of their records: a batch stays below 64 MiB.
 MAX_BATCH_BYTES = 16 * 1024 * 1024

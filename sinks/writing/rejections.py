@@ -9,7 +9,7 @@ from core import metrics
 from core.kafka.publisher import Publisher, RecordTooLargeError
 from schemas.reasons import Reason
 from schemas.records.rejection import Rejection
-from sinks.batch import Rejected
+from sinks.writing.batch import Rejected
 
 STAGE = "sink"
 # Longer messages of a database add nothing that the first lines do not say.

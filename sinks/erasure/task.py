@@ -10,7 +10,7 @@ from core import postgres
 from core.archive.connection import Connection, Pool, with_connection
 from core.erasures import ErasureFollower
 from core.settings import Settings
-from sinks.erasing import Eraser
+from sinks.erasure.eraser import Eraser
 from sinks.tables.vanish_requests import set_own_urls
 
 _log = logging.getLogger(__name__)

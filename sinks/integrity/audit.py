@@ -15,9 +15,9 @@ from typing import NamedTuple
 from core.archive.connection import Connection, Pool
 from core.archive.months import Month, hold_archive, months
 from core.archive.rows import COLUMN_LIST, EventRow
-from sinks.audit_projections import wrong_rows
-from sinks.audit_report import AuditReport, Scope
-from sinks.audit_row import audit_rows, audit_sighting, refine_created_at
+from sinks.integrity.audit_projections import wrong_rows
+from sinks.integrity.audit_report import AuditReport, Scope
+from sinks.integrity.audit_row import audit_rows, audit_sighting, refine_created_at
 from sinks.tables import TABLES, Tables, projection
 from sinks.tables.projection import Projection
 

@@ -1,0 +1,1 @@
+"""Whether the archive holds what was signed: audit and digest."""
