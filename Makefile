@@ -28,7 +28,7 @@ $(BIN)/python:
 $(RUN): requirements/run.lock requirements/java.lock pyproject.toml | $(BIN)/python
 	$(PIP) --require-hashes -r requirements/run.lock
 	$(PIP) --no-build-isolation --no-deps --editable .
-	@$(BIN)/python -m deploy.embedded.java >/dev/null 2>&1 || { echo 'no Java 17 or newer found: installing one into $(VENV)'; \
+	@$(BIN)/python -m deploy.embedded.servers.java >/dev/null 2>&1 || { echo 'no Java 17 or newer found: installing one into $(VENV)'; \
 		$(PIP) --require-hashes -r requirements/java.lock; }
 	@touch $@
 

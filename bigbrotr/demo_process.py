@@ -15,7 +15,7 @@ from typing import Any
 from bigbrotr.boundedlog import BoundedLog
 from bigbrotr.errors import CommandFailedError
 
-_MODULE = "deploy.embedded.demo_relays"
+_MODULE = "deploy.demo.relays"
 _LINE_BYTES = 1024 * 1024  # a report names each relay and a few refusals: some kilobytes
 _END_S = 3.0  # it has nothing to save
 _SAID_BYTES = 2000

@@ -16,10 +16,10 @@ import time
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from deploy.embedded.launch import SERVERS, read_launch
 from deploy.embedded.lock import FileLock
 from deploy.embedded.paths import DataPaths
-from deploy.embedded.process import Identity, end_left_over
+from deploy.embedded.servers.launch import SERVERS, read_launch
+from deploy.embedded.servers.process import Identity, end_left_over
 from deploy.embedded.state import StackState, guard_lock, holders_lock, keep_file, read_state
 from deploy.embedded.supervised import Supervised
 

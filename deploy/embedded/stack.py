@@ -20,10 +20,10 @@ from pydantic import SecretStr
 
 from core.settings import Settings, SettingsError
 from deploy.embedded.errors import EmbeddedError, Report
-from deploy.embedded.launch import SERVERS
 from deploy.embedded.lock import FileLock, is_locked, locked
 from deploy.embedded.paths import DataPaths
-from deploy.embedded.process import end_left_over
+from deploy.embedded.servers.launch import SERVERS
+from deploy.embedded.servers.process import end_left_over
 from deploy.embedded.starting import POLL_S, STOP_TIMEOUT_S, running_guard, start_or_attach
 from deploy.embedded.state import StackState, guard_lock, holders_lock, keep_file, read_state, start_lock
 

@@ -8,11 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-from deploy.embedded import kafka, postgres
 from deploy.embedded.errors import EmbeddedError, Report
-from deploy.embedded.launch import SERVERS, launch_file
 from deploy.embedded.lock import is_locked
 from deploy.embedded.paths import DataPaths
+from deploy.embedded.servers import kafka, postgres
+from deploy.embedded.servers.launch import SERVERS, launch_file
 from deploy.embedded.state import ServerState, StackState, guard_lock, keep_file, read_state
 
 POLL_S = 0.05

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.files import read_json, write_whole
-from deploy.embedded.process import Identity
+from deploy.embedded.servers.process import Identity
 
 
 def holders_lock(run: Path) -> Path:

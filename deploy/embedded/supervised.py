@@ -10,9 +10,9 @@ import psutil
 
 from core.backoff import Backoff
 from core.restarts import RestartDelays, describe_exit
-from deploy.embedded import kafka, postgres
-from deploy.embedded.launch import Launch
-from deploy.embedded.process import Identity, spawn
+from deploy.embedded.servers import kafka, postgres
+from deploy.embedded.servers.launch import Launch
+from deploy.embedded.servers.process import Identity, spawn
 from deploy.embedded.state import ServerState
 
 log = logging.getLogger("embedded")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from core.kafka.topics import create_topics
 from core.settings import Settings, load_settings
-from deploy.embedded.demo_events import generate
+from deploy.demo.events import generate
 from deploy.embedded.stack import ensure_servers
 from tests.broker.processors.harness import Line, all_committed, bundles, line, processor, produce, records
 

@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.embedded.jars import LIST, ensure_jars, pinned
 from deploy.embedded.paths import KAFKA_VERSION
-from deploy.embedded.pgbinaries import installed_binaries
+from deploy.embedded.servers.jars import LIST, ensure_jars, pinned
+from deploy.embedded.servers.postgres_binaries import installed_binaries
 from tests.containers.engine import DockerError, docker
 
 RECIPES = Path(__file__).with_name("images")

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from bigbrotr.services import BY_NAME
-from deploy.embedded.demo_events import generate
+from deploy.demo.events import generate
 from tests.containers.engine import DockerError, docker
 from tests.containers.our_images import ROOT, demo_image, our_image
 
@@ -110,7 +110,7 @@ def test_nothing_private_enters_the_build(tmp_path: Path) -> None:
     shutil.copy(ROOT / ".dockerignore", tmp_path)
     private = (".env", ".git/config", ".venv/bin/python", "deploy/.env", "deploy/secrets/owner_password", "dump.jsonl")
     useless = ("tests/conftest.py", "bigbrotr/__pycache__/cli.cpython-311.pyc", "deploy/compose.yaml")
-    needed = ("README.md", "bigbrotr/cli.py", "deploy/embedded/jars.py", "requirements/service.lock")
+    needed = ("README.md", "bigbrotr/cli.py", "deploy/embedded/servers/jars.py", "requirements/service.lock")
     for name in (*private, *useless, *needed):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

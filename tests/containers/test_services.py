@@ -11,7 +11,7 @@ from testcontainers.core.container import DockerContainer
 
 from core.kafka.topics import describe_topics
 from core.settings import Settings
-from deploy.embedded.demo_events import generate
+from deploy.demo.events import generate
 from schemas.nostr.event import encode_event, parse_event
 from schemas.reasons import Reason
 from schemas.topics import TOPICS, configs

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.clock import TOLERANCE_S
-from deploy.embedded.demo_scene import Signed
+from deploy.demo.scene import Signed
 from deploy.embedded.stack import Servers
 from schemas.records.bundle import BadLine, decode_lines
 from schemas.records.coverage import Coverage

@@ -13,10 +13,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from deploy.embedded import demo_door
-from deploy.embedded.demo_door import Door
-from deploy.embedded.demo_events import authors, generate
-from deploy.embedded.demo_offer import Offer
+from deploy.demo import relay_feeder
+from deploy.demo.events import authors, generate
+from deploy.demo.offer import Offer
+from deploy.demo.relay_feeder import Door
 from tests.relays.client import stored
 from tests.relays.demo_parts import RELAY, Relay, demo_filler, demo_relay
 from tests.relays.demo_process import demo_relays
@@ -189,7 +189,7 @@ async def test_a_relay_that_is_back_is_waited_for_from_its_first_answer_on() -> 
 
 
 async def test_what_a_relay_is_owed_while_it_is_away_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_door, "OWED_AWAY", 10)
+    monkeypatch.setattr(relay_feeder, "OWED_AWAY", 10)
     events = generate(30, seed=1, base_time_s=BASE_S)
     with demo_relay() as relay:
         relay.kill()

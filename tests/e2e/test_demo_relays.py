@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.embedded.demo_events import generate
+from deploy.demo.events import generate
 from schemas.digest import Digest
 from schemas.nostr.event import encode_event, parse_event
 from tests.relays.client import fill, stored

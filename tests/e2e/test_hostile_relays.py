@@ -9,7 +9,7 @@ from itertools import islice
 import orjson
 import pytest
 
-from deploy.embedded.demo_events import generate, live
+from deploy.demo.events import generate, live
 from tests.pipeline.fixtures import Pipeline
 from tests.pipeline.world import announce
 from tests.relays.client import fill

@@ -12,8 +12,8 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from core.kafka import consumer, end_offsets, stop_client
-from deploy.embedded.demo_events import generate, live
-from deploy.embedded.demo_scene import Signed
+from deploy.demo.events import generate, live
+from deploy.demo.scene import Signed
 from schemas.nostr.event import encode_event, parse_event
 from schemas.reasons import Reason
 from schemas.topics import physical

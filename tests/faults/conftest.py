@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from deploy.embedded import kafka
 from deploy.embedded.ports import choose
+from deploy.embedded.servers import kafka
 from tests.faults.own_stack import OwnStack, own_stack
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 from websockets.asyncio.server import ServerConnection
 
-from deploy.embedded.demo_events import generate
-from deploy.embedded.demo_scene import Signed
+from deploy.demo.events import generate
+from deploy.demo.scene import Signed
 from tests.relays.forgery import with_another_content, with_another_signature
 from tests.relays.hostile import (
     Hostile,

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from deploy.embedded.launch import SERVERS
 from deploy.embedded.paths import DataPaths
+from deploy.embedded.servers.launch import SERVERS
 from deploy.embedded.stack import Servers, running_stack
 from deploy.embedded.state import ServerState, read_state
 

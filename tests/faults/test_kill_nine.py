@@ -16,7 +16,7 @@ from random import Random
 
 import pytest
 
-from deploy.embedded.demo_events import generate
+from deploy.demo.events import generate
 from schemas.digest import Digest
 from tests.faults.kills import Killer, drawn
 from tests.faults.liars import Liars, liars

@@ -11,7 +11,7 @@ import asyncpg
 from core.archive.rows import EVENT_COLUMNS, event_from_row
 from core.postgres import is_transient
 from core.settings.model import Settings
-from deploy.embedded.demo_scene import Signed
+from deploy.demo.scene import Signed
 from schemas.digest import Digest
 from schemas.nostr.event import Event
 from sinks.integrity.digest import archive_digest

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
 
-from deploy.embedded.demo_events import authors
-from deploy.embedded.demo_publisher import Publisher
-from deploy.embedded.demo_scene import Signed
+from deploy.demo.events import authors
+from deploy.demo.publisher import Publisher
+from deploy.demo.scene import Signed
 
 PAGE = 500
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-RELAY = (sys.executable, "-m", "deploy.embedded.demo_relay")
-FILLER = (sys.executable, "-m", "deploy.embedded.demo_filler")
+RELAY = (sys.executable, "-m", "deploy.demo.relay")
+FILLER = (sys.executable, "-m", "deploy.demo.filler")
 END_S = 30.0  # far above what is normal: it only ends a process that hangs
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 
-COMMAND = (sys.executable, "-m", "deploy.embedded.demo_relays")
+COMMAND = (sys.executable, "-m", "deploy.demo.relays")
 END_S = 60.0
 
 
 class DemoProcess:
-    """Running relays. `offer` is the latest account (see `deploy.embedded.demo_offer`); `pid` is for measurements."""
+    """Running relays. `offer` is the latest account (see `deploy.demo.offer`); `pid` is for measurements."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process

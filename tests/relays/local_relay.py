@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from nostr_sdk import LocalRelay
 
-from deploy.embedded.demo_relay import address, build_relay
+from deploy.demo.relay import address, build_relay
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ import pytest
 from core import postgres
 from core.kafka import open_publisher, read_to_end
 from core.settings import Settings
-from deploy.embedded.demo_events import generate
+from deploy.demo.events import generate
 from schemas.digest import Digest
 from schemas.nostr.relay_url import Network
 from schemas.partition import relay_partition

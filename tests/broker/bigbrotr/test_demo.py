@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.embedded.demo_events import generate
+from deploy.demo.events import generate
 from schemas.digest import Digest
 from tests.broker.bigbrotr.conftest import Command
 

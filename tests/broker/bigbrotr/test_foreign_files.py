@@ -13,7 +13,7 @@ from aiokafka.admin import NewTopic
 
 from core.kafka import admin, read_to_end, stop_client
 from core.settings import Settings
-from deploy.embedded.demo_events import generate
+from deploy.demo.events import generate
 from schemas.records.bundle import encode_line
 from schemas.topics import physical
 from tests.broker.bigbrotr.conftest import Command

@@ -15,7 +15,7 @@ import pytest
 
 from bigbrotr import running
 from core.settings import Settings
-from deploy.embedded.demo_events import generate
+from deploy.demo.events import generate
 from tests.broker.bigbrotr.conftest import LIMIT_S, Command, started, variables
 
 pytestmark = pytest.mark.broker

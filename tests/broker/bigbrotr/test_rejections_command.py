@@ -11,7 +11,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from core import kafka
 from core.kafka.topics import create_topics
 from core.settings import Settings
-from deploy.embedded.demo_events import generate
+from deploy.demo.events import generate
 from schemas.reasons import Reason
 from schemas.records.bundle import BundleLine, decode_lines
 from schemas.records.rejection import Rejection

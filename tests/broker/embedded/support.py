@@ -16,8 +16,8 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from deploy.embedded.launch import SERVERS
 from deploy.embedded.paths import DataPaths
+from deploy.embedded.servers.launch import SERVERS
 from deploy.embedded.state import StackState, read_state
 
 PATIENCE_S = 60.0  # no test is decided by it; it bounds how long a broken one takes

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded.pgbinaries import installed_binaries
+from deploy.embedded.servers.postgres_binaries import installed_binaries
 from tests.broker.embedded.support import guard_process, is_alive, server_processes
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]

@@ -6,7 +6,7 @@ import pytest
 
 from core.kafka.topics import create_topics
 from core.settings import Settings
-from deploy.embedded.demo_events import generate
+from deploy.demo.events import generate
 from tests.broker.processors.harness import Line, line
 
 

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from core.archive.connection import Connection
 from core.archive.rows import EVENT_COLUMNS
 from deploy.embedded.paths import DataPaths
-from deploy.embedded.pgbinaries import installed_binaries
+from deploy.embedded.servers.postgres_binaries import installed_binaries
 from schemas.nostr.event_id import IdForm
 from sinks import roles
 from sinks.migrate import MONTHS_AHEAD, MigrationError, migrate, migrations, months_ahead

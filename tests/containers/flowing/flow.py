@@ -39,7 +39,7 @@ class Flow:
         words += ["--events", str(stored), "--span-s", str(SPAN_S), "--base-time-s", str(int(time.time()))]
         # A seed of its own has authors of its own: no event of it is one of another flow, or replaces one.
         words += ["--seed", str(self._fillers), "--trickle-per-s", str(per_s)]
-        filler = ("filler", "python", "-m", "deploy.embedded.demo_filler", *words)
+        filler = ("filler", "python", "-m", "deploy.demo.filler", *words)
         self.stack.compose.do("run", "--detach", "--no-deps", "--name", name, *filler)
         self._running = name
 

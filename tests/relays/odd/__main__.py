@@ -18,7 +18,7 @@ import orjson
 from aiohttp import web
 
 from core.parent import parent_pid, watch_parent
-from deploy.embedded.demo_command import say, stop_wish
+from deploy.demo.command import say, stop_wish
 from tests.relays.odd.farm import farm, served
 from tests.relays.odd.relay import OddRelay
 

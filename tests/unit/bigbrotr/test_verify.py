@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bigbrotr import verify
 from bigbrotr.verify import verdict_of, verdicts
-from deploy.embedded.demo_events import generate
+from deploy.demo.events import generate
 from producers.files.event_lines import EventLines, Line
 from schemas.nostr.judge import Policy
 from schemas.reasons import Verdict

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from deploy.embedded.demo_events import (
+from deploy.demo.events import (
     DEFAULT_SPAN_S,
     EXPIRY_S,
     LIVE_SCENES,
@@ -20,8 +20,8 @@ from deploy.embedded.demo_events import (
     scene_events,
     stored,
 )
-from deploy.embedded.demo_offer import Offer, spread
-from deploy.embedded.demo_scene import Signed
+from deploy.demo.offer import Offer, spread
+from deploy.demo.scene import Signed
 from schemas.nostr.event import Event, parse_event
 from schemas.nostr.event_id import IdForm
 from schemas.nostr.facts import facts

@@ -6,10 +6,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from deploy.embedded.demo_filler import main as filler
-from deploy.embedded.demo_plan import RELAY_CAPACITY
-from deploy.embedded.demo_relay import main as relay
-from deploy.embedded.demo_relays import main as relays
+from deploy.demo.filler import main as filler
+from deploy.demo.plan import RELAY_CAPACITY
+from deploy.demo.relay import main as relay
+from deploy.demo.relays import main as relays
 
 URLS = ["--url", "ws://relay-1:7777", "--url", "ws://relay-2:7777"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded import jars
 from deploy.embedded.errors import ArtifactsMissingError
-from deploy.embedded.jars import Jar, ensure_jars, is_intact, pinned
+from deploy.embedded.servers import jars
+from deploy.embedded.servers.jars import Jar, ensure_jars, is_intact, pinned
 
 CONTENTS = {f"part{number}-1.0.jar": f"jar {number}".encode() * 100 for number in range(8)}
 

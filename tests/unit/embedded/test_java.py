@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded import java
 from deploy.embedded.errors import ArtifactsMissingError
-from deploy.embedded.java import find_java, major_version
+from deploy.embedded.servers import java
+from deploy.embedded.servers.java import find_java, major_version
 
 
 def make_java(folder: Path, banner: str) -> Path:

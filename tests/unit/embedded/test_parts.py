@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.settings import KafkaSettings, Settings
-from deploy.embedded import pgbinaries
-from deploy.embedded.account import Account
 from deploy.embedded.errors import EmbeddedError
-from deploy.embedded.kafka import _escaped, prepare
 from deploy.embedded.lock import FileLock, is_locked, locked
 from deploy.embedded.paths import DataPaths
 from deploy.embedded.ports import LOOPBACK, keep_or_choose
-from deploy.embedded.process import Identity, end_left_over
+from deploy.embedded.servers import postgres_binaries
+from deploy.embedded.servers.kafka import _escaped, prepare
+from deploy.embedded.servers.postgres_user import Account
+from deploy.embedded.servers.process import Identity, end_left_over
 from deploy.embedded.stack import PARTITIONS, Servers, filled_in
 from deploy.embedded.state import read_state
 
@@ -126,16 +126,16 @@ def test_programs_in_a_closed_folder_are_copied_to_where_their_user_reaches_them
     somebody = Account("somebody", 65_534, 65_534)
     with tempfile.TemporaryDirectory() as closed, tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        package = pgbinaries.installed_binaries().parents[1]
+        package = postgres_binaries.installed_binaries().parents[1]
         for part in (package, package.with_name(f"{package.name}.libs")):
             if part.is_dir():
                 shutil.copytree(part, Path(closed) / part.name, symlinks=True)
         own = Path(closed) / package.name / "pginstall" / "bin"
-        monkeypatch.setattr(pgbinaries, "installed_binaries", lambda: own)
-        monkeypatch.setattr(pgbinaries, "SYSTEM_CACHE", Path(folder) / "cache")
-        found = pgbinaries.reachable_binaries(somebody)
+        monkeypatch.setattr(postgres_binaries, "installed_binaries", lambda: own)
+        monkeypatch.setattr(postgres_binaries, "SYSTEM_CACHE", Path(folder) / "cache")
+        found = postgres_binaries.reachable_binaries(somebody)
         assert found.is_relative_to(folder)
         assert b"PostgreSQL" in subprocess.check_output([found / "initdb", "--version"], user=65_534, cwd="/")
         marker = (found / "postgres").stat().st_ino
-        assert (pgbinaries.reachable_binaries(somebody) / "postgres").stat().st_ino == marker, "copied once"
-        assert pgbinaries.reachable_binaries(Account("ourselves")) == own
+        assert (postgres_binaries.reachable_binaries(somebody) / "postgres").stat().st_ino == marker, "copied once"
+        assert postgres_binaries.reachable_binaries(Account("ourselves")) == own

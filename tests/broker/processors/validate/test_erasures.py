@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.settings import PolicySettings, Settings
-from deploy.embedded.demo_events import generate
+from deploy.demo.events import generate
 from schemas.nostr.event import Event, encode_event, parse_event
 from schemas.nostr.event_id import compute_id
 from schemas.nostr.kinds import DELETION_KIND

@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from random import Random
 
 from core.tasks import run_until_first
-from deploy.embedded.demo_door import Door
-from deploy.embedded.demo_events import authors, live
-from deploy.embedded.demo_offer import Offer, spread
-from deploy.embedded.demo_plan import RELAY_CAPACITY, Plan
-from deploy.embedded.demo_scene import Signed
+from deploy.demo.events import authors, live
+from deploy.demo.offer import Offer, spread
+from deploy.demo.plan import RELAY_CAPACITY, Plan
+from deploy.demo.relay_feeder import Door
+from deploy.demo.scene import Signed
 
 TICK_S = 0.2  # a trickle of a few events a second still looks continuous to a person
 LAST_ANSWERS_S = 5.0  # relays answer in milliseconds, and container engines kill after ten seconds

@@ -1,12 +1,12 @@
 """Relays for demo, tests and benchmarks, in a process of their own: several of nostr-sdk's LocalRelay, filled.
 
-    python -m deploy.embedded.demo_relays --relays 3 --events 2000 --copies 2.4 --trickle-per-s 20
+    python -m deploy.demo.relays --relays 3 --events 2000 --copies 2.4 --trickle-per-s 20
 
 The relays are not ours, and they are filled through their front door, so they have checked every signature themselves.
 Standard output gets one JSON line when the stored events are there (`"ready": true`) and one when the trickle has ended
-(`"ended": true`), both as `deploy.embedded.demo_offer` counts them. A line on standard input ends the trickle; its end
+(`"ended": true`), both as `deploy.demo.offer` counts them. A line on standard input ends the trickle; its end
 ends the process, so that relays never outlive who started them. With relays that run elsewhere the same is done by
-`deploy.embedded.demo_relay` and `deploy.embedded.demo_filler`.
+`deploy.demo.relay` and `deploy.demo.filler`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any
 import click
 
 from core.parent import ParentPipe
-from deploy.embedded.demo_command import say
-from deploy.embedded.demo_events import generate
-from deploy.embedded.demo_filling import filling
-from deploy.embedded.demo_plan import Plan, plan_options
-from deploy.embedded.demo_relay import address, build_relay
+from deploy.demo.command import say
+from deploy.demo.events import generate
+from deploy.demo.filling import filling
+from deploy.demo.plan import Plan, plan_options
+from deploy.demo.relay import address, build_relay
 
 
 async def serve(plan: Plan) -> None:
@@ -55,7 +55,7 @@ async def serve(plan: Plan) -> None:
 def main(**options: Any) -> None:
     """Run filled relays on this machine.
 
-    Example: python -m deploy.embedded.demo_relays --relays 4 --events 100000 < /dev/tty
+    Example: python -m deploy.demo.relays --relays 4 --events 100000 < /dev/tty
     """
     plan = Plan(**options)
     if not sys.stdin.isatty():  # Ctrl-C goes to the starter too, which drains before it closes our input

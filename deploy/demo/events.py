@@ -22,9 +22,9 @@ from random import Random
 import orjson
 
 from core.parent import die_with_parent
-from deploy.embedded.demo_drafts import any_draft
-from deploy.embedded.demo_profile import profile_set
-from deploy.embedded.demo_scene import Author, Draft, Scene, Signed
+from deploy.demo.drafts import any_draft
+from deploy.demo.profile import profile_set
+from deploy.demo.scene import Author, Draft, Scene, Signed
 from schemas.nostr.signature import public_key
 from schemas.nostr.signature import sign as sign_id
 

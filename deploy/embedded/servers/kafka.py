@@ -12,12 +12,12 @@ import uuid
 from pathlib import Path
 
 from deploy.embedded.errors import EmbeddedError, Report
-from deploy.embedded.jars import ensure_jars
-from deploy.embedded.java import find_java
-from deploy.embedded.launch import Launch
 from deploy.embedded.paths import DataPaths
 from deploy.embedded.ports import LOOPBACK, keep_or_choose
-from deploy.embedded.process import server_environment
+from deploy.embedded.servers.jars import ensure_jars
+from deploy.embedded.servers.java import find_java
+from deploy.embedded.servers.launch import Launch
+from deploy.embedded.servers.process import server_environment
 
 _FORMAT_TIMEOUT_S = 60  # takes 1 s; a busy machine much longer
 _READY_TIMEOUT_S = 1.0  # the broker answers in a millisecond, or is not ready

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
-from deploy.embedded.demo_scene import Signed
+from deploy.demo.scene import Signed
 from schemas.digest import Digest
 
 SHOWN_REFUSALS = 20  # enough to see what went wrong without a line of megabytes

@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from deploy.embedded.account import Account
 from deploy.embedded.errors import ArtifactsMissingError, EmbeddedError
+from deploy.embedded.servers.postgres_user import Account
 
 SYSTEM_CACHE = Path("/var/cache/bigbrotr")  # the place that the Filesystem Hierarchy Standard gives; used by root only
 _TIMEOUT_S = 30  # printing a version takes milliseconds

@@ -1,7 +1,7 @@
 """What demo authors write: one function per kind of event, each a draft that only wants a time and a signature.
 
-Nothing here replaces or deletes anything else (see `deploy.embedded.demo_events`): addressable drafts carry a `d` tag
-of their own, and deletions name events that do not exist. Replaceable events: `deploy.embedded.demo_profile`.
+Nothing here replaces or deletes anything else (see `deploy.demo.events`): addressable drafts carry a `d` tag
+of their own, and deletions name events that do not exist. Replaceable events: `deploy.demo.profile`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from random import Random
 
 import orjson
 
-from deploy.embedded.demo_scene import Draft, Scene, Signed, Tags
-from deploy.embedded.demo_text import EMOJI, TRICKY, article, base64ish, chance, hex64, text, url, words
+from deploy.demo.scene import Draft, Scene, Signed, Tags
+from deploy.demo.text import EMOJI, TRICKY, article, base64ish, chance, hex64, text, url, words
 
 MAX_QUOTE_BYTES = 4096  # a repost of an article would make the median size of events unlike that of real ones
 

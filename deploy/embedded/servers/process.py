@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import psutil
 
-from deploy.embedded.account import Account
-from deploy.embedded.launch import Launch
+from deploy.embedded.servers.launch import Launch
+from deploy.embedded.servers.postgres_user import Account
 
 log = logging.getLogger("embedded")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from deploy.embedded.demo_events import DEFAULT_SPAN_S
+from deploy.demo.events import DEFAULT_SPAN_S
 
 RELAY_CAPACITY = 75_000  # LocalRelay's store in memory drops its oldest events beyond this
 

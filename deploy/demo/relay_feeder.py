@@ -10,9 +10,9 @@ from functools import partial
 from websockets.exceptions import WebSocketException
 
 from core.backoff import Backoff
-from deploy.embedded.demo_offer import Offer
-from deploy.embedded.demo_publisher import Publisher
-from deploy.embedded.demo_scene import Author, Signed
+from deploy.demo.offer import Offer
+from deploy.demo.publisher import Publisher
+from deploy.demo.scene import Author, Signed
 
 FIRST_PAUSE_S = 0.25  # a relay that starts beside the filler listens within half a second
 MAX_PAUSE_S = 5.0  # a relay that is back is noticed before anybody wonders

@@ -6,8 +6,8 @@ from random import Random
 
 import orjson
 
-from deploy.embedded.demo_scene import Draft, Scene
-from deploy.embedded.demo_text import text, url, words
+from deploy.demo.scene import Draft, Scene
+from deploy.demo.text import text, url, words
 
 
 def profile_set(rng: Random, scene: Scene) -> list[Draft]:

@@ -10,13 +10,13 @@ import tempfile
 from pathlib import Path
 
 from core.files import write_whole
-from deploy.embedded.account import Account, server_account
 from deploy.embedded.errors import EmbeddedError, Report
-from deploy.embedded.launch import Launch
 from deploy.embedded.paths import DataPaths
-from deploy.embedded.pgbinaries import reachable_binaries
 from deploy.embedded.ports import LOOPBACK, keep_or_choose
-from deploy.embedded.process import data_handle, server_environment
+from deploy.embedded.servers.launch import Launch
+from deploy.embedded.servers.postgres_binaries import reachable_binaries
+from deploy.embedded.servers.postgres_user import Account, server_account
+from deploy.embedded.servers.process import data_handle, server_environment
 
 _INIT_TIMEOUT_S = 120  # takes 1 s; a busy machine with a slow disk much longer
 _OWNER = "bigbrotr"

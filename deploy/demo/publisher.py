@@ -11,8 +11,8 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from deploy.embedded.demo_events import sign_draft
-from deploy.embedded.demo_scene import Author, Draft, Signed
+from deploy.demo.events import sign_draft
+from deploy.demo.scene import Author, Draft, Signed
 from schemas.nostr.relay_url import normalize
 
 EVENTS_PER_CONNECTION = 1000  # LocalRelay drops a connection that sends more than a few thousand messages a minute

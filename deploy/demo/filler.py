@@ -1,10 +1,10 @@
 """Fill relays that run elsewhere, each in a process or container of its own, as `make demo` fills those of its own.
 
-    python -m deploy.embedded.demo_filler --url ws://relay-1:7777 --url ws://relay-2:7777 --copies 1.5 --trickle-per-s 2
+    python -m deploy.demo.filler --url ws://relay-1:7777 --url ws://relay-2:7777 --copies 1.5 --trickle-per-s 2
 
 Which relay holds what follows from seed, base time and the order of the URLs. A relay that does not listen yet is
 waited for, one that goes away is asked again, and only what a relay said OK to is counted. Standard output gets the two
-JSON lines of `deploy.embedded.demo_relays`: when the stored events are there, and at the end. That comes with SIGTERM,
+JSON lines of `deploy.demo.relays`: when the stored events are there, and at the end. That comes with SIGTERM,
 SIGINT or the end of `--for-s`, and has exit code 0.
 
 A filler that is killed and started again with the same seed and base time ends with the same account of stored events,
@@ -21,11 +21,11 @@ from typing import Any
 import click
 
 from core.tasks import run_until_first
-from deploy.embedded.demo_command import RelayUrl, say, stop_wish
-from deploy.embedded.demo_events import stored
-from deploy.embedded.demo_filling import filling
-from deploy.embedded.demo_plan import Plan, plan_options
-from deploy.embedded.demo_scene import Signed
+from deploy.demo.command import RelayUrl, say, stop_wish
+from deploy.demo.events import stored
+from deploy.demo.filling import filling
+from deploy.demo.plan import Plan, plan_options
+from deploy.demo.scene import Signed
 
 
 async def fill(urls: Sequence[str], plan: Plan) -> None:
@@ -58,7 +58,7 @@ async def fill(urls: Sequence[str], plan: Plan) -> None:
 def main(*, urls: tuple[str, ...], **options: Any) -> None:
     """Fill relays that run elsewhere.
 
-    Example: python -m deploy.embedded.demo_filler --url ws://127.0.0.1:7777 --copies 1 --events 500
+    Example: python -m deploy.demo.filler --url ws://127.0.0.1:7777 --copies 1 --events 500
     """
     if len(set(urls)) < len(urls):
         raise click.BadParameter("the same relay is named twice", param_hint="--url")

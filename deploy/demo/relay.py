@@ -1,6 +1,6 @@
 """One relay of the demo, empty, in a process of its own: nostr-sdk's LocalRelay on a given address.
 
-    python -m deploy.embedded.demo_relay --host 0.0.0.0 --port 7777 --url ws://relay-1:7777
+    python -m deploy.demo.relay --host 0.0.0.0 --port 7777 --url ws://relay-1:7777
 
 It serves until SIGTERM or SIGINT, then ends with exit code 0. It keeps events in memory alone, so a relay that is
 started again is empty. Standard output gets one JSON line once it listens.
@@ -17,7 +17,7 @@ import ipaddress
 import click
 from nostr_sdk import LocalRelay, LocalRelayBuilder, NostrSdkError, RateLimit
 
-from deploy.embedded.demo_command import RelayUrl, say, stop_wish
+from deploy.demo.command import RelayUrl, say, stop_wish
 from schemas.nostr.relay_url import normalize
 
 PAGE_LIMIT = 500  # what strfry, the most common relay, gives per request
@@ -66,7 +66,7 @@ async def serve(host: str, port: int, url: str | None) -> None:
 def main(*, host: str, port: int, url: str | None) -> None:
     """Run one empty relay.
 
-    Example: python -m deploy.embedded.demo_relay --port 7777
+    Example: python -m deploy.demo.relay --port 7777
     """
     asyncio.run(serve(host, port, url))
 

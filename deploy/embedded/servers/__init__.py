@@ -1,0 +1,1 @@
+"""How Kafka and PostgreSQL are got and started on this machine."""
