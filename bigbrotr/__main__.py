@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from bigbrotr import termination
 from bigbrotr.cli import cli
+from bigbrotr.console import termination
 
 _FAILED = 1
 _SETTINGS = 2  # what click gives wrong usage, too

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import click
 
-from bigbrotr.options import Options
+from bigbrotr.console.options import Options
 
 
 class _Lazy(NamedTuple):
@@ -22,25 +22,41 @@ class _Lazy(NamedTuple):
 
 
 _COMMANDS = {
-    "demo": _Lazy("bigbrotr.demo_cmd:demo", "Watch signed events travel from local relays to PostgreSQL."),
-    "run": _Lazy("bigbrotr.run_cmd:run", "Archive real relays, with every service as a process of its own."),
-    "service": _Lazy("bigbrotr.service_cmd:service", "Run one service in the foreground."),
-    "embedded": _Lazy("bigbrotr.embedded_cmd:embedded", "Start, stop and reach the embedded Kafka and PostgreSQL."),
-    "topics": _Lazy("bigbrotr.topics_cmd:topics", "Create, list and trim the Kafka topics."),
-    "migrate": _Lazy("bigbrotr.migrate_cmd:migrate", "Bring the PostgreSQL schema up to date."),
-    "relays": _Lazy("bigbrotr.relays_cmd:relays", "Tell the connectors which relays to read."),
-    "status": _Lazy("bigbrotr.status_cmd:status", "Show what runs, what waits and what is archived."),
-    "coverage": _Lazy("bigbrotr.coverage_cmd:coverage", "Show which times were read of each relay, and what is not."),
-    "rejections": _Lazy("bigbrotr.rejections_cmd:rejections", "Look at what was refused, and judge it again."),
-    "import": _Lazy("bigbrotr.import_cmd:import_", "Send the events of a JSONL file through the pipeline."),
-    "export": _Lazy("bigbrotr.export_cmd:export_", "Write events of the archive as JSONL, by filter, in order."),
-    "erase": _Lazy("bigbrotr.erase_cmd:erase", "Erase events for good, by id or by author up to a time."),
-    "verify": _Lazy("bigbrotr.verify_cmd:verify", "Judge the events of a JSONL file, without any server."),
-    "audit": _Lazy("bigbrotr.audit_cmd:audit_", "Check that every archived row still is what was signed."),
-    "rebuild": _Lazy("bigbrotr.rebuild_cmd:rebuild_", "Fill another schema or database from the topics."),
-    "switch": _Lazy("bigbrotr.switch_cmd:switch_", "Make a rebuilt schema the live archive, under running services."),
-    "reprocess": _Lazy("bigbrotr.reprocess_cmd:reprocess_", "Judge bundles of a time again, by the present rules."),
-    "digest": _Lazy("bigbrotr.digest_cmd:digest", "Compute a digest of the archive that no order of arrival changes."),
+    "demo": _Lazy("bigbrotr.commands.run.demo:demo", "Watch signed events travel from local relays to PostgreSQL."),
+    "run": _Lazy("bigbrotr.commands.run.run:run", "Archive real relays, with every service as a process of its own."),
+    "service": _Lazy("bigbrotr.commands.run.service:service", "Run one service in the foreground."),
+    "embedded": _Lazy(
+        "bigbrotr.commands.run.embedded:embedded", "Start, stop and reach the embedded Kafka and PostgreSQL."
+    ),
+    "topics": _Lazy("bigbrotr.commands.topics.topics:topics", "Create, list and trim the Kafka topics."),
+    "migrate": _Lazy("bigbrotr.commands.archive.migrate:migrate", "Bring the PostgreSQL schema up to date."),
+    "relays": _Lazy("bigbrotr.commands.topics.relays:relays", "Tell the connectors which relays to read."),
+    "status": _Lazy("bigbrotr.commands.run.status:status", "Show what runs, what waits and what is archived."),
+    "coverage": _Lazy(
+        "bigbrotr.commands.archive.coverage:coverage", "Show which times were read of each relay, and what is not."
+    ),
+    "rejections": _Lazy(
+        "bigbrotr.commands.topics.rejections:rejections", "Look at what was refused, and judge it again."
+    ),
+    "import": _Lazy(
+        "bigbrotr.commands.archive.import_file:import_", "Send the events of a JSONL file through the pipeline."
+    ),
+    "export": _Lazy(
+        "bigbrotr.commands.archive.export:export_", "Write events of the archive as JSONL, by filter, in order."
+    ),
+    "erase": _Lazy("bigbrotr.commands.archive.erase:erase", "Erase events for good, by id or by author up to a time."),
+    "verify": _Lazy("bigbrotr.commands.archive.verify:verify", "Judge the events of a JSONL file, without any server."),
+    "audit": _Lazy("bigbrotr.commands.archive.audit:audit_", "Check that every archived row still is what was signed."),
+    "rebuild": _Lazy("bigbrotr.commands.rebuild.rebuild:rebuild_", "Fill another schema or database from the topics."),
+    "switch": _Lazy(
+        "bigbrotr.commands.rebuild.switch:switch_", "Make a rebuilt schema the live archive, under running services."
+    ),
+    "reprocess": _Lazy(
+        "bigbrotr.commands.rebuild.reprocess:reprocess_", "Judge bundles of a time again, by the present rules."
+    ),
+    "digest": _Lazy(
+        "bigbrotr.commands.archive.digest:digest", "Compute a digest of the archive that no order of arrival changes."
+    ),
 }
 
 

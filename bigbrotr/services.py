@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bigbrotr.servers import BOTH, KAFKA, Server
+from bigbrotr.supervise.servers import BOTH, KAFKA, Server
 from core.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ SERVICES = (
     ServiceSpec(
         "janitor",
         "deletes bundles that were judged and are older than `kafka.bundles_keep_days`; `topics trim --every`",
-        "bigbrotr.janitor:Janitor",
+        "bigbrotr.retention.janitor:Janitor",
         KAFKA,
     ),
 )

@@ -12,7 +12,7 @@ from typing import IO, Any, NamedTuple
 
 import pytest
 
-from bigbrotr.children import service_env
+from bigbrotr.supervise.children import service_env
 from core.settings import Settings
 
 LIMIT_S = 100  # far above what is normal: it only ends a command that hangs

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bigbrotr import running
+from bigbrotr.supervise import running
 from core.settings import Settings
 from deploy.demo.events import generate
 from tests.broker.bigbrotr.conftest import LIMIT_S, Command, started, variables

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
-from bigbrotr.targets import at
+from bigbrotr.commands.rebuild.target_archive import at
 from core import kafka, postgres
 from core.settings import Settings
 from schemas.records import sighting

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from bigbrotr.__main__ import run
 from bigbrotr.cli import cli
-from bigbrotr.run_cmd import wanted_relays
+from bigbrotr.commands.run.run import wanted_relays
 from core.settings import Settings
 
 

@@ -9,9 +9,9 @@ import random
 import pytest
 from click.testing import CliRunner
 
-from bigbrotr.coverage_bar import Cell, axis, cells, share
-from bigbrotr.coverage_cmd import coverage
-from bigbrotr.coverage_view import Style, age, filter_name, legend, percent, relay_lines
+from bigbrotr.commands.archive.coverage import coverage
+from bigbrotr.console.coverage_bar import Cell, axis, cells, share
+from bigbrotr.console.coverage_view import Style, age, filter_name, legend, percent, relay_lines
 from core.archive.coverage import FilterState, GapState, RelayState
 from schemas.ranges import Range
 from schemas.records.coverage import Fact

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from bigbrotr.cli import cli
-from bigbrotr.demo import STALLED_AFTER_S, Completion, Held, mismatches
-from bigbrotr.demo_process import Offer, arguments
-from bigbrotr.snapshot import Counts, Snapshot
+from bigbrotr.demo.comparison.comparison import STALLED_AFTER_S, Completion, Held, mismatches
+from bigbrotr.demo.comparison.process import Offer, arguments
+from bigbrotr.status.snapshot import Counts, Snapshot
 from schemas.digest import Digest
 
 ONE, TWO = "ws://127.0.0.1:1", "ws://127.0.0.1:2"

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from bigbrotr.cli import cli
-from bigbrotr.erase_cmd import _question, rules_for
+from bigbrotr.commands.archive.erase import _question, rules_for
 from schemas.records.erasure import UNTIL_END, Cause
 
 ID, AUTHOR = "1" * 64, "a" * 64

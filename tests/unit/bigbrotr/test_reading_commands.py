@@ -8,9 +8,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from bigbrotr.audit_cmd import audit_
-from bigbrotr.export_cmd import export_, hidden
-from bigbrotr.parameters import MOMENT, RELAY
+from bigbrotr.commands.archive.audit import audit_
+from bigbrotr.commands.archive.export import export_, hidden
+from bigbrotr.console.parameters import MOMENT, RELAY
 from core.archive.selection import Hide
 from core.settings import Settings
 from core.settings.groups import PolicySettings

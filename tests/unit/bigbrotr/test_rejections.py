@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from bigbrotr.rejections_cmd import rejections
-from bigbrotr.rejections_view import document, line, whole
-from bigbrotr.view import printable
+from bigbrotr.commands.topics.rejections import rejections
+from bigbrotr.console.rejections_view import document, line, whole
+from bigbrotr.console.snapshot_view import printable
 from producers.rejected.records import Place, RejectedInput
 from schemas.reasons import Reason
 from schemas.records.rejection import Rejection

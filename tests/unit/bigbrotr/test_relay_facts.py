@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bigbrotr.relay_facts import fact_words
+from bigbrotr.console.relay_facts import fact_words
 from producers.connector.relay_model import Name
 from schemas.records.coverage import Fact
 

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bigbrotr import running
-from bigbrotr.boundedlog import BoundedLog
-from bigbrotr.totals import Totals
+from bigbrotr.status.totals import Totals
+from bigbrotr.supervise import running
+from bigbrotr.supervise.bounded_log import BoundedLog
 
 
 def test_only_the_living_are_named(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bigbrotr.verify import verdict_of
+from bigbrotr.importing.judging import verdict_of
 from processors.validate.erasing import Erasing
 from processors.validate.outcome import Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle

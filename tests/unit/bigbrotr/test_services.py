@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bigbrotr.importing.import_wait import NEEDED
 from bigbrotr.services import BY_NAME, FLOW, READINGS, SERVICES, STOP_TIMES, ServiceSpec
 from bigbrotr.services_table import services_table
-from bigbrotr.settling import NEEDED
 from core.settings import KafkaSettings, Settings
 from schemas.topics import TOPICS, physical
 from sinks.tables import contents

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from bigbrotr.standard_input import interruptible_stdin
+from bigbrotr.console.standard_input import interruptible_stdin
 
 
 async def test_a_read_that_waits_ends_with_the_block(monkeypatch: pytest.MonkeyPatch) -> None:

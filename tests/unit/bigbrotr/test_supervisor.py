@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bigbrotr.supervisor import ChildState, Supervisor
+from bigbrotr.supervise.supervisor import ChildState, Supervisor
 from core.backoff import Backoff
 from core.restarts import describe_exit
 

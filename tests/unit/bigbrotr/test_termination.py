@@ -13,7 +13,7 @@ import pytest
 _COMMAND = """
 import asyncio, multiprocessing, signal, sys, time
 from bigbrotr import __main__ as command
-from bigbrotr.termination import removed_at_termination
+from bigbrotr.console.termination import removed_at_termination
 
 def blocked():
     time.sleep(600)

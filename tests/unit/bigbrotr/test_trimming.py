@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigbrotr.parameters import DURATION
-from bigbrotr.trimming import Standing, Trim
+from bigbrotr.console.parameters import DURATION
+from bigbrotr.retention.trimming import Standing, Trim
 
 OFFSETS = st.integers(0, 2**63 - 1)
 

@@ -15,8 +15,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bigbrotr import verify
-from bigbrotr.verify import verdict_of, verdicts
+from bigbrotr.importing import judging
+from bigbrotr.importing.judging import verdict_of, verdicts
 from deploy.demo.events import generate
 from producers.files.event_lines import EventLines, Line
 from schemas.nostr.judge import Policy
@@ -112,7 +112,7 @@ def test_many_cores_say_what_one_says_and_in_the_same_order(monkeypatch: pytest.
     lines = [*EVENTS, altered(EVENTS[0], content="x"), b"{"] * 30
     text = b"\n".join(lines)
     alone = [verdict_of(line, POLICY) for line in EventLines(io.BytesIO(text))]
-    monkeypatch.setattr(verify, "PARALLEL_FROM_LINES", 100)
+    monkeypatch.setattr(judging, "PARALLEL_FROM_LINES", 100)
     together = list(verdicts(iter(EventLines(io.BytesIO(text))), POLICY, processes=2))
     assert together == alone
     assert len(together) == len(lines)

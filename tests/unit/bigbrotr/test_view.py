@@ -10,10 +10,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bigbrotr.display import LiveDisplay, PlainDisplay, display
-from bigbrotr.snapshot import Counts, Rates, RelayState, ServiceState, Snapshot, rates
-from bigbrotr.status_cmd import as_text
-from bigbrotr.view import MAX_RELAY_ROWS, picture, plain_line, size
+from bigbrotr.commands.run.status import as_text
+from bigbrotr.console.display import LiveDisplay, PlainDisplay, display
+from bigbrotr.console.snapshot_view import MAX_RELAY_ROWS, picture, plain_line, size
+from bigbrotr.status.snapshot import Counts, Rates, RelayState, ServiceState, Snapshot, rates
 
 NOTHING = Rates(None, None, None)
 BUSY = Snapshot(

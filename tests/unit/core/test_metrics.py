@@ -32,7 +32,7 @@ def counted(place: str) -> Iterator[str]:
         ("connector", ["producers", "core/kafka/publisher.py"]),
         ("processor", ["processors", "core/erasures.py"]),
         ("sink", ["sinks", "core/kafka/publisher.py", "core/erasures.py"]),
-        ("janitor", ["bigbrotr/janitor.py"]),
+        ("janitor", ["bigbrotr/retention/janitor.py"]),
         ("any other", ["core/service/lifecycle.py", "core/service/watchdog.py"]),
     ],
 )

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from bigbrotr.children import service_env
-from bigbrotr.targets import at
+from bigbrotr.commands.rebuild.target_archive import at
+from bigbrotr.supervise.children import service_env
 from core import postgres
 from core.settings import KafkaSettings, PostgresSettings, Settings, SettingsError
 from deploy.embedded.stack import Servers, ensure_servers, filled_in

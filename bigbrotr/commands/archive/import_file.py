@@ -1,0 +1,153 @@
+"""`bigbrotr import`: events of a file into the pipeline, and with --wait an account of every line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bigbrotr.commands.archive.migrate import migrated
+from bigbrotr.commands.topics.topics import created
+from bigbrotr.console.errors import CommandFailedError
+from bigbrotr.console.options import Options, pass_options
+from bigbrotr.console.parameters import RELAY
+from bigbrotr.console.progress import ImportProgress
+from bigbrotr.console.snapshot_view import by_reason
+from bigbrotr.console.standard_input import interruptible_stdin
+from bigbrotr.importing.account import REFUSALS, Account, account
+from bigbrotr.importing.import_wait import needed_services, settled
+from bigbrotr.status.lags import open_lags
+from bigbrotr.supervise.servers import BOTH, KAFKA, quiet_log, servers
+from core.settings import Settings
+from producers.files.event_lines import DamagedFileError, UnreadableFormatError, check_format
+from producers.files.importer import ImportReport, import_lines
+
+_EPILOG = """\b
+Examples:
+  bigbrotr import events.jsonl.gz --wait
+  zstdcat dump.zst | bigbrotr import - --relay wss://relay.example.com --json
+"""
+
+
+@click.command("import", epilog=_EPILOG)
+@click.argument("file", metavar="FILE|-", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--wait", is_flag=True, help="Return when every line is archived or refused, and say how many of each.")
+@click.option("--json", "as_document", is_flag=True, help="Write the result as one JSON object to stdout.")
+@click.option(
+    "--relay", type=RELAY, help="The relay that the events came from; else only lines that name one sight it."
+)
+@pass_options
+def import_(options: Options, file: str, *, wait: bool, as_document: bool, relay: str | None) -> None:
+    """Send the events of a JSONL file or a JSON array (plain, gzip or zstd; - is standard input) through the pipeline.
+
+    A line is an event, an ["EVENT",…] message, or what `export --sightings` writes, and is judged like an event from a
+    relay. Other files and text in other encodings are named in the error, with what to convert them by.
+
+    With --wait, a processor and a sink are started if none runs for the data directory, and the exit code is 0 only if
+    every line is accounted for: archived, a duplicate, refused, quarantined or erased. It is 1 where all are refused.
+    """
+    settings = options.settings()
+    quiet_log(settings)
+    source = None if file == "-" else Path(file)
+    size_bytes = None
+    if source is not None and source.is_file():
+        size_bytes = source.stat().st_size
+        try:
+            check_format(source)
+        except UnreadableFormatError as error:
+            raise CommandFailedError(f"{file}: {error}") from None
+    with servers(settings, BOTH if wait else KAFKA) as filled, ImportProgress(size_bytes) as progress:
+        if wait:
+            result = asyncio.run(_import_and_wait(filled, options.config, source, relay, progress))
+        else:
+            result = asyncio.run(_import(filled, source, relay, progress))
+    click.echo(json.dumps({"file": file, **result}) if as_document else _as_text(result))
+    if result["damage"]:
+        raise CommandFailedError(f"{file}: {result['damage']}; what came before is imported")
+    if result.get("complete") is False:
+        raise CommandFailedError(f"{result['missing']} lines are neither archived nor refused: {result['missing_ids']}")
+    refused = sum(result["refused"].values())
+    if refused and refused == result["lines"]:
+        raise CommandFailedError(
+            f"{file}: nothing of it was taken: all {refused:,} lines are refused ({by_reason(result['refused'])}); "
+            "`bigbrotr verify` says of each line why"
+        )
+
+
+async def _import(
+    settings: Settings, source: Path | None, relay: str | None, progress: ImportProgress
+) -> dict[str, Any]:
+    await created(settings)
+    report, damage = await _read(settings, source, relay, progress)
+    return {
+        "lines": report.lines,
+        "sent": report.bundled,
+        "refused": dict(report.refused),
+        "damage": damage,
+        "seconds": round(report.seconds, 2),
+    }
+
+
+async def _import_and_wait(
+    settings: Settings, config: Path | None, source: Path | None, relay: str | None, progress: ImportProgress
+) -> dict[str, Any]:
+    began_s = time.monotonic()
+    await created(settings)
+    await migrated(settings)
+    async with open_lags(settings) as lags, needed_services(settings, config, progress.note) as check:
+        before = await lags.reader.ends(*(name for name, _ in REFUSALS))
+        report, damage = await _read(settings, source, relay, progress)
+        await settled(settings, lags, report, progress, check)
+        result = await account(settings, lags, report, before)
+    return {**_as_json(result), "damage": damage, "seconds": round(time.monotonic() - began_s, 2)}
+
+
+async def _read(
+    settings: Settings, source: Path | None, relay: str | None, progress: ImportProgress
+) -> tuple[ImportReport, str | None]:
+    """Import, and for a damaged file also what came before the damage."""
+    latest = ImportReport()
+
+    def seen(report: ImportReport) -> None:
+        nonlocal latest
+        latest = report
+        progress.read(report)
+
+    with interruptible_stdin() if source is None else nullcontext():
+        try:
+            return await import_lines(settings, source, relay=relay, progress=seen), None
+        except UnreadableFormatError as error:
+            raise CommandFailedError(f"{source or 'standard input'}: {error}") from None
+        except DamagedFileError as error:
+            return latest, str(error)
+
+
+def _as_json(result: Account) -> dict[str, Any]:
+    return {
+        "lines": result.lines,
+        "archived": result.archived,
+        "duplicates": result.duplicates,
+        "refused": dict(result.refused),
+        "quarantined": dict(result.quarantined),
+        "erased": dict(result.erased),
+        "missing": result.missing,
+        "missing_ids": result.missing_ids,
+        "complete": result.complete,
+    }
+
+
+def _as_text(result: dict[str, Any]) -> str:
+    lines = [f"lines        {result['lines']:>10,}  in {result['seconds']} s"]
+    counts = ("sent", "archived", "duplicates", "missing")
+    lines += [f"{name:<12} {result[name]:>10,}" for name in counts if name in result]
+    for name in ("refused", "quarantined", "erased"):
+        reasons = result.get(name, {})
+        if name == "erased" and not reasons:
+            continue
+        lines.append(f"{name:<12} {sum(reasons.values()):>10,}  {by_reason(reasons)}".rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Commands that fill an archive anew."""

@@ -1,0 +1,1 @@
+"""Commands that run services, and tell how they are."""

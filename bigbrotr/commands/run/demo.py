@@ -1,0 +1,200 @@
+"""`bigbrotr demo`: relays that are not ours, filled with generated events, archived for everybody to see."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bigbrotr.commands.archive.digest import as_json, computed
+from bigbrotr.commands.archive.migrate import migrated
+from bigbrotr.commands.run.status import DEMO_PART
+from bigbrotr.commands.topics.topics import created
+from bigbrotr.console.display import display
+from bigbrotr.console.errors import CommandFailedError
+from bigbrotr.console.options import Options, pass_options
+from bigbrotr.demo.comparison.comparison import STALLED_AFTER_S, Completion, Held, mismatches
+from bigbrotr.demo.comparison.process import DemoRelays, Offer, arguments
+from bigbrotr.status import archive
+from bigbrotr.status.snapshot import Snapshot
+from bigbrotr.supervise.run_session import LOCK_NAME, Session, StopWish, log_to_file, only_one, stop_on_signals
+from bigbrotr.supervise.servers import say, servers
+from core.archive.connection import reading
+from core.archive.counts import counts
+from core.settings import Settings
+from producers.operator.publish import publish_relays
+from schemas.nostr.relay_url import normalize
+
+_TRICKLE_PER_S = 20.0  # a person sees figures move, and the machine has nearly nothing to do
+_LAST_EVENTS_S = 1.5  # the sink commits twice a second; Ctrl-C promises an end within 15 s
+_LAST_REPORT_S = 2.0  # the relays answer at once
+_ONCE_LIVE_S = 3.0  # long enough for live subscriptions to be part of what is compared
+
+_EPILOG = """\b
+Examples:
+  bigbrotr demo
+  bigbrotr demo --once --events 2000 --json
+  bigbrotr demo --once --seed 7 --base-time-s 1767225600 --live-s 0
+"""
+
+
+def isolated(settings: Settings) -> Settings:
+    """Keep the demo's events out of real topics too, where the demo runs on servers of one's own."""
+    prefix = settings.kafka.topic_prefix
+    if settings.kafka.bootstrap_servers is not None:
+        prefix = f"demo-{time.time_ns() // 1_000_000}.{prefix}"
+    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"topic_prefix": prefix})})
+
+
+def cleared(data_dir: Path) -> None:
+    """Remove what an earlier demo has left: each starts with an empty archive, or its figures would say nothing."""
+    from deploy.embedded.stack import stop  # noqa: PLC0415 - not needed against one's own servers
+
+    stop(data_dir)
+    for entry in data_dir.iterdir():
+        if entry.name == LOCK_NAME:
+            continue
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--once", is_flag=True, help="End by itself, once everything that the relays offer is archived.")
+@click.option("--events", default=2000, show_default=True, type=click.IntRange(1), help="Distinct stored events.")
+@click.option("--relays", default=3, show_default=True, type=click.IntRange(1, 64), help="Local relays.")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same authors and texts.")
+@click.option("--base-time-s", type=int, help="Newest time of a stored event, in Unix seconds; else the present.")
+@click.option("--live-s", type=click.FloatRange(0), help=f"With --once, seconds of live events; else {_ONCE_LIVE_S:g}.")
+@click.option("--json", "as_document", is_flag=True, help="Write the result as one JSON object to stdout.")
+@pass_options
+def demo(
+    options: Options, /, *, once: bool, relays: int, live_s: float | None, as_document: bool, **stored: int | None
+) -> None:
+    """Archive generated, really signed events from local relays that are not ours, and show how they travel.
+
+    The demo keeps its data in the part "demo" of the data directory, and begins with an empty archive each time.
+
+    With --once it ends by itself: with exit code 0 only if the archive holds exactly the distinct valid events that its
+    relays offered. Without, it goes on with new events until Ctrl-C. Two runs with the same seed and base time and with
+    --once --live-s 0 archive the same events.
+    """
+    if live_s is not None and not once:
+        raise click.UsageError("--live-s goes with --once: without it, live events come until Ctrl-C")
+    settings = isolated(options.settings(DEMO_PART))
+    for_s = _ONCE_LIVE_S if once and live_s is None else live_s
+    plan = arguments(relays=relays, trickle_per_s=_TRICKLE_PER_S, for_s=for_s, **stored)
+    with only_one(settings.data_dir):
+        cleared(settings.data_dir)
+        log_to_file(settings)
+        with servers(settings) as filled:
+            outcome = asyncio.run(_demo(filled, options.config, plan, once=once, as_document=as_document))
+    if as_document:
+        click.echo(json.dumps(outcome))
+    if outcome["problems"]:
+        raise CommandFailedError("; ".join(outcome["problems"]))
+
+
+async def _demo(
+    settings: Settings, config: Path | None, plan: list[str], *, once: bool, as_document: bool
+) -> dict[str, Any]:
+    began_s = time.monotonic()
+    relays = await DemoRelays.start(settings.data_dir / "logs", plan)
+    try:
+        await created(settings)
+        await migrated(settings)
+        if (await archive.counted(settings, exact=True)).events:
+            raise CommandFailedError("the database holds events already: give the demo one of its own")
+        say("filling the relays")
+        offer = await relays.report()
+        await publish_relays(settings, [normalize(url, allow_private=True) for url in offer.urls], allow_private=True)
+        say(f"{len(offer.urls)} relays offer {offer.events:,} distinct events, {offer.pairs:,} copies")
+        completion = Completion()
+        shown = display("BigBrotr demo", file=sys.stderr if as_document else None)
+        async with stop_on_signals() as wish:
+            with shown:
+                session = Session(settings, config, shown, exact=True)
+                problems = await _shown(settings, session, relays, wish, completion, once=once)
+        outcome = await _outcome(settings, completion, began_s, problems, once=once)
+        _tell(outcome)
+        return outcome
+    finally:
+        await relays.stop()
+
+
+async def _shown(
+    settings: Settings, session: Session, relays: DemoRelays, wish: StopWish, completion: Completion, *, once: bool
+) -> list[str]:
+    """Run the services until everything is archived, or somebody wants it to end; what went wrong, in sentences."""
+    last_report = asyncio.create_task(relays.report())
+
+    async def until(snapshot: Snapshot) -> bool:
+        if last_report.done():
+            completion.offer = last_report.result()
+        return completion.reached(snapshot) and once
+
+    async def before_stop() -> None:
+        if completion.offer is None:
+            relays.end_trickle()
+            try:
+                completion.offer = await asyncio.wait_for(last_report, _LAST_REPORT_S)
+            except TimeoutError:
+                raise CommandFailedError(
+                    "the demo relays do not say what they offer, so nothing was compared"
+                ) from None
+            await _arrived(settings, completion.offer)
+
+    problems = await session.conduct(until, wish, before_stop)
+    if once and wish.asked.is_set():
+        problems.append("interrupted before everything was archived")
+    if completion.stalled:
+        problems.append(f"nothing more was archived for {STALLED_AFTER_S:.0f} s, with events still missing")
+    return problems
+
+
+async def _arrived(settings: Settings, offer: Offer) -> None:
+    """Give the last events a moment to travel, so that Ctrl-C leaves a whole picture behind."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_EVENTS_S), reading(settings) as connection:
+            while (await counts(connection, exact=True)).pairs != offer.pairs:  # noqa: ASYNC110 - see pipeline
+                await asyncio.sleep(0.1)
+
+
+async def _outcome(
+    settings: Settings, completion: Completion, began_s: float, problems: list[str], *, once: bool
+) -> dict[str, Any]:
+    """Compare the archive with what was offered; `problems` is empty only if they are the same."""
+    offer = completion.offer
+    assert offer is not None
+    digests = await computed(settings)
+    held = Held(digests.archive.digest(), await archive.counted_per_relay(settings))
+    differences = mismatches(offer, held, completion.rejected)
+    first_row_s = None if completion.first_row_at_s is None else round(completion.first_row_at_s - began_s, 1)
+    return {
+        "complete": not differences,
+        "offered": {"relays": len(offer.urls), "events": offer.events, "copies": offer.pairs},
+        "archived": as_json(digests),
+        "rejected": completion.rejected,
+        "first_row_s": first_row_s,
+        "seconds": round(time.monotonic() - began_s, 1),
+        "problems": problems + (differences if once else []),
+    }
+
+
+def _tell(outcome: dict[str, Any]) -> None:
+    offered, archived = outcome["offered"], outcome["archived"]
+    say(f"offered   {offered['events']:>10,} events, {offered['copies']:,} copies at {offered['relays']} relays")
+    say(f"archived  {archived['events']:>10,} events, {archived['sightings']:,} sightings")
+    say(f"digest    {archived['digest']}")
+    if outcome["first_row_s"] is not None:
+        say(f"counted from ready servers: first row after {outcome['first_row_s']} s, end after {outcome['seconds']} s")
+    if outcome["complete"]:
+        say("the archive holds exactly what the relays offered")

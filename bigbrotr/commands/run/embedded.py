@@ -1,0 +1,108 @@
+"""`bigbrotr embedded start|stop|env`: just the servers, for a Kafka or PostgreSQL tool or a single service."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from bigbrotr.console.errors import CommandFailedError
+from bigbrotr.console.options import Options, pass_options
+from deploy.embedded.errors import EmbeddedError
+from deploy.embedded.stack import PARTITIONS, Servers, attach, running_stack
+from deploy.embedded.stack import stop as stop_stack
+
+_EPILOG = """\b
+Examples:
+  bigbrotr embedded start
+  eval "$(bigbrotr embedded env)"
+  psql "$BIGBROTR_POSTGRES__DSN"
+  kcat -b "$BIGBROTR_KAFKA__BOOTSTRAP_SERVERS" -L
+"""
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except EmbeddedError as error:
+        raise CommandFailedError(str(error)) from None
+
+
+def _variables(servers: Servers) -> dict[str, str]:
+    """The settings that make any process of ours use these servers."""
+    found = {}
+    if servers.bootstrap_servers is not None:
+        found["BIGBROTR_KAFKA__BOOTSTRAP_SERVERS"] = servers.bootstrap_servers
+        found["BIGBROTR_KAFKA__PARTITIONS"] = str(PARTITIONS)  # servers named by settings have 16, unless told so
+    if servers.dsn is not None:
+        found["BIGBROTR_POSTGRES__DSN"] = servers.dsn.get_secret_value()
+    return found
+
+
+def _as_json(data_dir: Path, servers: Servers) -> str:
+    dsn = servers.dsn.get_secret_value() if servers.dsn is not None else None
+    return json.dumps({"data_dir": str(data_dir), "bootstrap_servers": servers.bootstrap_servers, "dsn": dsn})
+
+
+@click.group(epilog=_EPILOG)
+def embedded() -> None:
+    """Start, stop and reach the embedded Kafka and PostgreSQL of the data directory."""
+
+
+@embedded.command(epilog="\b\nExample:\n  bigbrotr --data-dir /srv/bigbrotr embedded start --json\n")
+@_JSON
+@pass_options
+def start(options: Options, *, as_json: bool) -> None:
+    """Start both servers in the background and print how to reach them; they stay until `embedded stop`.
+
+    Where they run already, they are kept.
+    """
+    data_dir = options.settings().data_dir
+
+    def report(what: str) -> None:
+        click.echo(what, err=True)
+
+    with _failures(), running_stack(data_dir, keep=True, report=report) as servers:
+        if as_json:
+            click.echo(_as_json(data_dir, servers))
+            return
+        click.echo(f"Kafka       {servers.bootstrap_servers}")
+        click.echo(f"PostgreSQL  {servers.dsn.get_secret_value() if servers.dsn is not None else None}")
+        click.echo("`bigbrotr embedded stop` stops them; `bigbrotr embedded env` prints the variables.", err=True)
+
+
+@embedded.command(epilog='\b\nExample:\n  eval "$(bigbrotr embedded env)"\n')
+@_JSON
+@pass_options
+def env(options: Options, *, as_json: bool) -> None:
+    """Print the variables by which any process reaches the servers that run, for a shell to evaluate."""
+    data_dir = options.settings().data_dir
+    with _failures():
+        servers = attach(data_dir)
+    if servers is None:
+        raise CommandFailedError(f"no servers run for {data_dir}: `bigbrotr embedded start` starts them")
+    if as_json:
+        click.echo(json.dumps(_variables(servers)))
+        return
+    for name, value in _variables(servers).items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@embedded.command(epilog="\b\nExample:\n  bigbrotr embedded stop\n")
+@_JSON
+@pass_options
+def stop(options: Options, *, as_json: bool) -> None:
+    """Stop the servers of the data directory, whoever uses them; their data stays."""
+    data_dir = options.settings().data_dir
+    with _failures():
+        stopped = stop_stack(data_dir)
+    if as_json:
+        click.echo(json.dumps({"data_dir": str(data_dir), "stopped": stopped}))
+    else:
+        click.echo(f"stopped the servers of {data_dir}" if stopped else f"no servers run for {data_dir}")

@@ -1,0 +1,107 @@
+"""`bigbrotr run`: the whole pipeline on real relays."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from bigbrotr.commands.archive.migrate import migrated
+from bigbrotr.commands.topics.topics import created
+from bigbrotr.console.display import display
+from bigbrotr.console.errors import CommandFailedError
+from bigbrotr.console.options import Options, pass_options
+from bigbrotr.status import archive
+from bigbrotr.status.snapshot import Snapshot
+from bigbrotr.supervise.run_session import Session, log_to_file, only_one, stop_on_signals
+from bigbrotr.supervise.servers import say, servers
+from core.settings import Settings
+from producers.filters import configured_filters
+from producers.operator.publish import RelayList, parse_relays, publish_relays
+from producers.operator.relay_lists import RelayListError, parse_relay_text, read_relay_file
+
+_EPILOG = """\b
+Examples:
+  bigbrotr run --relay wss://relay.example.com --relay wss://nos.example.org
+  RELAYS="wss://relay.example.com wss://nos.example.org" bigbrotr run
+  bigbrotr --config bigbrotr.yaml run
+"""
+
+
+def wanted_relays(
+    settings: Settings, given: Iterable[str], files: Iterable[Path], variable: str, *, allow_private: bool = False
+) -> RelayList:
+    """The relays of one run: those named on the command line or in RELAYS, else those of the settings.
+
+    Raises:
+        CommandFailedError: a file, or the variable, is no list of relays.
+    """
+    found = RelayList()
+    parse_relays(given, "--relay", allow_private=allow_private, into=found)
+    try:
+        for file in files:
+            read_relay_file(file, allow_private=allow_private, into=found)
+        parse_relay_text(variable, "RELAYS", allow_private=allow_private, into=found)
+    except RelayListError as error:
+        raise CommandFailedError(str(error)) from None
+    if not found.relays and not found.refused:
+        parse_relays(settings.relays, "relays", allow_private=allow_private, into=found)
+    return found
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--relay", "given", multiple=True, metavar="URL", help="A relay to read; may be given several times.")
+@click.option(
+    "--relays",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A file with relay URLs (# begins a comment), or a JSON array of them.",
+)
+@click.option("--allow-private", is_flag=True, help="Let relays have private addresses: relays of your own.")
+@pass_options
+def run(options: Options, given: tuple[str, ...], files: tuple[Path, ...], *, allow_private: bool) -> None:
+    """Archive real relays: starts the servers if need be and every service as a process of its own.
+
+    Relays come from --relay, --relays and the variable RELAYS, else from `relays` of the settings; those that an
+    earlier run has published stay in the registry. One that cannot be reached is shown as such and tried again.
+
+    Ctrl-C drains and stops everything within 15 seconds, and says what was archived.
+    """
+    settings = options.settings()
+    relays = wanted_relays(settings, given, files, os.environ.get("RELAYS", ""), allow_private=allow_private)
+    for refused in relays.refused:
+        say(f"{refused.place}: {refused.text}: {refused.reason}")
+    if not relays.relays:
+        raise click.UsageError(
+            "no relay to read: name some by --relay, --relays FILE, the variable RELAYS, or `relays` in the settings"
+        )
+    configured_filters(settings)  # checked here, and not in a connector that would end again and again
+    with only_one(settings.data_dir):
+        log_to_file(settings)
+        with servers(settings) as filled:
+            problems = asyncio.run(_run(filled, options.config, relays, allow_private=allow_private))
+    if problems:
+        raise CommandFailedError("; ".join(problems))
+
+
+async def _run(settings: Settings, config: Path | None, relays: RelayList, *, allow_private: bool) -> list[str]:
+    await created(settings)
+    await migrated(settings)
+    published = await publish_relays(settings, relays.relays.values(), allow_private=allow_private)
+    say(f"relays: {published.written} published, {published.unchanged} were known")
+
+    before = await archive.counted(settings)
+
+    async def never(_snapshot: Snapshot) -> bool:
+        return False
+
+    async with stop_on_signals() as wish:
+        with display("BigBrotr") as shown:
+            problems = await Session(settings, config, shown).conduct(never, wish)
+    rows = await archive.counted(settings)
+    say(f"archived {rows.events - before.events:,} events in this run; the archive holds {rows.events:,}")
+    return problems

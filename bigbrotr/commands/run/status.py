@@ -1,0 +1,97 @@
+"""`bigbrotr status`: what runs, what waits and what is archived, also when nothing runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from pathlib import Path
+
+import click
+
+from bigbrotr.console import snapshot_view
+from bigbrotr.console.options import Options, pass_options
+from bigbrotr.status.collect import REACHABLE, Collector
+from bigbrotr.status.snapshot import ServiceState, Snapshot
+from bigbrotr.supervise import running
+from core.settings import Settings
+
+DEMO_PART = "demo"  # the demo keeps its data in this part of the data directory
+
+_EPILOG = """\b
+Examples:
+  bigbrotr status
+  bigbrotr status --json | jq .processor_lag
+"""
+
+
+def attached(settings: Settings) -> Settings:
+    """Fill in the embedded servers that run now; start none."""
+    from deploy.embedded.stack import attach, filled_in  # noqa: PLC0415 - not needed against one's own servers
+
+    found = attach(settings.data_dir)
+    return settings if found is None else filled_in(settings, found)
+
+
+def running_services(data_dir: Path) -> list[ServiceState]:
+    """The services that services.json names and that are alive."""
+    return [
+        ServiceState(service.name, "running", pid=service.pid, port=service.port) for service in running.read(data_dir)
+    ]
+
+
+async def taken(settings: Settings) -> Snapshot:
+    """Take one snapshot."""
+    async with Collector(settings) as collector:
+        return await collector.snapshot(running_services(settings.data_dir))
+
+
+def as_text(snapshot: Snapshot, data_dir: Path) -> str:
+    """Write a snapshot for people, line by line."""
+    counts = snapshot.counts
+    lines = [f"data directory  {data_dir}"]
+    for name, state in snapshot.servers.items():
+        note = snapshot.server_notes.get(name)
+        lines.append(f"{name:<15} {state}" + (f"; {note}" if note else ""))
+    if not snapshot.services:
+        lines.append("services        none runs here")
+    lines += [f"{one.name:<15} pid {one.pid}, {one.problem or 'ready'}" for one in snapshot.services]
+    if snapshot.relays:
+        lines.append(f"relays          {snapshot_view.relay_summary(snapshot.relays)}")
+        lines += [f"  {relay.url}  {relay.state}  {relay.detail}".rstrip() for relay in snapshot.relays]
+    lines.append(
+        f"archived        {snapshot_view.number(counts.archived)} events, {snapshot_view.number(counts.sightings)} sightings"
+    )
+    lines.append(f"lag             {snapshot_view.lags(snapshot)} records")
+    if snapshot.services:
+        lines.append(f"rejected        {snapshot_view.by_reason(counts.rejected) or 'nothing'}")
+        lines.append(f"quarantined     {snapshot_view.by_reason(counts.quarantined) or 'nothing'}")
+    lines += [f"topic           {name}: {end:,} records written" for name, end in snapshot.topics.items()]
+    lines += [
+        f"disk            {name.removesuffix('_bytes')} {snapshot_view.size(size)}"
+        for name, size in snapshot.disk.items()
+    ]
+    if trouble := snapshot_view.disk_trouble(snapshot.disk):
+        lines.append(f"disk            {trouble}")
+    return "\n".join(lines)
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--json", "as_document", is_flag=True, help="Write one JSON object.")
+@pass_options
+def status(options: Options, *, as_document: bool) -> None:
+    """Show servers, services, relays, topics, lag and what is archived. Starts nothing and works when nothing runs.
+
+    Counts of services begin when the service started; rows and offsets are the archive's and Kafka's own. Lags are in
+    records. The exit code is 0 whatever is shown.
+    """
+    settings = options.settings()
+    logging.getLogger().handlers[:] = [logging.NullHandler()]  # what cannot be reached is part of the answer
+    snapshot = asyncio.run(taken(attached(settings)))
+    if as_document:
+        click.echo(json.dumps({"data_dir": str(settings.data_dir), **snapshot.as_json()}))
+        return
+    click.echo(as_text(snapshot, settings.data_dir))
+    demo_dir = settings.data_dir / DEMO_PART
+    if snapshot.servers["postgres"] != REACHABLE and running.read(demo_dir):
+        click.echo(f"\nA demo runs: bigbrotr --data-dir {demo_dir} status")

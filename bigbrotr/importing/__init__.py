@@ -1,0 +1,1 @@
+"""The account of an import, and the judging of lines without a server."""

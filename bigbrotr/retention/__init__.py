@@ -1,0 +1,1 @@
+"""Gives back the disk of bundles that were read."""

@@ -1,0 +1,1 @@
+"""What runs, what waits and what is archived, as plain values."""

@@ -1,0 +1,212 @@
+"""Puts a snapshot together: asks services, Kafka and PostgreSQL, each within a time limit and without the others."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import asyncpg
+
+from bigbrotr.services import READINGS
+from bigbrotr.status import archive
+from bigbrotr.status.health import Health, ask
+from bigbrotr.status.offsets import Offsets, OffsetsReader, lag
+from bigbrotr.status.snapshot import Counts, RelayState, ServiceState, Snapshot
+from bigbrotr.status.totals import Totals
+from core.archive.connection import reading_options
+from core.archive.counts import ArchiveCounts, counts, database_bytes, has_schema
+from core.settings import Settings
+from core.waiting import brief
+from schemas.topics import TOPICS, logical
+
+_TIMEOUT_S = 3.0  # a server that takes longer for a handful of small requests is as good as away
+_COUNT_PAUSE = 19  # times as long as the count took
+REACHABLE = "reachable"
+
+
+class Collector:
+    """Makes snapshots of one pipeline; an async context manager. Counters go on over restarts of services.
+
+    Args:
+        settings: with the servers filled in, as far as there are any.
+        exact: count rows even where that takes long.
+    """
+
+    def __init__(self, settings: Settings, *, exact: bool = False) -> None:
+        self._settings = settings
+        self._exact = exact
+        self._rows: ArchiveCounts | None = None
+        self._count_at_s = 0.0
+        self._clients = AsyncExitStack()
+        self._session: aiohttp.ClientSession
+        self._offsets: OffsetsReader | None = None
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._totals = Totals()
+
+    async def __aenter__(self) -> Self:
+        self._session = await self._clients.enter_async_context(aiohttp.ClientSession())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._drop_kafka()
+        self._drop_postgres()
+        await self._clients.aclose()
+
+    async def snapshot(self, services: Sequence[ServiceState], events: Sequence[str] = ()) -> Snapshot:
+        """Take a snapshot; `services` come from the supervisor or from services.json, still without their health."""
+        healths, kafka_part, postgres_part = await asyncio.gather(
+            asyncio.gather(*(ask(self._session, service.port) for service in services)),
+            self._ask_kafka(),
+            self._ask_postgres(),
+        )
+        kafka_state, ends, begins, committed = kafka_part
+        postgres_state, rows, archived, database_bytes = postgres_part
+        return Snapshot(
+            at_s=time.monotonic(),
+            servers={"kafka": kafka_state, "postgres": postgres_state},
+            server_notes=_server_notes(self._settings.data_dir),
+            services=tuple(_with_health(service, health) for service, health in zip(services, healths, strict=True)),
+            relays=tuple(relay for health in healths for relay in relay_states(health.details)),
+            counts=self._counts(services, healths, rows),
+            topics=self._per_topic(ends),
+            lags=self._lags(ends, begins, {**committed, **(archived if ends else {})}),
+            disk=_disk(self._settings.data_dir, database_bytes),
+            events=tuple(events),
+        )
+
+    def _counts(
+        self, services: Sequence[ServiceState], healths: Sequence[Health], rows: ArchiveCounts | None
+    ) -> Counts:
+        for service, health in zip(services, healths, strict=True):
+            self._totals.add(service.name, health.metrics)
+            self._totals.add(service.name, {f"rejected:{key}": count for key, count in health.rejected.items()})
+            self._totals.add(service.name, {f"quarantined:{key}": count for key, count in health.quarantined.items()})
+        return Counts(
+            received=self._totals.get("bigbrotr_received_copies_total"),
+            verified=self._totals.get("bigbrotr_verified_total"),
+            duplicates=self._totals.get("bigbrotr_duplicates_total"),
+            rejected=self._totals.group("rejected:"),
+            quarantined=self._totals.group("quarantined:"),
+            archived=None if rows is None else rows.events,
+            sightings=None if rows is None else rows.pairs,
+        )
+
+    def _lags(self, ends: Offsets, begins: Offsets, reached: Mapping[str, Offsets]) -> dict[str, int | None]:
+        """By service; `reached` has those of which it is known how far they are."""
+        prefix = self._settings.kafka.topic_prefix
+        found: dict[str, int | None] = dict.fromkeys(READINGS)
+        for name, offsets in reached.items():
+            topics = {prefix + topic for topic in READINGS[name].topics}
+            found[name] = lag({tp: end for tp, end in ends.items() if tp.topic in topics}, begins, offsets)
+        return found
+
+    def _per_topic(self, ends: Offsets) -> dict[str, int]:
+        prefix = self._settings.kafka.topic_prefix
+        sums = {topic.name: 0 for topic in TOPICS if any(tp.topic == prefix + topic.name for tp in ends)}
+        for tp, end in ends.items():
+            sums[logical(prefix, tp.topic)] += end
+        return sums
+
+    async def _ask_kafka(self) -> tuple[str, Offsets, Offsets, dict[str, Offsets]]:
+        if self._settings.kafka.bootstrap_servers is None:
+            return "not running", {}, {}, {}
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                if self._offsets is None:
+                    self._offsets = await OffsetsReader(self._settings).__aenter__()
+                ends = await self._offsets.ends()
+                begins = await self._offsets.begins(*(topic for each in READINGS.values() for topic in each.topics))
+                committed = {
+                    name: await self._offsets.committed(each.group_id(self._settings), *each.topics)
+                    for name, each in READINGS.items()
+                    if each.progress == "kafka"
+                }
+                return REACHABLE, ends, begins, committed
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what a person wants to see here
+            await self._drop_kafka()
+            return _unreachable(error), {}, {}, {}
+
+    async def _ask_postgres(self) -> tuple[str, ArchiveCounts | None, dict[str, Offsets], int | None]:
+        if self._settings.postgres.dsn is None:
+            return "not running", None, {}, None
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                if self._connection is None:
+                    self._connection = await asyncpg.connect(**reading_options(self._settings))
+                size = await database_bytes(self._connection)
+                if not await has_schema(self._connection):
+                    return "reachable, not migrated yet", None, {}, size
+                rows = await self._count(self._connection)
+                archived = {
+                    name: await archive.sunk(self._connection, each.group_id(self._settings))
+                    for name, each in READINGS.items()
+                    if each.progress == "postgres"
+                }
+                return REACHABLE, rows, archived, size
+        except Exception as error:  # noqa: BLE001 - as above
+            self._drop_postgres()
+            return _unreachable(error), None, {}, None
+
+    async def _count(self, connection: asyncpg.Connection[asyncpg.Record]) -> ArchiveCounts:
+        """Count rows, no more often than that it costs a twentieth of one core."""
+        began_s = time.monotonic()
+        if self._rows is None or began_s >= self._count_at_s:
+            self._rows = await counts(connection, exact=self._exact)
+            ended_s = time.monotonic()
+            self._count_at_s = ended_s + _COUNT_PAUSE * (ended_s - began_s)
+        return self._rows
+
+    async def _drop_kafka(self) -> None:
+        reader, self._offsets = self._offsets, None
+        if reader is not None:
+            await reader.__aexit__(None, None, None)
+
+    def _drop_postgres(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+
+def _unreachable(error: Exception) -> str:
+    return f"unreachable: {f'no answer within {_TIMEOUT_S:.0f} s' if isinstance(error, TimeoutError) else brief(error)}"
+
+
+def _server_notes(data_dir: Path) -> dict[str, str]:
+    from deploy.embedded.stack import server_notes  # noqa: PLC0415 - as in `bigbrotr.supervise.servers`
+
+    return server_notes(data_dir)
+
+
+def _with_health(service: ServiceState, health: Health) -> ServiceState:
+    return replace(service, problem=health.problem) if service.state == "running" else service
+
+
+def relay_states(details: dict[str, Any]) -> list[RelayState]:
+    """Read the relays from what a connector says of itself; other services have none."""
+    return [
+        RelayState(str(relay["url"]), str(relay["state"]), _relay_detail(relay), int(relay["received"]))
+        for relay in details.get("relays", ())
+    ]
+
+
+def _relay_detail(relay: dict[str, Any]) -> str:
+    parts = [text for text in (relay["last_error"], relay["crawl"]["problem"]) if text]
+    if relay["retry_in_s"] is not None:
+        parts.append(f"again in {relay['retry_in_s']} s")
+    return "; ".join(parts)
+
+
+def _disk(data_dir: Path, database_bytes: int | None) -> dict[str, int]:
+    found = next((path for path in (data_dir, *data_dir.parents) if path.exists()), None)
+    usage = {} if found is None else {"free_bytes": shutil.disk_usage(found).free}
+    return usage if database_bytes is None else {**usage, "database_bytes": database_bytes}

@@ -1,0 +1,1 @@
+"""Runs services as child processes, and the servers that they need."""

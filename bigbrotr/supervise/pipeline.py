@@ -1,0 +1,122 @@
+"""The services of one pipeline as children: started together, written down in services.json, stopped in flow order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+import asyncpg
+from aiokafka.errors import KafkaError
+
+from bigbrotr.services import FLOW, READINGS, STOP_TIMES
+from bigbrotr.status.lags import Lags, open_lags
+from bigbrotr.status.snapshot import ServiceState
+from bigbrotr.supervise import children, running
+from bigbrotr.supervise.supervisor import ChildState, Supervisor, describe_exit
+from core.settings import Settings
+
+CHILD_DRAIN_S = 2.2  # a service then ends by itself, with an exit code that says so, before it would be killed
+_LEAST_S = 1.0  # whatever went before, a service gets this long: most need a tenth of it
+_POLL_S = 0.1
+_REACH_S = 1.0  # both servers are on this machine or near; the connector drains meanwhile
+
+
+class Pipeline:
+    """Runs the named services on servers that are there already."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        config: Path | None,
+        *,
+        names: Sequence[str] = FLOW,
+        on_event: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        self._settings = settings
+        self._config = config
+        self._written: list[running.RunningService] | None = None
+        self.names = [name for name in FLOW if name in names]
+        self._supervisor = Supervisor(settings.data_dir / "logs", on_change=self.write_down, on_event=on_event)
+
+    async def start(self) -> None:
+        """Start every service; each waits by itself for what it needs."""
+        for name in self.names:
+            file = children.port_file(self._settings, name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.unlink(missing_ok=True)
+            env = children.service_env(self._settings, self._config, name, os.environ)
+            env["BIGBROTR_DRAIN_S"] = str(min(self._settings.drain_s, CHILD_DRAIN_S))
+            await self._supervisor.start(name, children.service_argv(name), env)
+
+    def services(self) -> list[ServiceState]:
+        """The services as the supervisor knows them, without their health."""
+        states = []
+        for child in self._supervisor.children.values():
+            port = children.read_port(self._settings, child.name) if child.state is ChildState.RUNNING else None
+            note = ""
+            if child.state is ChildState.WAITING:
+                wait_s = max(0.0, child.restart_at - time.monotonic())
+                note = f"{describe_exit(child.exit_code)}, again in {wait_s:.0f} s: {child.last_line}"
+            states.append(ServiceState(child.name, child.state, child.pid, port, None, child.restarts, note))
+        return states
+
+    def write_down(self) -> None:
+        """Write services.json if it has changed: what runs now, for `status` and for commands that need a service.
+
+        A port is known a moment after its service has started, so call it now and then.
+        """
+        entries = []
+        for state in self.services():
+            started = running.started_at_s(state.pid) if state.pid is not None else None
+            if state.pid is not None and started is not None:
+                entries.append(running.RunningService(state.name, state.pid, state.port or 0, started))
+        if entries != self._written:
+            running.write(self._settings.data_dir, entries)
+            self._written = entries
+
+    async def stop(self, asked_at_s: float | None = None) -> dict[str, int | None]:
+        """Stop in flow order, each once it has nothing left to read or its time is up; the exit codes, by service.
+
+        Args:
+            asked_at_s: of `time.monotonic`, when somebody wanted the end; now, unless given.
+        """
+        asked_at_s = time.monotonic() if asked_at_s is None else asked_at_s
+        codes: dict[str, int | None] = {}
+        async with AsyncExitStack() as stack:
+            lags = await self._reach(stack)
+            for name in self.names:
+                times, reading = STOP_TIMES[name], READINGS.get(name)
+                if lags is not None and reading is not None:
+                    await _until_zero(partial(lags.unread, reading), asked_at_s + times.told_at_s)
+                left_s = asked_at_s + times.killed_at_s - time.monotonic()
+                codes[name] = await self._supervisor.stop(name, max(_LEAST_S, left_s))
+        running.remove(self._settings.data_dir)
+        return codes
+
+    async def _reach(self, stack: AsyncExitStack) -> Lags | None:
+        """Connect to the servers; where one is away, nothing can be drained and nobody waits for it."""
+        try:
+            async with asyncio.timeout(_REACH_S):
+                return await stack.enter_async_context(open_lags(self._settings))
+        except (TimeoutError, OSError):
+            return None
+
+    async def kill(self) -> None:
+        """End every service at once: an error path, or a person who does not want to wait."""
+        await self._supervisor.kill_all()
+        running.remove(self._settings.data_dir)
+
+
+async def _until_zero(count: Callable[[], Awaitable[int]], deadline: float) -> None:
+    """Wait until there is nothing left or the deadline (of `time.monotonic`) has passed."""
+    try:
+        async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            while await count():  # noqa: ASYNC110 - other processes move the offsets, no event of ours tells of it
+                await asyncio.sleep(_POLL_S)
+    except (TimeoutError, KafkaError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return  # a server that goes away now cannot be drained into
