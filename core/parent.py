@@ -10,7 +10,8 @@ Three ways, by what a child can notice:
   (`die_with_parent`).
 
 Linux can also send a signal (prctl's PR_SET_PDEATHSIG). That is for programs that are not ours
-(`deploy.embedded.servers.process`): asking works on every Unix, and is not set off when only the thread ends that started us.
+(`deploy.embedded.servers.process`): asking works on every Unix, and is not set off when only the thread ends that
+started us.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Exported(NamedTuple):
 
 
 def lines(exported: Exported, *, sightings: bool) -> bytes:
-    """An event as JSONL; with `sightings` a line for each relay that had it, as bundles have them (`schemas.records.bundle`).
+    """An event as JSONL; with `sightings` a line for each relay that had it, as `schemas.records.bundle` has them.
 
     An event that no relay was seen to have is a plain line in either case: nothing is made up. Both kinds of line can
     be imported, one by one, in any order.

@@ -3,7 +3,8 @@
 What must not be mixed is kept apart by two locks. Every batch holds rows of `sink_offsets`, and whoever applies a rule
 of erasure holds the advisory lock of `sinks.erasure.erased`; both then use one archive's tables to the end of their
 transaction, because a switch waits for them. Whoever comes after finds the other tables under the names: PostgreSQL
-plans prepared statements anew when a schema is renamed, and `sinks.writing.relay_numbers` compares the table its numbers come from.
+plans prepared statements anew when a schema is renamed, and `sinks.writing.relay_numbers` compares the table that its
+numbers come from.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What was learnt of how a relay wants to be asked (`producers.connector.relay_model.Name`), in words. Pure functions."""
+"""What was learnt of how a relay wants to be asked (`producers.connector.relay_model`), in words. Pure functions."""
 
 from __future__ import annotations
 

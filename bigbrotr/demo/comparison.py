@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bigbrotr.console.snapshot_view import by_reason
-from bigbrotr.demo.comparison.process import Offer
+from bigbrotr.demo.process import Offer
 from bigbrotr.status.snapshot import Snapshot
 from schemas.digest import Digest
 

@@ -1,8 +1,8 @@
 """A row of the table `events`, and the event that it gives back: what is stored is what was signed.
 
 PostgreSQL refuses U+0000 in text and jsonb. An event that holds it keeps its exact bytes in the column `raw`; every
-other one is rebuilt from its columns. Which serialization the id fits is kept too (`schemas.nostr.event_id.IdForm`), so that
-the id of any row can be computed again.
+other one is rebuilt from its columns. Which serialization the id fits is kept too (`schemas.nostr.event_id.IdForm`), so
+that the id of any row can be computed again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The rules that an event asks for: deletions (NIP-09) and requests to vanish (NIP-62).
 
-All targets of the event, where `schemas.nostr.facts` states the first 2,000. Whether the asker may have a target erased is
-decided where the rule meets the event (`schemas.records.erasure.Erasures`): a target may be unknown yet.
+All targets of the event, where `schemas.nostr.facts` states the first 2,000. Whether the asker may have a target erased
+is decided where the rule meets the event (`schemas.records.erasure.Erasures`): a target may be unknown yet.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tables with the rules of erasure that were applied: `sinks.erasure.erased_rows` and `sinks.erasure.rules` write them."""
+"""The tables with the rules of erasure that were applied; `sinks.erasure` writes them (`erased_rows`, `rules`)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,10 @@ from core.archive.connection import Connection
 
 
 class StoredOffset(NamedTuple):
-    """Where reading goes on in one partition, what identifies the topic, and what was refused last (`sinks.writing.rejection_breaker`)."""
+    """Where reading goes on in one partition, what identifies the topic, and what was refused last.
+
+    The last is for `sinks.writing.rejection_breaker`.
+    """
 
     next_offset: int
     cluster_id: str

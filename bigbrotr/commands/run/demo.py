@@ -20,8 +20,8 @@ from bigbrotr.commands.topics.topics import created
 from bigbrotr.console.display import display
 from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
-from bigbrotr.demo.comparison.comparison import STALLED_AFTER_S, Completion, Held, mismatches
-from bigbrotr.demo.comparison.process import DemoRelays, Offer, arguments
+from bigbrotr.demo.comparison import STALLED_AFTER_S, Completion, Held, mismatches
+from bigbrotr.demo.process import DemoRelays, Offer, arguments
 from bigbrotr.status import archive
 from bigbrotr.status.snapshot import Snapshot
 from bigbrotr.supervise.run_session import LOCK_NAME, Session, StopWish, log_to_file, only_one, stop_on_signals

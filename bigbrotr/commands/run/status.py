@@ -59,9 +59,8 @@ def as_text(snapshot: Snapshot, data_dir: Path) -> str:
     if snapshot.relays:
         lines.append(f"relays          {snapshot_view.relay_summary(snapshot.relays)}")
         lines += [f"  {relay.url}  {relay.state}  {relay.detail}".rstrip() for relay in snapshot.relays]
-    lines.append(
-        f"archived        {snapshot_view.number(counts.archived)} events, {snapshot_view.number(counts.sightings)} sightings"
-    )
+    events, sightings = snapshot_view.number(counts.archived), snapshot_view.number(counts.sightings)
+    lines.append(f"archived        {events} events, {sightings} sightings")
     lines.append(f"lag             {snapshot_view.lags(snapshot)} records")
     if snapshot.services:
         lines.append(f"rejected        {snapshot_view.by_reason(counts.rejected) or 'nothing'}")

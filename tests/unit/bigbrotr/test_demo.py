@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from bigbrotr.cli import cli
-from bigbrotr.demo.comparison.comparison import STALLED_AFTER_S, Completion, Held, mismatches
-from bigbrotr.demo.comparison.process import Offer, arguments
+from bigbrotr.demo.comparison import STALLED_AFTER_S, Completion, Held, mismatches
+from bigbrotr.demo.process import Offer, arguments
 from bigbrotr.status.snapshot import Counts, Snapshot
 from schemas.digest import Digest
 
