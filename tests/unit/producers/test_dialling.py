@@ -235,7 +235,7 @@ async def test_an_address_that_never_answers_leaves_time_for_the_next(monkeypatc
 def test_a_name_server_that_never_answers_does_not_hold_up_the_end_of_the_process() -> None:
     program = (
         "import asyncio, socket, time\n"
-        "from producers.relays import address_guard\n"
+        "from producers.relay_client import address_guard\n"
         "socket.getaddrinfo = lambda *_, **__: time.sleep(600)\n"
         "async def look_up():\n"
         "    async with asyncio.timeout(0.2):\n"
