@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from core import metrics
-from producers.send_buffer import Acknowledged, Outbox
+from producers.send_buffer import Acknowledged, SendBuffer
 from schemas.partition import event_partition
 from schemas.reasons import EventError, Reason
 from schemas.records.bundle import HeldLine, encode_held_line, encode_line
@@ -32,11 +32,11 @@ class _Bundle:
 
 
 class Bundler:
-    """Collects lines by partition and puts closed bundles into an outbox."""
+    """Collects lines by partition and puts closed bundles into an send_buffer."""
 
     def __init__(
         self,
-        outbox: Outbox,
+        send_buffer: SendBuffer,
         topic: str,
         partitions: int,
         *,
@@ -48,7 +48,7 @@ class Bundler:
         """Bundle for a topic, inside a running event loop.
 
         Args:
-            outbox: where bundles go.
+            send_buffer: where bundles go.
             topic: physical name of `raw.bundles`.
             partitions: its partition count, a power of two.
             lines: a bundle closes at so many,
@@ -56,7 +56,7 @@ class Bundler:
             age_ms: or so long after its first line (longer where bundles would be too many).
             acknowledged: told partition and offset of each bundle once it is durable.
         """
-        self._outbox = outbox
+        self._send_buffer = send_buffer
         self._topic = topic
         self._partitions = partitions
         self._lines = lines
@@ -72,7 +72,7 @@ class Bundler:
         self._adjusted_s = self._loop.time()
 
     def add(self, relay: str | None, seen_at_ms: int, event: bytes, event_id: str) -> None:
-        """Take one copy. Never waits; look at `Outbox.full` between.
+        """Take one copy. Never waits; look at `SendBuffer.full` between.
 
         Args:
             relay: normalised URL, or None for an import.
@@ -97,11 +97,11 @@ class Bundler:
         """Wait until everything added before this call is acknowledged; open bundles are closed for it.
 
         Raises:
-            Exception: what failed the outbox.
+            Exception: what failed the send_buffer.
         """
         for partition in list(self._open):
             self._close(partition)
-        await self._outbox.flushed()
+        await self._send_buffer.flushed()
 
     def _put(self, event_id: str, line: bytes) -> None:
         size = len(line)
@@ -123,7 +123,7 @@ class Bundler:
         bundle = self._open.pop(partition)
         metrics.RECEIVED.inc(len(bundle.lines))
         metrics.RECEIVED_BYTES.inc(bundle.bytes)
-        self._outbox.put(
+        self._send_buffer.put(
             self._topic, b"".join(bundle.lines), partition=partition, acknowledged=self._count_acknowledged
         )
 

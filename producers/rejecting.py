@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core import metrics
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from schemas.reasons import Reason
 from schemas.records.rejection import Rejection
 from schemas.topics import RAW_LIMIT_BYTES
@@ -15,9 +15,9 @@ KEPT_BYTES = 2 * RAW_LIMIT_BYTES
 class Rejections:
     """Where one producer puts what it refuses."""
 
-    def __init__(self, outbox: Outbox, topic: str, partitions: int, stage: str) -> None:
+    def __init__(self, send_buffer: SendBuffer, topic: str, partitions: int, stage: str) -> None:
         """Write to `topic` (physical name); `stage` stands in the headers and labels the metric."""
-        self._outbox = outbox
+        self._send_buffer = send_buffer
         self._topic = topic
         self._partitions = partitions
         self._stage = stage
@@ -43,7 +43,7 @@ class Rejections:
         )
         # There is no id to choose by: in turn, so that no partition's bound is used up by one relay.
         self._next = (self._next + 1) % self._partitions
-        self._outbox.put(self._topic, value, partition=self._next, headers=rejection.to_headers())
+        self._send_buffer.put(self._topic, value, partition=self._next, headers=rejection.to_headers())
 
     def count(self, reason: Reason) -> None:
         """Count a refused input of which nothing is kept."""

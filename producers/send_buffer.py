@@ -16,7 +16,7 @@ from core import metrics
 from core.byte_limiter import ByteLimiter
 from core.tasks import run_until_first
 
-Value: TypeAlias = bytes  # a property of the outbox bears the type's own name
+Value: TypeAlias = bytes  # a property of the send_buffer bears the type's own name
 Headers = Sequence[tuple[str, bytes]]
 Acknowledged = Callable[[int, int], None]
 """Told the partition and the offset of a record."""
@@ -37,7 +37,7 @@ class RecordPlace(Protocol):
 
 
 class Sender(Protocol):
-    """What an outbox needs: `core.kafka.Publisher`."""
+    """What an send_buffer needs: `core.kafka.Publisher`."""
 
     async def send(
         self, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: Headers = ()
@@ -59,8 +59,8 @@ class _Record(NamedTuple):
         return len(self.value) + _RECORD_OVERHEAD_BYTES
 
 
-class Outbox:
-    """Put records from anywhere on the event loop; `run` sends them. A record that fails for good fails the outbox."""
+class SendBuffer:
+    """Put records from anywhere on the event loop; `run` sends them. A record that fails for good fails the buffer."""
 
     def __init__(self, sender: Sender, in_flight_bytes: int) -> None:
         """Send through `sender`; `full` from `in_flight_bytes` unacknowledged bytes on."""
@@ -115,7 +115,7 @@ class Outbox:
         """Wait until records may be put.
 
         Raises:
-            Exception: what failed the outbox.
+            Exception: what failed the send_buffer.
         """
         if self.full:
             metrics.PRODUCER_PAUSES.inc()
@@ -125,7 +125,7 @@ class Outbox:
         """Wait until everything put before this call is acknowledged.
 
         Raises:
-            Exception: what failed the outbox.
+            Exception: what failed the send_buffer.
         """
         self.raise_if_failed()
         if not self._unacknowledged:
@@ -135,7 +135,7 @@ class Outbox:
         await waiter
 
     def raise_if_failed(self) -> None:
-        """Raise what failed the outbox, if anything did."""
+        """Raise what failed the send_buffer, if anything did."""
         if self._failure is not None:
             raise self._failure
 

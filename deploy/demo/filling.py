@@ -13,7 +13,7 @@ from core.tasks import run_until_first
 from deploy.demo.events import authors, live
 from deploy.demo.offer import Offer, spread
 from deploy.demo.plan import RELAY_CAPACITY, Plan
-from deploy.demo.relay_feeder import Door
+from deploy.demo.relay_feeder import RelayFeeder
 from deploy.demo.scene import Signed
 
 TICK_S = 0.2  # a trickle of a few events a second still looks continuous to a person
@@ -28,7 +28,7 @@ class Filling:
 
     def __init__(self, urls: Sequence[str], plan: Plan) -> None:
         self.offer = Offer(urls)
-        self.doors = [Door(url, authors(plan.seed), self.offer) for url in urls]
+        self.doors = [RelayFeeder(url, authors(plan.seed), self.offer) for url in urls]
         self._plan = plan
         self._rng = Random(f"{plan.seed}/spread")  # noqa: S311 a seeded sequence is wanted, not a secret
 

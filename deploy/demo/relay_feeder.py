@@ -19,7 +19,7 @@ MAX_PAUSE_S = 5.0  # a relay that is back is noticed before anybody wonders
 OWED_AWAY = 1000  # some MB: a relay that is away for long must not fill the memory
 
 
-class Door:
+class RelayFeeder:
     """Publishes to one relay while `run` runs. A relay that is away is asked again, with pauses that grow.
 
     An event whose answer got lost may be there all the same, and is sent again: relays say OK to what they have.

@@ -12,7 +12,7 @@ from producers.connector.crawl.pages import Page, Seen
 from producers.connector.known_filters import COMMON_KINDS
 from producers.connector.relay_behavior import MOST_KINDS_ASKED
 from producers.connector.relay_model import SILENCE, Model, Name
-from producers.relay_client.client import Dialogue
+from producers.relay_client.client import RelayClient
 from producers.relay_client.refusals import AskOtherwiseError, is_complaint
 from producers.relay_client.subscriptions import PageSubscription
 from producers.relay_client.wording import Meaning, Said
@@ -45,9 +45,9 @@ class Answer(NamedTuple):
 class Asker:
     """Asks over one connection."""
 
-    def __init__(self, dialogue: Dialogue, model: Model, eose_timeout_s: float) -> None:
+    def __init__(self, client: RelayClient, model: Model, eose_timeout_s: float) -> None:
         """Ask a relay that behaves as `model` tells, learning into it; so much silence ends a page."""
-        self._dialogue = dialogue
+        self._client = client
         self._model = model
         self._eose_timeout_s = eose_timeout_s
         self.current: PageSubscription | None = None
@@ -78,7 +78,7 @@ class Asker:
         }
         while True:
             # The limit may have been lowered meanwhile.
-            asked = replace(asked, limit=min(asked.limit or 1, self._model.habits.limit))
+            asked = replace(asked, limit=min(asked.limit or 1, self._model.behavior.limit))
             answer = await self._once(asked)
             if isinstance(answer, Answer):
                 return answer
@@ -103,66 +103,66 @@ class Asker:
         answer = await self.ask(asked, aside=True)
         if not isinstance(answer, Answer):
             return None
-        if not self._model.habits.prompt and not self._dialogue.late_s:
+        if not self._model.behavior.prompt and not self._client.late_s:
             # It has not shown anything before an EOSE yet.
             await answer.asked.quiet_for(SHOWN_S)
         shown = answer.asked.page().events
-        await self._dialogue.release(answer.asked)
+        await self._client.release(answer.asked)
         return shown
 
     async def _once(self, asked: Filter) -> Answer | Said | None:
         """Ask once: the answer, a refusal, or None where it is to be asked again at once."""
-        dialogue = self._dialogue
-        dialogue.forget_notices()
-        page = self.current = await dialogue.request_page(asked)
-        await dialogue.wait_for(page, dialogue.patience_s(self._eose_timeout_s))
+        client = self._client
+        client.forget_notices()
+        page = self.current = await client.request_page(asked)
+        await client.wait_for(page, client.patience_s(self._eose_timeout_s))
         self.current = None
-        said = dialogue.said(page)
+        said = client.said(page)
         refused = page.closed is not None and said is not None and said.meaning is not Meaning.OTHER
         if page.usable or (page.events and not refused):
-            if dialogue.auth.has_key and page.challenges != dialogue.auth.challenges:
+            if client.auth.has_key and page.challenges != client.auth.challenges:
                 # While it asks who we are, what it does not give may only be kept from strangers.
-                await dialogue.release(page)
-                if dialogue.auth.expired:
-                    await dialogue.auth.sign_in(page.session)
+                await client.release(page)
+                if client.auth.expired:
+                    await client.auth.sign_in(page.session)
                 return None
-            dialogue.pace.answered()
-            dialogue.auth.of_use()
-            self._model.habits.prompt |= page.events > 0 and page.eose is not None
-            taken = page.page(complaint=dialogue.notice is not None and is_complaint(dialogue.notice.text))
+            client.pace.answered()
+            client.auth.of_use()
+            self._model.behavior.prompt |= page.events > 0 and page.eose is not None
+            taken = page.page(complaint=client.notice is not None and is_complaint(client.notice.text))
             page.forget_late()
             return Answer(taken, page)
         if said is None and page.closed is None:
             return await self._silent(page)
-        await dialogue.release(page)
+        await client.release(page)
         return await self._refused(page, asked, said or Said(Meaning.OTHER))
 
     async def _silent(self, page: PageSubscription) -> Answer | None:
         """No word: some relays wait for AUTH, others say nothing where they have nothing."""
-        dialogue = self._dialogue
-        if dialogue.auth.pending and await dialogue.auth.sign_in(page.session):
+        client = self._client
+        if client.auth.pending and await client.auth.sign_in(page.session):
             self._model.learn(Name.AUTH, SILENCE, "answered only after AUTH", int(CLOCK.now_s()))
-            await dialogue.release(page)
+            await client.release(page)
             return None
         return Answer(page.page(), page)
 
     async def _refused(self, page: PageSubscription, asked: Filter, said: Said) -> Said | None:
-        dialogue = self._dialogue
-        words = page.closed.text if page.closed is not None else dialogue.notice.text if dialogue.notice else ""
+        client = self._client
+        words = page.closed.text if page.closed is not None else client.notice.text if client.notice else ""
         match said.meaning:
             case Meaning.AUTH:
-                if not await dialogue.auth.sign_in(page.session):
+                if not await client.auth.sign_in(page.session):
                     return said
                 how = "closed" if page.ended_by_relay else "notice"
                 self._model.learn(Name.AUTH, how, words, int(CLOCK.now_s()))
                 return None
             case Meaning.RATE:
-                slow_down(dialogue, self._model, said, words)
+                slow_down(client, self._model, said, words)
             case Meaning.LIMIT:
                 if not self._model.take(said, words, int(CLOCK.now_s()), asked=asked, open_at_once=0):
                     return Said(Meaning.OTHER)
             case Meaning.SUBSCRIPTIONS | Meaning.FILTER | Meaning.KINDS:
-                raise_if_learnt(self._model, said, words, asked, open_at_once=dialogue.open + 1)
+                raise_if_learnt(self._model, said, words, asked, open_at_once=client.open + 1)
         return said
 
     async def _try_by_kinds(self, asked: Filter) -> None:
@@ -176,11 +176,11 @@ class Asker:
             raise_if_learnt(self._model, said, "refuses a filter without kinds only", asked, open_at_once=0)
 
 
-def slow_down(dialogue: Dialogue, model: Model, said: Said, words: str) -> None:
+def slow_down(client: RelayClient, model: Model, said: Said, words: str) -> None:
     """The relay asks for fewer messages."""
-    dialogue.pace.refused(said)
-    if dialogue.pace.interval_s:
-        model.learn(Name.INTERVAL_S, round(dialogue.pace.interval_s, 3), words, int(CLOCK.now_s()))
+    client.pace.refused(said)
+    if client.pace.interval_s:
+        model.learn(Name.INTERVAL_S, round(client.pace.interval_s, 3), words, int(CLOCK.now_s()))
 
 
 def raise_if_learnt(model: Model, said: Said, words: str, asked: Filter, *, open_at_once: int) -> None:

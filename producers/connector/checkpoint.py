@@ -12,7 +12,7 @@ from core.clock import CLOCK
 from producers.bundler import Bundler
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.session import Session
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from schemas.partition import relay_partition
 from schemas.records.coverage import Coverage
 
@@ -37,10 +37,15 @@ class Checkpoints:
     """Writes the ledgers of a connector's sessions."""
 
     def __init__(
-        self, outbox: Outbox, bundler: Bundler, topic: str, partitions: int, sessions: Callable[[], Iterable[Session]]
+        self,
+        send_buffer: SendBuffer,
+        bundler: Bundler,
+        topic: str,
+        partitions: int,
+        sessions: Callable[[], Iterable[Session]],
     ) -> None:
         """Write to `topic` (physical name of `coverage`) what the present sessions have read."""
-        self._outbox = outbox
+        self._send_buffer = send_buffer
         self._bundler = bundler
         self._topic = topic
         self._partitions = partitions
@@ -57,7 +62,7 @@ class Checkpoints:
         """Write what has changed; with `everything` also cursors that are not due yet.
 
         Raises:
-            Exception: what failed the outbox; nothing is written then.
+            Exception: what failed the send buffer; nothing is written then.
         """
         due = self._due(everything=everything)
         if not due:
@@ -67,13 +72,13 @@ class Checkpoints:
         for session, written, record in due:
             # Only now: a wait that is cut short by a stop has written nothing.
             self._written[session.ledger] = written
-            self._outbox.put(
+            self._send_buffer.put(
                 self._topic,
                 record.encode(),
                 key=record.relay.encode(),
                 partition=relay_partition(session.host, self._partitions),
             )
-        await self._outbox.flushed()
+        await self._send_buffer.flushed()
 
     def _due(self, *, everything: bool) -> list[tuple[Session, _Written, Coverage]]:
         now_s = time.monotonic()

@@ -20,7 +20,7 @@ LONGEST_VISIT_S = HOUR_S
 """One that is still being read does so too: stored events without end must not keep a place for ever."""
 
 
-class Slots:
+class ConnectionLimits:
     """Hands out places in the order in which they are asked for."""
 
     def __init__(self, connections: int, *, visit_s: float = VISIT_S, longest_visit_s: float = LONGEST_VISIT_S) -> None:

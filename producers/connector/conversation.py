@@ -15,10 +15,10 @@ from producers.connector.crawl.crawler import MOST_FEEDS, Crawler
 from producers.connector.crawl.kind_lists import kind_lists, name_all
 from producers.connector.crawl.list_trial import kinds_that_are_read
 from producers.connector.crawl.windows import WHOLE_S
-from producers.connector.known_filters import REGISTERED_KINDS, RelayVocabulary
+from producers.connector.known_filters import REGISTERED_KINDS, RelayKnownFilters
 from producers.connector.live import LiveFeed
 from producers.connector.relay_model import SILENCE, Model, Name
-from producers.relay_client.client import Dialogue
+from producers.relay_client.client import RelayClient
 from producers.relay_client.connection import FrameTooLargeError, RelayConnection
 from producers.relay_client.refusals import RelayError
 from schemas.nostr.filters import Filter
@@ -29,30 +29,30 @@ class Conversation:
 
     def __init__(
         self,
-        dialogue: Dialogue,
+        client: RelayClient,
         crawler: Crawler,
         model: Model,
         claims: Claims,
-        vocabulary: RelayVocabulary,
+        known_filters: RelayKnownFilters,
         *,
         eose_timeout_s: float,
     ) -> None:
-        """Lead a dialogue about what is to be claimed, as the model says that the relay must be asked."""
-        self.dialogue = dialogue
+        """Ask over a client about what is to be claimed, as the model says that the relay must be asked."""
+        self.client = client
         self._crawler = crawler
         self._model = model
         self._claims = claims
         self._ledger = claims.ledger
-        self._vocabulary = vocabulary
+        self._known_filters = known_filters
         self._eose_timeout_s = eose_timeout_s
-        self._asker = Asker(dialogue, model, eose_timeout_s)
+        self._asker = Asker(client, model, eose_timeout_s)
         self._feeds: list[LiveFeed] = []
         self._in_turns = False
 
     @property
     def connection(self) -> RelayConnection:
         """The connection."""
-        return self.dialogue.connection
+        return self.client.connection
 
     @property
     def started(self) -> bool:
@@ -78,21 +78,21 @@ class Conversation:
         Returns:
             Why it is over. What is known of the relay, and what was claimed of it, is up to date then.
         """
-        dialogue = self.dialogue
+        client = self.client
         ended = RelayError("resting", "another relay had its turn")
         try:
             # In this order: what the reader says is nearest to the cause.
             await run_until_first(
-                dialogue.read(), self.connection.keep_alive(), self._follow(filters, limit, backdated_s), turn
+                client.read(), self.connection.keep_alive(), self._follow(filters, limit, backdated_s), turn
             )
         except RelayError as error:
             ended = error
         finally:
             self.note_time()
-        if dialogue.auth.pending and not dialogue.auth.answered:
+        if client.auth.pending and not client.auth.answered:
             self._model.learn(Name.AUTH, SILENCE, "was silent until the connection ended", int(CLOCK.now_s()))
         self._claims.connection_lost()
-        self._crawler.connection_lost(ended, self._asker.current, dialogue.received)
+        self._crawler.connection_lost(ended, self._asker.current, client.received)
         if isinstance(ended, FrameTooLargeError) and self.started:
             self._crawler.passed_by()
         return ended
@@ -116,7 +116,7 @@ class Conversation:
 
     async def _sign_in_first(self) -> None:
         """Where a relay is known to demand it, sign in before anything is asked: a connection may be short."""
-        auth = self.dialogue.auth
+        auth = self.client.auth
         if self._model.text(Name.AUTH) is not None and await auth.challenged():
             await auth.sign_in(auth.session)
 
@@ -127,7 +127,7 @@ class Conversation:
         most = self._model.subscriptions
         self._in_turns = len(reading) > MOST_FEEDS or (most is not None and most <= len(reading))
         if self._in_turns:
-            await self._crawler.run(self.dialogue, self._asker, in_turns=True)
+            await self._crawler.run(self.client, self._asker, in_turns=True)
             return
         self._feeds = [
             LiveFeed(
@@ -140,30 +140,30 @@ class Conversation:
             )
             for base in reading
         ]
-        await run_until_first(self._crawl(), *(feed.run(self.dialogue) for feed in self._feeds))
+        await run_until_first(self._crawl(), *(feed.run(self.client) for feed in self._feeds))
 
     async def _crawl(self) -> None:
         # The feeds first: what arrives after they are open comes through them, what was stored before is crawled.
         for feed in self._feeds:
             await feed.answered.wait()
-        await self._crawler.run(self.dialogue, self._asker)
+        await self._crawler.run(self.client, self._asker)
 
     async def _choose_lists(self, filters: Mapping[str, Filter]) -> None:
         """Read by lists of kinds what the relay does not take as it is."""
-        model, habits = self._model, self._model.habits
+        model, behavior = self._model, self._model.behavior
         by_kinds: dict[str, ByKinds] = {}
         for name, base in filters.items():
             most = model.kinds_at_once or model.list_length
             if most is None or (base.kinds is not None and len(base.kinds) <= most):
                 continue
-            if habits.kinds_read is None or habits.kinds_read > most:
+            if behavior.kinds_read is None or behavior.kinds_read > most:
                 known = REGISTERED_KINDS if base.kinds is None else base.kinds
-                habits.kinds_read = await kinds_that_are_read(self._asker, model, base, known)
-                habits.most_kinds = min(habits.most_kinds, habits.kinds_read)
+                behavior.kinds_read = await kinds_that_are_read(self._asker, model, base, known)
+                behavior.most_kinds = min(behavior.most_kinds, behavior.kinds_read)
                 # Lists that bring little are read in one window each.
-                habits.window_s = WHOLE_S
-            new, used = self._vocabulary.new_kinds(), self._ledger.kind_lists(name)
-            lists = kind_lists(base, habits.kinds_read, REGISTERED_KINDS, new, used)
+                behavior.window_s = WHOLE_S
+            new, used = self._known_filters.new_kinds(), self._ledger.kind_lists(name)
+            lists = kind_lists(base, behavior.kinds_read, REGISTERED_KINDS, new, used)
             parts = [replace(base, kinds=kinds) for kinds in lists]
             besides = model.kinds_at_once is None and base.kinds is None
             by_kinds[name] = ByKinds(parts, name_all(base, lists), besides)

@@ -89,7 +89,7 @@ class Intake:
         """Take a frame that is no event as it stands.
 
         Returns:
-            The message, for whoever leads the dialogue; None if there is none in it.
+            The message, for the client; None if there is none in it.
 
         Raises:
             RelayError: the relay went beyond what it may cost, or is none.

@@ -44,7 +44,7 @@ Key = TypeVar("Key", int, str)
 _HEX = frozenset("0123456789abcdef")
 
 
-class Vocabulary:
+class KnownFilters:
     """What is known to all relays of a process: what NIPs register, and what relays of several owners gave.
 
     Relays may send anything, and signing invented kinds costs nothing: so no single owner adds to what others are
@@ -56,16 +56,16 @@ class Vocabulary:
         self._kinds: _Shared[int] = _Shared(MOST_KINDS)
         self._authors: _Shared[str] = _Shared(MOST_AUTHORS)
 
-    def of(self, domain: str) -> RelayVocabulary:
+    def of(self, domain: str) -> RelayKnownFilters:
         """What is known of a relay with this registrable domain, which adds to what all know."""
-        return RelayVocabulary(self._kinds, self._authors, domain)
+        return RelayKnownFilters(self._kinds, self._authors, domain)
 
 
-class RelayVocabulary:
+class RelayKnownFilters:
     """Kinds and authors to ask one relay for."""
 
     def __init__(self, kinds: _Shared[int], authors: _Shared[str], domain: str) -> None:
-        """Begin with what all know; `Vocabulary.of` makes one."""
+        """Begin with what all know; `KnownFilters.of` makes one."""
         self._shared_kinds = kinds
         self._shared_authors = authors
         self._domain = domain
@@ -134,7 +134,7 @@ def says_kinds(base: Filter) -> bool:
     return base.ids is not None or (base.kinds is not None and not set(base.kinds) & set(WITHHELD_KINDS))
 
 
-def readable_kinds(base: Filter, vocabulary: RelayVocabulary, most: int) -> tuple[int, ...]:
+def readable_kinds(base: Filter, known_filters: RelayKnownFilters, most: int) -> tuple[int, ...]:
     """Kinds to ask for explicitly, without those that relays withhold; empty if the filter wants no other."""
-    wanted = base.kinds if base.kinds is not None else vocabulary.kinds()
+    wanted = base.kinds if base.kinds is not None else known_filters.kinds()
     return tuple(dict.fromkeys(kind for kind in wanted if kind not in WITHHELD_KINDS))[:most]

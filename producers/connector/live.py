@@ -10,7 +10,7 @@ from core.backoff import Backoff
 from core.clock import CLOCK
 from producers.connector.asking import raise_if_learnt, slow_down
 from producers.connector.relay_model import SILENCE, Model, Name
-from producers.relay_client.client import AFTER_REFUSAL_S, Dialogue
+from producers.relay_client.client import AFTER_REFUSAL_S, RelayClient
 from producers.relay_client.refusals import HOUR_S, MINUTE_S, RelayError
 from producers.relay_client.subscriptions import Subscription
 from producers.relay_client.wording import Meaning, Said
@@ -59,7 +59,7 @@ class LiveFeed:
         self.open.clear()
         self._again.set()
 
-    async def run(self, dialogue: Dialogue) -> None:
+    async def run(self, client: RelayClient) -> None:
         """Keep the feed open, answering a demand for AUTH.
 
         Some relays answer queries and close every subscription then. They are crawled all the same, and asked for the
@@ -72,29 +72,29 @@ class LiveFeed:
         backoff = Backoff(MINUTE_S, HOUR_S)
         while True:
             self._again.clear()
-            dialogue.forget_notices()
+            client.forget_notices()
             since_s = int(CLOCK.now_s()) - self._backdated_s
-            subscription = await dialogue.subscribe(_asked(self._base, max(0, since_s), self._limit))
-            said = await self._follow(dialogue, subscription)
+            subscription = await client.subscribe(_asked(self._base, max(0, since_s), self._limit))
+            said = await self._follow(client, subscription)
             self.open.clear()
-            await dialogue.end(subscription)
-            if said is not None and not await self._otherwise(dialogue, subscription, said):
+            await client.end(subscription)
+            if said is not None and not await self._otherwise(client, subscription, said):
                 self.answered.set()
                 await asyncio.sleep(backoff.next_s())
 
-    async def _follow(self, dialogue: Dialogue, subscription: Subscription) -> Said | None:
+    async def _follow(self, client: RelayClient, subscription: Subscription) -> Said | None:
         """Wait until the feed is refused, for the reason that is returned, or is to be opened again (None)."""
-        if not await _first(subscription.answered, dialogue.refusal, dialogue.patience_s(self._eose_timeout_s)):
+        if not await _first(subscription.answered, client.refusal, client.patience_s(self._eose_timeout_s)):
             # Silence is no feed: it opens with the first word. Until then the crawl may begin.
             self.answered.set()
             session = subscription.session
-            if dialogue.auth.pending and await dialogue.auth.sign_in(session):
+            if client.auth.pending and await client.auth.sign_in(session):
                 self._model.learn(Name.AUTH, SILENCE, "answered only after AUTH", int(CLOCK.now_s()))
                 return None
             await _first(subscription.answered, self._again, None)
         if not subscription.answered.is_set() and not self._again.is_set():
             # A notice names no subscription: this one may still be answered, and others forget what was said.
-            said = dialogue.said(subscription)
+            said = client.said(subscription)
             if not await _first(subscription.answered, None, AFTER_REFUSAL_S):
                 return said
         if subscription.closed is None and not self._again.is_set():
@@ -105,50 +105,50 @@ class LiveFeed:
             self.identity = subscription.identity
             self.open.set()
             self.answered.set()
-            dialogue.auth.of_use()
-            await self._until_over(dialogue, subscription)
-        return dialogue.said(subscription) or Said(Meaning.OTHER) if subscription.closed is not None else None
+            client.auth.of_use()
+            await self._until_over(client, subscription)
+        return client.said(subscription) or Said(Meaning.OTHER) if subscription.closed is not None else None
 
-    async def _until_over(self, dialogue: Dialogue, subscription: Subscription) -> None:
+    async def _until_over(self, client: RelayClient, subscription: Subscription) -> None:
         """Wait until the relay closes the feed, it is to be opened again, or the session has expired."""
-        waits = [asyncio.create_task(each.wait()) for each in (subscription.over, self._again, dialogue.auth.renewal)]
+        waits = [asyncio.create_task(each.wait()) for each in (subscription.over, self._again, client.auth.renewal)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for each in waits:
                 each.cancel()
-        if dialogue.auth.expired and subscription.closed is None:
+        if client.auth.expired and subscription.closed is None:
             # Some relays say no more than that to a feed that they do not serve any longer.
             self.open.clear()
-            await dialogue.auth.sign_in(subscription.session)
+            await client.auth.sign_in(subscription.session)
 
-    async def _otherwise(self, dialogue: Dialogue, subscription: Subscription, said: Said) -> bool:
+    async def _otherwise(self, client: RelayClient, subscription: Subscription, said: Said) -> bool:
         """Do what a refusal asks for; whether the feed may be opened again at once.
 
         Raises:
             RelayError: the relay is left alone, or asked in another way.
         """
-        closed, notice = subscription.closed, dialogue.notice
+        closed, notice = subscription.closed, client.notice
         words = closed.text if closed is not None else notice.text if notice is not None else ""
         match said.meaning:
             case Meaning.AUTH:
-                if not await dialogue.auth.sign_in(subscription.session):
+                if not await client.auth.sign_in(subscription.session):
                     raise RelayError("auth_required", f"the relay said: {words}", HOUR_S)
                 self._model.learn(Name.AUTH, "closed" if closed is not None else "notice", words, int(CLOCK.now_s()))
                 return True
             case Meaning.RESTRICTED:
                 raise RelayError("restricted", f"the relay said: {words}", HOUR_S)
             case Meaning.RATE:
-                slow_down(dialogue, self._model, said, words)
+                slow_down(client, self._model, said, words)
                 self.answered.set()
                 return True
             case Meaning.LIMIT:
                 now_s = int(CLOCK.now_s())
                 lowered = self._model.take(said, words, now_s, asked=subscription.asked, open_at_once=0)
-                self._limit = min(self._limit, self._model.habits.limit)
+                self._limit = min(self._limit, self._model.behavior.limit)
                 return lowered
             case Meaning.SUBSCRIPTIONS | Meaning.FILTER | Meaning.KINDS:
-                raise_if_learnt(self._model, said, words, self._base, open_at_once=dialogue.open + 1)
+                raise_if_learnt(self._model, said, words, self._base, open_at_once=client.open + 1)
         return False
 
 

@@ -41,7 +41,7 @@ ORDER_UNKNOWN: Mapping[str, Any] = {
 
 
 @dataclass(slots=True)
-class Habits:
+class RelayBehavior:
     """How a relay answers a REQ.
 
     Attributes:

@@ -1,7 +1,7 @@
 """How one relay behaves: one model, in which each fact has its evidence and its time.
 
 What makes reading slower or more careful is a fact, and survives a restart in the relay's record of `coverage`; after a
-week the ordinary way is tried again. What makes it faster (order, `until`, prompt EOSE) is in `habits`, and is proved
+week the ordinary way is tried again. What makes it faster (order, `until`, prompt EOSE) is in `behavior`, and is proved
 anew at each visit.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from producers.connector.crawl.kind_lists import LONG_LIST, smaller
-from producers.connector.relay_behavior import Habits
+from producers.connector.relay_behavior import RelayBehavior
 from producers.relay_client.wording import Meaning, Said
 from schemas.nostr.filters import Filter
 from schemas.records.coverage import LONGEST_EVIDENCE, MOST_FACTS, Fact
@@ -54,7 +54,7 @@ class Model:
         self._facts = {fact.name: fact for fact in list(stored)[:MOST_FACTS]}
         self.changes = 0
         """Counts changes of facts."""
-        self.habits = Habits(limit=self.page_limit)
+        self.behavior = RelayBehavior(limit=self.page_limit)
 
     @property
     def facts(self) -> list[Fact]:
@@ -107,7 +107,7 @@ class Model:
         if kept != self._facts:
             self._facts = kept
             self.changes += 1
-        self.habits = Habits(limit=self.page_limit)
+        self.behavior = RelayBehavior(limit=self.page_limit)
 
     def learn(self, name: Name, value: float | str, evidence: str, now_s: int) -> bool:
         """Note a fact, or that it was met again; whether its value is new."""
@@ -136,15 +136,15 @@ class Model:
         match said.meaning:
             case Meaning.LIMIT:
                 most = asked.limit or 1
-                if self.habits.limit < most:
+                if self.behavior.limit < most:
                     # It was lowered since that was asked.
                     return True
                 # Rounded up: pages of one event cannot be told from seconds that hold more.
                 limit = said.number if said.number is not None and said.number < most else -(-most // 2)
                 if limit >= most:
                     return False
-                self.habits.limit = limit
-                return self.learn(Name.PAGE_EVENTS, self.habits.limit, evidence, now_s)
+                self.behavior.limit = limit
+                return self.learn(Name.PAGE_EVENTS, self.behavior.limit, evidence, now_s)
             case Meaning.SUBSCRIPTIONS:
                 most = min(said.number or open_at_once, open_at_once - 1)
                 return most > 0 and self.learn(Name.SUBSCRIPTIONS, most, evidence, now_s)

@@ -17,16 +17,16 @@ from core.tasks import cancel
 from producers.bundler import Bundler
 from producers.connector.budget import Budget
 from producers.connector.checkpoint import Checkpoints
-from producers.connector.connection_limits import Slots
+from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.reconcile.archive_ids import ArchiveIds
 from producers.connector.relay_model import Model
 from producers.connector.session import Session, Shared
-from producers.connector.session_manager import Fleet
+from producers.connector.session_manager import SessionManager
 from producers.filters import configured_filters
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from producers.targets import full_name
 from schemas.nostr.filters import Filter
 from schemas.nostr.relay_url import Network, RelayUrlError, normalize
@@ -61,7 +61,7 @@ class ConnectorService(Service):
         super().__init__(settings)
         filters = configured_filters(settings)
         self._filters = {each.filter_hash(): each for each in filters}
-        self._fleet = Fleet(settings, self._open_session)
+        self._fleet = SessionManager(settings, self._open_session)
         self._states: set[str] = set()
 
     async def start(self) -> None:
@@ -69,7 +69,7 @@ class ConnectorService(Service):
         settings = self.settings
         self.spawn(self._watch_clock(), "clock")
         clients = await self.resources.enter_async_context(ConcurrentCloser())
-        # Room above the outbox's own bound, so that its order is kept by its queue alone.
+        # Room above the send buffer's own bound, so that its order is kept by its queue alone.
         publisher = await open_publisher(settings, most_bytes=2 * settings.connector.in_flight_bytes)
         clients.push(publisher.close)
         counts = {name: await publisher.partition_count(full_name(settings, name)) for name in _WRITTEN}
@@ -82,7 +82,7 @@ class ConnectorService(Service):
         self.resources.push_async_callback(self._fleet.close_sockets)
         shared = _shared(settings, publisher, self._filters, archive, counts)
         checkpoints = Checkpoints(
-            shared.outbox,
+            shared.send_buffer,
             shared.bundler,
             full_name(settings, "coverage"),
             counts["coverage"],
@@ -94,7 +94,7 @@ class ConnectorService(Service):
             following=self.spawn(self._fleet.run(client), "fleet"),
             checkpointing=self.spawn(checkpoints.run(), "checkpoints"),
         )
-        self.spawn(shared.outbox.run(), "outbox")
+        self.spawn(shared.send_buffer.run(), "send_buffer")
 
     async def run(self) -> None:
         """Let the background tasks read relays until stopped."""
@@ -114,11 +114,11 @@ class ConnectorService(Service):
 
     def ready(self) -> str | None:
         """Whether relays are assigned and Kafka takes what they send."""
-        outbox = self._parts.shared.outbox
+        send_buffer = self._parts.shared.send_buffer
         if not self._fleet.assigned:
             return "waiting for partitions of the topic relays"
-        if outbox.full:
-            return f"sockets are paused: {outbox.bytes} received bytes are not acknowledged by Kafka yet"
+        if send_buffer.full:
+            return f"sockets are paused: {send_buffer.bytes} received bytes are not acknowledged by Kafka yet"
         return None
 
     def status(self) -> dict[str, object]:
@@ -128,7 +128,7 @@ class ConnectorService(Service):
         return {
             "partitions": self._fleet.partitions,
             "relays": [session.status() for session in self._fleet.sessions.values()],
-            "unacknowledged_bytes": shared.outbox.bytes,
+            "unacknowledged_bytes": shared.send_buffer.bytes,
             "bundle_age_ms": round(shared.bundler.age_s * 1000),
             "waiting_for_a_place": shared.slots.waiting,
             "proxies": {
@@ -199,19 +199,19 @@ def _shared(
     partitions: dict[str, int],
 ) -> Shared:
     connector = settings.connector
-    outbox = Outbox(publisher, connector.in_flight_bytes)
+    send_buffer = SendBuffer(publisher, connector.in_flight_bytes)
     return Shared(
-        outbox=outbox,
+        send_buffer=send_buffer,
         bundler=Bundler(
-            outbox,
+            send_buffer,
             full_name(settings, "raw.bundles"),
             partitions["raw.bundles"],
             lines=connector.bundle_lines,
             max_bytes=connector.bundle_bytes,
             age_ms=connector.bundle_age_ms,
         ),
-        rejections=Rejections(outbox, full_name(settings, "rejections"), partitions["rejections"], STAGE),
-        slots=Slots(connector.max_connections),
+        rejections=Rejections(send_buffer, full_name(settings, "rejections"), partitions["rejections"], STAGE),
+        slots=ConnectionLimits(connector.max_connections),
         dialling=Dialling(
             connect_timeout_s=connector.connect_timeout_s,
             frame_max_bytes=connector.frame_max_bytes,

@@ -14,27 +14,27 @@ from core.clock import CLOCK
 from core.waiting import brief
 from producers.bundler import Bundler
 from producers.connector.budget import Budget
-from producers.connector.connection_limits import Slots
+from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.conversation import Conversation
 from producers.connector.coverage.claims import HOLD_S, Claims
 from producers.connector.coverage.ledger import SAME_VISIT_S, Ledger
 from producers.connector.crawl.crawler import Crawler
 from producers.connector.intake import Intake
-from producers.connector.known_filters import Vocabulary
+from producers.connector.known_filters import KnownFilters
 from producers.connector.live import BACKDATED_S
 from producers.connector.reconcile.archive_ids import ArchiveIds
 from producers.connector.reconcile.comparison import Comparing
 from producers.connector.reconnects import MINIMUM_UPTIME_S, Reconnects
 from producers.connector.relay_model import Model, Name
 from producers.rejecting import Rejections
-from producers.relay_client.client import Dialogue
+from producers.relay_client.client import RelayClient
 from producers.relay_client.connection import FrameTooLargeError, RelayConnection
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.pace import Paces
 from producers.relay_client.refusals import HOUR_S, RelayError
 from producers.relay_client.spelling import dial_url
 from producers.relay_client.wording import Meaning, Said
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.nostr.registrable_domain import registrable_domain
 from schemas.nostr.relay_url import RelayUrl
@@ -48,10 +48,10 @@ logger = logging.getLogger(__name__)
 class Shared:
     """What the sessions of a connector have in common."""
 
-    outbox: Outbox
+    send_buffer: SendBuffer
     bundler: Bundler
     rejections: Rejections
-    slots: Slots
+    slots: ConnectionLimits
     dialling: Dialling
     filters: dict[str, Filter]
     live_limit: int
@@ -59,7 +59,7 @@ class Shared:
     auth_key: SecretStr | None
     hold_s: float = HOLD_S
     archive: ArchiveIds | None = None
-    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    known_filters: KnownFilters = field(default_factory=KnownFilters)
     paces: Paces = field(default_factory=Paces)
 
 
@@ -82,10 +82,10 @@ class Session:
         self._budget = budget
         # Hosts count by address. The operator's own relays may all be on his machine, and are counted each.
         self._pace = shared.paces.of(f"{url.host}:{url.port}" if record.allow_private else url.host)
-        self._vocabulary = shared.vocabulary.of(registrable_domain(url.host))
+        self._known_filters = shared.known_filters.of(registrable_domain(url.host))
         self._claims = Claims(ledger, shared.hold_s)
         comparing = Comparing(record.url, shared.archive, shared.eose_timeout_s) if shared.archive is not None else None
-        self._crawler = Crawler(ledger, model, self._vocabulary, self._claims, comparing=comparing)
+        self._crawler = Crawler(ledger, model, self._known_filters, self._claims, comparing=comparing)
         self._reconnects = Reconnects()
         self._conversation: Conversation | None = None
         self._backdated_s = BACKDATED_S
@@ -211,13 +211,13 @@ class Session:
         """Talk until the connection ends, or the relay's turn is over; why."""
         shared, began = self._shared, time.monotonic()
         url, auth_key = connection.dialled_url, shared.auth_key
-        dialogue = Dialogue(url, connection, self.intake, shared.outbox, auth_key=auth_key, pace=self._pace)
+        client = RelayClient(url, connection, self.intake, shared.send_buffer, auth_key=auth_key, pace=self._pace)
         talk = self._conversation = Conversation(
-            dialogue,
+            client,
             self._crawler,
             self.model,
             self._claims,
-            self._vocabulary,
+            self._known_filters,
             eose_timeout_s=shared.eose_timeout_s,
         )
         # The stored events of a feed must not use up a connection that bears few.
@@ -228,7 +228,7 @@ class Session:
         finally:
             await connection.close()
         self._left_s = time.monotonic()
-        self._was_cut |= dialogue.received > 0 and self._left_s - began < MINIMUM_UPTIME_S
+        self._was_cut |= client.received > 0 and self._left_s - began < MINIMUM_UPTIME_S
         # A frame that is too large may be among the stored events with which a feed begins: without these, the crawl
         # gets to pass it by.
         too_large = isinstance(ended, FrameTooLargeError)

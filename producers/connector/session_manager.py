@@ -51,7 +51,7 @@ class _Assigned(ConsumerRebalanceListener):
         self.partitions = {partition.partition for partition in assigned}
 
 
-class Fleet:
+class SessionManager:
     """The sessions of this connector, kept equal to what `relays` says."""
 
     def __init__(self, settings: Settings, open_session: OpenSession) -> None:

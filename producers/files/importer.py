@@ -18,7 +18,7 @@ from producers.bundler import Bundler
 from producers.files.event_lines import DamagedFileError, EventLines, Line
 from producers.files.line_copy import read_line
 from producers.rejecting import Rejections
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from producers.targets import full_name
 from schemas.reasons import EventError
 from schemas.topics import RAW_LIMIT_BYTES
@@ -93,13 +93,13 @@ class _Import:
         self._publisher = publisher
         self._relay = relay
         self._progress = progress
-        self._outbox = Outbox(publisher, settings.connector.in_flight_bytes)
+        self._send_buffer = SendBuffer(publisher, settings.connector.in_flight_bytes)
 
     async def read(self, lines: EventLines) -> None:
         bundles = full_name(self._settings, "raw.bundles")
         rejections = full_name(self._settings, "rejections")
         bundler = Bundler(
-            self._outbox,
+            self._send_buffer,
             bundles,
             await self._publisher.partition_count(bundles),
             lines=self._settings.connector.bundle_lines,
@@ -107,8 +107,8 @@ class _Import:
             age_ms=_BUNDLE_AGE_MS,
             acknowledged=self._acknowledged,
         )
-        refusing = Rejections(self._outbox, rejections, await self._publisher.partition_count(rejections), STAGE)
-        async with running(self._outbox.run()):
+        refusing = Rejections(self._send_buffer, rejections, await self._publisher.partition_count(rejections), STAGE)
+        async with running(self._send_buffer.run()):
             try:
                 await self._read(lines, bundler, refusing)
             finally:
@@ -129,7 +129,7 @@ class _Import:
             self.report.read_bytes = lines.read_bytes
             self.report.seconds = time.monotonic() - began
             self._tell()
-            await self._outbox.room()
+            await self._send_buffer.room()
         if damage is not None:
             raise damage
 

@@ -17,7 +17,7 @@ from producers.filters import configured_filters
 from producers.rejected.reading import GoneError, read_records
 from producers.rejected.records import RejectedInput
 from producers.rejected.verdicts import ACCEPTED, Judged, judge_again
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from producers.targets import full_name
 from schemas.nostr.judge import Policy
 from schemas.reasons import EventError, Verdict
@@ -82,28 +82,30 @@ async def replay(
     if dry_run:
         return await _Replay(settings, None, None, progress).run(items)
     async with publishing(settings) as publisher:
-        outbox = Outbox(publisher, settings.connector.in_flight_bytes)
-        async with running(outbox.run()):
+        send_buffer = SendBuffer(publisher, settings.connector.in_flight_bytes)
+        async with running(send_buffer.run()):
             bundles = full_name(settings, "raw.bundles")
             bundler = Bundler(
-                outbox,
+                send_buffer,
                 bundles,
                 await publisher.partition_count(bundles),
                 lines=settings.connector.bundle_lines,
                 max_bytes=settings.connector.bundle_bytes,
                 age_ms=settings.connector.bundle_age_ms,
             )
-            report = await _Replay(settings, outbox, bundler, progress).run(items)
+            report = await _Replay(settings, send_buffer, bundler, progress).run(items)
             await bundler.flushed()
             return report
 
 
 class _Replay:
-    """One replay; without outbox and bundler it only says what it would do."""
+    """One replay; without send buffer and bundler it only says what it would do."""
 
-    def __init__(self, settings: Settings, outbox: Outbox | None, bundler: Bundler | None, progress: Progress) -> None:
+    def __init__(
+        self, settings: Settings, send_buffer: SendBuffer | None, bundler: Bundler | None, progress: Progress
+    ) -> None:
         self._settings = settings
-        self._outbox = outbox
+        self._send_buffer = send_buffer
         self._bundler = bundler
         self._progress = progress
         self._policy = Policy(archive_ephemeral=settings.processor.archive_ephemeral)
@@ -117,8 +119,8 @@ class _Replay:
             if item is not None:
                 report.selected += 1
                 report.outcomes[Outcome(item.stage, item.reason, await self._take(item))] += 1
-                if self._outbox is not None:
-                    await self._outbox.room()
+                if self._send_buffer is not None:
+                    await self._send_buffer.room()
             self._progress(report)
         return report
 
@@ -161,8 +163,8 @@ class _Replay:
             except GoneError:
                 return _GONE
             key, value = record.key, record.value or b""
-        if self._outbox is not None:
-            self._outbox.put(topic, value, key=key, partition=partition)
+        if self._send_buffer is not None:
+            self._send_buffer.put(topic, value, key=key, partition=partition)
         self._report.sent += 1
         return SENT_AGAIN
 

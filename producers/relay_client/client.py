@@ -17,7 +17,7 @@ from producers.relay_client.negentropy_session import Exchanges
 from producers.relay_client.pace import Pace
 from producers.relay_client.subscriptions import PageSubscription, Subscription
 from producers.relay_client.wording import Meaning, Said, understood
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.nostr.messages import Auth, Closed, Eose, Message, NegErr, NegMsg, Notice, Ok, close, prefix_of, req
 
@@ -35,7 +35,7 @@ _MOST_RELEASED = 64
 """Questions that were closed and whose late events are still taken: more than are asked in the time of one answer."""
 
 
-class Dialogue:
+class RelayClient:
     """One open connection's conversation. `read` is its only reader; everything else may be called beside it."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Dialogue:
         relay: str,
         connection: RelayConnection,
         intake: Intake,
-        outbox: Outbox,
+        send_buffer: SendBuffer,
         *,
         auth_key: SecretStr | None = None,
         pace: Pace | None = None,
@@ -54,7 +54,7 @@ class Dialogue:
         self.auth = SignIn(relay, auth_key, self.say)
         self.exchanges = Exchanges(self.say, connection, intake.unasked)
         self._intake = intake
-        self._outbox = outbox
+        self._send_buffer = send_buffer
         self._open: dict[str, Subscription] = {}
         self._released: deque[PageSubscription] = deque()
         self._numbers = itertools.count(1)
@@ -87,7 +87,7 @@ class Dialogue:
         Raises:
             RelayError: the connection has ended, or must.
         """
-        await self.connection.read(self._take, self._outbox)
+        await self.connection.read(self._take, self._send_buffer)
 
     async def say(self, message: bytes) -> None:
         """Send a message when it is its turn.
@@ -180,7 +180,7 @@ class Dialogue:
         """Report events of the archive, by `created_at` and id, that the relay was shown to hold."""
         for start in range(0, len(held), _HELD_AT_ONCE):
             self._intake.held(held[start : start + _HELD_AT_ONCE])
-            await self._outbox.room()
+            await self._send_buffer.room()
 
     def _name(self, purpose: str) -> str:
         return f"{purpose}-{next(self._numbers)}"

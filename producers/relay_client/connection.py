@@ -14,7 +14,7 @@ from core.tasks import run_until_first
 from core.waiting import brief
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.websocket import PushConnection, Receiver
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 
 DEAD_AFTER_S = 90.0
 """Without a frame or pong, while we read (nostr-facts section 10): three pings of half a minute."""
@@ -61,8 +61,8 @@ class RelayConnection:
             return self.answered_s
         return max(self.answered_s, CLOCK.now_s() - (time.monotonic() - self.heard_at))
 
-    async def read(self, receiver: Receiver, outbox: Outbox) -> None:
-        """Hand every frame to `receiver`, for ever; the socket rests while the outbox is full.
+    async def read(self, receiver: Receiver, send_buffer: SendBuffer) -> None:
+        """Hand every frame to `receiver`, without end; the socket rests while the send buffer is full.
 
         Raises:
             RelayError: the connection has ended.
@@ -72,19 +72,19 @@ class RelayConnection:
 
         def after() -> None:
             self.heard_at = time.monotonic()
-            if outbox.full:
+            if send_buffer.full:
                 self.paused = self._paused_since_pong = True
                 websocket.transport.pause_reading()
                 full.set()
 
         websocket.listen(receiver, after)
-        await run_until_first(self._raise_failure(), self._raise_end(), self._pause(full, outbox))
+        await run_until_first(self._raise_failure(), self._raise_end(), self._pause(full, send_buffer))
 
-    async def _pause(self, full: asyncio.Event, outbox: Outbox) -> NoReturn:
+    async def _pause(self, full: asyncio.Event, send_buffer: SendBuffer) -> NoReturn:
         while True:
             await full.wait()
             full.clear()
-            await outbox.room()
+            await send_buffer.room()
             self.paused = False
             self._websocket.transport.resume_reading()
 

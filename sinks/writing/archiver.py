@@ -34,7 +34,7 @@ from sinks.writing.offsets import (
     check_position,
     stored_offsets,
 )
-from sinks.writing.rejection_breaker import StormDetector
+from sinks.writing.rejection_breaker import RejectionBreaker
 from sinks.writing.rejections import RejectionSender
 from sinks.writing.writer import Writer
 
@@ -78,7 +78,7 @@ class Archiver:
         self._writer = Writer(sink.group_id, tables)
         self._rejections = RejectionSender(publisher, physical(settings.kafka.topic_prefix, "rejections"))
         self._eraser = eraser
-        self._storm = StormDetector(sink.storm_inputs, sink.storm_share)
+        self._storm = RejectionBreaker(sink.storm_inputs, sink.storm_share)
         self._stopping = stopping
         self._group_id = sink.group_id
         self._contents = contents(settings, tables)

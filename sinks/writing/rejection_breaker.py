@@ -46,7 +46,7 @@ class _Window:
     refused: deque[_Refused] = field(default_factory=deque)
 
 
-class StormDetector:
+class RejectionBreaker:
     """Watches the refused among the last records of each partition.
 
     Args:
@@ -121,7 +121,7 @@ class StormDetector:
 
 
 async def store_refused(connection: Connection, group_id: str, refused: Mapping[TopicPartition, list[int]]) -> None:
-    """Keep what `StormDetector.check` gave, in the transaction that moves the offsets."""
+    """Keep what `RejectionBreaker.check` gave, in the transaction that moves the offsets."""
     if refused:
         await connection.executemany(
             _STORE, [(group_id, tp.topic, tp.partition, offsets) for tp, offsets in sorted(refused.items())]

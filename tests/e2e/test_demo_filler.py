@@ -16,7 +16,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from deploy.demo import relay_feeder
 from deploy.demo.events import authors, generate
 from deploy.demo.offer import Offer
-from deploy.demo.relay_feeder import Door
+from deploy.demo.relay_feeder import RelayFeeder
 from tests.relays.client import stored
 from tests.relays.demo_parts import RELAY, Relay, demo_filler, demo_relay
 from tests.relays.demo_process import demo_relays
@@ -146,7 +146,7 @@ async def test_an_event_whose_answer_got_lost_is_sent_again_and_counted_once() -
     async with serve(forgetful, "127.0.0.1", 0) as server:
         url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
         offer = Offer([url])
-        door = Door(url, authors(1), offer)
+        door = RelayFeeder(url, authors(1), offer)
         running = asyncio.create_task(door.run())
         door.hand(events)
         await asyncio.wait_for(door.empty.wait(), 30)
@@ -170,7 +170,7 @@ async def test_a_relay_that_is_back_is_waited_for_from_its_first_answer_on() -> 
         port = next(iter(before.sockets)).getsockname()[1]
     url = f"ws://127.0.0.1:{port}"
     offer = Offer([url])
-    door = Door(url, authors(1), offer)
+    door = RelayFeeder(url, authors(1), offer)
     running = asyncio.create_task(door.run())
     door.hand(events)
     await asyncio.wait_for(door.quiet.wait(), 30)
@@ -194,7 +194,7 @@ async def test_what_a_relay_is_owed_while_it_is_away_has_a_bound(monkeypatch: py
     with demo_relay() as relay:
         relay.kill()
         offer = Offer([relay.url])
-        door = Door(relay.url, authors(1), offer)
+        door = RelayFeeder(relay.url, authors(1), offer)
         running = asyncio.create_task(door.run())
         door.hand(events[:10])
         await asyncio.wait_for(door.quiet.wait(), 30)

@@ -14,9 +14,9 @@ from producers.bundler import Bundler
 from producers.connector.budget import Budget
 from producers.connector.intake import Intake
 from producers.rejecting import Rejections
-from producers.relay_client.client import Dialogue
+from producers.relay_client.client import RelayClient
 from producers.relay_client.dialling import Dialling, open_connection
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from schemas.nostr.relay_url import normalize
 from schemas.records.bundle import BundleLine, HeldLine, decode_lines
 from schemas.records.relay import RelayRecord
@@ -86,9 +86,9 @@ def refusal(*words: object) -> Speech:
 
 @dataclass
 class Conversation:
-    """A dialogue that is read, and what came of it."""
+    """A client that is read, and what came of it."""
 
-    dialogue: Dialogue
+    client: RelayClient
     bundler: Bundler
     sender: Sender
 
@@ -109,16 +109,16 @@ async def conversation(relay_url: str, *, refused_bytes: int = 1 << 30) -> Async
     url = normalize(relay_url, allow_private=True)
     record = RelayRecord(url=url.url, network=url.network, source="test", allow_private=True, updated_at_ms=0)
     sender = Sender(at_once=True)
-    outbox = Outbox(sender, 1 << 30)
-    bundler = Bundler(outbox, "bundles", PARTITIONS)
-    rejections = Rejections(outbox, "rejections", PARTITIONS, "connector")
+    send_buffer = SendBuffer(sender, 1 << 30)
+    bundler = Bundler(send_buffer, "bundles", PARTITIONS)
+    rejections = Rejections(send_buffer, "rejections", PARTITIONS, "connector")
     taking = Intake(url.url, bundler, rejections, Budget(refused_bytes, 1 << 30))
     connection = await open_connection(record, url, DIALLING)
-    dialogue = Dialogue(url.url, connection, taking, outbox)
-    running = [asyncio.create_task(dialogue.read()), asyncio.create_task(outbox.run())]
+    client = RelayClient(url.url, connection, taking, send_buffer)
+    running = [asyncio.create_task(client.read()), asyncio.create_task(send_buffer.run())]
     try:
         async with asyncio.timeout(60):
-            yield Conversation(dialogue, bundler, sender)
+            yield Conversation(client, bundler, sender)
     finally:
         for task in running:
             task.cancel()

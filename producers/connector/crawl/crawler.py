@@ -17,10 +17,10 @@ from producers.connector.crawl.list_trial import try_closing_list
 from producers.connector.crawl.pages import Difference, Page, Progress, Query
 from producers.connector.crawl.plan import Plan
 from producers.connector.crawl.planner import Planner
-from producers.connector.known_filters import RelayVocabulary
+from producers.connector.known_filters import RelayKnownFilters
 from producers.connector.reconcile.comparison import Compared, Comparing, Instead
 from producers.connector.relay_model import Model, Name
-from producers.relay_client.client import Dialogue
+from producers.relay_client.client import RelayClient
 from producers.relay_client.refusals import HOUR_S, MINUTE_S, RelayError
 from producers.relay_client.subscriptions import PageSubscription
 from schemas.nostr.filters import Filter
@@ -53,17 +53,17 @@ class Crawler:
         self,
         ledger: Ledger,
         model: Model,
-        vocabulary: RelayVocabulary,
+        known_filters: RelayKnownFilters,
         claims: Claims,
         *,
         comparing: Comparing | None = None,
     ) -> None:
-        """Read what `ledger` says, learning into `model` and `vocabulary`, recording by `claims`.
+        """Read what `ledger` says, learning into `model` and `known_filters`, recording by `claims`.
 
         Args:
             ledger: says what is to be read.
             model: of the relay.
-            vocabulary: what the relay may be asked for.
+            known_filters: what the relay may be asked for.
             claims: of the present visit.
             comparing: for differences with the archive; None: everything is paged through.
         """
@@ -71,7 +71,7 @@ class Crawler:
         self._model = model
         self._claims = claims
         self._comparing = comparing
-        self._plan = Plan(model, vocabulary, claims, compares=self._may_compare)
+        self._plan = Plan(model, known_filters, claims, compares=self._may_compare)
         self._asking: _Asking | None = None
         self._skip_s = 0
         self._cuts = 0
@@ -92,11 +92,11 @@ class Crawler:
         """The second down to which the relay is read; None when it is read."""
         return self._plan.position
 
-    async def run(self, dialogue: Dialogue, asker: Asker, *, in_turns: bool = False) -> None:
+    async def run(self, client: RelayClient, asker: Asker, *, in_turns: bool = False) -> None:
         """Crawl what is unread, then whenever a gap or a late pass is due.
 
         Args:
-            dialogue: an open one, being read.
+            client: an open one, being read.
             asker: asks over it.
             in_turns: there is no live feed: what is new is read once a minute.
 
@@ -104,12 +104,12 @@ class Crawler:
             RelayError: the connection has ended, or must.
         """
         verify = partial(try_closing_list, asker, self._model, self._claims)
-        late = LateAnswers(dialogue, asker, self._model, self._claims, verify)
+        late = LateAnswers(client, asker, self._model, self._claims, verify)
         while True:
             self.finished.clear()
             self.problem = None
             # An AUTH on the way, or answers that were late, change what is unread.
-            while not await self._read(dialogue, asker, late):
+            while not await self._read(client, asker, late):
                 pass
             self.finished.set()
             now_s = int(CLOCK.now_s())
@@ -138,10 +138,10 @@ class Crawler:
                 self._ledger.add(name, planner.skip(self._skip_s, GapReason.FRAME_TOO_LARGE), int(CLOCK.now_s()))
                 return
 
-    async def _read(self, dialogue: Dialogue, asker: Asker, late: LateAnswers) -> bool:
+    async def _read(self, client: RelayClient, asker: Asker, late: LateAnswers) -> bool:
         """Read everything that is due; False if that has changed meanwhile."""
         plan = self._plan
-        plan.begin(dialogue.identity, int(CLOCK.now_s()))
+        plan.begin(client.identity, int(CLOCK.now_s()))
         if await late.begin():
             plan.drop()
             return False
@@ -152,10 +152,10 @@ class Crawler:
                     case Query() as query:
                         answer = await self._page(asker, name, query, plan.made_s)
                         if answer is not None:
-                            await dialogue.release(answer.asked)
+                            await client.release(answer.asked)
                     case Difference() as difference:
-                        await self._compare(dialogue, name, planner, difference, plan.made_s)
-                if await late.found() or dialogue.identity != self._ledger.identity:
+                        await self._compare(client, name, planner, difference, plan.made_s)
+                if await late.found() or client.identity != self._ledger.identity:
                     plan.drop()
                     return False
         plan.drop()
@@ -163,8 +163,8 @@ class Crawler:
 
     async def _page(self, asker: Asker, name: str, query: Query, asked_s: int) -> Answer | None:
         """Fetch one page and let planner and ledger take it in."""
-        planner, habits = self._plan.planners[name], self._model.habits
-        asked = _narrowed(self._ledger.reading[name], query._replace(limit=min(query.limit, habits.limit)))
+        planner, behavior = self._plan.planners[name], self._model.behavior
+        asked = _narrowed(self._ledger.reading[name], query._replace(limit=min(query.limit, behavior.limit)))
         self._asking = _Asking(name, asked_s)
         answer = await asker.ask(asked, aside=query.kinds is not None)
         self._asking = None
@@ -192,11 +192,11 @@ class Crawler:
             self._keep(asking, brought, error)
         elif brought is not None:
             self._claims.narrow(brought.events)
-        if self._cuts >= _CUTS and received // 2 < self._model.habits.limit:
+        if self._cuts >= _CUTS and received // 2 < self._model.behavior.limit:
             self._cuts = 0
-            self._model.habits.limit = max(1, received // 2)
+            self._model.behavior.limit = max(1, received // 2)
             words = f"connections end after about {received} events"
-            self._model.learn(Name.PAGE_EVENTS, self._model.habits.limit, words, int(CLOCK.now_s()))
+            self._model.learn(Name.PAGE_EVENTS, self._model.behavior.limit, words, int(CLOCK.now_s()))
 
     def _keep(self, asking: _Asking, brought: Page | None, error: RelayError) -> None:
         """Take in what a page had brought when the connection ended."""
@@ -216,15 +216,15 @@ class Crawler:
     def _may_compare(self) -> bool:
         return self._comparing is not None and self._comparing.possible
 
-    async def _compare(self, dialogue: Dialogue, name: str, planner: Planner, asked: Difference, asked_s: int) -> None:
+    async def _compare(self, client: RelayClient, name: str, planner: Planner, asked: Difference, asked_s: int) -> None:
         outcome: Compared | Instead = Instead.PAGE
         if self._comparing is not None:
             outcome = await self._comparing.compare(
-                dialogue,
+                client,
                 self._ledger.reading[name],
                 asked.since,
                 asked.until,
-                limit=self._model.habits.limit,
+                limit=self._model.behavior.limit,
                 withheld=self._ledger.withheld(name, asked.since, asked.until),
             )
         if isinstance(outcome, Compared):

@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeVar
 
 from producers.connector.crawl.kind_lists import LONG_LIST
 from producers.connector.crawl.pages import FOREVER, Page, Query, Seen
-from producers.connector.known_filters import MOST_AUTHORS, WITHHELD_KINDS, RelayVocabulary, is_author
-from producers.connector.relay_behavior import MOST_KINDS_ASKED, Habits
+from producers.connector.known_filters import MOST_AUTHORS, WITHHELD_KINDS, RelayKnownFilters, is_author
+from producers.connector.relay_behavior import MOST_KINDS_ASKED, RelayBehavior
 from schemas.nostr.filters import Filter
 from schemas.nostr.kinds import MAX_KIND
 
@@ -40,14 +40,19 @@ class DenseSecond:
     """Ask `query`, feed the page, until None; then `complete` says whether all of the second was seen."""
 
     def __init__(
-        self, second: int, shown: Iterable[Seen], base: Filter, vocabulary: RelayVocabulary, habits: Habits
+        self,
+        second: int,
+        shown: Iterable[Seen],
+        base: Filter,
+        known_filters: RelayKnownFilters,
+        behavior: RelayBehavior,
     ) -> None:
         """Begin with events of the second that pages have shown."""
         self.second = second
         self.queries = 0
         self._base = base
-        self._vocabulary = vocabulary
-        self._habits = habits
+        self._known_filters = known_filters
+        self._behavior = behavior
         self._kinds: Counter[int] = Counter()
         self._authors: dict[str, None] = {}
         self._learn(shown)
@@ -74,26 +79,26 @@ class DenseSecond:
         if not self._nodes:
             return None
         node = self._nodes[-1]
-        until = self.second if self._habits.exclusive_until is False else min(self.second + 1, FOREVER)
-        since = None if self._habits.ignores_since else self.second
-        return Query(since, until, self._habits.limit, node.kinds, node.authors)
+        until = self.second if self._behavior.exclusive_until is False else min(self.second + 1, FOREVER)
+        since = None if self._behavior.ignores_since else self.second
+        return Query(since, until, self._behavior.limit, node.kinds, node.authors)
 
     def feed(self, page: Page) -> None:
         """Take in the page that answers `query`."""
         self.queries += 1
         events = [seen for seen in page.events if seen.at == self.second]
         self._learn(events)
-        if self._habits.exclusive_until is None and any(seen.at > self.second for seen in page.events):
+        if self._behavior.exclusive_until is None and any(seen.at > self.second for seen in page.events):
             # The one second more is not needed here, and may have filled the page.
-            self._habits.exclusive_until = False
+            self._behavior.exclusive_until = False
             return
         node = self._nodes.pop()
         if page.misfits > page.older:
             # It does not heed kinds or authors: no question can separate these events.
             self._stop()
             return
-        below = self._habits.trusted() and any(seen.at < self.second for seen in page.events)
-        full = not page.finished and not below and self._habits.fills_a_page(len(page.events))
+        below = self._behavior.trusted() and any(seen.at < self.second for seen in page.events)
+        full = not page.finished and not below and self._behavior.fills_a_page(len(page.events))
         if page.cut is not None or "more" in page.hints or (page.complaint and not events):
             self._unread = True
             full = bool(events)
@@ -109,7 +114,7 @@ class DenseSecond:
         node = self._nodes.pop()
         self._refusals += 1
         if len(node.kinds) > MOST_KINDS_ASKED:
-            self._habits.long_lists = False
+            self._behavior.long_lists = False
         if len(node.kinds) > MOST_KINDS_ASKED or self._refusals >= MOST_REFUSALS:
             self._stop()
         self._unread = True
@@ -117,16 +122,16 @@ class DenseSecond:
     def connection_lost(self) -> None:
         """The connection ended while a question was open: a relay that closes on long messages is not sent another."""
         if self._nodes and len(self._nodes[-1].kinds) > MOST_KINDS_ASKED:
-            self._habits.long_lists = False
+            self._behavior.long_lists = False
             self._stop()
 
     def _begin(self) -> None:
         base = self._base.kinds
         seen = [kind for kind, _ in self._kinds.most_common() if base is None or kind in base]
-        others = base if base is not None else self._vocabulary.kinds()
+        others = base if base is not None else self._known_filters.kinds()
         others = tuple(kind for kind in others if kind not in self._kinds)
         self._ask_kinds(kind for kind in WITHHELD_KINDS if self._wanted(kind))
-        self._nodes += [_Node(part) for part in _parts(_without_withheld(others), self._habits.most_kinds)]
+        self._nodes += [_Node(part) for part in _parts(_without_withheld(others), self._behavior.most_kinds)]
         # The second as a whole fills a page: these are asked for in halves at once.
         self._nodes += [_Node(part) for part in _halves(_without_withheld(seen))]
         self._asked_kinds.update(seen, others)
@@ -135,7 +140,7 @@ class DenseSecond:
         """When all was asked: by authors of kinds that fill a page, for kinds just met, and for unknown kinds."""
         self._ask_kinds(kind for kind in self._kinds if kind not in self._asked_kinds and self._wanted(kind))
         for kind, asked in self._asked_authors.items():
-            authors = self._base.authors or (*self._authors, *self._vocabulary.authors())
+            authors = self._base.authors or (*self._authors, *self._known_filters.authors())
             fresh = tuple(author for author in dict.fromkeys(authors) if author not in asked)
             asked.update(fresh)
             self._nodes += [_Node((kind,), part) for part in reversed(_parts(fresh, AUTHORS_ASKED))]
@@ -153,8 +158,8 @@ class DenseSecond:
     def _sweep(self) -> None:
         self._swept = True
         # Without a kind to tell by, what comes is welcome, and what does not come proves nothing.
-        self._unread = self._unread or self._control is None or self._habits.long_lists is False
-        if self._habits.long_lists is False:
+        self._unread = self._unread or self._control is None or self._behavior.long_lists is False
+        if self._behavior.long_lists is False:
             return
         # What is withheld has been asked for by itself; among others it would fill pages invisibly.
         unknown = sorted(set(range(MAX_KIND + 1)) - self._asked_kinds - set(WITHHELD_KINDS))
@@ -164,10 +169,10 @@ class DenseSecond:
 
     def _judge_sweep(self, events: Sequence[Seen]) -> None:
         known = self._control[1] if self._control is not None else frozenset()
-        self._habits.long_lists = known <= {seen.id for seen in events}
+        self._behavior.long_lists = known <= {seen.id for seen in events}
         # Kinds that the page showed are all on it.
         self._asked_kinds.update(seen.kind for seen in events)
-        if not self._habits.long_lists:
+        if not self._behavior.long_lists:
             self._stop()
 
     def _note_control(self, events: Iterable[Seen]) -> None:

@@ -13,7 +13,7 @@ from producers.connector.crawl.windows import WHOLE_S
 from producers.connector.known_filters import REGISTERED_KINDS
 from producers.connector.relay_behavior import ORDER_UNKNOWN
 from producers.connector.relay_model import Model, Name
-from producers.relay_client.client import Dialogue
+from producers.relay_client.client import RelayClient
 from producers.relay_client.loop_clock import loop_s
 from producers.relay_client.refusals import HOUR_S, RelayError
 from producers.relay_client.subscriptions import PageSubscription
@@ -39,16 +39,16 @@ class LateAnswers:
 
     def __init__(
         self,
-        dialogue: Dialogue,
+        client: RelayClient,
         asker: Asker,
         model: Model,
         claims: Claims,
         verify: Callable[[], Awaitable[None]],
     ) -> None:
-        """Watch the questions of a dialogue for the claims of a visit.
+        """Watch the questions of a client for the claims of a visit.
 
         Args:
-            dialogue: an open one, being read.
+            client: an open one, being read.
             asker: asks over it.
             model: of the relay.
             claims: what is not claimed before answers are known to be whole.
@@ -56,14 +56,14 @@ class LateAnswers:
         """
         self._verify = verify
         self._verified = False
-        self._dialogue = dialogue
+        self._client = client
         self._asker = asker
         self._model = model
         self._claims = claims
         self._doubts = 0
         self._since_s = 0.0
         if model.late_s:
-            dialogue.late_s = silence_s(model.late_s)
+            client.late_s = silence_s(model.late_s)
 
     async def begin(self) -> bool:
         """Hold a question open past its EOSE, while others are asked; whether answers are late.
@@ -94,10 +94,10 @@ class LateAnswers:
             if page.late or page.closed is not None or enough:
                 return await self.found()
             self._claims.held = None
-            await self._dialogue.release(page)
+            await self._client.release(page)
             if not page.events and base.kinds is None:
                 # What relays withhold may have filled it.
-                bases.append(replace(base, kinds=REGISTERED_KINDS[: self._model.habits.most_kinds]))
+                bases.append(replace(base, kinds=REGISTERED_KINDS[: self._model.behavior.most_kinds]))
         self._claims.trust()
         await self._settle()
         return False
@@ -115,7 +115,7 @@ class LateAnswers:
         if held is not None and (held.late or held.closed is not None):
             # It can show nothing any more; another one is held.
             self._claims.connection_lost()
-            await self._dialogue.release(held)
+            await self._client.release(held)
         await self._settle()
         return False
 
@@ -139,28 +139,28 @@ class LateAnswers:
     def _is_alone(self) -> bool:
         """Whether the relay takes no other question beside the one that is held."""
         most = self._model.subscriptions
-        return most is not None and self._dialogue.open >= most
+        return most is not None and self._client.open >= most
 
     async def _probe(self, base: Filter) -> PageSubscription | None:
         """An answered question for some events that are not of now; None where there is no answer."""
         for tries in range(1, _MOST_NARROWED + 1):
             until_s = int(CLOCK.now_s()) - 2 * NOW_S
             since_s = self._claims.probe_since
-            limit = min(self._model.habits.limit, PROBE_FEW if self._model.cut else PROBE_LIMIT)
+            limit = min(self._model.behavior.limit, PROBE_FEW if self._model.cut else PROBE_LIMIT)
             since_s = since_s if since_s is not None and since_s <= until_s else None
             answer = await self._asker.ask(replace(base, since=since_s, until=until_s, limit=limit))
             if isinstance(answer, Answer):
                 self._claims.sample = answer.page.events
             if not isinstance(answer, Answer) or answer.asked.eose is None or answer.asked.closed is not None:
                 if isinstance(answer, Answer):
-                    await self._dialogue.release(answer.asked)
+                    await self._client.release(answer.asked)
                 return None
             if not answer.asked.full:
                 return answer.asked
             self._claims.narrow(answer.page.events)
             if tries == _MOST_NARROWED or self._claims.probe_since == since_s:
                 return answer.asked
-            await self._dialogue.release(answer.asked)
+            await self._client.release(answer.asked)
         return None
 
     async def _settle(self) -> None:
@@ -169,7 +169,7 @@ class LateAnswers:
         held, self._claims.held = self._claims.held, None
         if held is not None:
             self._claims.trust()
-            await self._dialogue.release(held)
+            await self._client.release(held)
         if not self._verified:
             self._verified = True
             await self._verify()
@@ -177,10 +177,10 @@ class LateAnswers:
 
     def _watched(self) -> list[PageSubscription]:
         held = self._claims.held
-        return [*([held] if held is not None else []), *self._dialogue.late_pages()]
+        return [*([held] if held is not None else []), *self._client.late_pages()]
 
     def _is_suspect(self, page: PageSubscription) -> bool:
-        auth = self._dialogue.auth
+        auth = self._client.auth
         if page.asked_at_s < self._since_s:
             # Closed as early as all before it.
             return False
@@ -193,7 +193,7 @@ class LateAnswers:
         suspect.forget_late()
         if self._claims.held is suspect:
             self._claims.held = None
-            await self._dialogue.release(suspect)
+            await self._client.release(suspect)
         taken_back = self._claims.doubt()
         if self._doubts > MOST_DOUBTS:
             self._claims.drop()
@@ -209,7 +209,7 @@ class LateAnswers:
                 again.disturbed.clear()
                 if await again.quiet_for(self._claims.hold_s):
                     break
-            await self._dialogue.release(again)
+            await self._client.release(again)
             gap_s = max(gap_s, again.late_gap_s)
             if not again.late:
                 # What had just been stored came before EOSE this time.
@@ -227,8 +227,8 @@ class LateAnswers:
         self._claims.drop()
         self._since_s = loop_s()
         self._model.learn(Name.LATE_S, round(gap_s, 1), "stored events came after EOSE, twice", int(CLOCK.now_s()))
-        self._dialogue.late_s = silence_s(gap_s)
+        self._client.late_s = silence_s(gap_s)
         # What was seen of order and sizes was seen of parts of answers.
         # Each question costs this silence, so that few large windows are read sooner than many.
-        self._model.habits = replace(self._model.habits, **ORDER_UNKNOWN, window_s=WHOLE_S)
+        self._model.behavior = replace(self._model.behavior, **ORDER_UNKNOWN, window_s=WHOLE_S)
         return True

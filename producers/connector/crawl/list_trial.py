@@ -28,17 +28,17 @@ async def try_closing_list(asker: Asker, model: Model, claims: Claims) -> None:
         AskOtherwiseError: it is not, so that the relay is read by shorter lists from now on.
     """
     bare = next((base for base in claims.reading.values() if base.kinds is None), None)
-    if bare is None or model.habits.kinds_read is not None or model.list_length is not None:
+    if bare is None or model.behavior.kinds_read is not None or model.list_length is not None:
         return
     if not claims.sample:
         before_s = int(CLOCK.now_s()) - 2 * NOW_S
         claims.sample = await asker.show(replace(bare, until=before_s, limit=SAMPLE)) or []
     if await _reads_closing_list(asker, model, bare, claims.sample):
-        model.habits.kinds_read = model.habits.most_kinds
+        model.behavior.kinds_read = model.behavior.most_kinds
         return
     claims.drop()
-    fewer = smaller(model.habits.most_kinds) or 1
-    words = f"a known event did not come for a list of {model.habits.most_kinds} kinds"
+    fewer = smaller(model.behavior.most_kinds) or 1
+    words = f"a known event did not come for a list of {model.behavior.most_kinds} kinds"
     model.learn(Name.LIST_LENGTH, fewer, words, int(CLOCK.now_s()))
     raise AskOtherwiseError(words)
 
@@ -51,11 +51,11 @@ async def _reads_closing_list(asker: Asker, model: Model, base: Filter, sample: 
     Raises:
         RelayError: the connection has ended.
     """
-    at_once = min(model.habits.most_kinds, MOST_KINDS_ASKED)
+    at_once = min(model.behavior.most_kinds, MOST_KINDS_ASKED)
     known = [seen for seen in sample if 0 <= seen.kind <= MAX_KIND and seen.kind not in WITHHELD_KINDS]
     missed = False
     for seen in known[:2]:
-        asked, event_id = control(base, seen, at_once, model.habits.limit)
+        asked, event_id = control(base, seen, at_once, model.behavior.limit)
         shown = await asker.show(asked)
         if shown is not None and any(each.id == event_id for each in shown):
             return True
@@ -81,11 +81,11 @@ async def kinds_that_are_read(asker: Asker, model: Model, base: Filter, known: t
     """
     name = Name.LIST_LENGTH if model.kinds_at_once is None else Name.KINDS_AT_ONCE
     at_once = model.kinds_at_once or model.list_length or 1
-    seen = await _known_event(asker, base, known, at_once, min(model.habits.limit, SAMPLE))
+    seen = await _known_event(asker, base, known, at_once, min(model.behavior.limit, SAMPLE))
     if seen is None:
         return 1
     while True:
-        asked, event_id = control(base, seen, at_once, model.habits.limit)
+        asked, event_id = control(base, seen, at_once, model.behavior.limit)
         shown = await asker.show(asked)
         if shown is not None and any(each.id == event_id for each in shown):
             return at_once

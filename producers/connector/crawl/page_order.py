@@ -7,15 +7,15 @@ import math
 from collections.abc import Sequence
 
 from producers.connector.crawl.pages import Page, Query, Seen
-from producers.connector.crawl.pending_range import Piece
-from producers.connector.relay_behavior import Habits
+from producers.connector.crawl.pending_range import PendingRange
+from producers.connector.relay_behavior import RelayBehavior
 from schemas.ranges import Range
 
 MOST_FACTORIAL = 20
 """Events of one page that count as evidence; ten are enough, and factorials of thousands are costly."""
 
 
-class Order:
+class PageOrder:
     """What is relied upon while one window is read.
 
     A page that is sorted newest first may still hold the oldest events, or any. So the relay is asked for what is newer
@@ -24,38 +24,40 @@ class Order:
     for a single one.
     """
 
-    def __init__(self, habits: Habits) -> None:
+    def __init__(self, behavior: RelayBehavior) -> None:
         """Rely on what is known of the relay so far."""
         self.on_trial: Page | None = None
         """A page that is not taken in yet."""
         self._half_passed = False
         self.distrusted = False
         """The relay has contradicted itself in this window."""
-        self._habits = habits
+        self._behavior = behavior
         self._vouched: Range | None = None
 
-    def trusted(self, piece: Piece) -> bool:
+    def trusted(self, pending: PendingRange) -> bool:
         """Whether pages of a range are taken as beginning with the newest."""
         # A page that was whole passes any trial, so a trial speaks for its own page only.
-        return not self.distrusted and self._habits.trusted(vouched=self._vouched == (piece.since, piece.until))
+        return not self.distrusted and self._behavior.trusted(vouched=self._vouched == (pending.since, pending.until))
 
     def learn(self, events: Sequence[Seen]) -> None:
         """Look at the order in which a page came."""
         seconds = [seen.at for seen in events]
         if any(later > earlier for earlier, later in itertools.pairwise(seconds)):
-            self._habits.unsorted = True
+            self._behavior.unsorted = True
         else:
-            self._habits.order_bits += math.log2(math.factorial(min(len(set(seconds)), MOST_FACTORIAL)))
+            self._behavior.order_bits += math.log2(math.factorial(min(len(set(seconds)), MOST_FACTORIAL)))
 
     def wants_trial(self, page: Page) -> bool:
         """Whether the relay is to be asked for what is newer than this page. A short page is not worth it."""
         return (
-            not self.distrusted and not self._habits.is_short(len(page.events)) and self._habits.trusted(vouched=True)
+            not self.distrusted
+            and not self._behavior.is_short(len(page.events))
+            and self._behavior.trusted(vouched=True)
         )
 
     def trial(self, page: Page, asked: Query) -> Query:
         """What to ask for its newer half, or for all of it but the oldest second."""
-        if self._habits.ignores_since:
+        if self._behavior.ignores_since:
             count = len(page.events)
             return asked._replace(limit=max(1, count - 1 if self._half_passed else count // 2))
         return asked._replace(since=self._tried_since(page))
@@ -64,16 +66,16 @@ class Order:
         """Ask about a page before it is taken in."""
         self.on_trial, self._half_passed = page, False
 
-    def judge(self, piece: Piece, answer: Page) -> Page | None:
+    def judge(self, pending: PendingRange, answer: Page) -> Page | None:
         """Take in the answer for the page on trial; that page, if the trial is over."""
         page = self.on_trial
         if page is None:
             raise RuntimeError("no page is on trial")
         ids = {seen.id for seen in page.events}
-        newer = [seen for seen in answer.events if self._tried_since(page) <= seen.at <= piece.until]
+        newer = [seen for seen in answer.events if self._tried_since(page) <= seen.at <= pending.until]
         if any(seen.id not in ids for seen in newer):
             # Not for good: an event may just have come.
-            self._habits.contradictions += 1
+            self._behavior.contradictions += 1
             self.distrusted = True
         elif answer.cut is not None or not _newest(page) <= {seen.id for seen in newer}:
             self.distrusted = True
@@ -81,18 +83,18 @@ class Order:
             self._half_passed = True
             return None
         else:
-            self._vouched = piece.since, piece.until
+            self._vouched = pending.since, pending.until
         self.on_trial = None
         return page
 
     def _tried_since(self, page: Page) -> int:
         return _above_oldest(page) if self._half_passed else _middle(page)
 
-    def descended(self, piece: Piece, inside: Sequence[Seen]) -> None:
+    def descended(self, pending: PendingRange, inside: Sequence[Seen]) -> None:
         """Look at what came below a page that had nothing above: one picked at random would rarely be the newest."""
-        if piece.above and any(seen.at == piece.until for seen in inside):
-            below = len(piece.fresh(inside))
-            self._habits.proof_bits += math.log2(math.comb(piece.above + below, below))
+        if pending.above and any(seen.at == pending.until for seen in inside):
+            below = len(pending.fresh(inside))
+            self._behavior.proof_bits += math.log2(math.comb(pending.above + below, below))
 
 
 def _newest(page: Page) -> set[str]:

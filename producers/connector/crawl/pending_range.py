@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from producers.connector.crawl.pages import BEGINNING, FOREVER, Gap, Progress, Query, Seen
-from producers.connector.relay_behavior import Habits
+from producers.connector.relay_behavior import RelayBehavior
 from schemas.records.coverage import GapReason
 
 
@@ -25,7 +25,7 @@ class Mode(Enum):
 
 
 @dataclass(slots=True)
-class Piece:
+class PendingRange:
     """A range still to be read.
 
     Attributes:
@@ -63,20 +63,20 @@ class Piece:
         """Nothing is concluded about any of it."""
         return Progress(gaps=[Gap(self.since, self.until, reason)])
 
-    def asked_until(self, habits: Habits, *, trusted: bool) -> int:
+    def asked_until(self, behavior: RelayBehavior, *, trusted: bool) -> int:
         """The bound to send: one second more where the relay takes it as exclusive, or may do so."""
-        exclusive = habits.exclusive_until
+        exclusive = behavior.exclusive_until
         # Where the newest come first, a known event at the bound answers the question by itself.
         telling = trusted and self.mode is not Mode.CHECK and not self.probe and self.knows_top()
         return self.until if exclusive is False or (exclusive is None and telling) else min(self.until + 1, FOREVER)
 
-    def query(self, habits: Habits, kinds: tuple[int, ...] | None, *, trusted: bool) -> Query:
+    def query(self, behavior: RelayBehavior, kinds: tuple[int, ...] | None, *, trusted: bool) -> Query:
         """What to ask, naming kinds or none; `trusted`: the relay sends the newest first."""
-        until = self.asked_until(habits, trusted=trusted)
+        until = self.asked_until(behavior, trusted=trusted)
         return Query(
-            since=None if self.since <= BEGINNING or habits.ignores_since else self.since,
+            since=None if self.since <= BEGINNING or behavior.ignores_since else self.since,
             until=until if until < FOREVER else None,
-            limit=habits.limit,
+            limit=behavior.limit,
             kinds=kinds,
         )
 
@@ -91,20 +91,20 @@ class Outcome(NamedTuple):
     """
 
     progress: Progress
-    left: Sequence[Piece] = ()
+    left: Sequence[PendingRange] = ()
     full_second: tuple[int, list[Seen]] | None = None
 
 
-def apart(piece: Piece, inside: list[Seen]) -> Outcome:
+def apart(pending: PendingRange, inside: list[Seen]) -> Outcome:
     """Ask for a range by parts; one second is not for pages to read."""
-    if piece.since < piece.until:
-        return Outcome(Progress(), _parts(piece, inside))
-    if piece.cut is not None:
-        return Outcome(piece.unread(piece.cut))
-    return Outcome(Progress(), full_second=(piece.since, list(_known(piece, inside).values())))
+    if pending.since < pending.until:
+        return Outcome(Progress(), _parts(pending, inside))
+    if pending.cut is not None:
+        return Outcome(pending.unread(pending.cut))
+    return Outcome(Progress(), full_second=(pending.since, list(_known(pending, inside).values())))
 
 
-def _parts(piece: Piece, inside: list[Seen]) -> list[Piece]:
+def _parts(pending: PendingRange, inside: list[Seen]) -> list[PendingRange]:
     """A range that does not fit a page, in parts with about as many of the shown events each; the newest last.
 
     A page of one second only makes that second a part of its own.
@@ -113,19 +113,19 @@ def _parts(piece: Piece, inside: list[Seen]) -> list[Piece]:
     if seconds[0] == seconds[-1]:
         cuts = [seconds[0] - 1, seconds[0]]
     else:
-        cuts = [min(seconds[len(seconds) // 2], piece.until - 1)]
-    known = _known(piece, inside)
-    bounds = [piece.since, *[cut + 1 for cut in cuts if piece.since <= cut < piece.until], piece.until + 1]
+        cuts = [min(seconds[len(seconds) // 2], pending.until - 1)]
+    known = _known(pending, inside)
+    bounds = [pending.since, *[cut + 1 for cut in cuts if pending.since <= cut < pending.until], pending.until + 1]
     return [
-        Piece(
+        PendingRange(
             low,
             high - 1,
             {each.id: each for each in known.values() if low <= each.at < high},
-            cut=piece.cut,
+            cut=pending.cut,
         )
         for low, high in itertools.pairwise(bounds)
     ]
 
 
-def _known(piece: Piece, inside: list[Seen]) -> dict[str, Seen]:
-    return {**piece.known, **{seen.id: seen for seen in inside}}
+def _known(pending: PendingRange, inside: list[Seen]) -> dict[str, Seen]:
+    return {**pending.known, **{seen.id: seen for seen in inside}}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from producers.connector.coverage.claims import Claims
 from producers.connector.crawl.planner import Planner
 from producers.connector.crawl.windows import WHOLE_S
-from producers.connector.known_filters import RelayVocabulary
+from producers.connector.known_filters import RelayKnownFilters
 from producers.connector.relay_model import Model
 from schemas.ranges import Range, merge, subtract
 
@@ -19,18 +19,18 @@ class Plan:
     """Made for each reading of what is due, and dropped when it was read or when that has changed."""
 
     def __init__(
-        self, model: Model, vocabulary: RelayVocabulary, claims: Claims, *, compares: Callable[[], bool]
+        self, model: Model, known_filters: RelayKnownFilters, claims: Claims, *, compares: Callable[[], bool]
     ) -> None:
         """Nothing is planned yet.
 
         Args:
             model: of the relay.
-            vocabulary: what the relay may be asked for.
+            known_filters: what the relay may be asked for.
             claims: what was read, and what is pending.
             compares: whether the relay may be asked for a difference now.
         """
         self._model = model
-        self._vocabulary = vocabulary
+        self._known_filters = known_filters
         self._claims = claims
         self._ledger = claims.ledger
         self._compares = compares
@@ -56,7 +56,7 @@ class Plan:
         self.made_s = now_s
         self.planners = {
             name: Planner(
-                self._ranges(name, now_s), self._model.habits, wanted, self._vocabulary, compares=self._compares
+                self._ranges(name, now_s), self._model.behavior, wanted, self._known_filters, compares=self._compares
             )
             for name, wanted in self._ledger.reading.items()
         }
@@ -70,4 +70,4 @@ class Plan:
         *due, future = self._ledger.backlog(name, now_s)
         due = subtract(due, self._claims.pending(name))
         # Where a filter is read in one window, the future is part of it.
-        return merge([*due, future]) if self._model.habits.window_s == WHOLE_S else [*due, future]
+        return merge([*due, future]) if self._model.behavior.window_s == WHOLE_S else [*due, future]

@@ -13,8 +13,8 @@ from producers.connector.crawl.dense_second import DenseSecond
 from producers.connector.crawl.pages import Difference, Gap, Page, Progress, Seen, Step
 from producers.connector.crawl.paging import WindowReader
 from producers.connector.crawl.windows import Windows
-from producers.connector.known_filters import RelayVocabulary, Vocabulary
-from producers.connector.relay_behavior import Habits
+from producers.connector.known_filters import KnownFilters, RelayKnownFilters
+from producers.connector.relay_behavior import RelayBehavior
 from schemas.nostr.filters import Filter
 from schemas.ranges import Range, subtract
 from schemas.records.coverage import GapReason
@@ -32,9 +32,9 @@ class Planner:
     def __init__(
         self,
         ranges: Iterable[Range],
-        habits: Habits,
+        behavior: RelayBehavior,
         base: Filter | None = None,
-        vocabulary: RelayVocabulary | None = None,
+        known_filters: RelayKnownFilters | None = None,
         *,
         compares: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -42,15 +42,15 @@ class Planner:
 
         Args:
             ranges: of seconds (see `BEGINNING` and `FOREVER`).
-            habits: of the relay, learnt from and into.
+            behavior: of the relay, learnt from and into.
             base: the filter that is crawled; None: everything.
-            vocabulary: kinds and authors to narrow questions by, learnt from and into.
+            known_filters: kinds and authors to narrow questions by, learnt from and into.
             compares: whether the relay may be asked for a difference now (NIP-77).
         """
-        self._habits = habits
+        self._behavior = behavior
         self._base = base or Filter()
-        self._vocabulary = vocabulary or Vocabulary().of("")
-        self._windows = Windows(ranges, habits)
+        self._known_filters = known_filters or KnownFilters().of("")
+        self._windows = Windows(ranges, behavior)
         self._compares = compares
         self._reader: WindowReader | None = None
         self._dense: DenseSecond | None = None
@@ -77,7 +77,7 @@ class Planner:
             window = self._windows.take()
             if window is None:
                 return None
-            self._reader = WindowReader(window, self._base, self._vocabulary, self._habits)
+            self._reader = WindowReader(window, self._base, self._known_filters, self._behavior)
             if self._compares():
                 self._difference = Difference(*window)
                 return self._difference
@@ -85,7 +85,7 @@ class Planner:
 
     def feed(self, page: Page) -> Progress:
         """Take in the page that answers the query of `step`."""
-        self._vocabulary.learn(page.events)
+        self._known_filters.learn(page.events)
         if self._dense is not None:
             self._dense.feed(page)
             return self._after_split()
@@ -151,7 +151,7 @@ class Planner:
         if self._dense is not None:
             return self.feed(page)
         seconds = [seen.at for seen in page.events]
-        self._windows.shorten((max(seconds) - min(seconds)) * self._habits.limit // len(seconds))
+        self._windows.shorten((max(seconds) - min(seconds)) * self._behavior.limit // len(seconds))
         reader = self._open()
         return self._after_reading(reader, reader.flooded(page))
 
@@ -187,7 +187,7 @@ class Planner:
         if self._splitting >= MOST_SPLITTING:
             gap = self._unreadable(second)
             return self._after_page(Progress(progress.read, [*progress.gaps, *gap.gaps]))
-        self._dense = DenseSecond(second, shown, self._base, self._vocabulary, self._habits)
+        self._dense = DenseSecond(second, shown, self._base, self._known_filters, self._behavior)
         return progress
 
     def _after_split(self) -> Progress:

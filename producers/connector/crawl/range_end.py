@@ -11,85 +11,99 @@ from collections.abc import Iterable
 
 from producers.connector.crawl.any_order import may_hide
 from producers.connector.crawl.pages import Page, Progress, Seen
-from producers.connector.crawl.pending_range import Mode, Outcome, Piece, apart
-from producers.connector.relay_behavior import MOST_HIDDEN, Habits
+from producers.connector.crawl.pending_range import Mode, Outcome, PendingRange, apart
+from producers.connector.relay_behavior import MOST_HIDDEN, RelayBehavior
 from schemas.records.coverage import GapReason
 
 
-def after_nothing(piece: Piece, page: Page, habits: Habits, *, trusted: bool, shows_all: bool) -> Outcome:
+def after_nothing(
+    pending: PendingRange, page: Page, behavior: RelayBehavior, *, trusted: bool, shows_all: bool
+) -> Outcome:
     """What follows from a page that shows nothing of the range.
 
     Args:
-        piece: the range that was asked about.
+        pending: the range that was asked about.
         page: the answer.
-        habits: of the relay, learnt into.
+        behavior: of the relay, learnt into.
         trusted: the relay sends the newest first.
         shows_all: no question with kinds could show what this one does not.
     """
-    reason = page.proves_nothing or _crowded(piece, page, habits, trusted=trusted)
+    reason = page.proves_nothing or _crowded(pending, page, behavior, trusted=trusted)
     if reason is not None:
-        return Outcome(piece.unread(reason))
-    passed = trusted and any(seen.at < piece.since for seen in page.events)
+        return Outcome(pending.unread(reason))
+    passed = trusted and any(seen.at < pending.since for seen in page.events)
     if passed or shows_all:
-        return Outcome(piece.settled())
-    if piece.found:
+        return Outcome(pending.settled())
+    if pending.found:
         # A question with kinds has shown events that are not shown without: here it withholds too many others.
-        habits.hidden += 1
-        piece.mode = Mode.EXPLICIT
+        behavior.hidden += 1
+        pending.mode = Mode.EXPLICIT
     else:
-        piece.mode = Mode.CHECK
-    return Outcome(Progress(), [piece])
+        pending.mode = Mode.CHECK
+    return Outcome(Progress(), [pending])
 
 
 def after_check(
-    piece: Piece, inside: list[Seen], page: Page, habits: Habits, *, trusted: bool, kinds: Iterable[int]
+    pending: PendingRange,
+    inside: list[Seen],
+    page: Page,
+    behavior: RelayBehavior,
+    *,
+    trusted: bool,
+    kinds: Iterable[int],
 ) -> Outcome:
     """What follows from the answer to the question with kinds, asked where the open one showed nothing more.
 
     Args:
-        piece: the range that was asked about.
+        pending: the range that was asked about.
         inside: the events of the page that are in it.
         page: the answer.
-        habits: of the relay, learnt into.
+        behavior: of the relay, learnt into.
         trusted: the relay sends the newest first.
         kinds: that were named.
     """
     if page.finished:
-        return Outcome(piece.settled())
-    fresh = piece.fresh(inside)
+        return Outcome(pending.settled())
+    fresh = pending.fresh(inside)
     if not fresh:
-        return _confirmed(piece, inside, page, habits, trusted=trusted, kinds=kinds)
-    known = {**piece.known, **{seen.id: seen for seen in inside}}
+        return _confirmed(pending, inside, page, behavior, trusted=trusted, kinds=kinds)
+    known = {**pending.known, **{seen.id: seen for seen in inside}}
     if not trusted:
-        piece.known, piece.mode, piece.cut = known, Mode.OPEN, piece.cut or page.cut
-        return apart(piece, inside)
+        pending.known, pending.mode, pending.cut = known, Mode.OPEN, pending.cut or page.cut
+        return apart(pending, inside)
     high = max(seen.at for seen in fresh)
     known = {event_id: seen for event_id, seen in known.items() if seen.at == high}
-    mode = Mode.EXPLICIT if habits.hidden >= MOST_HIDDEN else Mode.OPEN
-    read = [(high + 1, piece.until)] if high < piece.until else []
-    return Outcome(Progress(read=read), [Piece(piece.since, high, known, mode, found=True)])
+    mode = Mode.EXPLICIT if behavior.hidden >= MOST_HIDDEN else Mode.OPEN
+    read = [(high + 1, pending.until)] if high < pending.until else []
+    return Outcome(Progress(read=read), [PendingRange(pending.since, high, known, mode, found=True)])
 
 
 def _confirmed(
-    piece: Piece, inside: list[Seen], page: Page, habits: Habits, *, trusted: bool, kinds: Iterable[int]
+    pending: PendingRange,
+    inside: list[Seen],
+    page: Page,
+    behavior: RelayBehavior,
+    *,
+    trusted: bool,
+    kinds: Iterable[int],
 ) -> Outcome:
     """The question with kinds has shown nothing that was not known."""
-    if habits.fills_a_page(len(page.events)) and inside:
+    if behavior.fills_a_page(len(page.events)) and inside:
         # What it did not show may have had no room.
-        return apart(piece, inside)
+        return apart(pending, inside)
     asked = set(kinds)
-    controls = {seen.id for seen in piece.known.values() if seen.kind in asked}
+    controls = {seen.id for seen in pending.known.values() if seen.kind in asked}
     unheard = bool(controls) and controls.isdisjoint(seen.id for seen in inside)
-    if (unheard or page.complaint) and habits.lower_kinds():
-        return Outcome(Progress(), [piece])
-    reason = page.proves_nothing or _crowded(piece, page, habits, trusted=trusted)
+    if (unheard or page.complaint) and behavior.lower_kinds():
+        return Outcome(Progress(), [pending])
+    reason = page.proves_nothing or _crowded(pending, page, behavior, trusted=trusted)
     reason = reason or (GapReason.DISAGREEMENT if unheard else None)
     if page.complaint and not inside:
         reason = reason or GapReason.CLOSED
-    return Outcome(piece.settled() if reason is None else piece.unread(reason))
+    return Outcome(pending.settled() if reason is None else pending.unread(reason))
 
 
-def _crowded(piece: Piece, page: Page, habits: Habits, *, trusted: bool) -> GapReason | None:
+def _crowded(pending: PendingRange, page: Page, behavior: RelayBehavior, *, trusted: bool) -> GapReason | None:
     """Why nothing follows from what is not on a page that may be full of what was not asked for."""
-    crowded = habits.ignores_since and not trusted and may_hide(piece, page, habits)
+    crowded = behavior.ignores_since and not trusted and may_hide(pending, page, behavior)
     return GapReason.FILTER_IGNORED if crowded else None

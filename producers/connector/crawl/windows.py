@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from producers.connector.crawl.pages import FOREVER
-from producers.connector.relay_behavior import Habits
+from producers.connector.relay_behavior import RelayBehavior
 from schemas.ranges import Range, merge
 
 FIRST_S = 1_604_188_800
@@ -33,11 +33,11 @@ _FEW, _MANY, _FLOOD = 4, 16, 64
 class Windows:
     """The windows of some ranges; the newest is taken first."""
 
-    def __init__(self, ranges: Iterable[Range], habits: Habits) -> None:
-        """Cut ranges of seconds, remembering in `habits` how long windows were last."""
+    def __init__(self, ranges: Iterable[Range], behavior: RelayBehavior) -> None:
+        """Cut ranges of seconds, remembering in `behavior` how long windows were last."""
         # Not merged: the future is a range of its own, whatever it touches.
         self._left = sorted(ranges)
-        self._habits = habits
+        self._behavior = behavior
         self._measured = False
 
     def take(self) -> Range | None:
@@ -48,9 +48,9 @@ class Windows:
         low = since
         self._measured = FIRST_S <= until < FOREVER
         if self._measured:
-            length_s = self._habits.window_s or _FIRST_LENGTH_S
+            length_s = self._behavior.window_s or _FIRST_LENGTH_S
             low = max(since, until - until % length_s, FIRST_S)
-        if self._habits.window_s == WHOLE_S:
+        if self._behavior.window_s == WHOLE_S:
             low = since
         if since < low:
             self._left.append((since, low - 1))
@@ -60,12 +60,12 @@ class Windows:
         """Tell how many queries the last window took, and its largest page, for the length of the next."""
         if not self._measured:
             return
-        was_s = length_s = self._habits.window_s or _FIRST_LENGTH_S
+        was_s = length_s = self._behavior.window_s or _FIRST_LENGTH_S
         if not largest_page:
             length_s *= 16
         elif largest_page <= _QUIET:
             length_s *= 4
-        elif largest_page > self._habits.limit:
+        elif largest_page > self._behavior.limit:
             # It sends everything at once, whatever is asked.
             length_s //= 2
         elif queries <= _FEW:
@@ -74,7 +74,7 @@ class Windows:
             length_s //= 8
         elif queries > _MANY:
             length_s //= 2
-        self._habits.window_s = min(max(length_s, min(SMALLEST_S, was_s)), max(LARGEST_S, was_s))
+        self._behavior.window_s = min(max(length_s, min(SMALLEST_S, was_s)), max(LARGEST_S, was_s))
 
     def divide(self, window: Range) -> bool:
         """Take a window back, to be cut into smaller ones; False if it is as small as they get."""
@@ -84,13 +84,13 @@ class Windows:
         length_s = SMALLEST_S
         while 2 * length_s <= (until - since) // 2:
             length_s *= 2
-        self._habits.window_s = length_s
+        self._behavior.window_s = length_s
         self._left.append(window)
         return True
 
     def shorten(self, length_s: int) -> None:
         """Let the next windows have about this length."""
-        self._habits.window_s = 1 << max(0, min(length_s, LARGEST_S).bit_length() - 1)
+        self._behavior.window_s = 1 << max(0, min(length_s, LARGEST_S).bit_length() - 1)
 
     def clear(self) -> list[Range]:
         """What was not taken, which is dropped."""

@@ -19,7 +19,7 @@ from producers.connector.reconcile.reconcile import (
     fetch,
     reconcile,
 )
-from producers.relay_client.client import Dialogue
+from producers.relay_client.client import RelayClient
 from producers.relay_client.refusals import HOUR_S, MINUTE_S
 from schemas.nostr.filters import Filter
 from schemas.ranges import Range, merge
@@ -112,7 +112,7 @@ class Comparing:
 
     async def compare(
         self,
-        dialogue: Dialogue,
+        client: RelayClient,
         base: Filter,
         since: int | None,
         until: int | None,
@@ -125,7 +125,7 @@ class Comparing:
         What lacks is only fetched where that takes fewer questions than pages would; one second always is.
 
         Args:
-            dialogue: an open one, being read.
+            client: an open one, being read.
             base: the filter; its own bounds are left out.
             since: None for the beginning.
             until: None for the end.
@@ -149,12 +149,12 @@ class Comparing:
             return Instead.SPLIT
         try:
             patience_s = self._idle_s if self._has_compared else min(self._idle_s, FIRST_ANSWER_S)
-            found = await reconcile(dialogue, base, since, until, archived.held, idle_s=patience_s)
+            found = await reconcile(client, base, since, until, archived.held, idle_s=patience_s)
             self._has_compared = True
             if not wanted and _pages_are_fewer(found, limit):
                 return Instead.PAGE
-            await dialogue.note_held([item for item in found.shared if item[1] not in archived.sighted])
-            missing = await fetch(dialogue, base, list(found.need), limit=limit, idle_s=self._idle_s)
+            await client.note_held([item for item in found.shared if item[1] not in archived.sighted])
+            missing = await fetch(client, base, list(found.need), limit=limit, idle_s=self._idle_s)
         except ReconcileRefused as refused:
             return self._refused(refused)
         self._too_many, self._refuses = 0, False

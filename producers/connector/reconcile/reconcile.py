@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from producers.relay_client.client import Dialogue
+from producers.relay_client.client import RelayClient
 from producers.relay_client.negentropy_session import Said
 from schemas.negentropy.client import MOST_NEEDED, Reconciliation
 from schemas.negentropy.wire import NegentropyError, TooManyError
@@ -94,7 +94,7 @@ class Reconciled:
 
 
 async def reconcile(
-    dialogue: Dialogue,
+    client: RelayClient,
     base: Filter,
     since: int | None,
     until: int,
@@ -106,7 +106,7 @@ async def reconcile(
     """Compare what a relay has of a filter in some seconds with what we hold.
 
     Args:
-        dialogue: an open one, being read.
+        client: an open one, being read.
         base: the filter; its own bounds and limit are left out.
         since: first second, None for all before `until`.
         until: last second, below `UNTIL_END_S`.
@@ -126,7 +126,7 @@ async def reconcile(
     )
     first = ours.initiate()
     sent_bytes, received_bytes, rounds = 2 * len(first), 0, 0
-    async with dialogue.exchanges.opened(replace(base, since=since, until=until, limit=None), first) as exchange:
+    async with client.exchanges.opened(replace(base, since=since, until=until, limit=None), first) as exchange:
         while True:
             said = _payload(await exchange.next(idle_s))
             received_bytes += 2 * len(said)
@@ -149,11 +149,11 @@ async def reconcile(
     )
 
 
-async def fetch(dialogue: Dialogue, base: Filter, ids: Sequence[str], *, limit: int, idle_s: float) -> list[str]:
+async def fetch(client: RelayClient, base: Filter, ids: Sequence[str], *, limit: int, idle_s: float) -> list[str]:
     """Ask for events by id; those that come enter the archive as any others do.
 
     Args:
-        dialogue: an open one, being read.
+        client: an open one, being read.
         base: the filter that they were found with; nothing else is taken.
         ids: which.
         limit: of events that the relay gives at a time.
@@ -169,19 +169,19 @@ async def fetch(dialogue: Dialogue, base: Filter, ids: Sequence[str], *, limit: 
     """
     missing = list(ids)
     for _ in range(_ASKED_TIMES):
-        missing = await _ask(dialogue, base, missing, min(limit, IDS_AT_ONCE), idle_s)
+        missing = await _ask(client, base, missing, min(limit, IDS_AT_ONCE), idle_s)
     return missing
 
 
-async def _ask(dialogue: Dialogue, base: Filter, ids: list[str], at_once: int, idle_s: float) -> list[str]:
+async def _ask(client: RelayClient, base: Filter, ids: list[str], at_once: int, idle_s: float) -> list[str]:
     missing: list[str] = []
     for start in range(0, len(ids), at_once):
         slice_ = ids[start : start + at_once]
         asked = replace(base, ids=tuple(slice_), since=None, until=None, limit=len(slice_))
-        page = await dialogue.request_page(asked)
-        await dialogue.wait_for(page, idle_s)
+        page = await client.request_page(asked)
+        await client.wait_for(page, idle_s)
         missing += [event_id for event_id in slice_ if event_id not in page.ids]
-        await dialogue.release(page)
+        await client.release(page)
         if not page.usable:
             raise _refused(page.closed)
     return missing

@@ -71,7 +71,7 @@ async def test_a_relay_gives_what_lacks_and_is_known_to_hold_the_rest(archived: 
         await offer(url, [event for event in EVENTS if event not in GONE] + OTHER_KINDS)
         async with conversation(url) as talk:
             comparing = Comparing(url, archived, 5.0)
-            found = await comparing.compare(talk.dialogue, BASE, None, UNTIL_S, limit=500)
+            found = await comparing.compare(talk.client, BASE, None, UNTIL_S, limit=500)
             lines = await talk.lines()
     assert isinstance(found, Compared), comparing.refusal
     assert (found.held, found.shared, found.fetched) == (len(SHARED) + len(GONE), len(SHARED), len(LACKING))
@@ -93,8 +93,8 @@ async def test_a_second_that_fills_pages_is_read_though_nothing_of_it_is_archive
         async with conversation(url) as talk:
             comparing = Comparing(url, archived, 5.0)
             # A window of which most lacks comes in fewer pages; of a second there are no more pages.
-            assert await comparing.compare(talk.dialogue, BASE, second - 9, second + 9, limit=100) is Instead.PAGE
-            found = await comparing.compare(talk.dialogue, BASE, second, second, limit=100)
+            assert await comparing.compare(talk.client, BASE, second - 9, second + 9, limit=100) is Instead.PAGE
+            found = await comparing.compare(talk.client, BASE, second, second, limit=100)
             lines = await talk.lines()
     assert isinstance(found, Compared)
     assert {line.event for line in lines if isinstance(line, BundleLine)} == {encode_event(each) for each in ties}
@@ -105,7 +105,7 @@ async def test_what_is_known_of_a_relay_is_not_said_again(archived: ArchiveIds) 
     async with Reconciling(url_events, by_id) as relay, conversation(relay.url) as talk:
         # As the relay that was seen to hold the first hundred.
         comparing = Comparing(RELAYS[0], archived, 5.0)
-        found = await comparing.compare(talk.dialogue, BASE, None, UNTIL_S, limit=500)
+        found = await comparing.compare(talk.client, BASE, None, UNTIL_S, limit=500)
         lines = await talk.lines()
     assert isinstance(found, Compared)
     assert {line.id for line in lines if isinstance(line, HeldLine)} == {event.id for event in SHARED[100:]}
@@ -125,8 +125,8 @@ async def test_where_most_lacks_pages_are_fewer(archived: ArchiveIds) -> None:
     ]
     async with Reconciling(theirs, by_id) as relay, conversation(relay.url) as talk:
         comparing = Comparing(relay.url, archived, 5.0)
-        assert await comparing.compare(talk.dialogue, BASE, None, UNTIL_S, limit=500) is Instead.PAGE
-        assert isinstance(await comparing.compare(talk.dialogue, BASE, None, UNTIL_S, limit=100), Compared)
+        assert await comparing.compare(talk.client, BASE, None, UNTIL_S, limit=500) is Instead.PAGE
+        assert isinstance(await comparing.compare(talk.client, BASE, None, UNTIL_S, limit=100), Compared)
         assert comparing.refusal is None
 
 
@@ -136,12 +136,12 @@ async def test_another_relay_program_refuses_and_is_left_alone(archived: Archive
         async with conversation(url) as talk:
             comparing = Comparing(url, archived, 2.0)
             assert comparing.possible
-            assert await comparing.compare(talk.dialogue, BASE, None, UNTIL_S, limit=500) is Instead.PAGE
+            assert await comparing.compare(talk.client, BASE, None, UNTIL_S, limit=500) is Instead.PAGE
             assert comparing.refusal
             assert not comparing.possible
             # The connection is as good as before.
-            page = await talk.dialogue.request_page(Filter(kinds=(1,), limit=50))
-            await talk.dialogue.wait_for(page, 5.0)
+            page = await talk.client.request_page(Filter(kinds=(1,), limit=50))
+            await talk.client.wait_for(page, 5.0)
             assert page.events == 20
 
 
@@ -149,7 +149,7 @@ async def test_what_is_too_large_is_split_and_asked_again(archived: ArchiveIds) 
     too_many = refusal("NEG-ERR", "SUBID", "blocked: too many query results", 1000)
     async with Reconciling(speech=too_many) as relay, conversation(relay.url) as talk:
         comparing = Comparing(relay.url, archived, 5.0)
-        assert await comparing.compare(talk.dialogue, BASE, None, UNTIL_S, limit=500) is Instead.SPLIT
+        assert await comparing.compare(talk.client, BASE, None, UNTIL_S, limit=500) is Instead.SPLIT
         assert comparing.possible
         assert len(relay.opened) == 1
 
@@ -160,7 +160,7 @@ async def test_what_cannot_be_compared_is_not_asked_for(
 ) -> None:
     async with Reconciling() as relay, conversation(relay.url) as talk:
         comparing = Comparing(relay.url, archived, 5.0)
-        assert await comparing.compare(talk.dialogue, BASE, since, until, limit=500) is Instead.PAGE
+        assert await comparing.compare(talk.client, BASE, since, until, limit=500) is Instead.PAGE
         assert relay.opened == []
         assert comparing.possible
 
@@ -171,5 +171,5 @@ async def test_an_archive_with_more_than_can_be_compared_is_asked_for_fewer_seco
     monkeypatch.setattr(archived, "_most", 1_000)
     async with Reconciling() as relay, conversation(relay.url) as talk:
         comparing = Comparing(relay.url, archived, 5.0)
-        assert await comparing.compare(talk.dialogue, BASE, None, UNTIL_S, limit=500) is Instead.SPLIT
+        assert await comparing.compare(talk.client, BASE, None, UNTIL_S, limit=500) is Instead.SPLIT
         assert relay.opened == []

@@ -17,7 +17,7 @@ from producers.connector.coverage.ledger import Ledger
 from producers.connector.crawl.crawler import Crawler
 from producers.connector.crawl.late_answers import PROBE_LIMIT
 from producers.connector.crawl.list_trial import SAMPLE
-from producers.connector.known_filters import Vocabulary
+from producers.connector.known_filters import KnownFilters
 from producers.connector.reconcile.archive_ids import ArchiveIds
 from producers.connector.reconcile.comparison import Comparing
 from producers.connector.relay_model import Model
@@ -55,11 +55,11 @@ async def test_what_is_archived_is_compared_and_only_what_lacks_comes(servers: S
         comparing = Comparing(url, ids, 5.0)
         ledger = Ledger(url, filters, None)
         crawler = Crawler(
-            ledger, Model(PAGE), Vocabulary().of("relay.example"), Claims(ledger, hold_s=0), comparing=comparing
+            ledger, Model(PAGE), KnownFilters().of("relay.example"), Claims(ledger, hold_s=0), comparing=comparing
         )
         began_s = int(time.time())
         async with conversation(url) as talk:
-            crawling = asyncio.create_task(crawler.run(talk.dialogue, Asker(talk.dialogue, Model(PAGE), 5.0)))
+            crawling = asyncio.create_task(crawler.run(talk.client, Asker(talk.client, Model(PAGE), 5.0)))
             async with asyncio.timeout(60):
                 await crawler.finished.wait()
             crawling.cancel()

@@ -19,7 +19,7 @@ from producers.connector.asking import Asker
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.crawl.crawler import Crawler
-from producers.connector.known_filters import Vocabulary
+from producers.connector.known_filters import KnownFilters
 from producers.connector.reconcile.archive_ids import ArchiveIds
 from producers.connector.reconcile.comparison import MOST_TOO_MANY, Comparing, Instead
 from producers.connector.relay_model import Model
@@ -80,12 +80,12 @@ async def crawled(relay: Reconciling, ids: ArchiveIds, stored: Coverage | None) 
         crawler = Crawler(
             ledger,
             Model(500),
-            Vocabulary().of("relay.example"),
+            KnownFilters().of("relay.example"),
             Claims(ledger, hold_s=0),
             comparing=Comparing(RELAYS[0], ids, 5.0),
         )
-        asker = Asker(talk.dialogue, Model(500), 5.0)
-        crawling = asyncio.create_task(crawler.run(talk.dialogue, asker))
+        asker = Asker(talk.client, Model(500), 5.0)
+        crawling = asyncio.create_task(crawler.run(talk.client, asker))
         async with asyncio.timeout(60):
             await crawler.finished.wait()
         crawling.cancel()
@@ -143,7 +143,7 @@ async def test_a_relay_that_always_has_too_much_is_paged_through(archived: Archi
         comparing = Comparing(relay.url, archived, 5.0)
 
         async def ask() -> object:
-            return await comparing.compare(talk.dialogue, Filter(), None, ALIGNED_S + 100_000, limit=500)
+            return await comparing.compare(talk.client, Filter(), None, ALIGNED_S + 100_000, limit=500)
 
         for _ in range(MOST_TOO_MANY - 1):
             assert await ask() is Instead.SPLIT

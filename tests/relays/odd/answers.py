@@ -33,7 +33,7 @@ def late(scale: Scale) -> dict[str, OddRelay]:
     return relays
 
 
-def vocabulary(scale: Scale) -> dict[str, OddRelay]:
+def known_filters(scale: Scale) -> dict[str, OddRelay]:
     """One invents so many kinds that they may drive out the known ones, which the other needs."""
     return {
         "invents kinds": OddRelay(Writer().recent(len(INVENTED), step_s=300, kinds=INVENTED)),

@@ -12,7 +12,7 @@ from tests.relays.odd.scale import Scale
 _GROUPS = (
     answers.honest,
     answers.late,
-    answers.vocabulary,
+    answers.known_filters,
     answers.pages,
     answers.filters,
     answers.limits,

@@ -1,4 +1,4 @@
-"""The far side of an outbox, in the test's hand: acknowledges when it is told to."""
+"""The far side of a send buffer, in the test's hand: acknowledges when it is told to."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from typing import Literal
 
 from producers.connector.crawl.pages import Difference, Gap, Page, Query, Seen
 from producers.connector.crawl.planner import Planner
-from producers.connector.known_filters import WITHHELD_KINDS, RelayVocabulary
-from producers.connector.relay_behavior import Habits
+from producers.connector.known_filters import WITHHELD_KINDS, RelayKnownFilters
+from producers.connector.relay_behavior import RelayBehavior
 from schemas.nostr.filters import Filter
 from schemas.ranges import Range, merge, subtract
 from schemas.records.coverage import GapReason
@@ -132,14 +132,14 @@ class Crawled:
 def crawl(
     relay: SimulatedRelay,
     ranges: list[Range],
-    habits: Habits | None = None,
+    behavior: RelayBehavior | None = None,
     base: Filter | None = None,
     *,
-    vocabulary: RelayVocabulary | None = None,
+    known_filters: RelayKnownFilters | None = None,
     most_queries: int = 20_000,
 ) -> Crawled:
     """Crawl until the planner has nothing more to ask."""
-    planner = Planner(ranges, habits or Habits(limit=500), base, vocabulary)
+    planner = Planner(ranges, behavior or RelayBehavior(limit=500), base, known_filters)
     result = Crawled()
     for _ in range(most_queries):
         step = planner.step()

@@ -17,7 +17,7 @@ import orjson
 from producers.connector.crawl.pages import Query, Seen
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.websocket import Receiver
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from tests.unit.producers.simulated import SimulatedRelay
 
 Way = Literal["closed", "notice"]
@@ -136,7 +136,7 @@ class Peer:
 
 
 class PeerConnection:
-    """One connection; to a dialogue it is what `RelayConnection` is."""
+    """One connection; to a client it is what `RelayConnection` is."""
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
@@ -159,7 +159,7 @@ class PeerConnection:
         if self._habits.auth is not None:
             loop.call_soon(self._challenge)
 
-    async def read(self, receiver: Receiver, outbox: Outbox) -> NoReturn:
+    async def read(self, receiver: Receiver, send_buffer: SendBuffer) -> NoReturn:
         """Hand on every frame until the end."""
         self._receiver = receiver
         for frame in self._early:

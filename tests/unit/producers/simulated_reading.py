@@ -21,15 +21,15 @@ from producers.connector.crawl.crawler import Crawler
 from producers.connector.crawl.kind_lists import LONG_LIST
 from producers.connector.crawl.pages import Seen
 from producers.connector.intake import Intake
-from producers.connector.known_filters import REGISTERED_KINDS, WITHHELD_KINDS, Vocabulary
+from producers.connector.known_filters import REGISTERED_KINDS, WITHHELD_KINDS, KnownFilters
 from producers.connector.live import BACKDATED_S
 from producers.connector.reconnects import Reconnects
 from producers.connector.relay_model import Model
 from producers.rejecting import Rejections
-from producers.relay_client.client import Dialogue
+from producers.relay_client.client import RelayClient
 from producers.relay_client.connection import RelayConnection
 from producers.relay_client.pace import Pace
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.ranges import contains
 from schemas.records.coverage import Coverage
@@ -108,23 +108,23 @@ class Reader:
     def __init__(self, auth_key: SecretStr | None) -> None:
         nowhere = Nowhere()
         self._auth_key = auth_key
-        self._outbox = cast("Outbox", nowhere)
+        self._send_buffer = cast("SendBuffer", nowhere)
         self._intake = Intake(
             "ws://relay.example", cast("Bundler", nowhere), cast("Rejections", nowhere), Budget(1 << 40, 1 << 40)
         )
         self.ledger = Ledger("ws://relay.example", {EVERYTHING: Filter()}, None, late_days=0)
         self._model, self.claims = Model(PAGE), Claims(self.ledger)
-        self._vocabulary = Vocabulary().of("relay.example")
-        self.crawler = Crawler(self.ledger, self._model, self._vocabulary, self.claims)
+        self._known_filters = KnownFilters().of("relay.example")
+        self.crawler = Crawler(self.ledger, self._model, self._known_filters, self.claims)
         self.pace = Pace()
 
     def converse(self, peer: Peer) -> Conversation:
         """Connect."""
         connection = cast("RelayConnection", peer.connect())
-        dialogue = Dialogue(
-            "ws://relay.example", connection, self._intake, self._outbox, auth_key=self._auth_key, pace=self.pace
+        client = RelayClient(
+            "ws://relay.example", connection, self._intake, self._send_buffer, auth_key=self._auth_key, pace=self.pace
         )
-        return Conversation(dialogue, self.crawler, self._model, self.claims, self._vocabulary, eose_timeout_s=30.0)
+        return Conversation(client, self.crawler, self._model, self.claims, self._known_filters, eose_timeout_s=30.0)
 
 
 async def _read(peer: Peer, auth_key: SecretStr | None) -> Read:

@@ -10,10 +10,10 @@ from producers.bundler import Bundler
 from producers.connector.budget import Budget
 from producers.connector.intake import Intake
 from producers.rejecting import Rejections
-from producers.relay_client.client import Dialogue
+from producers.relay_client.client import RelayClient
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.refusals import RelayError
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.nostr.relay_url import Network, RelayUrl, normalize
 from schemas.records.bundle import decode_lines
@@ -39,16 +39,18 @@ def events(count: int) -> list[dict[str, object]]:
 
 async def test_the_socket_rests_while_too_much_is_unacknowledged() -> None:
     sender = Sender()
-    outbox = Outbox(sender, in_flight_bytes=BOUND)
-    running = asyncio.create_task(outbox.run())
-    bundler = Bundler(outbox, "bundles", 4, lines=5)
+    send_buffer = SendBuffer(sender, in_flight_bytes=BOUND)
+    running = asyncio.create_task(send_buffer.run())
+    bundler = Bundler(send_buffer, "bundles", 4, lines=5)
     async with Hostile(events(100), hostile.flood) as relay:
         url = normalize(relay.url, allow_private=True)
-        intake = Intake(url.url, bundler, Rejections(outbox, "rejections", 4, "connector"), Budget(1 << 30, 1 << 30))
+        intake = Intake(
+            url.url, bundler, Rejections(send_buffer, "rejections", 4, "connector"), Budget(1 << 30, 1 << 30)
+        )
         connection = await open_connection(record(url), url, DIALLING)
-        dialogue = Dialogue(url.url, connection, intake, outbox)
-        reading = asyncio.create_task(dialogue.read())
-        await dialogue.subscribe(Filter(since=0, limit=100))
+        client = RelayClient(url.url, connection, intake, send_buffer)
+        reading = asyncio.create_task(client.read())
+        await client.subscribe(Filter(since=0, limit=100))
         for _ in range(3):
             async with asyncio.timeout(20):
                 while not connection.paused:  # noqa: ASYNC110 - the test is about this flag
@@ -59,7 +61,7 @@ async def test_the_socket_rests_while_too_much_is_unacknowledged() -> None:
                 await asyncio.sleep(0.001)
             assert intake.received == held
             # One read of the socket is dealt with before the pause.
-            assert outbox.bytes < BOUND + 512 * 1024
+            assert send_buffer.bytes < BOUND + 512 * 1024
             assert not reading.done()
             sender.acknowledge()
             async with asyncio.timeout(20):

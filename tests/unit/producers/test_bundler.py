@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from producers.bundler import Bundler
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from schemas.partition import event_partition
 from schemas.reasons import EventError, Reason
 from schemas.records.bundle import BundleLine, decode_lines
@@ -24,8 +24,8 @@ def sender() -> Sender:
 
 
 @pytest.fixture
-async def outbox(sender: Sender) -> AsyncIterator[Outbox]:
-    made = Outbox(sender, in_flight_bytes=1 << 20)
+async def send_buffer(sender: Sender) -> AsyncIterator[SendBuffer]:
+    made = SendBuffer(sender, in_flight_bytes=1 << 20)
     running = asyncio.create_task(made.run())
     yield made
     running.cancel()
@@ -40,8 +40,8 @@ def raw(name: str, padding: int = 0) -> bytes:
     return b'{"id":"%b","content":"%b"}' % (name.encode(), b"x" * padding)
 
 
-async def test_lines_close_a_bundle(outbox: Outbox, sender: Sender) -> None:
-    bundler = Bundler(outbox, "b", 4, lines=3, age_ms=60_000)
+async def test_lines_close_a_bundle(send_buffer: SendBuffer, sender: Sender) -> None:
+    bundler = Bundler(send_buffer, "b", 4, lines=3, age_ms=60_000)
     for number in range(7):
         bundler.add(RELAY, 1000 + number, raw(event_id(number)), event_id(number))
     await turns()
@@ -51,8 +51,8 @@ async def test_lines_close_a_bundle(outbox: Outbox, sender: Sender) -> None:
     assert lines == [BundleLine(RELAY, 1000 + number, raw(event_id(number))) for number in range(7)]
 
 
-async def test_bytes_close_a_bundle_and_a_large_event_travels_alone(outbox: Outbox, sender: Sender) -> None:
-    bundler = Bundler(outbox, "b", 4, max_bytes=2000, age_ms=60_000)
+async def test_bytes_close_a_bundle_and_a_large_event_travels_alone(send_buffer: SendBuffer, sender: Sender) -> None:
+    bundler = Bundler(send_buffer, "b", 4, max_bytes=2000, age_ms=60_000)
     bundler.add(RELAY, 1, raw(event_id(1)), event_id(1))
     bundler.add(RELAY, 1, raw(event_id(2), padding=5000), event_id(2))
     bundler.add(RELAY, 1, raw(event_id(3), padding=1200), event_id(3))
@@ -62,16 +62,16 @@ async def test_bytes_close_a_bundle_and_a_large_event_travels_alone(outbox: Outb
     assert len(sender.sent[1].value) > 5000
 
 
-async def test_age_closes_a_bundle(outbox: Outbox, sender: Sender) -> None:
-    bundler = Bundler(outbox, "b", 4, age_ms=1)
+async def test_age_closes_a_bundle(send_buffer: SendBuffer, sender: Sender) -> None:
+    bundler = Bundler(send_buffer, "b", 4, age_ms=1)
     bundler.add(RELAY, 1, raw(event_id(1)), event_id(1))
     async with asyncio.timeout(10):
         await sender.first.wait()
     assert sender.sent[0].value.count(b"\n") == 1
 
 
-async def test_the_partition_is_that_of_the_id(outbox: Outbox, sender: Sender) -> None:
-    bundler = Bundler(outbox, "b", 16, age_ms=60_000)
+async def test_the_partition_is_that_of_the_id(send_buffer: SendBuffer, sender: Sender) -> None:
+    bundler = Bundler(send_buffer, "b", 16, age_ms=60_000)
     for first in "0123456789abcdef":
         bundler.add(None, 1, raw(event_id(1, first)), event_id(1, first))
     await bundler.flushed()
@@ -79,8 +79,8 @@ async def test_the_partition_is_that_of_the_id(outbox: Outbox, sender: Sender) -
     assert {each.partition for each in sender.sent} == set(range(16))
 
 
-async def test_what_cannot_be_bundled_is_refused_with_a_reason(outbox: Outbox) -> None:
-    bundler = Bundler(outbox, "b", 4)
+async def test_what_cannot_be_bundled_is_refused_with_a_reason(send_buffer: SendBuffer) -> None:
+    bundler = Bundler(send_buffer, "b", 4)
     with pytest.raises(EventError) as error:
         bundler.add(RELAY, 1, raw(event_id(1), padding=RAW_LIMIT_BYTES), event_id(1))
     assert error.value.reason is Reason.TOO_LARGE
@@ -90,8 +90,8 @@ async def test_what_cannot_be_bundled_is_refused_with_a_reason(outbox: Outbox) -
 
 
 @pytest.mark.parametrize(("bundles", "longer"), [(5000, True), (100, False)])
-async def test_the_age_grows_only_where_bundles_are_many(outbox: Outbox, bundles: int, longer: bool) -> None:
-    bundler = Bundler(outbox, "b", 4, age_ms=50)
+async def test_the_age_grows_only_where_bundles_are_many(send_buffer: SendBuffer, bundles: int, longer: bool) -> None:
+    bundler = Bundler(send_buffer, "b", 4, age_ms=50)
     now_s = bundler._adjusted_s
     for _ in range(10):
         now_s += 1

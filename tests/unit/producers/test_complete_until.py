@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from producers.relay_client.connection import RelayConnection
 from producers.relay_client.dialling import Dialling, open_connection
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from schemas.nostr.relay_url import normalize
 from schemas.records.relay import RelayRecord
 from tests.relays.hostile import Hostile, say
@@ -38,7 +38,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_silence_is_no_progress_and_a_frame_is() -> None:
     frames: list[bytes] = []
     async with Hostile() as relay, connected(relay) as connection:
-        reading = asyncio.create_task(connection.read(frames.append, Outbox(Sender(), in_flight_bytes=1000)))
+        reading = asyncio.create_task(connection.read(frames.append, SendBuffer(Sender(), in_flight_bytes=1000)))
         await connection.send(b'["REQ","live-1",{"limit":1}]')
         await until(lambda: len(frames) == 1)
         heard = connection.complete_until_s
@@ -53,15 +53,15 @@ async def test_silence_is_no_progress_and_a_frame_is() -> None:
 
 async def test_after_a_pause_only_a_pong_says_that_all_before_it_was_dealt_with() -> None:
     sender, frames = Sender(), 0
-    outbox = Outbox(sender, in_flight_bytes=1000)
+    send_buffer = SendBuffer(sender, in_flight_bytes=1000)
 
     def take(frame: bytes) -> None:
         nonlocal frames
         frames += 1
-        outbox.put("t", frame, partition=0)
+        send_buffer.put("t", frame, partition=0)
 
     async with Hostile() as relay, connected(relay) as connection:
-        tasks = [asyncio.create_task(outbox.run()), asyncio.create_task(connection.read(take, outbox))]
+        tasks = [asyncio.create_task(send_buffer.run()), asyncio.create_task(connection.read(take, send_buffer))]
         await connection.send(b'["REQ","live-1",{"limit":1}]')
         await until(lambda: frames == 1)
         before = connection.complete_until_s

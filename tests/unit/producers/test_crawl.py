@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from producers.connector.crawl.pages import BEGINNING, FOREVER, Difference, Gap, Page, Progress, Query, Seen
 from producers.connector.crawl.planner import Planner
-from producers.connector.known_filters import WITHHELD_KINDS, Vocabulary
-from producers.connector.relay_behavior import ORDER_BITS, Habits
+from producers.connector.known_filters import WITHHELD_KINDS, KnownFilters
+from producers.connector.relay_behavior import ORDER_BITS, RelayBehavior
 from schemas.nostr.filters import Filter
 from schemas.ranges import contains, subtract
 from schemas.records.coverage import GapReason
@@ -53,9 +53,9 @@ def relays(draw: st.DrawFn) -> SimulatedRelay:
     )
 
 
-def habits_for(relay: SimulatedRelay) -> Habits:
+def habits_for(relay: SimulatedRelay) -> RelayBehavior:
     """No relay has a cap as small as these, so what is taken for dense, or for an order, is smaller too."""
-    return Habits(limit=500, smallest_cap=relay.cap, order_bits_wanted=ORDER_BITS if relay.order == "any" else 1)
+    return RelayBehavior(limit=500, smallest_cap=relay.cap, order_bits_wanted=ORDER_BITS if relay.order == "any" else 1)
 
 
 @settings(max_examples=400, deadline=None)
@@ -81,14 +81,14 @@ def test_what_a_cap_hides_is_a_gap_and_never_called_read(
     events: list[Seen], cap: int, order: Order, ties: Ties, exclusive: bool
 ) -> None:
     relay = SimulatedRelay(events, cap=cap, order=order, ties=ties, exclusive_until=exclusive)
-    habits, vocabulary = Habits(limit=500, smallest_cap=1), Vocabulary().of("relay.example")
-    crawled = crawl(relay, EVERYTHING, habits, vocabulary=vocabulary)
+    behavior, known_filters = RelayBehavior(limit=500, smallest_cap=1), KnownFilters().of("relay.example")
+    crawled = crawl(relay, EVERYTHING, behavior, known_filters=known_filters)
     missed = {seen.at for seen in events if seen.id not in crawled.ids}
     assert not any(contains(crawled.read, second) for second in missed)
     # What is neither read nor a gap would be lost silently.
     assert not subtract(EVERYTHING, [*crawled.read, *crawled.open])
     # When the gaps are tried again, every question that known kinds and authors allow is asked.
-    ids = crawled.ids | crawl(relay, crawled.open, habits, vocabulary=vocabulary).ids
+    ids = crawled.ids | crawl(relay, crawled.open, behavior, known_filters=known_filters).ids
     authors = {seen.author for seen in events if seen.id in crawled.ids}
     alone = Counter((seen.at, seen.kind, seen.author) for seen in events)
     assert {
@@ -97,7 +97,7 @@ def test_what_a_cap_hides_is_a_gap_and_never_called_read(
 
 
 def misbehaving(seed: int, orders: list[Order]) -> SimulatedRelay:
-    """A relay of one of these orders with usual caps, above its densest second, and several habits that mislead."""
+    """A relay of one of these orders with usual caps, above its densest second, and several behavior that mislead."""
     rng = random.Random(seed)
     last = rng.choice([30, 60, 400, 100_000])
     events = [
@@ -141,14 +141,14 @@ def test_a_relay_whose_pages_are_of_any_size_is_read_to_the_end() -> None:
 
 def test_an_event_that_comes_while_the_order_is_tried_costs_one_window_of_trust() -> None:
     relay = SimulatedRelay(events_at(*range(0, 40_000, 100)), cap=100)
-    habits = Habits(limit=500)
-    planner = Planner([(BEGINNING, 100_000)], habits)
+    behavior = RelayBehavior(limit=500)
+    planner = Planner([(BEGINNING, 100_000)], behavior)
     for _ in range(2):
         query = planner.step()
         assert isinstance(query, Query)
         planner.feed(relay.answer(query))
         relay.events.append(Seen(39_950, "f" * 64, 1, AUTHOR))
-    assert not habits.unsorted
+    assert not behavior.unsorted
 
 
 @settings(max_examples=150, deadline=None)
@@ -160,7 +160,7 @@ def test_an_event_that_comes_while_the_order_is_tried_costs_one_window_of_trust(
 def test_events_below_those_that_a_relay_withholds_are_reached(events: list[Seen], cap: int, order: Order) -> None:
     relay = SimulatedRelay(events, cap=cap, order=order, withholds=True)
     densest = max(Counter(seen.at for seen in events).values(), default=0)
-    crawled = crawl(relay, EVERYTHING, Habits(limit=500, smallest_cap=cap, order_bits_wanted=1))
+    crawled = crawl(relay, EVERYTHING, RelayBehavior(limit=500, smallest_cap=cap, order_bits_wanted=1))
     # Kind 31999 is known to nobody: those of it alone may hide below withheld ones.
     known = {seen.id for seen in events if seen.kind in (1, 7)}
     assert densest >= cap or known <= crawled.ids
@@ -203,8 +203,8 @@ def test_a_quiet_relay_is_asked_little() -> None:
     assert crawled.gaps == []
     assert len(relay.queries) < 60
     relay.queries.clear()
-    habits = Habits(limit=500, window_s=1 << 25)
-    crawl(relay, [(now_s - 3 * 86_400, now_s), (now_s, FOREVER)], habits)
+    behavior = RelayBehavior(limit=500, window_s=1 << 25)
+    crawl(relay, [(now_s - 3 * 86_400, now_s), (now_s, FOREVER)], behavior)
     assert len(relay.queries) <= 20
 
 
@@ -223,7 +223,7 @@ def test_the_hint_finish_saves_the_last_query() -> None:
 
 
 def test_the_hint_more_with_nothing_is_a_gap() -> None:
-    planner = Planner([(1, 9)], Habits(limit=10))
+    planner = Planner([(1, 9)], RelayBehavior(limit=10))
     planner.step()
     assert planner.feed(Page([], hints=frozenset({"more"}))).gaps == [Gap(1, 9, GapReason.WITHHELD)]
 
@@ -241,9 +241,9 @@ def test_a_burst_is_read_by_kind_and_by_author_down_to_kinds_that_nobody_knows()
     burst = [*by(50, 1, 100, 20), *by(50, 7, 30, 30), *by(50, 54_321, 1, 40), *by(50, 4, 1, 30), *by(50, 1059, 3, 10)]
     rest = by(60, 1, 100, 1)
     relay = SimulatedRelay([*burst, *rest, *events_at(7, 8)], cap=50)
-    vocabulary = Vocabulary().of("relay.example")
-    vocabulary.learn(rest)
-    crawled = crawl(relay, EVERYTHING, vocabulary=vocabulary)
+    known_filters = KnownFilters().of("relay.example")
+    known_filters.learn(rest)
+    crawled = crawl(relay, EVERYTHING, known_filters=known_filters)
     assert crawled.ids == {seen.id for seen in relay.events}
     # Who else wrote kind 1 and 7 in these seconds nobody can say.
     assert crawled.gaps == [Gap(second, second, GapReason.DENSE_SECOND) for second in (60, 50)]
@@ -345,10 +345,10 @@ def test_a_quiet_relay_with_one_second_has_no_gap() -> None:
 
 @pytest.mark.parametrize("exclusive", [True, False])
 def test_how_until_is_meant_is_learnt_once(exclusive: bool) -> None:
-    habits = Habits(limit=500)
+    behavior = RelayBehavior(limit=500)
     relay = SimulatedRelay(events_at(*range(200)), cap=25, exclusive_until=exclusive)
-    crawled = crawl(relay, EVERYTHING, habits)
-    assert habits.exclusive_until is exclusive
+    crawled = crawl(relay, EVERYTHING, behavior)
+    assert behavior.exclusive_until is exclusive
     assert len(crawled.ids) == 200
 
 
@@ -358,14 +358,14 @@ def test_the_top_second_of_an_exclusive_relay_is_read() -> None:
 
 
 def test_a_relay_that_ignores_until_leaves_a_gap() -> None:
-    planner = Planner([(1, 9)], Habits(limit=10))
+    planner = Planner([(1, 9)], RelayBehavior(limit=10))
     planner.step()
     assert planner.feed(Page([], misfits=10)).gaps == [Gap(1, 9, GapReason.FILTER_IGNORED)]
     assert planner.step() is None
 
 
 def test_silence_is_not_an_end() -> None:
-    planner = Planner([(1, 9)], Habits(limit=10))
+    planner = Planner([(1, 9)], RelayBehavior(limit=10))
     planner.step()
     progress = planner.feed(Page([], GapReason.NO_EOSE))
     assert progress.gaps == [Gap(1, 9, GapReason.NO_EOSE)]
@@ -373,7 +373,7 @@ def test_silence_is_not_an_end() -> None:
 
 
 def test_a_page_that_broke_off_settles_what_lies_above_it() -> None:
-    planner = Planner([(1, 99)], Habits(limit=10, order_bits=ORDER_BITS, proof_bits=ORDER_BITS))
+    planner = Planner([(1, 99)], RelayBehavior(limit=10, order_bits=ORDER_BITS, proof_bits=ORDER_BITS))
     planner.step()
     progress = planner.feed(Page(events_at(90, 80, 70), GapReason.CLOSED))
     assert progress.read == [(71, 99)]
@@ -382,7 +382,7 @@ def test_a_page_that_broke_off_settles_what_lies_above_it() -> None:
 
 def test_a_second_that_floods_is_taken_apart() -> None:
     second = 1_700_000_000
-    planner = Planner([(second, second)], Habits(limit=10))
+    planner = Planner([(second, second)], RelayBehavior(limit=10))
     assert planner.step() == Query(second, second + 1, 10)
     flood = Page(events_at(*[second] * 500), cut=GapReason.CLOSED)
     assert planner.flooded(flood) == Progress()
@@ -393,7 +393,7 @@ def test_a_second_that_floods_is_taken_apart() -> None:
 
 
 def test_a_refused_question_aside_costs_only_what_depends_on_it() -> None:
-    planner = Planner([(1, 99)], Habits(limit=10))
+    planner = Planner([(1, 99)], RelayBehavior(limit=10))
     planner.step()
     planner.feed(Page([]))
     asked = planner.step()
@@ -409,7 +409,7 @@ def test_a_refused_question_aside_costs_only_what_depends_on_it() -> None:
 
 
 def test_a_rate_limit_ends_the_crawl() -> None:
-    planner = Planner([(1, 9), (20, 30)], Habits(limit=10))
+    planner = Planner([(1, 9), (20, 30)], RelayBehavior(limit=10))
     planner.step()
     assert planner.refused(GapReason.RATE_LIMITED).gaps == [
         Gap(1, 9, GapReason.RATE_LIMITED),
@@ -420,18 +420,20 @@ def test_a_rate_limit_ends_the_crawl() -> None:
 def test_a_comparison_settles_a_window_and_a_refused_one_is_paged() -> None:
     now_s = 1_790_000_000
     possible = True
-    planner = Planner([(now_s - 999, now_s)], Habits(limit=10), compares=lambda: possible)
+    planner = Planner([(now_s - 999, now_s)], RelayBehavior(limit=10), compares=lambda: possible)
     assert planner.step() == Difference(now_s - 999, now_s)
     assert planner.compared(whole=True).read == [(now_s - 999, now_s)]
     assert planner.step() is None
-    planner = Planner([(now_s - 999, now_s)], Habits(limit=10), compares=lambda: possible)
+    planner = Planner([(now_s - 999, now_s)], RelayBehavior(limit=10), compares=lambda: possible)
     planner.step()
     assert planner.compared(whole=False).read == []
     assert isinstance(planner.step(), Query)
 
 
 def test_a_window_with_too_much_to_compare_is_divided() -> None:
-    planner = Planner([(1_650_000_000, 1_690_000_000)], Habits(limit=10, window_s=1 << 24), compares=lambda: True)
+    planner = Planner(
+        [(1_650_000_000, 1_690_000_000)], RelayBehavior(limit=10, window_s=1 << 24), compares=lambda: True
+    )
     first = planner.step()
     assert isinstance(first, Difference)
     planner.compared(whole=False, too_many=True)
@@ -442,7 +444,7 @@ def test_a_window_with_too_much_to_compare_is_divided() -> None:
 
 
 def test_only_what_a_relay_takes_is_sent() -> None:
-    planner = Planner(EVERYTHING, Habits(limit=123))
+    planner = Planner(EVERYTHING, RelayBehavior(limit=123))
     assert planner.step() == Query(None, None, 123)
     planner.feed(Page([Seen(BEGINNING, "a" * 64, -3, "?"), Seen(FOREVER, "b" * 64, 2**70, AUTHOR.upper())]))
     while (query := planner.step()) is not None:
@@ -454,7 +456,7 @@ def test_only_what_a_relay_takes_is_sent() -> None:
 
 
 def test_skipping_leaves_a_gap_and_goes_on_below() -> None:
-    planner = Planner([(10, 20)], Habits(limit=10))
+    planner = Planner([(10, 20)], RelayBehavior(limit=10))
     planner.step()
     assert planner.skip(3, GapReason.FRAME_TOO_LARGE).gaps == [Gap(18, 20, GapReason.FRAME_TOO_LARGE)]
     assert planner.position == 17

@@ -18,7 +18,7 @@ from producers.relay_client import dialling as dialling_module
 from producers.relay_client.address_guard import AddressRefusedError
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.refusals import RelayError
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from schemas.nostr.relay_url import Network, RelayUrl, normalize
 from schemas.records.relay import RelayRecord
 from tests.relays.hostile import Hostile, Refusal
@@ -256,7 +256,7 @@ async def test_a_connection_is_cut_while_it_closes_and_nothing_of_it_can_be_sent
     async with stubborn(Way.NO_READING, {}) as relay:
         url = normalize(relay.url, allow_private=True)
         connection = await open_connection(record(url), url, DIALLING)
-        reading = asyncio.create_task(connection.read(lambda frame: None, Outbox(Sender(), 1 << 20)))
+        reading = asyncio.create_task(connection.read(lambda frame: None, SendBuffer(Sender(), 1 << 20)))
 
         async def ask_without_end() -> None:
             while True:

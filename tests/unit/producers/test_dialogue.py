@@ -21,14 +21,14 @@ from producers.connector.coverage.open_gaps import FIRST_RETRY_S
 from producers.connector.crawl import crawler as crawler_module
 from producers.connector.crawl.crawler import Crawler
 from producers.connector.intake import Intake
-from producers.connector.known_filters import Vocabulary
+from producers.connector.known_filters import KnownFilters
 from producers.connector.live import LiveFeed
 from producers.connector.relay_model import Model
 from producers.rejecting import Rejections
-from producers.relay_client.client import Dialogue
+from producers.relay_client.client import RelayClient
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.subscriptions import LEAST_RELEASED, PageSubscription, Subscription
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.nostr.messages import Closed
 from schemas.nostr.relay_url import normalize
@@ -41,24 +41,24 @@ DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_
 EOSE_TIMEOUT_S = 20
 
 
-def intake(outbox: Outbox) -> tuple[Intake, Bundler]:
-    bundler = Bundler(outbox, "bundles", 4)
-    rejections = Rejections(outbox, "rejections", 4, "connector")
+def intake(send_buffer: SendBuffer) -> tuple[Intake, Bundler]:
+    bundler = Bundler(send_buffer, "bundles", 4)
+    rejections = Rejections(send_buffer, "rejections", 4, "connector")
     return Intake("ws://relay.example", bundler, rejections, Budget(1 << 30, 1 << 30)), bundler
 
 
 @asynccontextmanager
-async def talking(relay: Hostile, auth_key: SecretStr | None = None) -> AsyncIterator[Dialogue]:
-    """A dialogue that is read, on a connection of its own."""
+async def talking(relay: Hostile, auth_key: SecretStr | None = None) -> AsyncIterator[RelayClient]:
+    """A client that is read, on a connection of its own."""
     url = normalize(relay.url, allow_private=True)
     record = RelayRecord(url=url.url, network=url.network, source="test", allow_private=True, updated_at_ms=0)
-    outbox = Outbox(Sender(), 1 << 30)
+    send_buffer = SendBuffer(Sender(), 1 << 30)
     connection = await open_connection(record, url, DIALLING)
-    dialogue = Dialogue(url.url, connection, intake(outbox)[0], outbox, auth_key=auth_key)
-    reading = asyncio.create_task(dialogue.read())
+    client = RelayClient(url.url, connection, intake(send_buffer)[0], send_buffer, auth_key=auth_key)
+    reading = asyncio.create_task(client.read())
     try:
         async with asyncio.timeout(EOSE_TIMEOUT_S):
-            yield dialogue
+            yield client
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
@@ -67,8 +67,8 @@ async def talking(relay: Hostile, auth_key: SecretStr | None = None) -> AsyncIte
 
 async def test_one_answer_to_auth_holds_for_all_subscriptions_that_were_refused() -> None:
     feeds = [LiveFeed(Filter(kinds=(kind,)), 10, EOSE_TIMEOUT_S, Model(10), reopened=lambda: None) for kind in range(4)]
-    async with Hostile([], hostile.demands_auth) as relay, talking(relay, SecretStr("3" * 64)) as dialogue:
-        running = [asyncio.create_task(feed.run(dialogue)) for feed in feeds]
+    async with Hostile([], hostile.demands_auth) as relay, talking(relay, SecretStr("3" * 64)) as client:
+        running = [asyncio.create_task(feed.run(client)) for feed in feeds]
         for feed, task in zip(feeds, running, strict=True):
             opening = asyncio.create_task(feed.open.wait())
             await asyncio.wait({opening, task}, return_when=asyncio.FIRST_COMPLETED)
@@ -105,14 +105,14 @@ async def test_a_gap_is_tried_again_when_it_is_due_also_over_another_connection(
     clock_s = 1_700_000_000.0
     monkeypatch.setattr(crawler_module, "CLOCK", SimpleNamespace(now_s=lambda: clock_s))
     ledger = Ledger("ws://relay.example", {"f": Filter()}, None)
-    vocabulary = Vocabulary().of("relay.example")
-    crawler = Crawler(ledger, Model(500), vocabulary, Claims(ledger, hold_s=0))
+    known_filters = KnownFilters().of("relay.example")
+    crawler = Crawler(ledger, Model(500), known_filters, Claims(ledger, hold_s=0))
 
     async def visit(relay: Hostile) -> None:
         crawler.finished.clear()
-        async with talking(relay) as dialogue:
-            asker = Asker(dialogue, Model(500), EOSE_TIMEOUT_S)
-            crawling = asyncio.create_task(crawler.run(dialogue, asker))
+        async with talking(relay) as client:
+            asker = Asker(client, Model(500), EOSE_TIMEOUT_S)
+            crawling = asyncio.create_task(crawler.run(client, asker))
             await crawler.finished.wait()
             crawling.cancel()
             await asyncio.gather(crawling, return_exceptions=True)
@@ -131,9 +131,9 @@ async def test_a_gap_is_tried_again_when_it_is_due_also_over_another_connection(
 @pytest.mark.parametrize("created_at", [-1, 2**40, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**30])
 async def test_any_integer_fits_where_no_bound_was_asked(created_at: int) -> None:
     sender = Sender()
-    outbox = Outbox(sender, 1 << 20)
-    running = asyncio.create_task(outbox.run())
-    taking, bundler = intake(outbox)
+    send_buffer = SendBuffer(sender, 1 << 20)
+    running = asyncio.create_task(send_buffer.run())
+    taking, bundler = intake(send_buffer)
     event = b'{"id":"%b","created_at":%d}' % (b"a" * 64, created_at)
     assert taking.event(b'["EVENT","s",%b]' % event, {"s": Subscription("s", Filter(limit=5))})
     flushing = asyncio.create_task(bundler.flushed())

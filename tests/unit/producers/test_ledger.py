@@ -8,7 +8,7 @@ from typing import Any
 from producers.bundler import Bundler
 from producers.connector.budget import Budget
 from producers.connector.checkpoint import Checkpoints
-from producers.connector.connection_limits import Slots
+from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.filter_ledger import MAX_RANGES, FilterLedger, LatePass
 from producers.connector.coverage.ledger import LOOKBACK_DAYS, MOST_OLD_SETS, RECONNECT_OVERLAP_S, SAME_VISIT_S, Ledger
 from producers.connector.coverage.open_gaps import FIRST_RETRY_S, LONGEST_RETRY_S, MAX_GAPS
@@ -18,7 +18,7 @@ from producers.connector.relay_model import Model
 from producers.connector.session import Session, Shared
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.nostr.relay_url import normalize
 from schemas.ranges import contains
@@ -37,11 +37,11 @@ def ledger(*hashes: str, stored: Coverage | None = None) -> Ledger:
     return Ledger(RELAY, {name: Filter() for name in hashes or ("f",)}, stored, late_days=0)
 
 
-def session_of(book: Ledger, outbox: Outbox, bundler: Bundler) -> Session:
+def session_of(book: Ledger, send_buffer: SendBuffer, bundler: Bundler) -> Session:
     """A session that is not connected."""
-    rejections = Rejections(outbox, "rejections", 4, "connector")
+    rejections = Rejections(send_buffer, "rejections", 4, "connector")
     dialling = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
-    shared = Shared(outbox, bundler, rejections, Slots(4), dialling, {"f": Filter()}, 500, 5.0, None)
+    shared = Shared(send_buffer, bundler, rejections, ConnectionLimits(4), dialling, {"f": Filter()}, 500, 5.0, None)
     url = normalize(RELAY)
     record = RelayRecord(url=url.url, network=url.network, source="test", updated_at_ms=0)
     return Session(record, url, shared, budget=Budget(1 << 20, 100), ledger=book, model=Model(500))
@@ -307,12 +307,12 @@ def test_a_record_fits_its_topic_whatever_a_relay_does() -> None:
 
 async def test_coverage_is_written_only_after_everything_it_covers_is_acknowledged() -> None:
     sender = Sender()
-    outbox = Outbox(sender, 1 << 20)
-    running = asyncio.create_task(outbox.run())
-    bundler = Bundler(outbox, "bundles", 4)
+    send_buffer = SendBuffer(sender, 1 << 20)
+    running = asyncio.create_task(send_buffer.run())
+    bundler = Bundler(send_buffer, "bundles", 4)
     book = ledger()
-    session = session_of(book, outbox, bundler)
-    checkpoints = Checkpoints(outbox, bundler, "coverage", 4, lambda: [session])
+    session = session_of(book, send_buffer, bundler)
+    checkpoints = Checkpoints(send_buffer, bundler, "coverage", 4, lambda: [session])
 
     def topics() -> list[str]:
         return [sent.topic for sent in sender.sent]
@@ -340,12 +340,12 @@ async def test_coverage_is_written_only_after_everything_it_covers_is_acknowledg
 
 async def test_what_a_stop_kept_from_being_written_is_written_by_the_drain() -> None:
     sender = Sender()
-    outbox = Outbox(sender, 1 << 20)
-    running = asyncio.create_task(outbox.run())
-    bundler = Bundler(outbox, "bundles", 4)
+    send_buffer = SendBuffer(sender, 1 << 20)
+    running = asyncio.create_task(send_buffer.run())
+    bundler = Bundler(send_buffer, "bundles", 4)
     book = ledger()
-    session = session_of(book, outbox, bundler)
-    checkpoints = Checkpoints(outbox, bundler, "coverage", 4, lambda: [session])
+    session = session_of(book, send_buffer, bundler)
+    checkpoints = Checkpoints(send_buffer, bundler, "coverage", 4, lambda: [session])
     bundler.add(RELAY, 1, b"{}", "0" * 64)
     book.add("f", Progress(read=[(100, 200)]), NOW)
     cut_short = asyncio.create_task(checkpoints.write(everything=False))

@@ -27,21 +27,21 @@ def test_a_fact_survives_a_restart_for_a_week() -> None:
     assert len(fact.evidence) <= LONGEST_EVIDENCE
     again = Model(500, model.facts)
     again.begin_visit(NOW + KEPT_S)
-    assert (again.page_limit, again.habits.limit, again.cut) == (62, 62, True)
+    assert (again.page_limit, again.behavior.limit, again.cut) == (62, 62, True)
     again.begin_visit(NOW + 1 + KEPT_S)
-    assert (again.page_limit, again.habits.limit, again.cut) == (500, 500, False)
+    assert (again.page_limit, again.behavior.limit, again.cut) == (500, 500, False)
     assert again.facts == []
 
 
 def test_what_makes_reading_faster_is_proved_anew_each_visit() -> None:
     model = Model(500)
     model.begin_visit(NOW)
-    model.habits.proof_bits, model.habits.prompt, model.habits.exclusive_until = 99.0, True, False
+    model.behavior.proof_bits, model.behavior.prompt, model.behavior.exclusive_until = 99.0, True, False
     model.begin_visit(NOW)
-    habits = model.habits
-    assert not habits.proof_bits
-    assert not habits.prompt
-    assert habits.exclusive_until is None
+    behavior = model.behavior
+    assert not behavior.proof_bits
+    assert not behavior.prompt
+    assert behavior.exclusive_until is None
 
 
 @pytest.mark.parametrize("value", ["many", -5, 0, 10**9])
@@ -57,13 +57,13 @@ def test_a_record_with_odd_values_is_no_trouble(value: str | int) -> None:
 def test_a_limit_goes_down_to_what_is_named_or_to_half_and_never_below_one() -> None:
     model = Model(500)
     assert take(model, understood("invalid", "invalid: limitation.max_limit 300"))
-    assert model.habits.limit == 300
+    assert model.behavior.limit == 300
     # Another question of before it was lowered.
     assert take(model, understood("invalid", "invalid: limitation.max_limit 300"))
-    assert model.habits.limit == 300
-    while take(model, Said(Meaning.LIMIT), Filter(limit=model.habits.limit)):
-        assert model.habits.limit >= 1
-    assert model.habits.limit == 1
+    assert model.behavior.limit == 300
+    while take(model, Said(Meaning.LIMIT), Filter(limit=model.behavior.limit)):
+        assert model.behavior.limit >= 1
+    assert model.behavior.limit == 1
 
 
 def test_lists_of_kinds_become_shorter_until_single_kinds() -> None:

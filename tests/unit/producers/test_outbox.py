@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from tests.unit.producers.sender import Sender, turns
 
 
@@ -17,8 +17,8 @@ def sender() -> Sender:
 
 
 @pytest.fixture
-async def outbox(sender: Sender) -> AsyncIterator[Outbox]:
-    made = Outbox(sender, in_flight_bytes=1000)
+async def send_buffer(sender: Sender) -> AsyncIterator[SendBuffer]:
+    made = SendBuffer(sender, in_flight_bytes=1000)
     running = asyncio.create_task(made.run())
     yield made
     running.cancel()
@@ -27,14 +27,14 @@ async def outbox(sender: Sender) -> AsyncIterator[Outbox]:
 
 @pytest.mark.parametrize(("early", "last"), [(0, 1), (1, 0)])
 async def test_flushed_waits_for_what_was_put_before_it_and_nothing_else(
-    outbox: Outbox, sender: Sender, early: int, last: int
+    send_buffer: SendBuffer, sender: Sender, early: int, last: int
 ) -> None:
-    outbox.put("t", b"1", partition=0)
-    outbox.put("t", b"2", partition=1)
+    send_buffer.put("t", b"1", partition=0)
+    send_buffer.put("t", b"2", partition=1)
     await turns()
-    waiting = asyncio.create_task(outbox.flushed())
+    waiting = asyncio.create_task(send_buffer.flushed())
     await turns()
-    outbox.put("t", b"3", partition=0)
+    send_buffer.put("t", b"3", partition=0)
     await turns()
     sender.acknowledge(early)
     await turns()
@@ -45,36 +45,38 @@ async def test_flushed_waits_for_what_was_put_before_it_and_nothing_else(
     assert not sender.sent[2].future.done()
 
 
-async def test_a_full_outbox_has_room_again_when_records_are_acknowledged(outbox: Outbox, sender: Sender) -> None:
-    outbox.put("t", b"x" * 1000, partition=0)
-    assert outbox.full
+async def test_a_full_outbox_has_room_again_when_records_are_acknowledged(
+    send_buffer: SendBuffer, sender: Sender
+) -> None:
+    send_buffer.put("t", b"x" * 1000, partition=0)
+    assert send_buffer.full
     await turns()
-    waiting = asyncio.create_task(outbox.room())
+    waiting = asyncio.create_task(send_buffer.room())
     await turns()
     assert not waiting.done()
     sender.acknowledge()
     await turns()
     assert waiting.done()
-    assert outbox.bytes == 0
+    assert send_buffer.bytes == 0
 
 
-async def test_a_record_that_fails_for_good_fails_everything(outbox: Outbox, sender: Sender) -> None:
-    outbox.put("t", b"1", partition=0)
-    waiting = asyncio.create_task(outbox.flushed())
+async def test_a_record_that_fails_for_good_fails_everything(send_buffer: SendBuffer, sender: Sender) -> None:
+    send_buffer.put("t", b"1", partition=0)
+    waiting = asyncio.create_task(send_buffer.flushed())
     await turns()
     sender.sent[0].future.set_exception(RuntimeError("refused"))
     await turns()
     with pytest.raises(RuntimeError, match="refused"):
         await waiting
     with pytest.raises(RuntimeError, match="refused"):
-        await outbox.room()
+        await send_buffer.room()
     with pytest.raises(RuntimeError, match="refused"):
-        await outbox.flushed()
+        await send_buffer.flushed()
 
 
-async def test_offsets_are_told(outbox: Outbox, sender: Sender) -> None:
+async def test_offsets_are_told(send_buffer: SendBuffer, sender: Sender) -> None:
     told: list[tuple[int, int]] = []
-    outbox.put("t", b"1", partition=3, acknowledged=lambda partition, offset: told.append((partition, offset)))
+    send_buffer.put("t", b"1", partition=3, acknowledged=lambda partition, offset: told.append((partition, offset)))
     await turns()
     sender.acknowledge()
     await turns()

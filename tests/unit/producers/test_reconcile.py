@@ -55,10 +55,10 @@ async def by_id(relay: Hostile, websocket: ServerConnection, subid: str, asked: 
 async def refused(relay: Reconciling, held: Sequence[tuple[int, str]], idle_s: float = IDLE_S) -> ReconcileRefused:
     async with relay, conversation(relay.url) as talk:
         with pytest.raises(ReconcileRefused) as error:
-            await reconcile(talk.dialogue, Filter(), START_S, START_S + 10_000, held, idle_s=idle_s)
+            await reconcile(talk.client, Filter(), START_S, START_S + 10_000, held, idle_s=idle_s)
         # The same connection can be paged through.
-        page = await talk.dialogue.request_page(Filter(limit=5))
-        await talk.dialogue.wait_for(page, IDLE_S)
+        page = await talk.client.request_page(Filter(limit=5))
+        await talk.client.wait_for(page, IDLE_S)
         assert page.usable
     return error.value
 
@@ -72,12 +72,12 @@ async def test_what_only_the_relay_has_is_found_and_what_both_have_is_told(frame
         conversation(relay.url) as talk,
     ):
         base = Filter(since=3, until=5, limit=7)
-        found = await reconcile(talk.dialogue, base, None, START_S + 10_000, keys(ours), idle_s=IDLE_S)
+        found = await reconcile(talk.client, base, None, START_S + 10_000, keys(ours), idle_s=IDLE_S)
         assert list(found.need) == sorted(event["id"] for event in everything[1_300:1_310])
         assert set(found.shared) == set(keys(everything[20:1_300] + everything[1_310:]))
         assert relay.opened == [{"until": START_S + 10_000}]
         # A page behind it: what was sent before has arrived.
-        await talk.dialogue.wait_for(await talk.dialogue.request_page(Filter(limit=1)), IDLE_S)
+        await talk.client.wait_for(await talk.client.request_page(Filter(limit=1)), IDLE_S)
         assert relay.closed == ["neg-1"]
         assert found.rounds > 1
         assert found.received_bytes < 2 * 32 * len(theirs)
@@ -138,7 +138,7 @@ async def test_what_answers_something_else_is_no_answer(words: tuple[object, ...
 async def test_a_relay_that_talks_out_of_turn_is_not_listened_to() -> None:
     async with Reconciling(speech=silent) as relay, conversation(relay.url) as talk:
         unasked: list[int] = []
-        exchanges = Exchanges(talk.dialogue.say, talk.dialogue.connection, unasked.append)
+        exchanges = Exchanges(talk.client.say, talk.client.connection, unasked.append)
         async with exchanges.opened(Filter(), b"\x61") as exchange:
             first, second = NegMsg(exchange.subid, "61"), NegMsg(exchange.subid, "6162")
             exchanges.hear(first)
@@ -160,9 +160,9 @@ async def test_what_nobody_waits_for_is_charged() -> None:
 
     async with Reconciling(speech=flood) as relay, conversation(relay.url, refused_bytes=250_000) as talk:
         with pytest.raises(ReconcileRefused):
-            await reconcile(talk.dialogue, Filter(), None, START_S, [], idle_s=0.2)
+            await reconcile(talk.client, Filter(), None, START_S, [], idle_s=0.2)
         with pytest.raises(RelayError) as error:
-            await talk.dialogue.read()
+            await talk.client.read()
         assert error.value.state == "over_budget"
 
 
@@ -182,7 +182,7 @@ async def test_a_relay_with_far_more_than_we_have_is_asked_for_fewer_seconds() -
 async def test_times_that_relays_misread_are_not_asked_for() -> None:
     async with Reconciling() as relay, conversation(relay.url) as talk:
         with pytest.raises(ValueError, match="until"):
-            await reconcile(talk.dialogue, Filter(), None, UNTIL_END_S, [], idle_s=IDLE_S)
+            await reconcile(talk.client, Filter(), None, UNTIL_END_S, [], idle_s=IDLE_S)
         assert relay.opened == []
 
 
@@ -193,14 +193,14 @@ async def test_a_lost_connection_is_no_refusal() -> None:
     async with Reconciling(speech=leave) as relay, conversation(relay.url) as talk:
         # Whoever reads hears of it first, and cancels what waits for an answer.
         with contextlib.suppress(RelayError, ReconcileRefused):
-            await reconcile(talk.dialogue, Filter(), None, START_S, [], idle_s=0.2)
+            await reconcile(talk.client, Filter(), None, START_S, [], idle_s=0.2)
         with pytest.raises(RelayError):
-            await fetch(talk.dialogue, Filter(), ["0" * 64], limit=5, idle_s=0.2)
+            await fetch(talk.client, Filter(), ["0" * 64], limit=5, idle_s=0.2)
 
 
 async def fetched(relay: Hostile, base: Filter, ids: Sequence[str], limit: int) -> tuple[list[str], Conversation]:
     async with relay, conversation(relay.url) as talk:
-        missing = await fetch(talk.dialogue, base, ids, limit=limit, idle_s=IDLE_S)
+        missing = await fetch(talk.client, base, ids, limit=limit, idle_s=IDLE_S)
         assert sorted(missing) == sorted(set(ids) - {event["id"] for event in relay.events})
         taken = await talk.lines()
         assert len(taken) == len(ids) - len(missing)
@@ -228,7 +228,7 @@ async def test_an_event_that_the_filter_does_not_want_is_not_taken_because_the_r
     everything = events(30)
     async with Reconciling(everything, by_id) as relay, conversation(relay.url) as talk:
         missing = await fetch(
-            talk.dialogue, Filter(kinds=(1,)), [event["id"] for event in everything], limit=500, idle_s=IDLE_S
+            talk.client, Filter(kinds=(1,)), [event["id"] for event in everything], limit=500, idle_s=IDLE_S
         )
         assert sorted(missing) == sorted(event["id"] for event in everything if event["kind"] != 1)
         assert len(await talk.lines()) == 10
@@ -241,14 +241,14 @@ async def test_a_relay_that_refuses_to_be_asked_by_id_is_paged_through() -> None
 
     async with Reconciling(answer=limited) as relay, conversation(relay.url) as talk:
         with pytest.raises(ReconcileRefused) as error:
-            await fetch(talk.dialogue, Filter(), ["0" * 64], limit=500, idle_s=IDLE_S)
+            await fetch(talk.client, Filter(), ["0" * 64], limit=500, idle_s=IDLE_S)
         assert error.value.reason is Refusal.RATE_LIMITED
 
 
 async def test_what_a_relay_was_shown_to_hold_travels_as_lines_without_events() -> None:
     held = keys(events(2_500))
     async with Reconciling() as relay, conversation(relay.url) as talk:
-        await talk.dialogue.note_held(held)
+        await talk.client.note_held(held)
         lines = await talk.lines()
     assert len(lines) == len(held)
     assert {(line.created_at, line.id) for line in lines if isinstance(line, HeldLine)} == set(held)

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from producers.connector.budget import HOUR_S, Budget
-from producers.connector.connection_limits import Slots
+from producers.connector.connection_limits import ConnectionLimits
 from producers.relay_client.address_guard import AddressRefusedError, allowed_addresses
 from producers.relay_client.auth import auth_message
 from producers.relay_client.refusals import LONGEST_RETRY_AFTER_S, refused_by_relay, refused_upgrade, retry_after_s
@@ -150,7 +150,7 @@ def record(url: str, **values: object) -> RelayRecord:
 
 
 async def test_a_host_and_a_lane_have_their_bounds() -> None:
-    slots = Slots(4)
+    slots = ConnectionLimits(4)
     held = asyncio.Event()
     inside: list[str] = []
 

@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection
 
 from producers.bundler import Bundler
 from producers.connector.budget import Budget
-from producers.connector.connection_limits import Slots
+from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.intake import Intake
 from producers.connector.relay_model import Model
@@ -21,7 +21,7 @@ from producers.connector.session import Session, Shared
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling
 from producers.relay_client.refusals import RelayError
-from producers.send_buffer import Outbox
+from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.nostr.relay_url import normalize
 from schemas.records.coverage import GapReason
@@ -32,12 +32,12 @@ from tests.unit.producers.sender import Sender
 DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
 
 
-def shared(slots: Slots) -> Shared:
-    outbox = Outbox(Sender(), 1 << 30)
+def shared(slots: ConnectionLimits) -> Shared:
+    send_buffer = SendBuffer(Sender(), 1 << 30)
     return Shared(
-        outbox=outbox,
-        bundler=Bundler(outbox, "bundles", 4),
-        rejections=Rejections(outbox, "rejections", 4, "connector"),
+        send_buffer=send_buffer,
+        bundler=Bundler(send_buffer, "bundles", 4),
+        rejections=Rejections(send_buffer, "rejections", 4, "connector"),
         slots=slots,
         dialling=DIALLING,
         filters={"f": Filter()},
@@ -61,7 +61,7 @@ async def test_a_relay_whose_reading_never_ends_gives_its_place_to_one_that_wait
             await honest(relay, websocket, subid, asked)
 
     async with Hostile([], endless) as greedy, Hostile() as patient:
-        common = shared(Slots(1, visit_s=0.01, longest_visit_s=0.05))
+        common = shared(ConnectionLimits(1, visit_s=0.01, longest_visit_s=0.05))
         running = [asyncio.create_task(session(greedy, common).run())]
         async with asyncio.timeout(20):
             while not greedy.requests:  # noqa: ASYNC110 - the far side is a socket
@@ -83,7 +83,7 @@ async def test_the_form_of_a_path_that_was_answered_is_dialled_first_from_then_o
     refusal: Refusal = (HTTPStatus.NOT_FOUND, {})
     async with Hostile([], drops, refuse=lambda target: None if target == "/inbox/" else refusal) as relay:
         relay.url += "/inbox"
-        running = asyncio.create_task(session(relay, shared(Slots(1))).run())
+        running = asyncio.create_task(session(relay, shared(ConnectionLimits(1))).run())
         async with asyncio.timeout(20):
             while relay.connections < 4:  # noqa: ASYNC110 - the far side is a socket
                 await asyncio.sleep(0.001)
@@ -99,7 +99,7 @@ async def test_a_relay_that_closes_every_feed_is_crawled_all_the_same() -> None:
             await say(websocket, "CLOSED", subid, "")
 
     async with Hostile([], queries_only) as relay:
-        its = session(relay, shared(Slots(1)))
+        its = session(relay, shared(ConnectionLimits(1)))
         running = asyncio.create_task(its.run())
         async with asyncio.timeout(20):
             while not its.status()["crawl"]["done"]:  # type: ignore[index]  # noqa: ASYNC110 - the far side is a socket
@@ -116,7 +116,7 @@ async def test_a_stored_event_above_the_limit_keeps_no_feed_from_opening(monkeyp
     at_s = int(time.time()) - 60
     giant = {"id": "a" * 64, "created_at": at_s, "kind": 1, "pubkey": "b" * 64, "tags": []}
     async with Hostile([giant | {"content": "x" * (2 << 20)}]) as relay:
-        its = session(relay, shared(Slots(1)), refused_bytes=1 << 30)
+        its = session(relay, shared(ConnectionLimits(1)), refused_bytes=1 << 30)
         running = asyncio.create_task(its.run())
         async with asyncio.timeout(60):
             # The crawl meets it too, and passes it by.
@@ -130,7 +130,7 @@ async def test_a_stored_event_above_the_limit_keeps_no_feed_from_opening(monkeyp
 
 
 async def test_messages_that_nobody_knows_are_within_the_budget_too() -> None:
-    common = shared(Slots(1))
+    common = shared(ConnectionLimits(1))
     intake = Intake("wss://relay.example", common.bundler, common.rejections, Budget(1 << 20, 100))
     intake.other(b'["NOTICE","a relay after all"]')
     for _ in range(100):
@@ -138,7 +138,7 @@ async def test_messages_that_nobody_knows_are_within_the_budget_too() -> None:
     with pytest.raises(RelayError) as error:
         intake.other(b'["LIMITS",{}]')
     assert error.value.state == "over_budget"
-    assert common.outbox.bytes == 0
+    assert common.send_buffer.bytes == 0
 
 
 async def test_a_session_ends_at_once_while_its_relay_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ async def test_a_session_ends_at_once_while_its_relay_is_looked_up(monkeypatch: 
 
     monkeypatch.setattr("producers.relay_client.address_guard.socket.getaddrinfo", never)
     relay = Hostile(url="wss://relay.example")
-    its = session(relay, shared(Slots(1)))
+    its = session(relay, shared(ConnectionLimits(1)))
     running = asyncio.create_task(its.run())
     try:
         while not asked.is_set():  # noqa: ASYNC110 - set by a thread

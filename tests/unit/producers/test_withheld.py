@@ -8,7 +8,7 @@ from producers.connector.coverage.ledger import Ledger
 from producers.connector.crawl.pages import Difference, Gap, Progress
 from producers.connector.crawl.planner import Planner
 from producers.connector.reconcile.comparison import MOST_WITHHELD_IN, _few
-from producers.connector.relay_behavior import Habits
+from producers.connector.relay_behavior import RelayBehavior
 from schemas.negentropy.wire import INFINITE, Bound, seconds_between
 from schemas.nostr.filters import Filter
 from schemas.ranges import Range, complement
@@ -45,7 +45,7 @@ def test_many_ranges_are_joined_where_they_are_nearest() -> None:
 
 
 def test_a_compared_window_is_read_but_for_what_is_withheld() -> None:
-    planner = Planner([(100, 199)], Habits(limit=100), Filter(), compares=lambda: True)
+    planner = Planner([(100, 199)], RelayBehavior(limit=100), Filter(), compares=lambda: True)
     assert planner.step() == Difference(100, 199)
     progress = planner.compared(whole=True, withheld_in=[(120, 130)])
     assert progress == Progress(read=[(100, 119), (131, 199)], gaps=[Gap(120, 130, GapReason.WITHHELD)])

@@ -11,7 +11,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import Record
 from sinks.writing.batch import Batch, Rejected
-from sinks.writing.rejection_breaker import StormDetector, StormError
+from sinks.writing.rejection_breaker import RejectionBreaker, StormError
 
 TP = TopicPartition("nostr.events", 3)
 DETAIL = 'new row breaks the rule "x"\nDETAIL: of strangers'
@@ -27,7 +27,7 @@ def batch_of(first: int, count: int, refused: set[int], *, step: int = 1) -> Bat
     return batch
 
 
-def storm_at(detector: StormDetector, sizes: list[int], refused: set[int]) -> int | None:
+def storm_at(detector: RejectionBreaker, sizes: list[int], refused: set[int]) -> int | None:
     """The offset at which the batch begins that is a storm."""
     for first, size in zip(accumulate([0, *sizes]), sizes, strict=False):
         batch = batch_of(first, size, refused)
@@ -42,8 +42,8 @@ def storm_at(detector: StormDetector, sizes: list[int], refused: set[int]) -> in
 @pytest.mark.parametrize("sizes", [[1000], [10] * 100, [1] * 1000, [999, 1]])
 def test_half_of_a_stretch_is_no_storm_and_one_more_is(sizes: list[int]) -> None:
     half = set(range(0, 1000, 2))
-    assert storm_at(StormDetector(1000, 0.5), sizes, half) is None
-    assert storm_at(StormDetector(1000, 0.5), sizes, half | {999}) is not None
+    assert storm_at(RejectionBreaker(1000, 0.5), sizes, half) is None
+    assert storm_at(RejectionBreaker(1000, 0.5), sizes, half | {999}) is not None
 
 
 def test_what_lies_further_back_than_a_stretch_is_forgotten() -> None:
@@ -54,17 +54,17 @@ def test_what_lies_further_back_than_a_stretch_is_forgotten() -> None:
         ends = list(accumulate(sizes))
         worst = [sum(number in refused for number in range(max(0, end - 50), end)) for end in range(1, ends[-1] + 1)]
         first = next((end for end, count in enumerate(worst) if count > 25), None)
-        found = storm_at(StormDetector(50, 0.5), sizes, refused)
+        found = storm_at(RejectionBreaker(50, 0.5), sizes, refused)
         assert found == (None if first is None else max(begin for begin in [0, *ends] if begin <= first))
 
 
 def test_refusals_of_an_instance_before_count_by_their_offsets() -> None:
-    for_one = StormDetector(100, 0.5)
+    for_one = RejectionBreaker(100, 0.5)
     before = batch_of(0, 60, set(range(20, 60)))
     stored = for_one.check(before)[TP]
     assert stored == list(range(20, 60))
     for_one.take(before)
-    successor = StormDetector(100, 0.5)
+    successor = RejectionBreaker(100, 0.5)
     successor.resume(TP, 60, stored)
     for detector in (for_one, successor):
         assert detector.check(batch_of(60, 11, set(range(60, 70))))[TP] == list(range(20, 70))
@@ -76,16 +76,16 @@ def test_refusals_of_an_instance_before_count_by_their_offsets() -> None:
 
 def test_holes_that_compaction_left_do_not_stretch_a_stretch() -> None:
     with pytest.raises(StormError):
-        StormDetector(100, 0.5).check(batch_of(0, 60, set(range(0, 6000, 10)), step=10))
+        RejectionBreaker(100, 0.5).check(batch_of(0, 60, set(range(0, 6000, 10)), step=10))
 
 
 def test_the_whole_of_a_stretch_is_no_storm_where_the_operator_says_so() -> None:
-    assert storm_at(StormDetector(100, 1.0), [50] * 6, set(range(300))) is None
+    assert storm_at(RejectionBreaker(100, 1.0), [50] * 6, set(range(300))) is None
 
 
 def test_the_message_names_reason_place_and_remedy_and_repeats_no_row() -> None:
     with pytest.raises(StormError) as caught:
-        StormDetector(10, 0.5).check(batch_of(7, 9, set(range(9, 16))))
+        RejectionBreaker(10, 0.5).check(batch_of(7, 9, set(range(9, 16))))
     text = str(caught.value)
     named = ("partition 3 of topic nostr.events", '7 times: new row breaks the rule "x".', "9, 10, 11", "offset 7 on")
     assert [part for part in named if part not in text] == []
