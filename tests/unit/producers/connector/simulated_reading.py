@@ -33,9 +33,9 @@ from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.ranges import contains
 from schemas.records.coverage import Coverage
-from tests.unit.producers.simulated import Order, SimulatedRelay, Ties
-from tests.unit.producers.simulated_peer import Habits, Peer, Way
-from tests.unit.producers.virtual_time import run_virtually
+from tests.unit.producers.connector.simulated import Order, SimulatedRelay, Ties
+from tests.unit.producers.connector.simulated_peer import Habits, Peer, Way
+from tests.unit.producers.connector.virtual_time import run_virtually
 
 KEY = SecretStr("3" * 64)
 EVERYTHING = Filter().filter_hash()

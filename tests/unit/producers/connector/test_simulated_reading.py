@@ -14,9 +14,9 @@ import pytest
 
 from producers.connector.live import BACKDATED_S
 from schemas.nostr.filters import Filter
-from tests.unit.producers.simulated_peer import Peer
-from tests.unit.producers.simulated_reading import EVERYTHING, KEY, Read, Reader, random_peer, read
-from tests.unit.producers.virtual_time import run_virtually
+from tests.unit.producers.connector.simulated_peer import Peer
+from tests.unit.producers.connector.simulated_reading import EVERYTHING, KEY, Read, Reader, random_peer, read
+from tests.unit.producers.connector.virtual_time import run_virtually
 
 BRIEF = 120
 FEW_PAGES = 20_000

@@ -16,7 +16,7 @@ from producers.connector.relay_behavior import ORDER_BITS, RelayBehavior
 from schemas.nostr.filters import Filter
 from schemas.ranges import contains, subtract
 from schemas.records.coverage import GapReason
-from tests.unit.producers.simulated import AUTHOR, Order, SimulatedRelay, Ties, crawl, events_at
+from tests.unit.producers.connector.simulated import AUTHOR, Order, SimulatedRelay, Ties, crawl, events_at
 
 EVERYTHING = [(BEGINNING, FOREVER)]
 ORDERS: list[Order] = [

@@ -18,7 +18,7 @@ from producers.connector.crawl.pages import Query, Seen
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.websocket import Receiver
 from producers.send_buffer import SendBuffer
-from tests.unit.producers.simulated import SimulatedRelay
+from tests.unit.producers.connector.simulated import SimulatedRelay
 
 Way = Literal["closed", "notice"]
 
