@@ -46,7 +46,7 @@ class Service(ABC):
 
         Its failure ends the process with exit code 1, whatever the service is doing then; so does its end, as long as
         the process is not to stop. Whatever must have ended before the drain does, `drain` awaits or cancels itself
-        (`core.service.background.cancelled`).
+        (`core.tasks.cancel`).
         """
         return self.background.spawn(work, name)
 
