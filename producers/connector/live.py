@@ -101,7 +101,8 @@ class LiveFeed:
             # Asked before, open since: the crawl reads what was stored until the feed was open.
             if self.since_s:
                 self._reopened()
-            self.since_s = int(CLOCK.now_s())
+            # The answer was the last frame or came before it; a stop in this moment still records that.
+            self.since_s = int(client.connection.heard_s)
             self.identity = subscription.identity
             self.open.set()
             self.answered.set()

@@ -59,7 +59,12 @@ class RelayConnection:
         """
         if self._paused_since_pong:
             return self.answered_s
-        return max(self.answered_s, CLOCK.now_s() - (time.monotonic() - self.heard_at))
+        return max(self.answered_s, self.heard_s)
+
+    @property
+    def heard_s(self) -> float:
+        """When the last frame or pong came, wall clock, whatever waits in the socket."""
+        return CLOCK.now_s() - (time.monotonic() - self.heard_at)
 
     async def read(self, receiver: Receiver, send_buffer: SendBuffer) -> None:
         """Hand every frame to `receiver`, without end; the socket rests while the send buffer is full.

@@ -14,6 +14,7 @@ from typing import Any, Literal, NoReturn
 
 import orjson
 
+from core.clock import CLOCK
 from producers.connector.crawl.pages import Query, Seen
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.websocket import Receiver
@@ -158,6 +159,11 @@ class PeerConnection:
             loop.call_later(self._habits.cut_s, self._end)
         if self._habits.auth is not None:
             loop.call_soon(self._challenge)
+
+    @property
+    def heard_s(self) -> float:
+        """Now, as what it says is heard at once."""
+        return CLOCK.now_s()
 
     async def read(self, receiver: Receiver, send_buffer: SendBuffer) -> NoReturn:
         """Hand on every frame until the end."""
