@@ -14,7 +14,8 @@ from typing import Any, Literal, NoReturn
 
 import orjson
 
-from producers.connector.crawl.pages import Query, Seen
+from producers.connector.crawl.steps import Query
+from producers.relay_client.page import Seen
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.websocket import Receiver
 from producers.send_buffer import SendBuffer

@@ -19,7 +19,6 @@ from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.crawl.crawler import Crawler
 from producers.connector.crawl.kind_lists import LONG_LIST
-from producers.connector.crawl.pages import Seen
 from producers.connector.intake import Intake
 from producers.connector.known_filters import REGISTERED_KINDS, WITHHELD_KINDS, KnownFilters
 from producers.connector.live import BACKDATED_S
@@ -29,6 +28,7 @@ from producers.rejecting import Rejections
 from producers.relay_client.client import RelayClient
 from producers.relay_client.connection import RelayConnection
 from producers.relay_client.pace import Pace
+from producers.relay_client.page import Seen
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.ranges import contains
