@@ -61,9 +61,10 @@ test-containers: $(DEV) ## Build the images and run the whole stack in a Docker 
 	$(BIN)/python -m pytest -m containers -o log_cli=true --log-cli-level=WARNING $(ARGS)
 
 .PHONY: check
-check: $(DEV) ## Lint, format and type checks: ruff and mypy --strict
+check: $(DEV) ## Lint, format, import and type checks: ruff, import-linter and mypy --strict
 	$(BIN)/ruff check $(ARGS)
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 .PHONY: format
@@ -112,4 +113,4 @@ logs: ## Follow what the containers say. DEMO=1 as above
 
 .PHONY: clean
 clean: ## Remove the environment and the caches of the tools, never data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache

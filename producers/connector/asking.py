@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from core.backoff import Backoff
 from core.clock import CLOCK
-from producers.connector.crawl.pages import Page, Seen
 from producers.connector.known_filters import COMMON_KINDS
 from producers.connector.relay_behavior import MOST_KINDS_ASKED
 from producers.connector.relay_model import SILENCE, Model, Name
 from producers.relay_client.client import RelayClient
+from producers.relay_client.page import Page, Seen
 from producers.relay_client.refusals import AskOtherwiseError, is_complaint
 from producers.relay_client.subscriptions import PageSubscription
 from producers.relay_client.wording import Meaning, Said

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
-from producers.connector.crawl.pages import Seen
+from producers.relay_client.page import Seen
 from schemas.nostr.filters import Filter
 from schemas.nostr.kinds import MAX_KIND
 

@@ -24,12 +24,14 @@ from producers.connector.known_filters import KnownFilters
 from producers.connector.live import BACKDATED_S
 from producers.connector.reconcile.archive_ids import ArchiveIds
 from producers.connector.reconcile.comparison import Comparing
+from producers.connector.reconcile.held_events import HeldEvents
 from producers.connector.reconnects import MINIMUM_UPTIME_S, Reconnects
 from producers.connector.relay_model import Model, Name
 from producers.rejecting import Rejections
 from producers.relay_client.client import RelayClient
 from producers.relay_client.connection import FrameTooLargeError, RelayConnection
 from producers.relay_client.dialling import Dialling, open_connection
+from producers.relay_client.frames import FrameReader
 from producers.relay_client.pace import Paces
 from producers.relay_client.refusals import HOUR_S, RelayError
 from producers.relay_client.spelling import dial_url
@@ -74,7 +76,8 @@ class Session:
         self.host = url.host
         self.ledger = ledger
         self.model = model
-        self.intake = Intake(record.url, shared.bundler, shared.rejections, budget)
+        self._intake = Intake(record.url, shared.bundler, shared.rejections, budget)
+        self._frames = FrameReader(self._intake)
         self.last_error: str | None = None
         self.retry_at_s: float | None = None
         self._url = url
@@ -84,7 +87,10 @@ class Session:
         self._pace = shared.paces.of(f"{url.host}:{url.port}" if record.allow_private else url.host)
         self._known_filters = shared.known_filters.of(registrable_domain(url.host))
         self._claims = Claims(ledger, shared.hold_s)
-        comparing = Comparing(record.url, shared.archive, shared.eose_timeout_s) if shared.archive is not None else None
+        comparing = None
+        if shared.archive is not None:
+            held = HeldEvents(record.url, shared.bundler, shared.send_buffer)
+            comparing = Comparing(record.url, shared.archive, held, shared.eose_timeout_s)
         self._crawler = Crawler(ledger, model, self._known_filters, self._claims, comparing=comparing)
         self._reconnects = Reconnects()
         self._conversation: Conversation | None = None
@@ -163,8 +169,8 @@ class Session:
         return {
             "url": self.record.url,
             "state": self.state,
-            "received": self.intake.received,
-            "refused": self.intake.refused,
+            "received": self._frames.received,
+            "refused": self._intake.refused,
             "last_error": self.last_error,
             "retry_in_s": max(0, round(self.retry_at_s - CLOCK.now_s())) if self.retry_at_s is not None else None,
             "crawl": {
@@ -211,7 +217,7 @@ class Session:
         """Talk until the connection ends, or the relay's turn is over; why."""
         shared, began = self._shared, time.monotonic()
         url, auth_key = connection.dialled_url, shared.auth_key
-        client = RelayClient(url, connection, self.intake, shared.send_buffer, auth_key=auth_key, pace=self._pace)
+        client = RelayClient(url, connection, self._frames, shared.send_buffer, auth_key=auth_key, pace=self._pace)
         talk = self._conversation = Conversation(
             client,
             self._crawler,
@@ -250,7 +256,7 @@ class Session:
 
     def _over_size(self, error: RelayError) -> RelayError:
         try:
-            self.intake.too_large(self._shared.dialling.frame_max_bytes)
+            self._intake.too_large(self._shared.dialling.frame_max_bytes)
         except RelayError as over:
             return over
         return error

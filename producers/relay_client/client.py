@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Sequence
 
 from pydantic import SecretStr
 
-from producers.connector.intake import Intake, read_frame
 from producers.relay_client.auth import SignIn
-from producers.relay_client.connection import RelayConnection
+from producers.relay_client.connection import Backpressure, RelayConnection
+from producers.relay_client.frames import FrameReader
 from producers.relay_client.loop_clock import loop_s
 from producers.relay_client.negentropy_session import Exchanges
 from producers.relay_client.pace import Pace
 from producers.relay_client.subscriptions import PageSubscription, Subscription
 from producers.relay_client.wording import Meaning, Said, understood
-from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.nostr.messages import Auth, Closed, Eose, Message, NegErr, NegMsg, Notice, Ok, close, prefix_of, req
 
@@ -29,8 +27,6 @@ UNTIL_SIGNED_IN_S = 5.0
 """Of silence to a question, before a challenge is taken for what the relay waits for (nostr-facts section 16)."""
 _TICK_S = 0.01
 """Clocks of event loops have a grain: a wait for less may end before any time has passed."""
-_HELD_AT_ONCE = 1_000
-"""Ids of which lines are written before looking whether Kafka keeps up: some 150 KB."""
 _MOST_RELEASED = 64
 """Questions that were closed and whose late events are still taken: more than are asked in the time of one answer."""
 
@@ -42,25 +38,34 @@ class RelayClient:
         self,
         relay: str,
         connection: RelayConnection,
-        intake: Intake,
-        send_buffer: SendBuffer,
+        frames: FrameReader,
+        backpressure: Backpressure,
         *,
         auth_key: SecretStr | None = None,
         pace: Pace | None = None,
     ) -> None:
-        """Lead the conversation with a relay that was dialled by this URL; `pace` is that of its host."""
+        """Lead the conversation with a relay.
+
+        Args:
+            relay: the URL that it was dialled by.
+            connection: an open one.
+            frames: of the relay; outlives the connection.
+            backpressure: when reading rests.
+            auth_key: 64 hex digits; None: challenges are not answered.
+            pace: that of the relay's host.
+        """
         self.connection = connection
         self.pace = pace or Pace()
         self.auth = SignIn(relay, auth_key, self.say)
-        self.exchanges = Exchanges(self.say, connection, intake.unasked)
-        self._intake = intake
-        self._send_buffer = send_buffer
+        self.exchanges = Exchanges(self.say, connection, frames.handler.unasked)
+        self._frames = frames
+        self._backpressure = backpressure
         self._open: dict[str, Subscription] = {}
         self._released: deque[PageSubscription] = deque()
         self._numbers = itertools.count(1)
         self.late_s = 0.0
         """For so long after EOSE, or after the last event, the relay may still answer; 0: EOSE ends a page."""
-        self._received_before = intake.received
+        self._received_before = frames.received
         self.notice: Notice | None = None
         """The newest since `notice` was last set to None."""
         self.refusal = asyncio.Event()
@@ -74,7 +79,7 @@ class RelayClient:
     @property
     def received(self) -> int:
         """Events so far on this connection."""
-        return self._intake.received - self._received_before
+        return self._frames.received - self._received_before
 
     @property
     def open(self) -> int:
@@ -82,12 +87,13 @@ class RelayClient:
         return len(self._open) - len(self._released)
 
     async def read(self) -> None:
-        """Take frames until the end; the socket rests while too much is unacknowledged.
+        """Take frames until the end; the socket rests while back-pressure asks for it.
 
         Raises:
             RelayError: the connection has ended, or must.
+            Exception: what the handler of the frames raised.
         """
-        await self.connection.read(self._take, self._send_buffer)
+        await self.connection.read(self._take, self._backpressure)
 
     async def say(self, message: bytes) -> None:
         """Send a message when it is its turn.
@@ -99,7 +105,7 @@ class RelayClient:
         await self.connection.send(message)
 
     def _take(self, frame: bytes) -> None:
-        message = read_frame(self._intake, frame, self._open)
+        message = self._frames.read(frame, self._open)
         if message is not None:
             self._hear(message)
 
@@ -175,12 +181,6 @@ class RelayClient:
             said = understood(prefix_of(self.notice.text), self.notice.text)
             return said if said.meaning is not Meaning.OTHER else None
         return None
-
-    async def note_held(self, held: Sequence[tuple[int, str]]) -> None:
-        """Report events of the archive, by `created_at` and id, that the relay was shown to hold."""
-        for start in range(0, len(held), _HELD_AT_ONCE):
-            self._intake.held(held[start : start + _HELD_AT_ONCE])
-            await self._send_buffer.room()
 
     def _name(self, purpose: str) -> str:
         return f"{purpose}-{next(self._numbers)}"

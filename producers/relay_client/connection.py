@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from websockets.exceptions import ConnectionClosed
 
@@ -14,7 +14,6 @@ from core.tasks import run_until_first
 from core.waiting import brief
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.websocket import PushConnection, Receiver
-from producers.send_buffer import SendBuffer
 
 DEAD_AFTER_S = 90.0
 """Without a frame or pong, while we read (nostr-facts section 10): three pings of half a minute."""
@@ -31,6 +30,17 @@ class FrameTooLargeError(RelayError):
         super().__init__("frame_too_large", f"sent a frame of more than {limit_bytes} bytes")
 
 
+class Backpressure(Protocol):
+    """Whether reading rests, and until when: of `producers.send_buffer.SendBuffer`, for instance."""
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more is to be read. Looked at after each batch of frames."""
+
+    async def room(self) -> None:
+        """Wait until reading may go on. What it raises ends the reading."""
+
+
 class RelayConnection:
     """An open websocket. Frames are handed on as they come; any task may send."""
 
@@ -44,7 +54,7 @@ class RelayConnection:
         self.dialled_url = dialled_url
         """The spelling of the relay's URL that was answered."""
         self.paused = False
-        """Whether frames are left in the socket because Kafka has to catch up."""
+        """Whether frames are left in the socket until there is room for more."""
         self.heard_at = time.monotonic()
         """When the last frame or pong came, monotonic seconds."""
         self.answered_s = 0.0
@@ -66,30 +76,30 @@ class RelayConnection:
         """When the last frame or pong came, wall clock, whatever waits in the socket."""
         return CLOCK.now_s() - (time.monotonic() - self.heard_at)
 
-    async def read(self, receiver: Receiver, send_buffer: SendBuffer) -> None:
-        """Hand every frame to `receiver`, without end; the socket rests while the send buffer is full.
+    async def read(self, receiver: Receiver, backpressure: Backpressure) -> None:
+        """Hand every frame to `receiver`, without end; the socket rests while `backpressure` is full.
 
         Raises:
             RelayError: the connection has ended.
-            Exception: what `receiver` raised.
+            Exception: what `receiver` or `backpressure` raised.
         """
         websocket, full = self._websocket, asyncio.Event()
 
         def after() -> None:
             self.heard_at = time.monotonic()
-            if send_buffer.full:
+            if backpressure.full:
                 self.paused = self._paused_since_pong = True
                 websocket.transport.pause_reading()
                 full.set()
 
         websocket.listen(receiver, after)
-        await run_until_first(self._raise_failure(), self._raise_end(), self._pause(full, send_buffer))
+        await run_until_first(self._raise_failure(), self._raise_end(), self._pause(full, backpressure))
 
-    async def _pause(self, full: asyncio.Event, send_buffer: SendBuffer) -> NoReturn:
+    async def _pause(self, full: asyncio.Event, backpressure: Backpressure) -> NoReturn:
         while True:
             await full.wait()
             full.clear()
-            await send_buffer.room()
+            await backpressure.room()
             self.paused = False
             self._websocket.transport.resume_reading()
 

@@ -9,8 +9,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
-from producers.connector.crawl.pages import BEGINNING, FOREVER, Page, Seen
 from producers.relay_client.loop_clock import loop_s
+from producers.relay_client.page import BEGINNING, FOREVER, Page, Seen
 from schemas.nostr.filters import Filter
 from schemas.nostr.messages import Closed
 from schemas.records.coverage import GapReason

@@ -13,9 +13,11 @@ from websockets.asyncio.server import ServerConnection
 from producers.bundler import Bundler
 from producers.connector.budget import Budget
 from producers.connector.intake import Intake
+from producers.connector.reconcile.held_events import HeldEvents
 from producers.rejecting import Rejections
 from producers.relay_client.client import RelayClient
 from producers.relay_client.dialling import Dialling, open_connection
+from producers.relay_client.frames import FrameReader
 from producers.send_buffer import SendBuffer
 from schemas.nostr.relay_url import normalize
 from schemas.records.bundle import BundleLine, HeldLine, decode_lines
@@ -89,6 +91,7 @@ class Conversation:
     """A client that is read, and what came of it."""
 
     client: RelayClient
+    held: HeldEvents
     bundler: Bundler
     sender: Sender
 
@@ -114,11 +117,11 @@ async def conversation(relay_url: str, *, refused_bytes: int = 1 << 30) -> Async
     rejections = Rejections(send_buffer, "rejections", PARTITIONS, "connector")
     taking = Intake(url.url, bundler, rejections, Budget(refused_bytes, 1 << 30))
     connection = await open_connection(record, url, DIALLING)
-    client = RelayClient(url.url, connection, taking, send_buffer)
+    client = RelayClient(url.url, connection, FrameReader(taking), send_buffer)
     running = [asyncio.create_task(client.read()), asyncio.create_task(send_buffer.run())]
     try:
         async with asyncio.timeout(60):
-            yield Conversation(client, bundler, sender)
+            yield Conversation(client, HeldEvents(url.url, bundler, send_buffer), bundler, sender)
     finally:
         for task in running:
             task.cancel()

@@ -14,13 +14,14 @@ from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.crawl.late_answers import LateAnswers
 from producers.connector.crawl.list_trial import try_closing_list
-from producers.connector.crawl.pages import Difference, Page, Progress, Query
 from producers.connector.crawl.plan import Plan
 from producers.connector.crawl.planner import Planner
+from producers.connector.crawl.steps import Difference, Progress, Query
 from producers.connector.known_filters import RelayKnownFilters
 from producers.connector.reconcile.comparison import Compared, Comparing, Instead
 from producers.connector.relay_model import Model, Name
 from producers.relay_client.client import RelayClient
+from producers.relay_client.page import Page
 from producers.relay_client.refusals import HOUR_S, MINUTE_S, RelayError
 from producers.relay_client.subscriptions import PageSubscription
 from schemas.nostr.filters import Filter

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from producers.connector.crawl.kind_lists import LONG_LIST
-from producers.connector.crawl.pages import FOREVER, Page, Query, Seen
+from producers.connector.crawl.steps import Query
 from producers.connector.known_filters import MOST_AUTHORS, WITHHELD_KINDS, RelayKnownFilters, is_author
 from producers.connector.relay_behavior import MOST_KINDS_ASKED, RelayBehavior
+from producers.relay_client.page import FOREVER, Page, Seen
 from schemas.nostr.filters import Filter
 from schemas.nostr.kinds import MAX_KIND
 

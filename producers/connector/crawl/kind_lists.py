@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from producers.connector.crawl.pages import Seen
 from producers.connector.known_filters import WITHHELD_KINDS
 from producers.connector.relay_behavior import FEW_KINDS_ASKED, MOST_KINDS_ASKED
+from producers.relay_client.page import Seen
 from schemas.nostr.filters import Filter
 from schemas.nostr.kinds import MAX_KIND
 

@@ -9,10 +9,10 @@ from core.clock import CLOCK
 from producers.connector.asking import Asker
 from producers.connector.coverage.claims import NOW_S, Claims
 from producers.connector.crawl.kind_lists import SIZES, control, sample, smaller
-from producers.connector.crawl.pages import Seen
 from producers.connector.known_filters import WITHHELD_KINDS
 from producers.connector.relay_behavior import MOST_KINDS_ASKED
 from producers.connector.relay_model import Model, Name
+from producers.relay_client.page import Seen
 from producers.relay_client.refusals import AskOtherwiseError
 from schemas.nostr.filters import Filter
 from schemas.nostr.kinds import MAX_KIND

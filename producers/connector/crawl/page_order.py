@@ -6,9 +6,10 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from producers.connector.crawl.pages import Page, Query, Seen
 from producers.connector.crawl.pending_range import PendingRange
+from producers.connector.crawl.steps import Query
 from producers.connector.relay_behavior import RelayBehavior
+from producers.relay_client.page import Page, Seen
 from schemas.ranges import Range
 
 MOST_FACTORIAL = 20

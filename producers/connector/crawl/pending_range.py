@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
 
-from producers.connector.crawl.pages import BEGINNING, FOREVER, Gap, Progress, Query, Seen
+from producers.connector.crawl.steps import Gap, Progress, Query
 from producers.connector.relay_behavior import RelayBehavior
+from producers.relay_client.page import BEGINNING, FOREVER, Seen
 from schemas.records.coverage import GapReason
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from producers.connector.crawl.dense_second import DenseSecond
-from producers.connector.crawl.pages import Difference, Gap, Page, Progress, Seen, Step
 from producers.connector.crawl.paging import WindowReader
+from producers.connector.crawl.steps import Difference, Gap, Progress, Step
 from producers.connector.crawl.windows import Windows
 from producers.connector.known_filters import KnownFilters, RelayKnownFilters
 from producers.connector.relay_behavior import RelayBehavior
+from producers.relay_client.page import Page, Seen
 from schemas.nostr.filters import Filter
 from schemas.ranges import Range, subtract
 from schemas.records.coverage import GapReason

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from producers.connector.crawl.pages import FOREVER
 from producers.connector.relay_behavior import RelayBehavior
+from producers.relay_client.page import FOREVER
 from schemas.ranges import Range, merge
 
 FIRST_S = 1_604_188_800

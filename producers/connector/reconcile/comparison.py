@@ -10,6 +10,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from producers.connector.reconcile.archive_ids import NOTHING, ArchiveIds
+from producers.connector.reconcile.held_events import HeldEvents
 from producers.connector.reconcile.reconcile import (
     IDS_AT_ONCE,
     UNTIL_END_S,
@@ -88,10 +89,18 @@ class Compared:
 class Comparing:
     """One relay's comparisons with the archive. Remembers that a relay refuses them as long as the process keeps it."""
 
-    def __init__(self, relay: str, archive: ArchiveIds, idle_s: float) -> None:
-        """Compare the relay of this normalised URL, which refuses by `idle_s` seconds of silence."""
+    def __init__(self, relay: str, archive: ArchiveIds, held: HeldEvents, idle_s: float) -> None:
+        """Compare the relay of this normalised URL.
+
+        Args:
+            relay: its URL.
+            archive: what is archived.
+            held: takes what both have.
+            idle_s: it refuses by so many seconds of silence.
+        """
         self._relay = relay
         self._archive = archive
+        self._held = held
         self._idle_s = idle_s
         self._not_before_s = 0.0
         self._too_many = 0
@@ -153,7 +162,7 @@ class Comparing:
             self._has_compared = True
             if not wanted and _pages_are_fewer(found, limit):
                 return Instead.PAGE
-            await client.note_held([item for item in found.shared if item[1] not in archived.sighted])
+            await self._held.report([item for item in found.shared if item[1] not in archived.sighted])
             missing = await fetch(client, base, list(found.need), limit=limit, idle_s=self._idle_s)
         except ReconcileRefused as refused:
             return self._refused(refused)

@@ -70,7 +70,7 @@ async def test_a_relay_gives_what_lacks_and_is_known_to_hold_the_rest(archived: 
     async with local_relay() as url:
         await offer(url, [event for event in EVENTS if event not in GONE] + OTHER_KINDS)
         async with conversation(url) as talk:
-            comparing = Comparing(url, archived, 5.0)
+            comparing = Comparing(url, archived, talk.held, 5.0)
             found = await comparing.compare(talk.client, BASE, None, UNTIL_S, limit=500)
             lines = await talk.lines()
     assert isinstance(found, Compared), comparing.refusal
@@ -91,7 +91,7 @@ async def test_a_second_that_fills_pages_is_read_though_nothing_of_it_is_archive
     async with local_relay() as url:
         await offer(url, ties)
         async with conversation(url) as talk:
-            comparing = Comparing(url, archived, 5.0)
+            comparing = Comparing(url, archived, talk.held, 5.0)
             # A window of which most lacks comes in fewer pages; of a second there are no more pages.
             assert await comparing.compare(talk.client, BASE, second - 9, second + 9, limit=100) is Instead.PAGE
             found = await comparing.compare(talk.client, BASE, second, second, limit=100)
@@ -104,7 +104,7 @@ async def test_what_is_known_of_a_relay_is_not_said_again(archived: ArchiveIds) 
     url_events = [{**event._asdict()} for event in EVENTS if event not in GONE]
     async with Reconciling(url_events, by_id) as relay, conversation(relay.url) as talk:
         # As the relay that was seen to hold the first hundred.
-        comparing = Comparing(RELAYS[0], archived, 5.0)
+        comparing = Comparing(RELAYS[0], archived, talk.held, 5.0)
         found = await comparing.compare(talk.client, BASE, None, UNTIL_S, limit=500)
         lines = await talk.lines()
     assert isinstance(found, Compared)
@@ -124,7 +124,7 @@ async def test_where_most_lacks_pages_are_fewer(archived: ArchiveIds) -> None:
         signed(START_S + number, 1, [], f"new {number}")._asdict() for number in range(60)
     ]
     async with Reconciling(theirs, by_id) as relay, conversation(relay.url) as talk:
-        comparing = Comparing(relay.url, archived, 5.0)
+        comparing = Comparing(relay.url, archived, talk.held, 5.0)
         assert await comparing.compare(talk.client, BASE, None, UNTIL_S, limit=500) is Instead.PAGE
         assert isinstance(await comparing.compare(talk.client, BASE, None, UNTIL_S, limit=100), Compared)
         assert comparing.refusal is None
@@ -134,7 +134,7 @@ async def test_another_relay_program_refuses_and_is_left_alone(archived: Archive
     with python_relay(tmp_path) as url:
         await offer(url, EVENTS[:20])
         async with conversation(url) as talk:
-            comparing = Comparing(url, archived, 2.0)
+            comparing = Comparing(url, archived, talk.held, 2.0)
             assert comparing.possible
             assert await comparing.compare(talk.client, BASE, None, UNTIL_S, limit=500) is Instead.PAGE
             assert comparing.refusal
@@ -148,7 +148,7 @@ async def test_another_relay_program_refuses_and_is_left_alone(archived: Archive
 async def test_what_is_too_large_is_split_and_asked_again(archived: ArchiveIds) -> None:
     too_many = refusal("NEG-ERR", "SUBID", "blocked: too many query results", 1000)
     async with Reconciling(speech=too_many) as relay, conversation(relay.url) as talk:
-        comparing = Comparing(relay.url, archived, 5.0)
+        comparing = Comparing(relay.url, archived, talk.held, 5.0)
         assert await comparing.compare(talk.client, BASE, None, UNTIL_S, limit=500) is Instead.SPLIT
         assert comparing.possible
         assert len(relay.opened) == 1
@@ -159,7 +159,7 @@ async def test_what_cannot_be_compared_is_not_asked_for(
     archived: ArchiveIds, since: int | None, until: int | None
 ) -> None:
     async with Reconciling() as relay, conversation(relay.url) as talk:
-        comparing = Comparing(relay.url, archived, 5.0)
+        comparing = Comparing(relay.url, archived, talk.held, 5.0)
         assert await comparing.compare(talk.client, BASE, since, until, limit=500) is Instead.PAGE
         assert relay.opened == []
         assert comparing.possible
@@ -170,6 +170,6 @@ async def test_an_archive_with_more_than_can_be_compared_is_asked_for_fewer_seco
 ) -> None:
     monkeypatch.setattr(archived, "_most", 1_000)
     async with Reconciling() as relay, conversation(relay.url) as talk:
-        comparing = Comparing(relay.url, archived, 5.0)
+        comparing = Comparing(relay.url, archived, talk.held, 5.0)
         assert await comparing.compare(talk.client, BASE, None, UNTIL_S, limit=500) is Instead.SPLIT
         assert relay.opened == []

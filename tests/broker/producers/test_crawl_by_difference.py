@@ -52,13 +52,12 @@ async def test_what_is_archived_is_compared_and_only_what_lacks_comes(servers: S
             await fill(connection, held, {})
         await offer(url, [*EVENTS, *TIES])
         ids = ArchiveIds(Settings(data_dir=Path("unused"), postgres={"dsn": SecretStr(dsn_of(servers, NAME))}))
-        comparing = Comparing(url, ids, 5.0)
         ledger = Ledger(url, filters, None)
-        crawler = Crawler(
-            ledger, Model(PAGE), KnownFilters().of("relay.example"), Claims(ledger, hold_s=0), comparing=comparing
-        )
+        known_filters, claims = KnownFilters().of("relay.example"), Claims(ledger, hold_s=0)
         began_s = int(time.time())
         async with conversation(url) as talk:
+            comparing = Comparing(url, ids, talk.held, 5.0)
+            crawler = Crawler(ledger, Model(PAGE), known_filters, claims, comparing=comparing)
             crawling = asyncio.create_task(crawler.run(talk.client, Asker(talk.client, Model(PAGE), 5.0)))
             async with asyncio.timeout(60):
                 await crawler.finished.wait()

@@ -82,7 +82,7 @@ async def crawled(relay: Reconciling, ids: ArchiveIds, stored: Coverage | None) 
             Model(500),
             KnownFilters().of("relay.example"),
             Claims(ledger, hold_s=0),
-            comparing=Comparing(RELAYS[0], ids, 5.0),
+            comparing=Comparing(RELAYS[0], ids, talk.held, 5.0),
         )
         asker = Asker(talk.client, Model(500), 5.0)
         crawling = asyncio.create_task(crawler.run(talk.client, asker))
@@ -140,7 +140,7 @@ async def test_what_is_named_and_not_given_is_a_gap_until_the_relay_gives_it_or_
 async def test_a_relay_that_always_has_too_much_is_paged_through(archived: ArchiveIds) -> None:
     too_many = refusal("NEG-ERR", "SUBID", "blocked: too many query results", 1000)
     async with Reconciling(speech=too_many) as relay, conversation(relay.url) as talk:
-        comparing = Comparing(relay.url, archived, 5.0)
+        comparing = Comparing(relay.url, archived, talk.held, 5.0)
 
         async def ask() -> object:
             return await comparing.compare(talk.client, Filter(), None, ALIGNED_S + 100_000, limit=500)

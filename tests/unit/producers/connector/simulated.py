@@ -6,10 +6,11 @@ import random
 from dataclasses import dataclass, field
 from typing import Literal
 
-from producers.connector.crawl.pages import Difference, Gap, Page, Query, Seen
 from producers.connector.crawl.planner import Planner
+from producers.connector.crawl.steps import Difference, Gap, Query
 from producers.connector.known_filters import WITHHELD_KINDS, RelayKnownFilters
 from producers.connector.relay_behavior import RelayBehavior
+from producers.relay_client.page import Page, Seen
 from schemas.nostr.filters import Filter
 from schemas.ranges import Range, merge, subtract
 from schemas.records.coverage import GapReason

@@ -19,7 +19,6 @@ from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.crawl.crawler import Crawler
 from producers.connector.crawl.kind_lists import LONG_LIST
-from producers.connector.crawl.pages import Seen
 from producers.connector.intake import Intake
 from producers.connector.known_filters import REGISTERED_KINDS, WITHHELD_KINDS, KnownFilters
 from producers.connector.live import BACKDATED_S
@@ -28,7 +27,9 @@ from producers.connector.relay_model import Model
 from producers.rejecting import Rejections
 from producers.relay_client.client import RelayClient
 from producers.relay_client.connection import RelayConnection
+from producers.relay_client.frames import FrameReader
 from producers.relay_client.pace import Pace
+from producers.relay_client.page import Seen
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.ranges import contains
@@ -109,8 +110,9 @@ class Reader:
         nowhere = Nowhere()
         self._auth_key = auth_key
         self._send_buffer = cast("SendBuffer", nowhere)
-        self._intake = Intake(
-            "ws://relay.example", cast("Bundler", nowhere), cast("Rejections", nowhere), Budget(1 << 40, 1 << 40)
+        budget = Budget(1 << 40, 1 << 40)
+        self._frames = FrameReader(
+            Intake("ws://relay.example", cast("Bundler", nowhere), cast("Rejections", nowhere), budget)
         )
         self.ledger = Ledger("ws://relay.example", {EVERYTHING: Filter()}, None, late_days=0)
         self._model, self.claims = Model(PAGE), Claims(self.ledger)
@@ -122,7 +124,7 @@ class Reader:
         """Connect."""
         connection = cast("RelayConnection", peer.connect())
         client = RelayClient(
-            "ws://relay.example", connection, self._intake, self._send_buffer, auth_key=self._auth_key, pace=self.pace
+            "ws://relay.example", connection, self._frames, self._send_buffer, auth_key=self._auth_key, pace=self.pace
         )
         return Conversation(client, self.crawler, self._model, self.claims, self._known_filters, eose_timeout_s=30.0)
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers.connector.crawl.pages import BEGINNING, FOREVER, Difference, Gap, Page, Progress, Query, Seen
 from producers.connector.crawl.planner import Planner
+from producers.connector.crawl.steps import Difference, Gap, Progress, Query
 from producers.connector.known_filters import WITHHELD_KINDS, KnownFilters
 from producers.connector.relay_behavior import ORDER_BITS, RelayBehavior
+from producers.relay_client.page import BEGINNING, FOREVER, Page, Seen
 from schemas.nostr.filters import Filter
 from schemas.ranges import contains, subtract
 from schemas.records.coverage import GapReason

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from producers.connector.crawl.pages import Seen
 from producers.connector.known_filters import MOST_OWN_KINDS, KnownFilters, RelayKnownFilters, readable_kinds
+from producers.relay_client.page import Seen
 from schemas.nostr.filters import Filter
 
 REGISTERED = {0, 1, 3, 7, 30_402, 30_311, 10_002, 39_701}

@@ -248,7 +248,7 @@ async def test_a_relay_that_refuses_to_be_asked_by_id_is_paged_through() -> None
 async def test_what_a_relay_was_shown_to_hold_travels_as_lines_without_events() -> None:
     held = keys(events(2_500))
     async with Reconciling() as relay, conversation(relay.url) as talk:
-        await talk.client.note_held(held)
+        await talk.held.report(held)
         lines = await talk.lines()
     assert len(lines) == len(held)
     assert {(line.created_at, line.id) for line in lines if isinstance(line, HeldLine)} == set(held)

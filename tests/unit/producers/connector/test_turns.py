@@ -20,6 +20,7 @@ from producers.connector.relay_model import Model
 from producers.connector.session import Session, Shared
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling
+from producers.relay_client.frames import FrameReader
 from producers.relay_client.refusals import RelayError
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
@@ -131,12 +132,12 @@ async def test_a_stored_event_above_the_limit_keeps_no_feed_from_opening(monkeyp
 
 async def test_messages_that_nobody_knows_are_within_the_budget_too() -> None:
     common = shared(ConnectionLimits(1))
-    intake = Intake("wss://relay.example", common.bundler, common.rejections, Budget(1 << 20, 100))
-    intake.other(b'["NOTICE","a relay after all"]')
+    frames = FrameReader(Intake("wss://relay.example", common.bundler, common.rejections, Budget(1 << 20, 100)))
+    frames.read(b'["NOTICE","a relay after all"]', {})
     for _ in range(100):
-        assert intake.other(b'["LIMITS",{}]') is None
+        assert frames.read(b'["LIMITS",{}]', {}) is None
     with pytest.raises(RelayError) as error:
-        intake.other(b'["LIMITS",{}]')
+        frames.read(b'["LIMITS",{}]', {})
     assert error.value.state == "over_budget"
     assert common.send_buffer.bytes == 0
 

@@ -12,6 +12,7 @@ from producers.connector.intake import Intake
 from producers.rejecting import Rejections
 from producers.relay_client.client import RelayClient
 from producers.relay_client.dialling import Dialling, open_connection
+from producers.relay_client.frames import FrameReader
 from producers.relay_client.refusals import RelayError
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
@@ -48,24 +49,25 @@ async def test_the_socket_rests_while_too_much_is_unacknowledged() -> None:
             url.url, bundler, Rejections(send_buffer, "rejections", 4, "connector"), Budget(1 << 30, 1 << 30)
         )
         connection = await open_connection(record(url), url, DIALLING)
-        client = RelayClient(url.url, connection, intake, send_buffer)
+        frames = FrameReader(intake)
+        client = RelayClient(url.url, connection, frames, send_buffer)
         reading = asyncio.create_task(client.read())
         await client.subscribe(Filter(since=0, limit=100))
         for _ in range(3):
             async with asyncio.timeout(20):
                 while not connection.paused:  # noqa: ASYNC110 - the test is about this flag
                     await asyncio.sleep(0.001)
-            held = intake.received
+            held = frames.received
             # Many turns of the loop, while the relay goes on sending: nothing more is taken.
             for _ in range(50):
                 await asyncio.sleep(0.001)
-            assert intake.received == held
+            assert frames.received == held
             # One read of the socket is dealt with before the pause.
             assert send_buffer.bytes < BOUND + 512 * 1024
             assert not reading.done()
             sender.acknowledge()
             async with asyncio.timeout(20):
-                while intake.received == held:  # noqa: ASYNC110 - likewise
+                while frames.received == held:  # noqa: ASYNC110 - likewise
                     await asyncio.sleep(0.001)
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
@@ -75,7 +77,7 @@ async def test_the_socket_rests_while_too_much_is_unacknowledged() -> None:
             sender.acknowledge()
             await turns()
     lines = [line for sent in sender.sent for line in decode_lines(sent.value)]
-    assert len(lines) == intake.received
+    assert len(lines) == frames.received
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 

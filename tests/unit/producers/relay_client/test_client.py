@@ -27,6 +27,7 @@ from producers.connector.relay_model import Model
 from producers.rejecting import Rejections
 from producers.relay_client.client import RelayClient
 from producers.relay_client.dialling import Dialling, open_connection
+from producers.relay_client.frames import FrameReader
 from producers.relay_client.subscriptions import LEAST_RELEASED, PageSubscription, Subscription
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
@@ -41,10 +42,10 @@ DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_
 EOSE_TIMEOUT_S = 20
 
 
-def intake(send_buffer: SendBuffer) -> tuple[Intake, Bundler]:
+def frames_of(send_buffer: SendBuffer) -> tuple[FrameReader, Bundler]:
     bundler = Bundler(send_buffer, "bundles", 4)
     rejections = Rejections(send_buffer, "rejections", 4, "connector")
-    return Intake("ws://relay.example", bundler, rejections, Budget(1 << 30, 1 << 30)), bundler
+    return FrameReader(Intake("ws://relay.example", bundler, rejections, Budget(1 << 30, 1 << 30))), bundler
 
 
 @asynccontextmanager
@@ -54,7 +55,7 @@ async def talking(relay: Hostile, auth_key: SecretStr | None = None) -> AsyncIte
     record = RelayRecord(url=url.url, network=url.network, source="test", allow_private=True, updated_at_ms=0)
     send_buffer = SendBuffer(Sender(), 1 << 30)
     connection = await open_connection(record, url, DIALLING)
-    client = RelayClient(url.url, connection, intake(send_buffer)[0], send_buffer, auth_key=auth_key)
+    client = RelayClient(url.url, connection, frames_of(send_buffer)[0], send_buffer, auth_key=auth_key)
     reading = asyncio.create_task(client.read())
     try:
         async with asyncio.timeout(EOSE_TIMEOUT_S):
@@ -133,9 +134,10 @@ async def test_any_integer_fits_where_no_bound_was_asked(created_at: int) -> Non
     sender = Sender()
     send_buffer = SendBuffer(sender, 1 << 20)
     running = asyncio.create_task(send_buffer.run())
-    taking, bundler = intake(send_buffer)
+    frames, bundler = frames_of(send_buffer)
     event = b'{"id":"%b","created_at":%d}' % (b"a" * 64, created_at)
-    assert taking.event(b'["EVENT","s",%b]' % event, {"s": Subscription("s", Filter(limit=5))})
+    frames.read(b'["EVENT","s",%b]' % event, {"s": Subscription("s", Filter(limit=5))})
+    assert frames.received == 1
     flushing = asyncio.create_task(bundler.flushed())
     await sender.first.wait()
     assert [sent.topic for sent in sender.sent] == ["bundles"]

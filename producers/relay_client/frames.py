@@ -1,0 +1,147 @@
+"""Reads the frames of a relay: events go to a handler, other messages to the client, and what is neither is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from producers.relay_client.refusals import RelayError, not_a_relay
+from producers.relay_client.subscriptions import Subscription
+from schemas.nostr.messages import Garbage, Message, Unknown, parse_message, unwrapped
+from schemas.nostr.wire import find_id, open_event_frame, usable_id
+from schemas.reasons import EventError, Reason
+
+FOREIGN_FRAMES = 5
+"""Of something that is no relay: so many frames without one message of NIP-01 (a greeting or two may come first)."""
+
+
+class MessageHandler(Protocol):
+    """What becomes of what a relay sends.
+
+    What a method raises ends the reading, and `RelayClient.read` raises it: `RelayError` where the relay went beyond
+    what it may cost.
+    """
+
+    def event(self, subscription: Subscription, event: bytes, event_id: str, fields: Mapping[str, Any]) -> None:
+        """Take an event that the subscription asked for. Nothing of it is verified yet.
+
+        Args:
+            subscription: which of the client's it came for.
+            event: its verbatim bytes.
+            event_id: 64 lower-case hex digits, as found in the bytes.
+            fields: the decoded bytes.
+
+        Raises:
+            EventError: it cannot be taken, and is to be refused.
+        """
+
+    def refuse(self, reason: Reason, value: bytes, field: str | None, detail: str) -> None:
+        """Account for a frame or an event that is not taken.
+
+        Args:
+            reason: why.
+            value: the event's bytes, or the frame's where it holds none.
+            field: which member of the event is at fault, if it is one.
+            detail: what is wrong, for a person.
+        """
+
+    def unasked(self, size_bytes: int) -> None:
+        """Account for a message that nothing was waiting for, and of which nothing is kept."""
+
+
+class FrameReader:
+    """Reads the frames of one relay, over all of its connections."""
+
+    def __init__(self, handler: MessageHandler) -> None:
+        """Hand events to this handler."""
+        self.handler = handler
+        self._understood = False
+        self._foreign = 0
+        self.received = 0
+        """Events that the handler took."""
+
+    def read(self, frame: bytes, subscriptions: Mapping[str, Subscription]) -> Message | None:
+        """Take any frame, also one with a byte order mark or white space around it.
+
+        Args:
+            frame: the message's bytes.
+            subscriptions: those that are open on the connection, by id.
+
+        Returns:
+            A message for the client; None if there is none in it.
+
+        Raises:
+            RelayError: it floods a subscription, or is no relay.
+            Exception: what the handler raised.
+        """
+        opened = open_event_frame(frame)
+        if opened is None:
+            bare = unwrapped(frame)
+            opened = open_event_frame(bare) if len(bare) != len(frame) else None
+            if opened is None:
+                return self._other(bare)
+        self._understood = True
+        subid, event, fields = opened
+        event_id: str | None
+        if fields is None:
+            fields = _decoded_exactly(event)
+            event_id = find_id(event)
+        else:
+            event_id = usable_id(fields.get("id"))
+        if event_id is None:
+            self.handler.refuse(Reason.NO_ID, event, "id", "is missing or not 64 lower-case hex digits")
+            return None
+        subscription = subscriptions.get(subid)
+        if subscription is None:
+            self.handler.refuse(Reason.FILTER_MISMATCH, event, None, "came for a subscription that is not open")
+            return None
+        created_at = fields.get("created_at")
+        if type(created_at) is float:
+            # What orjson makes of an integer beyond 64 bits. It may be rightly signed: not for us to refuse.
+            created_at = _decoded_exactly(event).get("created_at")
+        if type(created_at) is not int or not subscription.wants(fields, created_at):
+            subscription.misfits += 1
+            _check_flood(subscription)
+            self.handler.refuse(Reason.FILTER_MISMATCH, event, None, "does not fit the filter that was asked")
+            return None
+        try:
+            self.handler.event(subscription, event, event_id, fields)
+        except EventError as error:
+            self.handler.refuse(error.reason, event, error.field, error.detail)
+            return None
+        self.received += 1
+        subscription.take(created_at, event_id, fields)
+        if subscription.flooded:
+            _check_flood(subscription)
+        return None
+
+    def _other(self, frame: bytes) -> Message | None:
+        """Take a frame that is no event."""
+        message = parse_message(frame)
+        if isinstance(message, Garbage):
+            self.handler.refuse(Reason.BAD_FRAME, frame, None, message.detail)
+        if isinstance(message, Garbage | Unknown):
+            self._foreign += 1
+            if not self._understood and self._foreign >= FOREIGN_FRAMES:
+                raise not_a_relay(f"sent {self._foreign} frames and none of them is a message of NIP-01")
+            if isinstance(message, Unknown):
+                # Nothing of it is kept, but without end it would cost the others their turn.
+                self.handler.unasked(len(frame))
+            return None
+        self._understood = True
+        return message
+
+
+def _check_flood(subscription: Subscription) -> None:
+    if subscription.flooded:
+        raise RelayError("flood", f"sent far more events than the limit of {subscription.asked.limit}", 5.0)
+
+
+def _decoded_exactly(event: bytes) -> dict[str, Any]:
+    """The fields of an event that orjson refuses although it is JSON; nothing where the standard library gives up."""
+    try:
+        fields = json.loads(event)
+    except (ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
