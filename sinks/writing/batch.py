@@ -1,4 +1,4 @@
-"""What was read since the last commit: decoded records, the tables they go to, and the offsets they cover."""
+"""A batch: records decoded since the last commit, the tables they go to, and the offsets they cover."""
 
 from __future__ import annotations
 
