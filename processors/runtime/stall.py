@@ -1,4 +1,4 @@
-"""Faust can stop consuming after an outage without an error: there is work, the broker answers, and nothing moves."""
+"""Detects a stalled consumer: Faust can stop consuming after an outage without an error, while there is lag."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a judged bundle leads to, by the partition that its records belong to."""
+"""The outputs of a validated bundle, grouped by the partition that its records belong to."""
 
 from __future__ import annotations
 
