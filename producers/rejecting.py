@@ -1,4 +1,4 @@
-"""Input that a producer refuses goes to `rejections` with its reason, and is counted."""
+"""Sends input that a producer refuses to the dead-letter topic `rejections` with its reason, and counts it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from schemas.records.rejection import Rejection
 from schemas.topics import RAW_LIMIT_BYTES
 
 KEPT_BYTES = 2 * RAW_LIMIT_BYTES
-"""Of a refused input; half of what the topic allows for a record. More than that nobody looks at."""
+"""Of a refused input; half of what the topic allows for a record, and more than a diagnosis needs."""
 
 
 class Rejections:

@@ -1,4 +1,4 @@
-"""Records on their way to Kafka: taken without waiting, sent in order, counted until they are acknowledged.
+"""Send buffer of a producer: takes records without waiting, sends them in order, bounds unacknowledged bytes.
 
 The one place of a producer that knows what is durable: `flushed` returns when everything put before it is, so progress
 may be recorded after it, and `room` makes a reader wait while too much is unacknowledged.
@@ -42,7 +42,7 @@ class Sender(Protocol):
     async def send(
         self, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: Headers = ()
     ) -> asyncio.Future[Any]:
-        """Hand over a record, waiting while there is no room; the future is done when the record is acknowledged."""
+        """Send a record, waiting while the buffer is full; the future is done when the record is acknowledged."""
 
 
 class _Record(NamedTuple):

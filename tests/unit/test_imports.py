@@ -1,4 +1,4 @@
-"""Imports point downwards only (design section 3), so that each part can be used, tested and replaced by itself."""
+"""Imports point downwards only, so that each part can be used, tested and replaced by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the crawl asks and hears: queries, pages, and what they settle. Plain values, without clock or I/O."""
+"""Queries, pages and progress of the crawl as plain values, without clock or I/O."""
 
 from __future__ import annotations
 
