@@ -1,4 +1,4 @@
-"""What the commands of the demo's relays have in common: how they speak, are ended, and are told of relays."""
+"""What the commands of the demo's relays have in common: output, signals, and options for relays."""
 
 from __future__ import annotations
 
