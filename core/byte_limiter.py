@@ -1,4 +1,4 @@
-"""A bound on bytes: what is in memory between being taken and being acknowledged."""
+"""Back-pressure by bytes: bounds what is in memory between being received and being acknowledged."""
 
 from __future__ import annotations
 

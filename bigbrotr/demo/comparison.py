@@ -1,4 +1,4 @@
-"""What the demo compares: the relays' account of what they took, and the archive's of what it holds."""
+"""The demo's comparison: the events that the relays accepted, and those that the archive holds."""
 
 from __future__ import annotations
 

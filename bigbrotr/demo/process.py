@@ -1,4 +1,4 @@
-"""The process of the demo's relays, which are not ours: started, listened to, asked to end its trickle, ended."""
+"""The child process of the demo's relays: started, its output read, asked to end its trickle, stopped."""
 
 from __future__ import annotations
 

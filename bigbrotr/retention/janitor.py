@@ -1,4 +1,4 @@
-"""The janitor: trims `raw.bundles` again and again, for as long as the stack runs."""
+"""The janitor service: trims `raw.bundles` periodically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a record of a compacted topic says, decoded."""
+"""A decoded record of a compacted topic: a key with its new value, or its tombstone."""
 
 from __future__ import annotations
 

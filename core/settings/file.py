@@ -1,4 +1,4 @@
-"""Read the YAML settings file into plain values, refusing what YAML would quietly lose."""
+"""Reads the YAML settings file into plain values, refusing what YAML would lose silently."""
 
 from __future__ import annotations
 

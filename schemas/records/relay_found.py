@@ -1,4 +1,4 @@
-"""The `relays.found` topic: where and when a relay URL was met; the registry decides what becomes of it."""
+"""The `relays.found` topic: where and when a relay URL was found; the registry decides whether it is read."""
 
 from __future__ import annotations
 

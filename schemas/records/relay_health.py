@@ -1,4 +1,4 @@
-"""The `relays.health` topic: the judged state of a relay, compacted; the key is the normalised URL."""
+"""The `relays.health` topic: the health of a relay derived from probes, compacted; the key is the normalised URL."""
 
 from __future__ import annotations
 
