@@ -32,7 +32,7 @@ class _Bundle:
 
 
 class Bundler:
-    """Collects lines by partition and puts closed bundles into an send_buffer."""
+    """Collects lines by partition and puts closed bundles into a send buffer."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ KEPT_BYTES = 2 * RAW_LIMIT_BYTES
 
 
 class Rejections:
-    """Where one producer puts what it refuses."""
+    """The dead letters of one producer."""
 
     def __init__(self, send_buffer: SendBuffer, topic: str, partitions: int, stage: str) -> None:
         """Write to `topic` (physical name); `stage` stands in the headers and labels the metric."""

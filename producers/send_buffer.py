@@ -37,7 +37,7 @@ class RecordPlace(Protocol):
 
 
 class Sender(Protocol):
-    """What an send_buffer needs: `core.kafka.Publisher`."""
+    """What a send buffer needs: `core.kafka.Publisher`."""
 
     async def send(
         self, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: Headers = ()
@@ -60,7 +60,7 @@ class _Record(NamedTuple):
 
 
 class SendBuffer:
-    """Put records from anywhere on the event loop; `run` sends them. A record that fails for good fails the buffer."""
+    """Put records from anywhere on the event loop; `run` sends them. An undeliverable record fails the buffer."""
 
     def __init__(self, sender: Sender, in_flight_bytes: int) -> None:
         """Send through `sender`; `full` from `in_flight_bytes` unacknowledged bytes on."""

@@ -100,7 +100,7 @@ async def stop_on_signals() -> AsyncIterator[StopWish]:
 
 
 class StopWish:
-    """Whether somebody wants this to end, since when (`time.monotonic`), and whether without waiting."""
+    """Whether a stop was requested, since when (`time.monotonic`), and whether without waiting."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()

@@ -41,7 +41,7 @@ _open: set[Publisher] = set()
 
 
 class PublishError(RuntimeError):
-    """A record was given up for good: what it covers must not be recorded as done, and the process must end."""
+    """A record could not be delivered: what it covers must not be recorded as done, and the process must end."""
 
 
 class RecordTooLargeError(ValueError):

@@ -26,7 +26,7 @@ _SHUTDOWN_S = 1.0
 
 
 class Health(Protocol):
-    """What the endpoints ask; `core.service.lifecycle.Lifecycle` answers."""
+    """What the endpoints query; `core.service.lifecycle.Lifecycle` implements it."""
 
     def alive(self) -> bool:
         """Return whether the event loop runs."""

@@ -30,7 +30,7 @@ _STDERR = 2
 
 
 class Watchdog:
-    """Ends the process when an armed deadline passes; logs all stacks, once a stall, when the loop does not turn."""
+    """Ends the process when an armed deadline passes; logs all stacks, once a stall, when the event loop is blocked."""
 
     def __init__(self, stall_s: float = STALL_S) -> None:
         self.stall_s = stall_s

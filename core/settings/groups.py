@@ -75,7 +75,7 @@ def _everything() -> list[dict[str, Any]]:
 
 
 class ConnectorSettings(Group):
-    """How relays are read and what one of them may cost."""
+    """How relays are read, and the limits for each of them."""
 
     group_id: str = Field("bigbrotr-connector", min_length=1, description="Consumer group that shares the relays")
     bundle_lines: PositiveInt = Field(256, description="Received copies after which a bundle is sent")
@@ -159,7 +159,7 @@ DeletionPolicy = Literal["flag", "hide", "erase"]
 
 
 class PolicySettings(Group):
-    """What becomes of events that their authors no longer want, or that have expired."""
+    """What becomes of events that their authors have deleted, or that have expired."""
 
     deletion: DeletionPolicy = Field(
         "flag",

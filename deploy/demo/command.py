@@ -13,7 +13,7 @@ from schemas.nostr.relay_url import RelayUrlError, normalize
 
 
 class RelayUrl(click.ParamType):
-    """A relay's URL, spelled as connectors and topics spell it; hosts of one's own network are welcome."""
+    """A relay's URL, spelled as connectors and topics spell it; hosts of private networks are allowed."""
 
     name = "url"
 

@@ -18,7 +18,7 @@ from schemas.records.erasure import Cause, Erasure, Erasures
 
 @dataclass(slots=True)
 class Erasing:
-    """The rules known now, and what the operator wants of events.
+    """The present rules of erasure, and the operator's policy for events.
 
     Attributes:
         index: grows as rules arrive, whatever the policy.

@@ -44,7 +44,7 @@ class Candidate:
 
 @dataclass(slots=True, eq=False)
 class Examination:
-    """What is known of a bundle before its signatures are checked.
+    """A bundle before its signatures are checked.
 
     Attributes:
         erasing: what it was examined with.

@@ -21,7 +21,7 @@ from schemas.partition import is_partition_count
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What validates bundles, started.
+    """The started parts of validation.
 
     Attributes:
         spec: of the processor.

@@ -15,7 +15,7 @@ Groups = dict[tuple[str, int], list[tuple[str, int]]]
 
 
 class Source(NamedTuple):
-    """Where a bundle stands in Kafka."""
+    """The topic, partition and offset of a bundle."""
 
     topic: str
     partition: int

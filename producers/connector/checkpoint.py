@@ -23,7 +23,7 @@ CURSOR_EVERY_S = 10.0
 
 
 class _Written(NamedTuple):
-    """How far a ledger is written, and when that was, monotonic seconds."""
+    """The written state of a ledger, and when that was, monotonic seconds."""
 
     changes: int
     crawled: int

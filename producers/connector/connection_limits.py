@@ -21,7 +21,7 @@ LONGEST_VISIT_S = HOUR_S
 
 
 class ConnectionLimits:
-    """Hands out places in the order in which they are asked for."""
+    """Gives connection slots in the order in which they are requested."""
 
     def __init__(self, connections: int, *, visit_s: float = VISIT_S, longest_visit_s: float = LONGEST_VISIT_S) -> None:
         """Divide places between the lanes.

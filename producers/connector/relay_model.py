@@ -46,7 +46,7 @@ class Name(StrEnum):
 
 
 class Model:
-    """One relay's model. Lives as long as the process keeps the relay."""
+    """One relay's model, kept as long as the process keeps the relay."""
 
     def __init__(self, page_limit: int, stored: Iterable[Fact] = ()) -> None:
         """Begin with what was stored; `page_limit` is what is asked for at a time unless the relay bears less."""

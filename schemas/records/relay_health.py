@@ -8,7 +8,7 @@ from schemas.records.document import Document
 
 
 class RelayHealth(Document):
-    """What the probes and connections of a relay amount to."""
+    """The state of a relay, derived from its probes and connections."""
 
     version: int = Field(1, ge=1)
     url: str = Field(min_length=1, description="normalised URL, as in the key")

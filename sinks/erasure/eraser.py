@@ -34,7 +34,7 @@ _AT_A_TIME = 500
 
 
 class ErasureSender:
-    """Publishes what is erased for good; each call returns when Kafka has all of it."""
+    """Publishes tombstones and rules of erasure; each call returns when Kafka has acknowledged all of it."""
 
     def __init__(self, publisher: Publisher, events: tuple[str, int], erasures: tuple[str, int]) -> None:
         """The topics `events` and `erasures`: full name, and how many partitions it has."""

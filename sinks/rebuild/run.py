@@ -51,7 +51,7 @@ def default_jobs() -> int:
 
 
 class Watcher(Protocol):
-    """Who is told how a rebuild goes."""
+    """Receives the progress and notices of a rebuild."""
 
     def progress(self, done: int, total: int) -> None:
         """Hear, some times a second, how many of the records are committed."""
@@ -124,7 +124,7 @@ async def _fill(connection: Connection, plan: Plan, watcher: Watcher) -> Rebuilt
 
 
 class _Worker:
-    """A process and the end of the pipe from which it is heard."""
+    """A process and the end of the pipe from which its reports are read."""
 
     def __init__(self, settings: Settings, ends: dict[TopicPartition, int]) -> None:
         # Forks of a fresh process that has imported what they need: a fork of this one would take over its loop and

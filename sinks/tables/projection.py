@@ -22,7 +22,7 @@ Derived: TypeAlias = Mapping[str, Sequence[Row]]
 
 
 class Source(NamedTuple):
-    """Which events may give rows, told without parsing their tags; a few more may be.
+    """Which events may give rows, known without parsing their tags; a few more may be.
 
     Attributes:
         kinds: of events.

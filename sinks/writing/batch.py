@@ -36,7 +36,7 @@ class Rejected(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """An open batch. `generation` is the assignment in which it was read: it is worthless in any other.
+    """An open batch. `generation` is the assignment in which it was read: it is invalid in any other.
 
     Attributes:
         entries: what is to be written.

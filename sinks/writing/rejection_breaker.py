@@ -30,7 +30,7 @@ UPDATE sink_offsets SET refused = $4::bigint[] WHERE group_id = $1 AND topic = $
 
 
 class StormError(Exception):
-    """Most of a stretch of one partition was refused. Nothing of the batch in which that showed is committed."""
+    """Too many rejections in a range of one partition. Nothing of the batch that exceeded the limit is committed."""
 
 
 class _Refused(NamedTuple):

@@ -84,8 +84,8 @@ def export_(
     """Write events of the archive as JSONL, a signed event a line, ordered by time and id.
 
     Everything is of one moment, however long it takes. Protected events (NIP-70) are among them: only their authors may
-    publish them, so keep such a file to yourself. What was exported and imported again
-    gives an archive with the same digest of events; with --sightings, also with that of sightings.
+    publish them, so keep such a file to yourself. What was exported and imported again gives an archive with the same
+    digest of events; with --sightings, also with that of sightings.
     """
     settings = options.settings()
     quiet_log(settings)

@@ -36,7 +36,7 @@ class _Claim(NamedTuple):
 
 
 class Claims:
-    """What one visit says of a relay, over all of its connections."""
+    """The claims of one visit to a relay, over all of its connections."""
 
     def __init__(self, ledger: Ledger, hold_s: float = HOLD_S) -> None:
         """Claim into a ledger, once a question has stayed open for so many seconds past its EOSE."""

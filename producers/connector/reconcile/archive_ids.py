@@ -1,7 +1,7 @@
 """What the archive holds of a few seconds: read from PostgreSQL, read-only, so that relays can be asked for the rest.
 
-It is optional: without a database, with one that is away, slow or not set up, there is no answer, and
-the relay is paged through as if there were no archive. A caller waits for seconds at most.
+It is optional: without a database, with one that is away, slow or not set up, there is no answer, and the relay is
+paged through as if there were no archive. A caller waits for seconds at most.
 """
 
 from __future__ import annotations

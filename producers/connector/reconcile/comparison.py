@@ -86,7 +86,7 @@ class Compared:
 
 
 class Comparing:
-    """One relay's comparisons with the archive. Remembers that a relay refuses them as long as the process keeps it."""
+    """One relay's comparisons with the archive; that a relay refuses them is kept as long as the relay is."""
 
     def __init__(self, relay: str, archive: ArchiveIds, idle_s: float) -> None:
         """Compare the relay of this normalised URL, which refuses by `idle_s` seconds of silence."""
