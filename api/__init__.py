@@ -1,4 +1,4 @@
-"""PostgreSQL and Kafka to people and programs: REST, live tail, read-only relay, DVM and pages.
+"""The HTTP API: REST, live tail, read-only relay, DVM and pages, from PostgreSQL and Kafka.
 
-Nothing is served yet; the package marks the place that the design gives it.
+Nothing is served yet; the package is reserved for it.
 """

@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit code; errors that a person can mend are one sentence on stderr."""
+    """Run one command and return its exit code; errors that a person can correct are one sentence on stderr."""
     try:
         # In this mode click returns the code of an Exit, and raises all else but a broken pipe, which it ends quietly.
         result = cli.main(arguments, prog_name="bigbrotr", standalone_mode=False)
@@ -44,12 +44,12 @@ def run(arguments: list[str]) -> int:
 
 
 def _refusal(error: Exception) -> str | None:
-    """Say why PostgreSQL does not let us in, where that is what the error is about."""
+    """Return why PostgreSQL does not let us in, where that is what the error is about."""
     if "asyncpg" not in sys.modules:  # then no server was asked
         return None
     from asyncpg import exceptions  # noqa: PLC0415 - as above
 
-    # A wrong user or password, no such database, rights that are missing: only a person can mend these.
+    # A wrong user or password, no such database, rights that are missing: only a person can correct these.
     kinds = (
         exceptions.InvalidAuthorizationSpecificationError,
         exceptions.InvalidCatalogNameError,

@@ -36,7 +36,7 @@ _COMMANDS = {
         "bigbrotr.commands.archive.coverage:coverage", "Show which times were read of each relay, and what is not."
     ),
     "rejections": _Lazy(
-        "bigbrotr.commands.topics.rejections:rejections", "Look at what was refused, and judge it again."
+        "bigbrotr.commands.topics.rejections:rejections", "Look at what was refused, and validate it again."
     ),
     "import": _Lazy(
         "bigbrotr.commands.archive.import_file:import_", "Send the events of a JSONL file through the pipeline."
@@ -45,14 +45,14 @@ _COMMANDS = {
         "bigbrotr.commands.archive.export:export_", "Write events of the archive as JSONL, by filter, in order."
     ),
     "erase": _Lazy("bigbrotr.commands.archive.erase:erase", "Erase events for good, by id or by author up to a time."),
-    "verify": _Lazy("bigbrotr.commands.archive.verify:verify", "Judge the events of a JSONL file, without any server."),
+    "verify": _Lazy("bigbrotr.commands.archive.verify:verify", "Validate the events of a JSONL file without a server."),
     "audit": _Lazy("bigbrotr.commands.archive.audit:audit_", "Check that every archived row still is what was signed."),
     "rebuild": _Lazy("bigbrotr.commands.rebuild.rebuild:rebuild_", "Fill another schema or database from the topics."),
     "switch": _Lazy(
         "bigbrotr.commands.rebuild.switch:switch_", "Make a rebuilt schema the live archive, under running services."
     ),
     "reprocess": _Lazy(
-        "bigbrotr.commands.rebuild.reprocess:reprocess_", "Judge bundles of a time again, by the present rules."
+        "bigbrotr.commands.rebuild.reprocess:reprocess_", "Validate bundles of a time again, by the present rules."
     ),
     "digest": _Lazy(
         "bigbrotr.commands.archive.digest:digest", "Compute a digest of the archive that no order of arrival changes."
@@ -64,7 +64,7 @@ class LazyGroup(click.Group):
     """A group that imports the module of a subcommand when that subcommand is called or asked for its help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
-        """Name every command, in the order in which a newcomer meets them."""
+        """Name every command, in the order in which a new user needs them."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002

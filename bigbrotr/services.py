@@ -1,4 +1,4 @@
-"""Every service: what it is called, what it needs, and how it is started, watched and stopped.
+"""The list of services: name, servers needed, and how each is started, watched and stopped.
 
 A new service is a module with a `core.service.Service`, its group of settings, and an entry in `SERVICES`. Commands,
 `run`, `demo`, `status`, the wait of `import`, the tests of the containers and the documentation go by this list.
@@ -84,7 +84,7 @@ class ServiceSpec:
         return make
 
 
-# In the order of the flow, which is the order in which they are stopped. Ctrl-C promises an end within 15 s, of which
+# In the order of the flow, which is the order in which they are stopped. Ctrl-C guarantees an end within 15 s, of which
 # the embedded servers may take 6: the last is killed before the rest.
 SERVICES = (
     ServiceSpec(
@@ -96,11 +96,11 @@ SERVICES = (
     ),
     ServiceSpec(
         "processor",
-        "judges what came from relays and files, and sends it to `events`, `sightings`, `quarantine` and `rejections`",
+        "validates input from relays and files, and sends it to `events`, `sightings`, `quarantine` and `rejections`",
         "processors.service:ProcessorService",
         KAFKA,
         stop=StopTimes(told_at_s=4.0, killed_at_s=6.5),
-        reads=Reading(("raw.bundles",), "kafka", lambda settings: settings.processor.group_id, "judging"),
+        reads=Reading(("raw.bundles",), "kafka", lambda settings: settings.processor.group_id, "validating"),
     ),
     ServiceSpec(
         "sink",
@@ -114,7 +114,7 @@ SERVICES = (
     ),
     ServiceSpec(
         "janitor",
-        "deletes bundles that were judged and are older than `kafka.bundles_keep_days`; `topics trim --every`",
+        "deletes bundles that were validated and are older than `kafka.bundles_keep_days`; `topics trim --every`",
         "bigbrotr.retention.janitor:Janitor",
         KAFKA,
     ),

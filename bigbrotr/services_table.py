@@ -1,4 +1,4 @@
-"""The table of all services, in Markdown, from their list, so that the documentation cannot say anything else."""
+"""Generates the table of all services for docs/architecture.md, in Markdown, from their list."""
 
 from __future__ import annotations
 

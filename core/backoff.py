@@ -1,4 +1,4 @@
-"""Waiting times between tries: exponential with full jitter, so that many clients of one server spread out."""
+"""Back-off between retries: exponential with full jitter, so that many clients of one server spread out."""
 
 from __future__ import annotations
 

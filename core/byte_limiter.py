@@ -1,4 +1,4 @@
-"""A bound on bytes: what is in memory between being taken and being acknowledged."""
+"""Back-pressure by bytes: bounds what is in memory between being received and being acknowledged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def _no_failure() -> None:
 
 
 class ByteLimiter:
-    """Counts bytes in use, and has those who want more wait in line while there are too many."""
+    """Counts bytes in use, and makes callers that want more wait, first come first served, while there are too many."""
 
     def __init__(self, limit_bytes: int, check: Callable[[], None] = _no_failure) -> None:
         """Begin with nothing in use.

@@ -1,4 +1,4 @@
-"""The time of day, held against a clock that cannot be set: what is called read must not follow a clock that jumps.
+"""Wall-clock time, checked against the monotonic clock: coverage must not follow a wall clock that jumps.
 
 Coverage, cursors and `seen_at` are times of day, and a host's time of day may be set at any moment, by hours or days,
 and set back again. CLOCK_BOOTTIME only ever runs, also while the host sleeps. So the time of day is what it was at the

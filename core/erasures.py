@@ -1,4 +1,4 @@
-"""Follows the topic `erasures`: all of it is read before anything is judged or written, and then what comes.
+"""Follows the compacted topic `erasures`: read to its end before anything is validated or written, then followed.
 
 Every reader needs every rule, so each process follows the topic wholly. What acts on rules waits for `until_current`
 first: it holds back where the rules may be old, at the start and after an outage of the broker.
@@ -22,7 +22,7 @@ Take = Callable[[Sequence[Erasure]], Awaitable[None]]
 
 
 def into(index: Erasures) -> Take:
-    """Make what a follower hands rules to, where they only go into an index."""
+    """Make the callback that a follower passes rules to, where they only go into an index."""
 
     async def take(rules: Sequence[Erasure]) -> None:
         for rule in rules:
@@ -32,7 +32,7 @@ def into(index: Erasures) -> Take:
 
 
 class ErasureFollower(StateTopic[Erasure]):
-    """Hands every rule to `take`, at least once, those of a partition in order.
+    """Passes every rule to `take`, at least once, those of a partition in order.
 
     Args:
         settings: of the process.
@@ -54,7 +54,7 @@ class ErasureFollower(StateTopic[Erasure]):
         await self.assign()
 
     def ready(self) -> str | None:
-        """Tell that the rules are still being read, or None."""
+        """Return the reason while the rules are still being read, else None."""
         return None if self.is_current() else "reading what must not be stored, from the topic erasures"
 
 
@@ -71,5 +71,5 @@ def _rules(changes: Sequence[Change[Erasure]]) -> list[Erasure]:
         else:
             # Skipped, because it says nothing; counted, because it may have been meant to say something.
             metrics.BAD_ERASURES.inc()
-            _log.error("record %d of partition %d of erasures is no erasure", change.offset, change.partition)
+            _log.error("record %d of partition %d of erasures is not a valid erasure", change.offset, change.partition)
     return rules

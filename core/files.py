@@ -1,4 +1,4 @@
-"""Files that another process may read at any moment: they are replaced whole, never half-written."""
+"""Atomic file writes: another process may read at any moment and never sees a half-written file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log of a process: one line an entry on standard error, as text or as JSON.
+"""Logging: one line per entry on standard error, as text or as JSON.
 
 Modules use `logging.getLogger(__name__)`; fields go into `extra={...}` and appear as `key=value` (or as JSON members).
 """
@@ -34,14 +34,14 @@ _RATION_S = 10.0
 
 
 class _Ration(logging.Filter):
-    """Lets those that may repeat themselves say the same once in a while, with how often it was left out since."""
+    """Rate limit for loggers that may repeat an entry: written once in a while, with the count of those left out."""
 
     def __init__(self) -> None:
         super().__init__()
         self._said: dict[tuple[object, ...], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether an entry is written.
+        """Return whether an entry is written.
 
         Alike are those with the same text before names and numbers come in, and with an exception of the same type.
         """

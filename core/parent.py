@@ -1,10 +1,10 @@
-"""End with the process that started us, also when that is killed and can say nothing any more.
+"""Ends this process when its parent ends, even when that is killed (SIGKILL).
 
 Three ways, by what a child can notice:
 
 - A service asks from time to time who its parent is (`watch_parent`): its supervisor puts its process id into
   `BIGBROTR_PARENT_PID`, and `core.service.lifecycle` stops the service, with its drain, when that parent is gone.
-- A child that takes commands has them on its standard input, whose end is the wish to end (`ParentPipe`). The end of
+- A child that takes commands has them on its standard input, and EOF on it asks it to end (`ParentPipe`). EOF of
   the pipe alone is not enough: another process may have inherited the parent's end of it.
 - A worker of `multiprocessing` has another parent where a server forked it, and is told by `multiprocessing` itself
   (`die_with_parent`).
@@ -29,7 +29,7 @@ PARENT_VARIABLE = "BIGBROTR_PARENT_PID"
 _POLL_S = 0.5
 """Two system calls a second cost nothing, and half a second is soon enough."""
 _GRACE_S = 5.0
-"""To say a last word; a child that has nothing worth saving does not need longer."""
+"""For a last report; a child that has no state to save does not need longer."""
 
 
 def parent_pid(environ: Mapping[str, str]) -> int | None:

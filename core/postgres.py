@@ -1,4 +1,4 @@
-"""The PostgreSQL pool, and the one list of errors that are waited out instead of raised."""
+"""The PostgreSQL pool, and the one list of transient errors, which are retried instead of raised."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def connection_options(settings: Settings) -> dict[str, Any]:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether the same work may succeed later without a change by us: connection, resources, locks, shutdown."""
+    """Return whether the same work may succeed later without a change by us: connection, resources, locks, shutdown."""
     if isinstance(error, asyncpg.PostgresError):
         state = str(getattr(error, "sqlstate", "") or "")
         return state[:2] in _CLASSES or state in _STATES
@@ -80,8 +80,8 @@ def is_transient(error: BaseException) -> bool:
         text = str(error)
         return "connection is closed" in text or "connection has been released back to the pool" in text
     if isinstance(error, asyncpg.InternalClientError):
-        # A server that says farewell to an idle connection leaves it in the state of an error that nobody asked for,
-        # until the end of the socket is noticed. Work that two tasks give it at once is refused with InterfaceError.
+        # A server that ends an idle connection leaves it in the state of an unrequested error, until the end of the
+        # socket is noticed. Work that two tasks give it at once is refused with InterfaceError.
         return "cannot switch to state" in str(error)
     # TLS, DNS and sockets raise OSError, which TimeoutError is too; asyncpg's own time limits raise TimeoutError.
     return isinstance(error, OSError | TimeoutError)

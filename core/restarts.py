@@ -1,4 +1,4 @@
-"""When a supervised process that ended is started again, and how its end is told."""
+"""Restart policy: when a supervised process that ended is started again, and how its end is described."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 from core.backoff import Backoff
 
 STEADY_S = 30.0
-"""A process that ran for so long did start: its next end is a new trouble, with short waits again."""
+"""A process that ran for so long did start: its next end is a new failure, with short waits again."""
 
 
 class RestartDelays:
@@ -30,7 +30,7 @@ class RestartDelays:
 
 
 def describe_exit(code: int | None) -> str:
-    """Say an exit code in words: `exit code 1`, `signal SIGKILL`, or `no exit code` where it never ran."""
+    """Describe an exit code: `exit code 1`, `signal SIGKILL`, or `no exit code` where it never ran."""
     if code is None:
         return "no exit code"
     if code >= 0:

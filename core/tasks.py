@@ -1,4 +1,4 @@
-"""Work that runs at once: until the first part of it ends, or beside a block."""
+"""Concurrent tasks: run until the first of several ends, or in the background of a block."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def run_until_first(*work: Coroutine[Any, Any, object]) -> None:
 
 @asynccontextmanager
 async def running(work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
-    """Run a coroutine beside a block; at its end it is cancelled and waited for, and what it raised is not told."""
+    """Run a coroutine beside a block; at its end it is cancelled and waited for, and its exceptions are dropped."""
     task = asyncio.create_task(work)
     try:
         yield

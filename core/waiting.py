@@ -1,4 +1,4 @@
-"""What this process is waiting for right now, so that `/readyz` and `status` can say it.
+"""Retries with back-off, and what this process is waiting for (not ready), for `/readyz` and `status`.
 
 A process is one service, so this is one table for the process, as the metrics registry is. Clients of Kafka and
 PostgreSQL write into it while a server is away; only the health endpoints read it.
@@ -22,7 +22,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 # The first retry comes quickly because most waits are for a server that is just starting; 10 s is short enough that
-# nobody restarts us out of impatience, and long enough to be no load for the server.
+# no operator restarts the process meanwhile, and long enough to be no load for the server.
 INITIAL_S = 0.1
 MAX_S = 10.0
 # A wait is logged when it begins and then this often, not at each try.
@@ -48,7 +48,7 @@ _watched: dict[object, Callable[[], str | None]] = {}
 
 
 def reasons() -> list[str]:
-    """Say what is waited for, for how many seconds, and what the last try met; longest wait first."""
+    """Describe what is waited for, for how many seconds, and the last error; longest wait first."""
     now = time.monotonic()
     waits = [
         f"waiting for {wait.what} for {now - wait.since:.0f} s" + (f": {wait.met}" if wait.met else "")
@@ -67,7 +67,7 @@ def watch(ask: Callable[[], str | None]) -> Callable[[], None]:
 
 @contextmanager
 def waiting_for(what: str, *, patience_s: float = 0.0) -> Iterator[_Wait]:
-    """Have `reasons` name `what` while the block runs, from when something is noted as `met` or patience is over."""
+    """Have `reasons` name `what` while the block runs, once something is noted as `met` or `patience_s` are over."""
     key = object()
     wait = _waits[key] = _Wait(what, time.monotonic(), patience_s)
     try:
@@ -105,12 +105,12 @@ async def until_it_works(
                 await asyncio.sleep(backoff.next_s())
             else:
                 if logged is not None:
-                    logger.info("%s is there after %.1f s", what, time.monotonic() - began)
+                    logger.info("%s is available after %.1f s", what, time.monotonic() - began)
                 return result
 
 
 def brief(error: BaseException) -> str:
-    """Say an error in one line, with its type, for a log or a status page."""
+    """Format an error in one line, with its type, for a log or a status page."""
     if isinstance(error, socket.gaierror):
         return f"host name: {error.strerror}"
     kind = type(error).__name__

@@ -1,1 +1,1 @@
-"""How it runs: the embedded servers for newcomers and tests; containers and dashboards for operators."""
+"""Deployment: the embedded servers for first use and tests; containers and dashboards for operators."""

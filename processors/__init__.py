@@ -1,4 +1,4 @@
-"""Kafka to Kafka: one Faust app whose agents dedupe, validate and enrich what the producers brought.
+"""Kafka to Kafka: one Faust app whose agents deduplicate, validate and enrich what the producers publish.
 
 Agents are thin; the rules they apply are pure functions of `schemas`, and what they remember is only a hint.
 """

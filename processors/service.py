@@ -1,4 +1,4 @@
-"""The processor as a service of our lifecycle: start, watch, drain, close."""
+"""The processor as a service: start, watch, drain, close."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ OpenProcessor = Callable[[Settings, AsyncExitStack], Awaitable[Processor]]
 
 
 class ProcessorService(Service):
-    """Runs a processor, which judges bundles unless another is named, until it is told to stop.
+    """Runs a processor, which validates bundles unless another is named, until it is told to stop.
 
     The lifecycle gives `run` and `drain` together `settings.drain_s` after a stop, and ends the process with a non-zero
-    code when that is not enough: what was not acknowledged was not committed, and is judged again.
+    code when that is not enough: what was not acknowledged was not committed, and is validated again.
     """
 
     name = "processor"
@@ -45,11 +45,11 @@ class ProcessorService(Service):
         await self._processor.drain()
 
     def ready(self) -> str | None:
-        """Tell whether partitions are being worked on."""
+        """Return whether partitions are being worked on."""
         return self._processor.ready()
 
     def status(self) -> dict[str, object]:
-        """Tell what is assigned, open and waiting."""
+        """Return what is assigned, open and waiting."""
         return self._processor.status()
 
     def tick(self) -> None:

@@ -1,4 +1,4 @@
-"""Received copies become records of `raw.bundles`: many lines of one partition in one record (design section 2).
+"""Batches received copies into records of `raw.bundles`: many lines of one partition in one record.
 
 A Kafka record costs this stack 40 to 120 µs in Python, a line below 3 µs.
 """
@@ -16,9 +16,9 @@ from schemas.records.bundle import HeldLine, encode_held_line, encode_line
 from schemas.topics import RAW_LIMIT_BYTES
 
 BUSY_BUNDLES_PER_S = 500
-"""Above this, waiting longer for fuller bundles is worth more than a few milliseconds of delay (design section 2)."""
+"""Above this, waiting longer for fuller bundles is worth more than a few milliseconds of delay."""
 LONGEST_AGE_MS = 500
-"""Even then a person who follows the archive should not notice the wait (design section 2)."""
+"""Even then a person who follows the archive should not notice the wait."""
 _ADJUST_EVERY_S = 1.0
 _MOST_CHANGE = 2.0
 """The age changes by this factor a second at most, so that one burst does not swing it."""
@@ -32,7 +32,7 @@ class _Bundle:
 
 
 class Bundler:
-    """Collects lines by partition and puts closed bundles into an send_buffer."""
+    """Collects lines by partition and puts closed bundles into a send buffer."""
 
     def __init__(
         self,

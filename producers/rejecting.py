@@ -1,4 +1,4 @@
-"""Input that a producer refuses goes to `rejections` with its reason, and is counted."""
+"""Sends input that a producer refuses to the dead-letter topic `rejections` with its reason, and counts it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from schemas.records.rejection import Rejection
 from schemas.topics import RAW_LIMIT_BYTES
 
 KEPT_BYTES = 2 * RAW_LIMIT_BYTES
-"""Of a refused input; half of what the topic allows for a record. More than that nobody looks at."""
+"""Of a refused input; half of what the topic allows for a record, and more than a diagnosis needs."""
 
 
 class Rejections:
-    """Where one producer puts what it refuses."""
+    """The dead letters of one producer."""
 
     def __init__(self, send_buffer: SendBuffer, topic: str, partitions: int, stage: str) -> None:
         """Write to `topic` (physical name); `stage` stands in the headers and labels the metric."""

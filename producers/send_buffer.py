@@ -1,4 +1,4 @@
-"""Records on their way to Kafka: taken without waiting, sent in order, counted until they are acknowledged.
+"""Send buffer of a producer: takes records without waiting, sends them in order, bounds unacknowledged bytes.
 
 The one place of a producer that knows what is durable: `flushed` returns when everything put before it is, so progress
 may be recorded after it, and `room` makes a reader wait while too much is unacknowledged.
@@ -37,12 +37,12 @@ class RecordPlace(Protocol):
 
 
 class Sender(Protocol):
-    """What an send_buffer needs: `core.kafka.Publisher`."""
+    """What a send buffer needs: `core.kafka.Publisher`."""
 
     async def send(
         self, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: Headers = ()
     ) -> asyncio.Future[Any]:
-        """Hand over a record, waiting while there is no room; the future is done when the record is acknowledged."""
+        """Send a record, waiting while the buffer is full; the future is done when the record is acknowledged."""
 
 
 class _Record(NamedTuple):
@@ -60,7 +60,7 @@ class _Record(NamedTuple):
 
 
 class SendBuffer:
-    """Put records from anywhere on the event loop; `run` sends them. A record that fails for good fails the buffer."""
+    """Put records from anywhere on the event loop; `run` sends them. An undeliverable record fails the buffer."""
 
     def __init__(self, sender: Sender, in_flight_bytes: int) -> None:
         """Send through `sender`; `full` from `in_flight_bytes` unacknowledged bytes on."""

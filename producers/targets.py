@@ -1,4 +1,4 @@
-"""The topics that producers write to, by their physical names."""
+"""Physical names of the topics that producers write to."""
 
 from __future__ import annotations
 

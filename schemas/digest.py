@@ -1,9 +1,9 @@
 """A digest of the archive that does not depend on order, so that replays and rebuilds can be compared.
 
 It covers what ids commit to and the pairs (id, relay); never the signature, of which an event may have several valid
-ones, nor the time of a sighting (design section 6). Each part is the sum of SHA-256 values modulo 2^256, so digests of
-disjoint parts can be computed apart and merged. It detects loss and doubling; it is no defence against an opponent who
-may choose the events.
+ones, nor the time of a sighting, which a replay or another relay's copy may change. Each part is the sum of SHA-256
+values modulo 2^256, so digests of disjoint parts can be computed apart and merged. It detects loss and duplication; it
+is no defence against an attacker who may choose the events.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The numbers by which events are looked up: 8 bytes index better than 32, and than text of any length.
 
-Both are functions of the database too, under the same names. A number may fit more than one key or tag: whoever looks
-up by it compares the key or the tag itself.
+Both are functions of the database too, under the same names. A number may fit more than one key or tag: a look-up by
+it must compare the key or the tag itself.
 """
 
 from __future__ import annotations

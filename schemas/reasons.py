@@ -6,12 +6,12 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What becomes of an input (design section 5)."""
+    """What becomes of an input: archived, kept without limit, or kept for some days with its reason."""
 
     ACCEPTED = "accepted"
     QUARANTINED = "quarantined"
-    """Signed by its author, but not representable in the archive, or nothing that our rules could judge: kept for ever,
-    for a person or a later version."""
+    """Signed by its author, but not representable in the archive, or the rules failed on it: kept without limit, for a
+    person or a later version."""
     REFUSED = "refused"
 
 
@@ -30,7 +30,7 @@ class Reason(StrEnum):
     KIND_OUT_OF_RANGE = "kind_out_of_range"
     TAG_NOT_TEXT = "tag_not_text"
     LONE_SURROGATE = "lone_surrogate"
-    # Quarantined, whatever it is: judging it failed, which is an error of ours.
+    # Quarantined, whatever it is: the rules failed on it, which is an error of ours.
     INTERNAL_ERROR = "internal_error"
     # Refused before validation, by the connector or the importer.
     BAD_FRAME = "bad_frame"
@@ -49,7 +49,7 @@ class EventError(ValueError):
         reason: the rule, as counted by metrics.
         field: the field that breaks it, with its place in tags (`tags[3][1]`), or None for the text as a whole.
         detail: what was found and what would be right. It describes the value by type and size and never repeats it:
-            the value comes from strangers and may be a megabyte.
+            the value is untrusted input and may be a megabyte.
     """
 
     def __init__(self, reason: Reason, field: str | None, detail: str) -> None:

@@ -1,4 +1,4 @@
-"""What a row of the topic table says: codec, writers, readers, partitions and the limits that Kafka is to keep."""
+"""The fields of a row of the topic table: codec, writers, readers, partitions, and limits of size and retention."""
 
 from __future__ import annotations
 

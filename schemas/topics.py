@@ -1,4 +1,4 @@
-"""The topic table: what travels where, in which form, for how long, and why (design section 2).
+"""The topic table: every topic with its key, codec, retention, partitions and purpose (docs/topics.md).
 
 Code uses logical names; `physical` adds the configured prefix. `configs` gives the settings with which
 `bigbrotr topics create` makes a topic. Nothing is auto-created.
@@ -114,7 +114,7 @@ TOPICS: tuple[Topic, ...] = (
         max_message_bytes=_OUTPUT,
         # Long enough to look into yesterday's surprise after a long weekend.
         retention_ms=7 * DAY_MS,
-        # Input from strangers must not fill the disk, at whatever rate they send it.
+        # Untrusted input must not fill the disk, at whatever rate it is sent.
         retention_bytes=256 * MIB,
         # A segment is deleted as a whole: smaller ones let the bound in bytes mean what it says.
         extra=(("segment.bytes", str(32 * MIB)),),
@@ -157,7 +157,7 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         name="relays.health",
-        description="the judged state of a relay: online since, uptime, quality, limits in force, duplicate of",
+        description="the derived state of a relay: online since, uptime, quality, limits in force, duplicate of",
         key="normalised URL",
         codec=Codec("JSON", "schemas.records.relay_health:RelayHealth.decode"),
         partitioned_by="relay host",
@@ -232,7 +232,7 @@ def configs(name: str, *, replication_factor: int = 1) -> dict[str, str]:
     if row.compacted:
         settings |= {
             "max.compaction.lag.ms": str(row.compaction_lag_ms),
-            # The active segment is never compacted: it must close within the time in which cleaning is promised.
+            # The active segment is never compacted: it must close within the guaranteed time of compaction.
             "segment.ms": str(row.compaction_lag_ms),
             # A reader that is a little behind still meets each record once.
             "min.compaction.lag.ms": str(MINUTE_MS),

@@ -1,4 +1,4 @@
-"""The tables of all topics, in Markdown, from `schemas.topics` itself, so that no page can say anything else."""
+"""Generates the tables of all topics for docs/topics.md, in Markdown, from `schemas.topics`."""
 
 from __future__ import annotations
 

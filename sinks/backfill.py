@@ -1,4 +1,4 @@
-"""Searches events that are archived already for the rows of a table that is new (`sinks.tables.projection`).
+"""Backfills a new table from events that are archived already (`sinks.tables.projection`).
 
 By the same code as new ones, in steps of a bounded number of rows, each with how far it came: a search that was
 interrupted goes on from there. The migration of such a table has it begin:

@@ -1,4 +1,4 @@
-"""Reads events out of the archive as they were signed, in order of (`created_at`, `id`), with constant memory.
+"""Exports events of the archive as they were signed, in order of (`created_at`, `id`), in constant memory.
 
 One snapshot, a statement for each month, a cursor in each: nothing is sorted beyond a month, and neither side holds
 more than some rows. Several filters are one condition, so no key is remembered to leave out what two of them ask for.

@@ -51,7 +51,7 @@ _TO_SEARCH = "SELECT to_regclass('unread_requests') IS NOT NULL"
 
 
 class MigrationError(Exception):
-    """The database cannot be brought to this version; the message says why and what to do."""
+    """The database cannot be brought to this version; the message states why and what to do."""
 
 
 class Migration(NamedTuple):

@@ -1,4 +1,4 @@
-"""Passwords of PostgreSQL's roles as the server keeps them, so that no statement, and no log of one, holds the text.
+"""SCRAM verifiers of PostgreSQL's passwords, so that no statement, and no log of one, holds the plain text.
 
 SCRAM-SHA-256 of RFC 5802 and RFC 7677, in the form that `ALTER ROLE … PASSWORD` takes as it is.
 """

@@ -44,7 +44,7 @@ _ABSENT = "SELECT name FROM unnest($1::text[]) AS name WHERE to_regrole(name) IS
 _IS_MEMBER = "SELECT pg_has_role($1, 'USAGE') AND pg_has_role($1, 'SET')"
 _ME = "SELECT quote_ident(current_user)"
 _CAN_LOG_IN = "SELECT rolcanlogin FROM pg_roles WHERE rolname = $1"
-# The steps of roles.sql that hand over.
+# The steps of roles.sql that change owners.
 _HANDING = (2, 3)
 
 
@@ -60,7 +60,7 @@ class Granted(NamedTuple):
 
 
 async def refuse_tables_of_others(connection: Connection) -> None:
-    """Raise RoleError where a first migration would hand over what is not the archive's, and let its roles at it."""
+    """Raise RoleError where a first migration would take over what is not the archive's."""
     others = await connection.fetch(_OF_OTHERS)
     if others:
         names = _listed([row["relname"] for row in others])

@@ -59,7 +59,7 @@ WITH owner AS (
         )) AS privileges
     FROM object JOIN wanted USING (kind)
 )
--- Whoever owned the tables of an older version goes on working with them.
+-- The roles that owned the tables of an older version go on working with them.
 SELECT DISTINCT 1 AS step, format('GRANT %I TO %I WITH INHERIT TRUE, SET TRUE', $1, pg_get_userbyid(owner)) AS statement,
     true AS is_allowed
 FROM foreign_object

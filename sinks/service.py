@@ -96,7 +96,7 @@ class SinkService(Service):
             await self._parts.archiver.step()
 
     async def drain(self) -> None:
-        """Write the open batch and tell Kafka how far the archive is."""
+        """Write the open batch and commit its offsets to Kafka, for tools that show lag."""
         await self._parts.archiver.flush()
         await self._parts.archiver.tell_kafka()
 
@@ -115,7 +115,7 @@ class SinkService(Service):
         return None
 
     def status(self) -> dict[str, object]:
-        """Tell the partitions of this instance, their lag in records, the open batch, and the months prepared."""
+        """Return the partitions of this instance, their lag in records, the open batch, and the months prepared."""
         return {
             "partitions": len(self._parts.reader.positions()),
             "lag": self._lag,

@@ -1,8 +1,8 @@
-"""Gives the live archive's name to another schema of the same database, in one transaction, under running services.
+"""Renames another schema of the database to be the live archive, in one transaction, while services run.
 
-What must not be mixed is kept apart by two locks. Every batch holds rows of `sink_offsets`, and whoever applies a rule
-of erasure holds the advisory lock of `sinks.erasure.erased`; both then use one archive's tables to the end of their
-transaction, because a switch waits for them. Whoever comes after finds the other tables under the names: PostgreSQL
+What must not be mixed is kept apart by two locks. Every batch locks rows of `sink_offsets`, and the application of a
+rule of erasure holds the advisory lock of `sinks.erasure.erased`; both then use one archive's tables to the end of
+their transaction, because a switch waits for them. Later transactions find the other tables under the names: PostgreSQL
 plans prepared statements anew when a schema is renamed, and `sinks.writing.relay_numbers` compares the table that its
 numbers come from.
 """
@@ -21,7 +21,7 @@ from sinks.rebuild.source import BEGINNING
 from sinks.rebuild.target import RESERVED
 
 MAX_BEHIND = 10_000
-"""Records that the running sink reads again within about a second: nobody who looks misses them for longer."""
+"""Records that the running sink reads again within about a second: readers miss them for no longer."""
 
 # Batches end within seconds; a lock that is held for longer is no batch's.
 _LOCK_TIMEOUT_S = 30
@@ -33,7 +33,7 @@ SELECT coalesce(sum(greatest(0, live.next_offset - coalesce(other.next_offset, 0
 FROM {live}.sink_offsets AS live LEFT JOIN {other}.sink_offsets AS other USING (group_id, topic, partition)
 WHERE group_id = $1
 """
-# What the roles of `sinks.roles` may, both have already: hundreds of statements that nobody has to wait for.
+# What the roles of `sinks.roles` may, both have already: hundreds of statements that a switch need not wait for.
 _GRANTS = """
 WITH held AS (
     SELECT format('GRANT %%s ON %s %I.%I TO %%s', CASE old.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
@@ -59,7 +59,7 @@ WHERE grantee IS DISTINCT FROM owner AND (grantee, privilege_type) NOT IN (
 
 
 class SwitchError(Exception):
-    """The schema cannot become the live one; the message says why and what to do."""
+    """The schema cannot become the live one; the message states why and what to do."""
 
 
 class Switched(NamedTuple):

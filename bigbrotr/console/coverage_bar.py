@@ -1,4 +1,4 @@
-"""A time axis of months, days or hours, and on it what was read, what is missing and what nobody asked for.
+"""A time axis of months, days or hours: what was read, what is missing and what was not asked for.
 
 Pure functions: bounds of cells in, characters out. All times are Unix seconds, and UTC where they are written.
 """
@@ -122,7 +122,7 @@ def axis(since_s: int, until_s: int, width: int) -> Axis:
 
 
 def cells(bounds: Sequence[int], read: Iterable[Range], gaps: Iterable[Range]) -> list[Cell]:
-    """Say of each cell whether it was read, given ranges of seconds with both ends included."""
+    """Return for each cell whether it was read, given ranges of seconds with both ends included."""
     count = len(bounds) - 1
     seconds = [0] * count
     for place, low, high in _pieces(bounds, merge(read)):

@@ -1,4 +1,4 @@
-"""Coverage as people read it: a bar for each relay and filter, and what is missing, line by line."""
+"""Coverage as text: a bar for each relay and filter, and the gaps, line by line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.archive.coverage import FilterState, GapState, RelayState
 _STYLES = {Cell.READ: "green", Cell.PARTLY: "yellow", Cell.GAP: "bold red", Cell.UNREAD: "dim"}
 _INDENT = "  "
 _DATE = "%Y-%m-%d"
-# Enough to tell one public key from another by eye.
+# Enough to tell public keys apart.
 _SHORT = 12
 # A filter may name hundreds of authors, or of kinds, of which so many are written where there are more.
 _LONG = 100
@@ -39,7 +39,7 @@ class Style(NamedTuple):
 
 
 def legend(axis: Axis, style: Style) -> Text:
-    """Say what the characters mean, and how long each stands for."""
+    """Explain what the characters mean, and how long a time each stands for."""
     text = Text()
     for kind, symbol in style.symbols.items():
         text.append(symbol, _STYLES[kind]).append(f" {kind.value}   ")
@@ -108,7 +108,7 @@ def _wire_name(wire: dict[str, Any], filter_hash: str) -> str:
 
 
 def gap_line(gap: GapState) -> str:
-    """Say where a gap is, why, and what was and will be done about it."""
+    """Describe a gap: where, why, its tries and its next retry."""
     tries = "asked once" if gap.tries == 1 else f"asked {gap.tries:,} times"
     due = "" if gap.retry_at_s is None else f", again {moment(gap.retry_at_s)}"
     until = "" if gap.since_s == gap.until_s else f" to {moment(gap.until_s)}"

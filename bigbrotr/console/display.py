@@ -1,4 +1,4 @@
-"""Shows snapshots: as a live picture on a terminal, as a plain line every few seconds elsewhere."""
+"""Shows snapshots: as a live view on a terminal, as a plain line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.live import Live
 from bigbrotr.console.snapshot_view import picture, plain_line
 from bigbrotr.status.snapshot import Rates, Snapshot, rates
 
-_LINE_EVERY_S = 5.0  # readable in a log, and soon enough for whoever watches it
+_LINE_EVERY_S = 5.0  # readable in a log, and soon enough for its reader
 _RATE_OVER_S = 5.0  # shorter and the figures jump with each batch of the sink
 
 
@@ -27,7 +27,7 @@ class Display(Protocol):
         """Show a new snapshot."""
 
     def note(self, text: str) -> None:
-        """Tell one thing that has happened."""
+        """Write a notice."""
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -54,7 +54,7 @@ class _Pace:
 
 @contextmanager
 def _no_echo(file: IO[str]) -> Iterator[None]:
-    """Keep a terminal from writing keys, `^C` among them, into a picture: the next one would be a line too low."""
+    """Keep a terminal from writing keys, `^C` among them, into the live view: the next one would be a line too low."""
     if not file.isatty():
         yield
         return
@@ -69,7 +69,7 @@ def _no_echo(file: IO[str]) -> Iterator[None]:
 
 
 class LiveDisplay:
-    """A picture that is drawn over itself."""
+    """A live view that is redrawn in place."""
 
     def __init__(self, console: Console, title: str) -> None:
         self._live = Live(console=console, auto_refresh=False, transient=False)
@@ -89,11 +89,11 @@ class LiveDisplay:
             self._live.stop()
 
     def update(self, snapshot: Snapshot) -> None:
-        """Draw the picture anew."""
+        """Redraw the live view."""
         self._live.update(picture(snapshot, self._pace.rates(snapshot), title=self._title), refresh=True)
 
     def note(self, text: str) -> None:
-        """Write a line above the picture."""
+        """Write a line above the live view."""
         self._live.console.print(text, markup=False, highlight=False)
 
 

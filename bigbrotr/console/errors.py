@@ -1,4 +1,4 @@
-"""How a command fails: one sentence on stderr and exit code 1, never a traceback for what a person can mend."""
+"""Errors of commands: one sentence on stderr and exit code 1, never a traceback for what a person can correct."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import click
 
 
 class CommandFailedError(click.ClickException):
-    """The command could not do its work; the message says what and how to mend it."""
+    """The command could not do its work; the message states what failed and how to correct it."""
 
     exit_code = 1

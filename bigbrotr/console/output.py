@@ -1,4 +1,4 @@
-"""Where a command writes what may be large: stdout, or a file that has its name only once it is whole."""
+"""Output of commands that may be large: stdout, or a file that is renamed to its name once it is complete."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def opened_output(path: Path | None) -> Iterator[Write]:
 
     Raises:
         CommandFailedError: it cannot be written, as where the disk is full.
-        BrokenPipeError: nobody reads it any more.
+        BrokenPipeError: the reader has closed the pipe.
     """
     if path is None:
         with _explained("stdout"):
@@ -69,7 +69,7 @@ def _compressing(file: BinaryIO, suffix: str) -> Iterator[BinaryIO]:
 
 
 def _checked(file: BinaryIO, name: str) -> Write:
-    """Tell errors of the output from those of the servers at the place where they come up."""
+    """Distinguish errors of the output from those of the servers where they are raised."""
 
     def write(data: bytes) -> None:
         with _explained(name):

@@ -1,4 +1,4 @@
-"""How far long work is, on stderr: a bar with a rate on a terminal, a line every few seconds elsewhere."""
+"""Progress of long work, on stderr: a bar with a rate on a terminal, a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from producers.files.importer import ImportReport
 
-_LINE_EVERY_S = 5.0  # a log stays readable, and whoever watches it sees that something moves
+_LINE_EVERY_S = 5.0  # a log stays readable, and its reader sees progress
 
 
 class StepProgress:
@@ -40,11 +40,11 @@ class StepProgress:
         self._bar.stop()
 
     def note(self, text: str) -> None:
-        """Tell one thing that has happened."""
+        """Write a notice."""
         self._bar.console.print(text, markup=False, highlight=False)
 
     def show(self, step: str, done: int, total: int | None, text: str) -> None:
-        """Show how much of a step is done; `total` is None where nobody knows it."""
+        """Show how much of a step is done; `total` is None where it is unknown."""
         if step not in self._steps:
             self._steps[step] = self._bar.add_task(step, total=total, text=text)
         self._bar.update(self._steps[step], completed=done, total=total, text=text)
@@ -79,7 +79,7 @@ class CountProgress(StepProgress):
 
 
 class ImportProgress(StepProgress):
-    """Shows the steps of an import: reading, judging, archiving.
+    """Shows the steps of an import: reading, validating, archiving.
 
     Args:
         size_bytes: of the file; None where it is not known, as for a pipe.

@@ -1,4 +1,4 @@
-"""Refused input as people and programs read it. What strangers sent is shown, never acted on by a terminal."""
+"""Shows refused input as text or JSON; untrusted bytes are escaped, so that a terminal never acts on them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def whole(item: RejectedInput) -> Iterator[str]:
 
 
 def replayed(report: ReplayReport, *, dry_run: bool) -> Iterator[str]:
-    """Tell what a replay did: a line for each stage, reason and present verdict, most frequent first."""
+    """Describe what a replay did: a line for each stage, reason and present verdict, most frequent first."""
     if report.outcomes:
         yield click.style(f"{'count':>9}  {'stage':<9}  {'was refused as':<23}  is now", dim=True)
     for (stage, reason, verdict), count in report.outcomes.most_common():

@@ -1,4 +1,4 @@
-"""What was learnt of how a relay wants to be asked (`producers.connector.relay_model`), in words. Pure functions."""
+"""Describes the model of a relay's behaviour (`producers.connector.relay_model`) in words. Pure functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AUTH = {"closed": "CLOSED", "notice": "NOTICE or OK", "silence": "silence"}
 
 
 def fact_words(fact: Fact, *, unicode: bool) -> str:
-    """Say what the relay wants, and in quotes by what that is known.
+    """Describe what the relay demands, and in quotes the evidence.
 
     Args:
         fact: of any name; one that a newer version added is written as it is stored.

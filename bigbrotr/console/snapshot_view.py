@@ -1,4 +1,4 @@
-"""How a snapshot looks: a live picture for a terminal, one plain line for a log. Pure functions of their arguments."""
+"""Renders a snapshot: a live view for a terminal, one plain line for a log. Pure functions of their arguments."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def plain_line(now: Snapshot, rate: Rates) -> str:
 
 
 def disk_trouble(disk: Mapping[str, int]) -> str:
-    """Say that the disk of the data directory is nearly full, or nothing."""
+    """Describe that the disk of the data directory is nearly full, or return nothing."""
     free_bytes = disk.get("free_bytes", LOW_DISK_BYTES)
     if free_bytes >= LOW_DISK_BYTES:
         return ""
@@ -93,7 +93,7 @@ def disk_trouble(disk: Mapping[str, int]) -> str:
 
 
 def service_trouble(service: ServiceState) -> str:
-    """Say what is wrong with a service, or nothing."""
+    """Describe what is wrong with a service, or return nothing."""
     if service.state != "running":
         return f"{service.state} {service.note}".strip()
     return service.problem or ""

@@ -1,4 +1,4 @@
-"""Standard input that a thread can read without keeping the process from ending while nothing comes."""
+"""Standard input that a thread can read without keeping the process from ending while no input comes."""
 
 from __future__ import annotations
 

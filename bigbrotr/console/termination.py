@@ -1,7 +1,7 @@
 """SIGTERM ends a command at once, whatever it is in the middle of; what must not stay behind is removed first.
 
 Nothing is unwound as for Ctrl-C. Every command may be killed at any moment, and asyncpg does not end well when it is
-cancelled at any moment: it was seen to wait for ever for a statement whose cancelling was lost, and to crash.
+cancelled at any moment: it was seen to wait without end for a statement whose cancelling was lost, and to crash.
 Services, and commands that run some, put handlers of their own in place of this one.
 """
 

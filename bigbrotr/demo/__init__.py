@@ -1,1 +1,1 @@
-"""The demo: relays that are not ours, and the comparison of the archive with them."""
+"""The demo: local relays (nostr-sdk's), and the comparison of the archive with them."""

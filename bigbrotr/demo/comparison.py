@@ -1,4 +1,4 @@
-"""What the demo compares: the relays' account of what they took, and the archive's of what it holds."""
+"""The demo's comparison: the events that the relays accepted, and those that the archive holds."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def mismatches(offer: Offer, held: Held, rejected: Mapping[str, int]) -> list[st
 
 
 class Completion:
-    """Says when a demo has seen enough: everything offered is archived, or nothing has moved for long."""
+    """Decides when a demo is complete: everything offered is archived, or there was no progress for long."""
 
     def __init__(self) -> None:
         self.offer: Offer | None = None

@@ -1,4 +1,4 @@
-"""The process of the demo's relays, which are not ours: started, listened to, asked to end its trickle, ended."""
+"""The child process of the demo's relays: started, its output read, asked to end its trickle, stopped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COPIES = 2.4  # most events at several relays, some at one alone: what deduplic
 
 @dataclass(frozen=True)
 class Offer:
-    """What the relays said they have taken: the archive must hold exactly this. Digests as in `schemas.digest`."""
+    """What the relays reported as accepted: the archive must hold exactly this. Digests as in `schemas.digest`."""
 
     urls: tuple[str, ...]
     events: int

@@ -1,1 +1,1 @@
-"""The account of an import, and the judging of lines without a server."""
+"""The report of an import, and the validation of lines without a server."""

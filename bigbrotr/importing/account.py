@@ -1,4 +1,4 @@
-"""The account of an import: what was archived, a duplicate, refused, quarantined or erased, and what is missing."""
+"""The report of an import: what was archived, a duplicate, refused, quarantined or erased, and what is missing."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Account:
 async def account(
     settings: Settings, lags: Lags, report: ImportReport, before: Mapping[TopicPartition, int]
 ) -> Account:
-    """Make the account, once everything that was imported is judged and archived.
+    """Make the account, once everything that was imported is validated and archived.
 
     Args:
         settings: with the servers filled in.

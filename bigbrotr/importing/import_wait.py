@@ -1,4 +1,4 @@
-"""Waits until what was imported is judged and archived, and sees to it that a processor and a sink run for that."""
+"""Waits until what was imported is validated and archived, and runs a processor and a sink for that if needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges lines in their order: in this process while they are few, on every core when they are many."""
+"""Validates lines in order: in this process while they are few, in parallel processes when they are many."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VerdictLine = dict[str, object]
 
 
 def verdict_of(line: Line, policy: Policy) -> VerdictLine:
-    """Judge one line as an import of it would be judged."""
+    """Validate one line as an import of it would be validated."""
     try:
         copy, event_id = read_line(line, None, 0)
     except EventError as error:
@@ -48,7 +48,7 @@ def _as_line(number: int, event_id: str | None, judgement: Judgement) -> Verdict
 
 
 def verdicts(lines: Iterator[Line], policy: Policy, processes: int | None = None) -> Iterator[VerdictLine]:
-    """Judge lines in their order; with many of them, on `processes` cores (None: all that this process may use)."""
+    """Validate lines in their order; with many of them, on `processes` cores (None: all that this process may use)."""
     for line in islice(lines, PARALLEL_FROM_LINES):
         yield verdict_of(line, policy)
     processes = processes or len(os.sched_getaffinity(0))

@@ -1,4 +1,4 @@
-"""What became of every line of an import, counted in a temporary database on disk: memory does not grow with the file.
+"""The outcome of every line of an import, in a temporary database on disk: memory does not grow with the file.
 
 A line is known by where it stands in `raw.bundles` and by its bytes: a rejection that the processor wrote twice, after
 a restart, counts once.
@@ -61,7 +61,7 @@ class Ledger:
         self._database.execute("CREATE INDEX lines_id ON lines (id)")
 
     def close(self) -> None:
-        """Forget everything."""
+        """Delete all entries."""
         self._database.close()
 
     def add(self, partition: int, offset: int, lines: Iterable[tuple[bytes, str]]) -> None:

@@ -1,1 +1,1 @@
-"""Gives back the disk of bundles that were read."""
+"""Retention: deletes bundles that were validated, to free disk."""

@@ -1,4 +1,4 @@
-"""The janitor: trims `raw.bundles` again and again, for as long as the stack runs."""
+"""The janitor service: trims `raw.bundles` periodically."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EVERY_S = 3600.0
 
 
 class Janitor(Service):
-    """A service, so that it waits for Kafka visibly, is ill while it cannot trim, and ends with 0 when it is stopped.
+    """A service, so that it reports waiting for Kafka, is not ready while it cannot trim, and ends with 0 when stopped.
 
     Args:
         settings: whose topic, group and keep time count.

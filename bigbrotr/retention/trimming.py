@@ -1,4 +1,4 @@
-"""Deletes bundles that everybody has read and nobody will ask for again, so that a stack may run for years.
+"""Deletes bundles that the processor has committed past and `reprocess` no longer needs, to bound Kafka's disk.
 
 `raw.bundles` has no time limit: one would delete what a processor that was away has not read, and coverage calls read.
 So records go only where the processor's group has committed past them, which it does once all that follows from them is
@@ -105,7 +105,7 @@ async def trim(settings: Settings, *, dry_run: bool) -> Trim:
 
 
 def report_lines(done: Trim, group_id: str, *, dry_run: bool) -> Iterator[str]:
-    """Say for people what a pass did, or would have done; `group_id` is the processor's."""
+    """Describe what a pass did, or would have done; `group_id` is the processor's."""
     went = "would be deleted" if dry_run else "deleted"
     for number, count in done.deleted.items():
         yield f"{done.topic}/{number}: {count:,} {went}, begins at {done.before[number].first_kept:,}"

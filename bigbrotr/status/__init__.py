@@ -1,1 +1,1 @@
-"""What runs, what waits and what is archived, as plain values."""
+"""Status of the pipeline as plain values: services, lag, contents of the archive."""

@@ -1,4 +1,4 @@
-"""Connections of the command line to the archive, and what it asks over one of its own."""
+"""The command line's connections to the archive, and its queries for the status."""
 
 from __future__ import annotations
 

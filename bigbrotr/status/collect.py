@@ -1,4 +1,4 @@
-"""Puts a snapshot together: asks services, Kafka and PostgreSQL, each within a time limit and without the others."""
+"""Collects a snapshot: queries services, Kafka and PostgreSQL, each with a time limit and independent of the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks a service how it is: its /status, and the counters with labels from its /metrics."""
+"""Queries the health endpoints of a service: its /status, and the counters with labels from its /metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much is still to be read by the services, asked again and again over the same connections."""
+"""Consumer lag of the services, polled over the same connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where topics end and how far the consumers are: Kafka's offsets of the processor, PostgreSQL's of the sink."""
+"""End offsets of topics and positions of consumers: the processor's offsets in Kafka, the sink's in PostgreSQL."""
 
 from __future__ import annotations
 

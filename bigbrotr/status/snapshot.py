@@ -1,4 +1,4 @@
-"""What the pipeline looked like at one moment, as plain values: made by `collect`, shown by `view` and `status`."""
+"""Snapshot of the pipeline at one moment, as plain values: made by `collect`, shown by `snapshot_view` and `status`."""
 
 from __future__ import annotations
 

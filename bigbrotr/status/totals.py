@@ -1,4 +1,4 @@
-"""Counters that go on when a service starts again and counts from zero."""
+"""Counters that continue when a service restarts and counts from zero (counter resets)."""
 
 from __future__ import annotations
 

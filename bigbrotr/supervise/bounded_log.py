@@ -1,4 +1,4 @@
-"""A log file that cannot fill the disk: it is moved aside when it is full, and one older part is kept."""
+"""A log file of bounded size: it is rotated when it is full, and one older part is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a service is started as a child: its command line, and its settings as variables."""
+"""How a service is started as a child process: its command line, and its settings as environment variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core import kafka, postgres
 from core.parent import PARENT_VARIABLE
 from core.settings import CONFIG_VARIABLE, Settings
 
-_DSN_FILE = "BIGBROTR_POSTGRES__DSN_FILE"  # the parent has read it, and hands on what it says
+_DSN_FILE = "BIGBROTR_POSTGRES__DSN_FILE"  # the parent has read it, and passes on its content
 
 
 def service_argv(name: str) -> list[str]:
@@ -42,7 +42,7 @@ def service_env(settings: Settings, config: Path | None, name: str, base: Mappin
         "BIGBROTR_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
         "BIGBROTR_KAFKA__PARTITIONS": str(settings.kafka.partitions),
         "BIGBROTR_POSTGRES__DSN": postgres.dsn(settings),
-        "BIGBROTR_HTTP__HOST": "127.0.0.1",  # the parent reads the health of its children, nobody else needs to
+        "BIGBROTR_HTTP__HOST": "127.0.0.1",  # only the parent needs the health of its children
         "BIGBROTR_HTTP__PORT": "0",
         "BIGBROTR_HTTP__PORT_FILE": str(port_file(settings, name)),
     }

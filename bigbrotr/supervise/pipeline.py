@@ -1,4 +1,4 @@
-"""The services of one pipeline as children: started together, written down in services.json, stopped in flow order."""
+"""The services of one pipeline as child processes: started, recorded in services.json, stopped in flow order."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Pipeline:
         return codes
 
     async def _reach(self, stack: AsyncExitStack) -> Lags | None:
-        """Connect to the servers; where one is away, nothing can be drained and nobody waits for it."""
+        """Connect to the servers; where one is away, nothing can be drained and there is no wait for it."""
         try:
             async with asyncio.timeout(_REACH_S):
                 return await stack.enter_async_context(open_lags(self._settings))

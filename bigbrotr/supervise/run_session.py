@@ -1,4 +1,4 @@
-"""What `demo` and `run` have in common: prepare the servers, run the services, show them, stop them in order."""
+"""The common part of `demo` and `run`: prepare the servers, run the services, show them, stop them in order."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from core.settings import Settings
 LOCK_NAME = "supervisor.lock"
 SHOW_EVERY_S = 1.0
 SHOW_STOP_EVERY_S = 0.3  # each service takes about this long to stop, and a person has asked for it and looks
-_KEPT_NOTES = 4  # the live picture has room for these
+_KEPT_NOTES = 4  # the live view has room for these
 
-# Closing the terminal is as good as Ctrl-C: nobody sees the picture any more, and nobody could stop it.
+# Closing the terminal is as good as Ctrl-C: the view is not visible any more, and no key could stop it.
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -48,7 +48,7 @@ class _LogStream(io.TextIOBase):
 
 
 def log_to_file(settings: Settings) -> None:
-    """Keep this process's log out of the picture, in `logs/supervisor.log` of the data directory."""
+    """Keep this process's log out of the live view, in `logs/supervisor.log` of the data directory."""
     log.configure(settings, "supervisor")
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
@@ -87,7 +87,7 @@ def only_one(data_dir: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def stop_on_signals() -> AsyncIterator[StopWish]:
-    """Turn the first SIGINT, SIGTERM or SIGHUP into a wish to stop, and a second one into a wish to stop at once."""
+    """Turn the first SIGINT, SIGTERM or SIGHUP into a request to stop, and a second one into one to stop at once."""
     wish = StopWish()
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
@@ -100,7 +100,7 @@ async def stop_on_signals() -> AsyncIterator[StopWish]:
 
 
 class StopWish:
-    """Whether somebody wants this to end, since when (`time.monotonic`), and whether without waiting."""
+    """Whether a stop was requested, since when (`time.monotonic`), and whether without waiting."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -142,7 +142,7 @@ class Session:
     async def conduct(
         self, until: Until, wish: StopWish, before_stop: Callable[[], Awaitable[None]] | None = None
     ) -> list[str]:
-        """Start the services, show them until the condition holds or somebody wants it to end, and stop them in order.
+        """Start the services, show them until the condition holds or a signal asks to stop, and stop them in order.
 
         Args:
             until: asked with each snapshot.
@@ -198,7 +198,7 @@ class Session:
             await asyncio.wait({stopping})
             await self.pipeline.kill()
             return ["stopped at once, undrained: what was not archived yet is read again at the next start"]
-        with contextlib.suppress(TimeoutError):  # the last picture stays on the terminal
+        with contextlib.suppress(TimeoutError):  # the last view stays on the terminal
             async with asyncio.timeout(SHOW_EVERY_S):
                 await self._show(collector)
         return [

@@ -1,4 +1,4 @@
-"""`services.json` in a data directory: which services run for it, so that no command starts them twice."""
+"""`services.json` in a data directory: the services that run for it, so that no command starts them twice."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write(data_dir: Path, services: list[RunningService]) -> None:
 
 
 def remove(data_dir: Path) -> None:
-    """Say that nothing runs any more."""
+    """Record that nothing runs any more."""
     with contextlib.suppress(FileNotFoundError):
         (data_dir / FILE_NAME).unlink()
 
@@ -48,7 +48,7 @@ def remove(data_dir: Path) -> None:
 def read(data_dir: Path) -> list[RunningService]:
     """Name the services that run for a data directory and are alive.
 
-    A file left by a killed supervisor is no trouble: a process id counts only with the start time written beside it.
+    A file left by a killed supervisor does no harm: a process id counts only with the start time written beside it.
     """
     try:
         entries = json.loads((data_dir / FILE_NAME).read_bytes())

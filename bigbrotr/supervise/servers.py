@@ -1,4 +1,4 @@
-"""The servers that a command needs: those that settings name, else those of the data directory, started if need be."""
+"""The servers that a command needs: those of the settings, else the embedded ones, started if needed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def quiet_log(settings: Settings) -> None:
 
 
 def say(text: str) -> None:
-    """Tell a person something that is not the command's result: stderr, so that stdout stays clean for pipes."""
+    """Write a notice that is not the command's result to stderr, so that stdout stays clean for pipes."""
     click.echo(text, err=True)
 
 
@@ -52,7 +52,7 @@ def servers(
 
     Raises:
         SettingsError: one is not named, and this installation is one without the embedded servers.
-        CommandFailedError: the embedded servers cannot be had; the message says what is missing and what else to do.
+        CommandFailedError: the embedded servers cannot be had; the message states what is missing and what else to do.
     """
     given = {"kafka": settings.kafka.bootstrap_servers, "postgres": settings.postgres.dsn}
     missing = [name for name in needs if given[name] is None]

@@ -1,4 +1,4 @@
-"""Starts services as processes of their own, restarts one that dies, and stops them one by one.
+"""Supervisor: starts services as child processes, restarts one that dies, and stops them one by one.
 
 Each child leads a session of its own, so that a Ctrl-C on the terminal reaches only the supervisor, which then stops
 the children in the order of the flow. A child ends with a supervisor that is killed by its own watch (`core.parent`).
@@ -23,7 +23,7 @@ from core.restarts import RestartDelays, describe_exit
 __all__ = ["Child", "ChildState", "Supervisor", "describe_exit"]
 
 _READ_BYTES = 65536  # one pipe buffer on Linux
-_LAST_PIPE_READ_S = 1.0  # a grandchild may hold the pipe open for ever; the log of a dead child is complete long before
+_LAST_PIPE_READ_S = 1.0  # a grandchild may keep the pipe open; the log of a dead child is complete long before
 _KILL_WAIT_S = 5.0  # a killed process is gone in milliseconds unless the kernel holds it in I/O
 
 

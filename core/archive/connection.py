@@ -1,4 +1,4 @@
-"""Connections to the archive: their types, those that only read, and work that waits for a server that is away."""
+"""Connections to the archive: types, read-only connections, and retries while the server is away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much the archive holds: rows, pairs of event and relay, bytes, and which of some events."""
+"""Size of the archive: rows, pairs of event and relay, bytes, and which of given events it holds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ArchiveCounts(NamedTuple):
 
 
 async def has_schema(connection: Connection) -> bool:
-    """Tell whether `bigbrotr migrate` was ever run here."""
+    """Return whether `bigbrotr migrate` was ever run here."""
     return bool(await connection.fetchval("SELECT to_regclass('events') IS NOT NULL"))
 
 

@@ -1,4 +1,4 @@
-"""What the archive knows to have read of each relay, as of the newest record of coverage that the sink has taken."""
+"""Reads coverage from the archive: what was read of each relay, as of the newest record that the sink has stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row of the table `events`, and the event that it gives back: what is stored is what was signed.
+"""A row of the table `events`, and the signed event that it is converted back to.
 
 PostgreSQL refuses U+0000 in text and jsonb. An event that holds it keeps its exact bytes in the column `raw`; every
 other one is rebuilt from its columns. Which serialization the id fits is kept too (`schemas.nostr.event_id.IdForm`), so
@@ -16,7 +16,7 @@ from schemas.nostr.event import Event, parse_event
 
 
 class DamagedRowError(ValueError):
-    """A row does not give back what was signed, or a sighting its relay; the message says what is wrong."""
+    """A row does not give back what was signed, or a sighting its relay; the message states what is wrong."""
 
 
 class EventRow(NamedTuple):

@@ -1,4 +1,4 @@
-"""What a reader wants of the archive, and the statement that reads it: filters, a relay, what is hidden."""
+"""Selects events of the archive (filters, a relay, hidden events) and builds the statement that reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Started Kafka clients with the settings that keep the promises: durable writes, no hidden commits, no lost history.
+"""Started Kafka clients with the settings that guarantee durable writes, no hidden commits and no skipped records.
 
 Each function waits for the broker as long as it takes, with back-off, and says so in the log and in `/readyz`. The
 settings differ from aiokafka's defaults where those lose data: acks=all instead of 1, an idempotent producer, reading
@@ -67,7 +67,7 @@ def bootstrap_servers(settings: Settings) -> str:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether waiting may help: the broker is away, electing, or does not have the topic yet."""
+    """Return whether waiting may help: the broker is away, electing, or does not have the topic yet."""
     if isinstance(error, KafkaError):
         return bool(error.retriable) or isinstance(error, KafkaTimeoutError)
     return isinstance(error, OSError | TimeoutError)
@@ -76,7 +76,7 @@ def is_transient(error: BaseException) -> bool:
 async def producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
     """Start an idempotent producer that waits for every in-sync replica; `core.kafka.publisher` bounds what it holds.
 
-    With idempotence aiokafka never gives a batch up, so `flush` and `stop` wait for ever while the broker is away: end
+    With idempotence aiokafka never gives a batch up, so `flush` and `stop` do not return while the broker is away: end
     it through `stop_client`.
     """
     options: dict[str, Any] = {
@@ -159,7 +159,7 @@ async def stop_client(
         task = asyncio.current_task()
         if not isinstance(client, AIOKafkaConsumer) or (task is not None and task.cancelling()):
             raise
-        # Nobody has cancelled us: aiokafka lets out that it has cancelled a fetch which was waiting to try again.
+        # This task was not cancelled: aiokafka raises that it has cancelled a fetch which was waiting for a retry.
         await _cut_off_consumer(client)
     return True
 
@@ -179,7 +179,7 @@ async def _cut_off_consumer(client: AIOKafkaConsumer) -> None:
 
 
 async def _cut_off_producer(client: AIOKafkaProducer) -> None:
-    """Give up what a producer still holds: its futures fail, instead of waiting for ever for an absent broker.
+    """Give up what a producer still holds: its futures fail, instead of waiting without end for an absent broker.
 
     There is no public way to do it, and the order matters: the sender's task waits for requests that only closing the
     connections ends.

@@ -1,4 +1,4 @@
-"""Partition counts are fixed at creation: with another count a key's newer record would land elsewhere."""
+"""Checks partition counts, which are fixed at creation: with another count a key would change its partition."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def refuse_other_counts(settings: Settings, present: Mapping[str, int], rows: Se
         rows: the topic table.
 
     Raises:
-        TopicsError: one has; the message says what can be done.
+        TopicsError: one has; the message states what can be done.
     """
     prefix, configured = settings.kafka.topic_prefix, settings.kafka.partitions
     found = {row: count for row in rows if (count := present.get(prefix + row.name))}
@@ -42,7 +42,7 @@ def refuse_other_counts(settings: Settings, present: Mapping[str, int], rows: Se
 
 
 def _remedy(counts: set[int]) -> str:
-    """Say what else than new topics is left to do; a setting that would be refused, or mends one topic of many, is not.
+    """Describe what is left to do besides new topics, without settings that would be refused or help one topic only.
 
     Args:
         counts: of the topics that are there.

@@ -1,4 +1,4 @@
-"""A producer that never holds more than a stated number of unacknowledged bytes, and never hides a failure.
+"""A producer with back-pressure (a bound on unacknowledged bytes) that reports every failed send.
 
 aiokafka has no buffer limit, gives up on a record after 40 s without room, and reports a failed send only through a
 future that may never be looked at. Here `send` waits for room as long as it takes, so a broker that is away pauses the
@@ -41,7 +41,7 @@ _open: set[Publisher] = set()
 
 
 class PublishError(RuntimeError):
-    """A record was given up for good: what it covers must not be recorded as done, and the process must end."""
+    """A record could not be delivered: what it covers must not be recorded as done, and the process must end."""
 
 
 class RecordTooLargeError(ValueError):
@@ -172,7 +172,7 @@ class Publisher:
                 self._moved_at = time.monotonic()
             elif self._failure is None:
                 self._failure = error
-                logger.error("a record was given up: %s", waiting.brief(error))
+                logger.error("a record could not be delivered: %s", waiting.brief(error))
         self._release(size)
 
     def _reason(self) -> str | None:

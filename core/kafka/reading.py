@@ -1,4 +1,4 @@
-"""Reading partitions without a consumer group: where they end, and what lies between."""
+"""Reads partitions without a consumer group: end offsets, and the records between two offsets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a record of a compacted topic says, decoded."""
+"""A decoded record of a compacted topic: a key with its new value, or its tombstone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class Change(NamedTuple, Generic[T]):
-    """What a record says: the value that its key has from now on, or None where the key is gone or unreadable."""
+    """A key of a compacted topic with its new value, or None where it has a tombstone or an unreadable record."""
 
     partition: int
     offset: int

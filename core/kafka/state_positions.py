@@ -1,4 +1,4 @@
-"""How far the partitions of a followed topic were read, and as of when that was all that they had."""
+"""Positions in the partitions of a followed topic, and as of when they were at the end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ReadPositions:
         return self.wanted is None or partition in self.wanted
 
     def note(self, partition: int, position: int, ends: Collection[tuple[int, float]]) -> bool:
-        """Note how far a partition is.
+        """Update the position of a partition.
 
         Args:
             partition: its number.

@@ -1,4 +1,4 @@
-"""Everything that partitions of a compacted topic say now."""
+"""Reads the present state (newest value of each key) of partitions of a compacted topic."""
 
 from __future__ import annotations
 

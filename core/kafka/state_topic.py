@@ -1,4 +1,4 @@
-"""Follows a compacted topic: what it says now is read to its end, and then what comes.
+"""Follows a compacted topic: reads it to its end, then passes on new records.
 
 There is no consumer group: each process reads for itself, wholly or the partitions that something else has assigned to
 it. Who acts on what the topic says waits for it first: `assign` returns when everything that Kafka had by then was
@@ -38,7 +38,7 @@ _POLL_RECORDS = 2_000
 
 
 class StateTopic(Generic[T]):
-    """Hands every record of a compacted topic to `take`, at least once, those of a partition in order.
+    """Passes every record of a compacted topic to `take`, at least once, those of a partition in order.
 
     Args:
         settings: of the process.
@@ -104,7 +104,7 @@ class StateTopic(Generic[T]):
         return self._positions.is_current(time.time() - self._current_s)
 
     def ready(self) -> str | None:
-        """Tell that the topic is still being read, or None."""
+        """Return the reason while the topic is still being read, else None."""
         return None if self.is_current() else f"reading the topic {self._topic}"
 
     def check(self) -> None:
@@ -133,7 +133,7 @@ class StateTopic(Generic[T]):
                     raise
                 self._failed = brief(error)
                 self._turned.set()
-                _log.warning("the topic %s cannot be read now: %s", self._topic, self._failed)
+                _log.warning("the topic %s cannot be read, retrying: %s", self._topic, self._failed)
                 await asyncio.sleep(backoff.next_s())
 
     async def _follow(self, wanted: frozenset[int] | None, backoff: Backoff) -> None:
@@ -179,7 +179,7 @@ class StateTopic(Generic[T]):
         ends: dict[TopicPartition, int],
         asked_at: float,
     ) -> bool:
-        """Note how far each partition is; tell whether Kafka has told anything new."""
+        """Update the position of each partition; return whether Kafka has reported anything new."""
         news = False
         for tp, position in positions.items():
             known = [(ends[tp], asked_at)]

@@ -1,4 +1,4 @@
-"""What Kafka says about topics, as plain values."""
+"""Topics, partitions and configurations as Kafka's admin API describes them, as plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make and describe the topics of the table in `schemas.topics`: one explicit step, which may be repeated.
+"""Creates and describes the topics of the table in `schemas.topics`: one explicit, idempotent step.
 
 A changed partition count is refused before anything is touched (`core.kafka.partition_counts`).
 """

@@ -1,4 +1,4 @@
-"""The metrics of a process, in one place, so that dashboards and the live view know every name.
+"""Prometheus metrics of all services, in one place, so that dashboards and the live view know every name.
 
 Each name has one meaning, whichever service exports it, and a service exports those of its own work only. Labels are
 only ever names of ours (stages, reasons, states, logical topic names) and partition numbers: never an id, a key, a URL
@@ -124,11 +124,11 @@ CLOCK_STEPS = _counter(
 )
 
 # Processor
-BUNDLES = _counter("bundles", "Bundles judged, all their outputs acknowledged", "bundles", of=_PROCESSOR)
+BUNDLES = _counter("bundles", "Bundles validated, all their outputs acknowledged", "bundles", of=_PROCESSOR)
 BUNDLES_IN_FLIGHT = _gauge(
     "bundles_in_flight", "Bundles taken from Kafka and not yet acknowledged", "bundles", of=_PROCESSOR
 )
-COPIES = _counter("copies", "Copies judged", "copies", of=_PROCESSOR)
+COPIES = _counter("copies", "Copies validated", "copies", of=_PROCESSOR)
 VERIFIED = _counter("verified", "Events whose id and signature were checked and found right", "events", of=_PROCESSOR)
 DUPLICATES = _counter("duplicates", "Copies of an event that was known already", "copies", of=_PROCESSOR)
 QUARANTINED = _counter(
@@ -142,7 +142,7 @@ SKIPPED = _counter(
     "skipped_bundles", "Bundles that were deleted from Kafka before they were read", "bundles", of=_PROCESSOR
 )
 ACK_SECONDS = _seconds(
-    "ack", "From the start of a bundle's judging to the acknowledgement of all its outputs", of=_PROCESSOR
+    "ack", "From the start of a bundle's validation to the acknowledgement of all its outputs", of=_PROCESSOR
 )
 
 # Sink

@@ -1,4 +1,4 @@
-"""The table of all metrics, in Markdown, from the metrics themselves, so that docs/metrics.md cannot say otherwise."""
+"""Generates the table of all metrics for docs/metrics.md, in Markdown, from the metrics themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Background tasks of a service: one that ends early ends the process, and none outlives the service."""
+"""Supervised background tasks of a service: one that ends early ends the process, and none outlives the service."""
 
 from __future__ import annotations
 

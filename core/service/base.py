@@ -68,11 +68,11 @@ class Service(ABC):
             await self.resources.aclose()
 
     def ready(self) -> str | None:
-        """Say why the service cannot do its work now, or None when it can. Waits for servers are added by others."""
+        """Return why the service cannot do its work now, or None when it can. Waits for servers are added by others."""
         return None
 
     def status(self) -> dict[str, object]:
-        """Tell what a person wants to see, as JSON-ready values; cheap, because it is asked for every second."""
+        """Return the details of `/status`, as JSON-ready values; cheap, because it is called every second."""
         return {}
 
     def tick(self) -> None:  # noqa: B027

@@ -1,4 +1,4 @@
-"""Closes several things at once, where each may use up its time because its server is away."""
+"""Closes several resources concurrently, where each may use up its time because its server is away."""
 
 from __future__ import annotations
 

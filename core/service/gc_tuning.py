@@ -1,4 +1,4 @@
-"""Keeps Python's cycle collector from looking through everything again and again in a process that streams."""
+"""Tunes Python's cyclic garbage collector for streaming: collections are rarer and skip what existed at the start."""
 
 from __future__ import annotations
 

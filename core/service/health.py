@@ -26,16 +26,16 @@ _SHUTDOWN_S = 1.0
 
 
 class Health(Protocol):
-    """What the endpoints ask; `core.service.lifecycle.Lifecycle` answers."""
+    """What the endpoints query; `core.service.lifecycle.Lifecycle` implements it."""
 
     def alive(self) -> bool:
-        """Tell whether the event loop turns."""
+        """Return whether the event loop runs."""
 
     def reasons(self) -> list[str]:
-        """Say why the service is not ready; empty when it is."""
+        """Return why the service is not ready; empty when it is."""
 
     def status(self) -> dict[str, object]:
-        """Tell everything that a person or the live view wants to see."""
+        """Return the status document, for people and for the live view."""
 
 
 class HealthServer:

@@ -1,4 +1,4 @@
-"""The life of one service: health first, then start, run, drain and close, and an exit code that is true.
+"""The lifecycle of one service: health endpoints first, then start, run, drain and close, and its exit code.
 
 Exit codes: 0 stopped (or done) with everything drained; 1 the service failed; 3 a deadline passed or a second signal
 came, so something may be left undone, which the next start repeats.
@@ -53,7 +53,7 @@ class Lifecycle:
         self._lag_s = 0.0
 
     def request_stop(self, why: str) -> None:
-        """Begin the drain, with its deadline counted from now, whether or not the loop is able to hear of it."""
+        """Begin the drain, with its deadline counted from now, even while the event loop is blocked."""
         if self._stop_requested:
             return
         self._stop_requested = True
@@ -64,7 +64,7 @@ class Lifecycle:
                 self._loop.call_soon_threadsafe(self.service.stopping.set)
 
     async def run(self, signals: StopSignals) -> int:
-        """Take the service through its life and return the exit code."""
+        """Run the service through its lifecycle and return the exit code."""
         self._loop = asyncio.get_running_loop()
         signals.attach()
         if self._stop_requested:  # in the moment before the loop ran
@@ -131,10 +131,10 @@ class Lifecycle:
         *,
         cancel: bool = True,
     ) -> bool:
-        """Wait for the work, for a wish to stop, or for a background task that fails.
+        """Wait for the work, for a request to stop, or for a background task that fails.
 
         Returns:
-            True when the work is done; False when it was cut short, or with `cancel=False` left to go on, by the wish.
+            True when the work is done; False when it was cut short, or with `cancel=False` left to go on, by it.
 
         Raises:
             Exception: what the work or the background task raised.
@@ -147,7 +147,7 @@ class Lifecycle:
             work.result()
         elif cancel or failed.done():
             work.cancel()
-            # A wish to stop has its deadline already; a background task that failed has none that work could miss.
+            # A request to stop has its deadline already; a background task that failed has none that work could miss.
             await asyncio.wait({work}, timeout=CLOSE_S if failed.done() else None)
             self.service.background.check()
             if work.done() and not work.cancelled():
@@ -171,12 +171,12 @@ class Lifecycle:
             await asyncio.sleep(_TICK_S)
 
     def alive(self) -> bool:
-        """Tell whether the loop turned recently; an idle service is alive."""
+        """Return whether the event loop ran recently; an idle service is alive."""
         age_s = self._watchdog.age_s()
         return age_s is not None and age_s < self._watchdog.stall_s
 
     def reasons(self) -> list[str]:
-        """Say why the service is not ready; empty when it is."""
+        """Return why the service is not ready; empty when it is."""
         reasons = waiting.reasons()
         if self.phase is not Phase.RUNNING:
             return [str(self.phase), *reasons]
@@ -184,7 +184,7 @@ class Lifecycle:
         return reasons if own is None else [own, *reasons]
 
     def status(self) -> dict[str, object]:
-        """Put together what `/status` tells; under `details` the service's own part, once it has started."""
+        """Build the document of `/status`; under `details` the service's own part, once it has started."""
         reasons = self.reasons()
         return {
             "service": self.service.name,

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT, told to a thread of their own, so that they count even while the event loop hangs.
+"""Handles SIGTERM and SIGINT in a thread of its own, so that they work even while the event loop hangs.
 
 Python runs signal handlers in the main thread between bytecodes, and asyncio's run on the loop: neither does while one
 call blocks. The C-level handler, however, always writes the number to the wake-up descriptor; a thread reads it there.
@@ -15,8 +15,8 @@ from types import FrameType
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-# One wish to stop can come twice within milliseconds: a terminal's Ctrl-C reaches the whole process group, and the
-# supervisor in it hands the wish on. A person who presses Ctrl-C again because nothing seems to happen takes longer.
+# One request to stop can come twice within milliseconds: a terminal's Ctrl-C reaches the whole process group, and the
+# supervisor in it forwards it. A person who presses Ctrl-C again because nothing seems to happen takes longer.
 SAME_WISH_S = 0.5
 
 

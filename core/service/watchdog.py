@@ -1,4 +1,4 @@
-"""The thread that sees to it that a process ends, and that a loop that hangs leaves a trace.
+"""Watchdog thread: ends a process whose deadline has passed, and logs the stacks when the event loop hangs.
 
 It does not depend on the event loop, on locks of the logging module or on room in a pipe: whatever is stuck, a deadline
 that was armed ends the process.
@@ -30,7 +30,7 @@ _STDERR = 2
 
 
 class Watchdog:
-    """Ends the process when an armed deadline passes; logs all stacks, once a stall, when the loop does not turn."""
+    """Ends the process when an armed deadline passes; logs all stacks, once a stall, when the event loop is blocked."""
 
     def __init__(self, stall_s: float = STALL_S) -> None:
         self.stall_s = stall_s
@@ -44,7 +44,7 @@ class Watchdog:
         self._thread.start()
 
     def beat(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """Note that the loop turned; the first call begins the watch for stalls."""
+        """Record that the event loop runs; the first call begins the watch for stalls."""
         self._loop = loop or self._loop
         self._beat_at = time.monotonic()
         self._stall_told = False
@@ -91,7 +91,7 @@ class Watchdog:
             self._stall_told = True
             metrics.STALLS.inc()
             faulthandler.dump_traceback(_STDERR, all_threads=True)
-            logger.error("the event loop has not turned for %.0f s; the stacks of all threads are above", age_s)
+            logger.error("the event loop has been blocked for %.0f s; the stacks of all threads are above", age_s)
 
 
 def end_process(code: int, why: str, loop: asyncio.AbstractEventLoop | None = None) -> None:
@@ -99,7 +99,7 @@ def end_process(code: int, why: str, loop: asyncio.AbstractEventLoop | None = No
     signal.alarm(_LAST_WORDS_S)
     lines = [f"{why}; ending with exit code {code}"]
     if loop is not None:
-        # Tasks change under our eyes, since the loop may still turn in its own thread: better some of them than none.
+        # Tasks change meanwhile, since the loop may still run in its own thread: better some of them than none.
         with contextlib.suppress(Exception):
             lines += [f"task {task.get_name()}: {awaits(task)}" for task in asyncio.all_tasks(loop)]
     os.write(_STDERR, "\n".join([*lines, ""]).encode(errors="replace"))
@@ -108,7 +108,7 @@ def end_process(code: int, why: str, loop: asyncio.AbstractEventLoop | None = No
 
 
 def awaits(task: asyncio.Task[object]) -> str:
-    """Say where a task waits, outermost first: `run (lifecycle.py:90) > drain (service.py:12)`.
+    """Describe where a task waits, outermost first: `run (lifecycle.py:90) > drain (service.py:12)`.
 
     `Task.print_stack` shows only the outermost coroutine, which is where nearly nothing hangs.
     """

@@ -1,4 +1,4 @@
-"""Settings errors as sentences: the key, its variable, the shape of the value, and what would be right.
+"""Settings errors as sentences: the key, its variable, the shape of the value, and what is valid.
 
 Values of strings are never repeated: the one that is wrong may be a password in the wrong place.
 """
@@ -60,7 +60,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> SettingsError:
 
 
 def misspelt_variables(names: Iterable[str], model: type[BaseModel]) -> SettingsError | None:
-    """Refuse variables that would be passed over in silence though they are meant for us.
+    """Refuse variables with our prefix that would be ignored silently.
 
     Those are a known group and key joined by one underscore only, a group that there is not, and what is nearly the
     name of a setting. Other names with the prefix are left alone: an orchestrator may set some of its own.

@@ -1,4 +1,4 @@
-"""Read the YAML settings file into plain values, refusing what YAML would quietly lose."""
+"""Reads the YAML settings file into plain values, refusing what YAML would lose silently."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.settings.errors import SettingsError, shape
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys without a word; here that is an error."""
+    """PyYAML silently keeps the last of two equal keys; here that is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
         seen: set[Hashable] = set()

@@ -64,9 +64,9 @@ class KafkaSettings(Group):
         le=1800.0,  # Kafka's group.max.session.timeout.ms
         description="A consumer that is not heard of for this long, in seconds, is dead, and others get its partitions",
     )
-    # A mistake of a policy is noticed within a week, even over holidays, and `reprocess` mends it as far as this.
+    # A wrong policy is noticed within a week, even over holidays, and `reprocess` corrects it as far back as this.
     bundles_keep_days: int = Field(
-        7, ge=0, le=3650, description="Days that `topics trim` keeps judged bundles, for `reprocess`; 0: none"
+        7, ge=0, le=3650, description="Days that `topics trim` keeps validated bundles, for `reprocess`; 0: none"
     )
 
 
@@ -75,7 +75,7 @@ def _everything() -> list[dict[str, Any]]:
 
 
 class ConnectorSettings(Group):
-    """How relays are read and what one of them may cost."""
+    """How relays are read, and the limits for each of them."""
 
     group_id: str = Field("bigbrotr-connector", min_length=1, description="Consumer group that shares the relays")
     bundle_lines: PositiveInt = Field(256, description="Received copies after which a bundle is sent")
@@ -118,7 +118,7 @@ class ConnectorSettings(Group):
 
 
 class ProcessorSettings(Group):
-    """How bundles are judged."""
+    """How bundles are validated."""
 
     group_id: str = Field("bigbrotr-processor", min_length=1, description="Consumer group that shares the bundles")
     seen_ids_per_partition: PositiveInt = Field(
@@ -145,7 +145,7 @@ class SinkSettings(Group):
         1000,
         ge=10,  # fewer say nothing
         le=100_000,  # their offsets are kept in a row
-        description="Consecutive records of a partition that are judged together: see storm_share",
+        description="Consecutive records of a partition that are considered together: see storm_share",
     )
     storm_share: float = Field(
         0.5,
@@ -159,7 +159,7 @@ DeletionPolicy = Literal["flag", "hide", "erase"]
 
 
 class PolicySettings(Group):
-    """What becomes of events that their authors no longer want, or that have expired."""
+    """What becomes of events that their authors have deleted, or that have expired."""
 
     deletion: DeletionPolicy = Field(
         "flag",

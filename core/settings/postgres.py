@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from core.settings.groups import Group, PositiveFloat
 from core.settings.types import Password, PostgresDsn, SchemaName, holds_password
 
-# `schema` is what everyone calls it; the method of pydantic's that it covers is deprecated, and called by nobody.
+# `schema` is the common name; the method of pydantic's that it covers is deprecated, and has no callers.
 warnings.filterwarnings("ignore", message='Field name "schema" in "PostgresSettings" shadows')
 
 

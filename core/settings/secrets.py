@@ -1,6 +1,6 @@
 """Secrets from files: `BIGBROTR_<GROUP>__<KEY>_FILE` names a file that holds the value of a secret setting.
 
-That is how container engines hand secrets over: a variable is shown to whoever may inspect the container.
+That is how container engines pass secrets: variables are visible to all users that may inspect the container.
 """
 
 from __future__ import annotations
@@ -124,5 +124,5 @@ def _secrets(model: type[BaseModel], group: str) -> list[str]:
 
 
 def _is_secret(annotation: Any) -> bool:
-    """Tell whether a field takes a secret, alone or as one of several types, with checks or without."""
+    """Return whether a field takes a secret, alone or as one of several types, with checks or without."""
     return annotation is SecretStr or any(_is_secret(part) for part in get_args(annotation))

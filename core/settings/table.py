@@ -1,4 +1,4 @@
-"""The table of all settings, in Markdown, from the model itself, so that the README cannot say anything else."""
+"""Generates the README's table of all settings, in Markdown, from the model itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Field types of the settings: text from a variable or a YAML file to a checked value.
+"""Field types of the settings: they convert text of a variable or a YAML file to a validated value.
 
 Every refusal is a ValueError that says what is wrong and what would be right, and never repeats the value: a password
 pasted into the wrong key must not end up in a log.
@@ -91,7 +91,7 @@ def _dsn(value: SecretStr) -> SecretStr:
 
 
 def holds_password(dsn: str) -> bool:
-    """Tell whether an address of PostgreSQL has a password in it, which would be taken before any other."""
+    """Return whether an address of PostgreSQL has a password in it, which would be taken before any other."""
     url = urlsplit(dsn)
     return bool(url.password or parse_qs(url.query).get("password"))
 

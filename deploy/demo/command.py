@@ -1,4 +1,4 @@
-"""What the commands of the demo's relays have in common: how they speak, are ended, and are told of relays."""
+"""What the commands of the demo's relays have in common: output, signals, and options for relays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schemas.nostr.relay_url import RelayUrlError, normalize
 
 
 class RelayUrl(click.ParamType):
-    """A relay's URL, spelled as connectors and topics spell it; hosts of one's own network are welcome."""
+    """A relay's URL, spelled as connectors and topics spell it; hosts of private networks are allowed."""
 
     name = "url"
 

@@ -87,7 +87,7 @@ def direct_message(rng: Random, scene: Scene) -> Draft:
 
 
 def deletion(rng: Random, scene: Scene) -> Draft:
-    """Kind 5 (NIP-09) for events and addresses that nobody here has."""
+    """Kind 5 (NIP-09) for events and addresses that no relay here has."""
     author = rng.choice(scene.authors)
     tags: Tags = [["e", hex64(rng)], ["k", "1"], ["a", f"30023:{author.pubkey}:never-written-{hex64(rng)[:8]}"]]
     return Draft(author, 5, tags, text(rng, 3))
@@ -179,5 +179,5 @@ def any_draft(rng: Random, scene: Scene) -> Draft:
 
 
 def _target(rng: Random, scene: Scene) -> Signed:
-    """Return an event of this scene to refer to, or one that nobody has when there is none yet."""
+    """Return an event of this scene to refer to, or one that no relay has when there is none yet."""
     return rng.choice(scene.recent) if scene.recent else Signed(hex64(rng), rng.choice(scene.authors).pubkey, 1, b"")

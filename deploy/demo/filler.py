@@ -7,7 +7,7 @@ waited for, one that goes away is asked again, and only what a relay said OK to 
 JSON lines of `deploy.demo.relays`: when the stored events are there, and at the end. That comes with SIGTERM,
 SIGINT or the end of `--for-s`, and has exit code 0.
 
-A filler that is killed and started again with the same seed and base time ends with the same account of stored events,
+A filler that is killed and started again with the same seed and base time ends with the same counts of stored events,
 since relays say OK to what they have already. Of the trickle it knows only what it has published itself.
 """
 
@@ -46,7 +46,7 @@ async def fill(urls: Sequence[str], plan: Plan) -> None:
         if not stop.is_set():
             say({"ready": True, **filled.offer.report()})
         await filled.trickle(stop)
-        if plan.for_s is None:  # relays that are full, too, want nobody who begins again
+        if plan.for_s is None:  # do not exit when the relays are full: a restart would begin again
             await stop.wait()
         await filled.last_answers()
         say({"ended": True, **filled.offer.report()})

@@ -1,4 +1,4 @@
-"""Filling relays, whoever runs them: events are dealt, published through the front door, and accounted for."""
+"""Fills relays, our own or external ones: events are distributed, published over websockets (EVENT), and counted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LAST_ANSWERS_S = 5.0  # relays answer in milliseconds, and container engines kil
 
 
 class Filling:
-    """Relays that are being filled, and the account of what they took; made by `filling`.
+    """Relays that are being filled, and the count of what they accepted; made by `filling`.
 
     Who holds what follows from the seed and from the order of the URLs, not from what they are.
     """

@@ -1,4 +1,4 @@
-"""Which relay holds which demo event, and the account of what relays took, which an archive is compared with."""
+"""Which relay holds which demo event, and which of them relays accepted: what an archive is compared with."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Offer:
         self.per_relay[url] += 1
 
     def refuse(self, event_id: str, url: str, reason: str) -> None:
-        """Note that a relay did not take a copy."""
+        """Record that a relay did not accept a copy."""
         self._refused += 1
         if len(self._refusals) < SHOWN_REFUSALS:
             self._refusals.append({"id": event_id, "relay": url, "reason": reason})

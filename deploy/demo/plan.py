@@ -1,4 +1,4 @@
-"""What demo relays are to hold, and the options that say so: the same for relays of our own and for others' to fill."""
+"""What demo relays are to hold, and the options for it: the same for relays of our own and for external ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a demo author writes once: the replaceable events of a newcomer, which nothing will ever replace."""
+"""What a demo author writes once: the replaceable events of a new author, which nothing will ever replace."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deploy.demo.text import text, url, words
 
 
 def profile_set(rng: Random, scene: Scene) -> list[Draft]:
-    """Return the newcomer's replaceable events: kinds 0, 3, 10002 and 10050, each once for ever."""
+    """Return the new author's replaceable events: kinds 0, 3, 10002 and 10050, each written only once."""
     who = scene.newcomer
     about = orjson.dumps(
         {"name": words(rng, 1), "about": text(rng, 12), "picture": url(rng), "nip05": "_@example.com"}

@@ -1,4 +1,4 @@
-"""Hand events to a relay through its front door: `EVENT` over a websocket, stored only when it answers OK (NIP-01)."""
+"""Publishes events to a relay: `EVENT` over a websocket, counted as stored only when it answers OK (NIP-01)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The front door of one demo relay: what the relay was dealt is published until it has answered for every event."""
+"""Publishes its share of the events to one demo relay, with retries, until the relay has answered for every event."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class RelayFeeder:
         self.quiet.set()
 
     def _heard(self) -> None:
-        """Note that the relay is not away, or no longer."""
+        """Record that the relay is not away, or no longer."""
         if self._is_away:
             self._is_away = False
             self.quiet.clear()

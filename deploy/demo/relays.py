@@ -2,7 +2,7 @@
 
     python -m deploy.demo.relays --relays 3 --events 2000 --copies 2.4 --trickle-per-s 20
 
-The relays are not ours, and they are filled through their front door, so they have checked every signature themselves.
+The relays are not ours, and they are filled by EVENT messages, so they have checked every signature themselves.
 Standard output gets one JSON line when the stored events are there (`"ready": true`) and one when the trickle has ended
 (`"ended": true`), both as `deploy.demo.offer` counts them. A line on standard input ends the trickle; its end
 ends the process, so that relays never outlive who started them. With relays that run elsewhere the same is done by

@@ -1,4 +1,4 @@
-"""Text for demo events: several scripts, emoji, escapes and the characters that trip up archivers."""
+"""Text for demo events: several scripts, emoji, escapes and the characters that archivers often handle wrongly."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def url(rng: Random) -> str:
 
 
 def hex64(rng: Random) -> str:
-    """Return 64 hex digits that are nobody's id: the id of an event that no relay here holds."""
+    """Return 64 hex digits: the id of an event that no relay here holds."""
     return rng.randbytes(32).hex()
 
 

@@ -1,4 +1,4 @@
-"""What the embedded servers raise when they cannot be had, and how they tell what they are busy with."""
+"""Errors of the embedded servers, and the callback by which they report progress."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OTHER_WAYS = (
 
 
 class EmbeddedError(RuntimeError):
-    """The embedded servers cannot run; the message says what is wrong and what to do, and is meant for people."""
+    """The embedded servers cannot run; the message states what is wrong and what to do, and is meant for people."""
 
 
 class ArtifactsMissingError(EmbeddedError):

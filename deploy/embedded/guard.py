@@ -1,8 +1,8 @@
 """The process that owns the servers of one data directory: starts, watches, restarts and stops them.
 
-It runs for as long as somebody holds the stack. Holders share a lock that the kernel takes back when they die, however
-they die; when the guard can have that lock for itself, nobody is left and it stops the servers. When the guard itself
-is killed, the kernel ends the servers (PR_SET_PDEATHSIG).
+It runs for as long as a process holds the stack. Holders share a lock that the kernel takes back when they die, however
+they die; when the guard can take that lock exclusively, no holder is left and it stops the servers. When the guard
+itself is killed, the kernel ends the servers (PR_SET_PDEATHSIG).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Guard:
         self._told_to_stop = True
 
     def run(self) -> None:
-        """Watch until nobody holds the stack or a signal asks to stop, then stop the servers."""
+        """Watch until no process holds the stack or a signal asks to stop, then stop the servers."""
         before = read_state(self._run)
         self._tell(stopping=False)
         for server in before.servers.values() if before is not None else ():
@@ -61,7 +61,7 @@ class Guard:
             self._tell(stopping=False)
             self._bound_logs()
             time.sleep(_POLL_S)
-        log.info("stopping: %s", "asked to" if self._told_to_stop else "nobody holds the stack")
+        log.info("stopping: %s", "asked to" if self._told_to_stop else "no process holds the stack")
         self._tell(stopping=True)
         for supervised in self._servers.values():
             supervised.ask_to_stop()

@@ -1,4 +1,4 @@
-"""Locks between processes that the kernel releases when their holder dies, so that none can be stale."""
+"""File locks between processes, which the kernel releases when their holder dies, so that none can be stale."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FileLock:
         self._descriptor: int | None = None
 
     def try_acquire(self, *, shared: bool = False) -> bool:
-        """Take the lock if nobody who excludes us has it; a lock already held is converted."""
+        """Take the lock if no conflicting one is held; a lock already held is converted."""
         if self._descriptor is None:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:

@@ -1,7 +1,7 @@
 """Use, attach to and stop the embedded Kafka and PostgreSQL of a data directory.
 
-A stack is its guard process. Whoever uses the servers holds the stack by a shared lock: the first holder starts it, the
-next ones attach, and it stops when the last one has let go or has died.
+A stack is its guard process. A process that uses the servers holds the stack by a shared lock: the first holder starts
+it, the next ones attach, and it stops when the last one has released it or has died.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def ensure_servers(settings: Settings, *, keep: bool = False, report: Report = l
     """Settings with both servers filled in, which run for the length of the block at least.
 
     Servers that the settings name are used as they are. For the rest, the stack of `settings.data_dir` is attached to
-    if it runs, else started for as long as somebody needs it; with `keep`, until it is told to stop. Where the embedded
-    Kafka is used and nobody has chosen a number of partitions, there are 4.
+    if it runs, else started for as long as a process holds it; with `keep`, until it is told to stop. Where the
+    embedded Kafka is used and no number of partitions is set, there are 4.
 
     Raises EmbeddedError (ArtifactsMissingError when a program can neither be found nor fetched), SettingsError where
     the settings have a password for a PostgreSQL that they do not name.
@@ -139,7 +139,7 @@ def server_notes(data_dir: Path) -> dict[str, str]:
 
 
 def stop(data_dir: Path) -> bool:
-    """Stop the stack of a data directory, whoever uses it; False if none runs.
+    """Stop the stack of a data directory, even while processes use it; False if none runs.
 
     Raises EmbeddedError when it does not stop in time.
     """
@@ -165,12 +165,12 @@ def _wait_unlocked(paths: DataPaths) -> None:
 
 
 def _wait_if_last(paths: DataPaths) -> None:
-    """Wait until the servers have ended, if nobody else holds them: the caller may remove the data directory next."""
+    """Wait until the servers have ended, if no other process holds them: the caller may remove the data directory."""
     deadline = time.monotonic() + STOP_TIMEOUT_S
     while time.monotonic() < deadline and paths.run.is_dir() and is_locked(guard_lock(paths.run)):
         probe = FileLock(holders_lock(paths.run))
-        nobody = probe.try_acquire()
-        others = not nobody and probe.try_acquire(shared=True)  # refused only while the guard stops, having it alone
+        unheld = probe.try_acquire()
+        others = not unheld and probe.try_acquire(shared=True)  # refused only while the guard stops, having it alone
         probe.release()
         if others or keep_file(paths.run).exists():
             return

@@ -1,4 +1,4 @@
-"""Bring a stack up: prepare what is missing, start its guard, wait until the servers are ready, or say why not."""
+"""Starts a stack: prepares what is missing, starts its guard, waits until the servers are ready, or reports why not."""
 
 from __future__ import annotations
 

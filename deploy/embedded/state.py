@@ -1,4 +1,4 @@
-"""What the guard of a stack tells others, and the files by which they tell it something."""
+"""State file of a stack's guard, and the lock and signal files by which other processes talk to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deploy.embedded.servers.process import Identity
 
 
 def holders_lock(run: Path) -> Path:
-    """Shared by everybody who uses the servers; exclusively the guard's once nobody does."""
+    """Shared by all processes that use the servers; exclusively the guard's once none does."""
     return run / "holders.lock"
 
 
@@ -61,12 +61,12 @@ class StackState(BaseModel):
     servers: dict[str, ServerState]
 
     def write(self, run: Path) -> None:
-        """Tell it; raises OSError."""
+        """Write it; raises OSError."""
         write_whole(_state_file(run), self.model_dump_json(), private=True)
 
 
 def read_state(run: Path) -> StackState | None:
-    """What a guard last wrote; it speaks for the present only while that guard runs."""
+    """What a guard last wrote; it is valid only while that guard runs."""
     try:
         return StackState.model_validate(read_json(_state_file(run)))
     except ValidationError:  # none yet, or one of another version of ours

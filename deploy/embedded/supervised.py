@@ -77,7 +77,7 @@ class Supervised:
         self._next_start_s = now_s + delay_s
 
     def ask_to_stop(self) -> None:
-        """Tell the process to stop cleanly."""
+        """Signal the process to stop cleanly."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(self.launch.stop_signal)
 

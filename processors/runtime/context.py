@@ -1,4 +1,4 @@
-"""What all lanes share."""
+"""State that all lanes of a processor share."""
 
 from __future__ import annotations
 

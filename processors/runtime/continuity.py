@@ -1,4 +1,4 @@
-"""No record is skipped: Faust commits past a gap in what it was given, which would lose it silently."""
+"""Detects gaps in a partition's offsets: Faust would commit past them, which would lose records silently."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class OffsetGapError(RuntimeError):
 
 
 class Continuity:
-    """Judges a jump in a partition's offsets by what the broker says.
+    """Decides from the broker's offsets whether a jump in a partition's offsets is a loss.
 
     Args:
         committed: asks for the group's committed offset of a partition, None if there is none.

@@ -1,4 +1,4 @@
-"""What a processor does with its records: a handler turns one record into outputs, and knows nothing of Faust.
+"""The handler protocol of a processor: it turns one record into outputs, and does not depend on Faust.
 
 The runtime gives it the records of a partition one after another and in order, publishes what follows from each, and
 tells it when that is durable. Several topics of one process keep their partitions apart: equal numbers mean nothing.
@@ -57,7 +57,7 @@ class Progress:
 
 
 class Handler(Protocol):
-    """The work of one process. It never catches what it cannot judge: an exception ends the process."""
+    """The work of one process. It never catches what it cannot handle: an exception ends the process."""
 
     async def handle(self, record: SourceRecord) -> Handled:
         """Turn a record into outputs, whatever it holds.
@@ -67,23 +67,23 @@ class Handler(Protocol):
         """
 
     def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """Begin an assignment: forget what is remembered of partitions that are not among these."""
+        """Begin an assignment: drop the state of partitions that are not among these."""
 
     def revoked(self) -> None:
         """End the assignment: what was handled and not acknowledged will be read again, here or elsewhere."""
 
     def status(self, progress: Progress) -> dict[str, object]:
-        """Tell what a person wants to see of the process, as JSON-ready values."""
+        """Return what a person wants to see of the process, as JSON-ready values."""
 
 
 class State(Protocol):
-    """What a handler must know before it may judge, such as a topic that is followed (`core.kafka.state_topic`)."""
+    """What a handler must have read before it starts, such as a followed topic (`core.kafka.state_topic`)."""
 
     async def until_current(self) -> None:
         """Return at once where it is known, wait otherwise."""
 
     def ready(self) -> str | None:
-        """Tell why it is not known now, or None."""
+        """Return why it is not known now, or None."""
 
     def check(self) -> None:
         """Raise what ended the following of it, if anything did."""

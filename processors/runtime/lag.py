@@ -1,4 +1,4 @@
-"""How far the group is, asked of the broker again and again, and whether a consumer stands still beside work."""
+"""Polls the lag of the consumer group, and detects a consumer that is stalled while there is lag."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class LagWatch:
     async def run(self) -> None:
         """Refresh the lag; raise when there is some and nothing moves although the broker answers.
 
-        Topics are judged one by one: work in one of them must not hide that another stands still.
+        Topics are checked one by one: work in one of them must not hide that another is stalled.
         """
         stalls = {topic: StallDetector() for topic in self._sources}
         while True:
@@ -66,7 +66,7 @@ class LagWatch:
             except Exception as error:
                 if not kafka.is_transient(error):
                     raise
-                log.warning("the broker does not tell offsets: %r", error)
+                log.warning("the broker does not answer with offsets: %r", error)
                 for stall in stalls.values():
                     stall.interrupt()
                 continue

@@ -118,7 +118,7 @@ class Lane:
             metrics.ACK_SECONDS.observe(time.monotonic() - began)
 
     def _give_back(self, event: Event) -> None:
-        """Let go of a record that was not begun, which a drain would wait for."""
+        """Drop a record that was not begun, which a drain would wait for."""
         event.app.consumer.unacked.discard(event.message)
         self._release(event)
 

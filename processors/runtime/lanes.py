@@ -1,4 +1,4 @@
-"""Hands each record to its partition's lane, for as long as an assignment lasts.
+"""Dispatches each record to the lane of its partition, for as long as an assignment lasts.
 
 Faust sees one agent with one stream for each topic (`concurrency` above 1 loses data); the lanes are what runs side by
 side. They are kept by topic and partition: the partitions of two topics have equal numbers.

@@ -1,4 +1,4 @@
-"""What the broker says about a processor's sources: where they begin and end, and how far the group has come.
+"""Offsets of a processor's source partitions: beginning, end, and the group's committed offset.
 
 Asked with clients of our own, because Faust's view of itself is what is to be checked.
 """

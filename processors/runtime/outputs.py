@@ -1,4 +1,4 @@
-"""Publishes what follows from a record, in batches of one partition, and hands back what to wait for.
+"""Publishes the outputs of a record, in batches of one partition, and returns the acknowledgement to await.
 
 Records go into `AIOKafkaProducer.create_batch` rather than through `send`: half a microsecond a record instead of six,
 one future for many records, and what follows from one record leaves together.

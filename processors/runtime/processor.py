@@ -1,4 +1,4 @@
-"""Faust's app and the lanes together, and the watch over them.
+"""Runs the Faust app with its lanes, and supervises them.
 
 The app is started directly and not by `faust.Worker`: signals, logging, health and exit codes are ours, and no web
 server exists. A crash of any part of Faust, a lane that fails, a revoke that drains for too long and a consumer that
@@ -131,7 +131,7 @@ class Processor:
             await self._app.crash(FaustCrashError("abandoned without a drain"))
 
     def ready(self) -> str | None:
-        """Tell why no records are being handled, or None."""
+        """Return why no records are being handled, or None."""
         if not self._lanes.has_assignment:
             return f"no partitions of {', '.join(self._spec.sources)} are assigned yet"
         if (silent_s := self._lag.silent_s) > _SILENT_S:
@@ -142,7 +142,7 @@ class Processor:
         return "the consumer group rebalances" if self._app.rebalancing else None
 
     def status(self) -> dict[str, object]:
-        """Tell what is assigned, open and waiting, as the handler words it."""
+        """Return what is assigned, open and waiting, as the handler words it."""
         context = self._context
         return context.handler.status(
             Progress(

@@ -1,4 +1,4 @@
-"""What one processor is called, reads and writes, and how much of it may be open at once."""
+"""Declaration of one processor: its name, source and output topics, and bounds on work in flight."""
 
 from __future__ import annotations
 

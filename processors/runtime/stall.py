@@ -1,4 +1,4 @@
-"""Faust can stop consuming after an outage without an error: there is work, the broker answers, and nothing moves."""
+"""Detects a stalled consumer: Faust can stop consuming after an outage without an error, while there is lag."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def work_and_progress(standing: Standing, mine: AbstractSet[TopicPartition], don
 
 
 class StallDetector:
-    """Tells a stuck consumer from an idle one, which has no lag and is healthy.
+    """Distinguishes a stalled consumer from an idle one, which has no lag.
 
     Args:
         stall_s: how long lag may stand beside no progress.
@@ -70,4 +70,4 @@ class StallDetector:
 
 
 class StalledError(RuntimeError):
-    """The consumer does not take what is there; a new process will."""
+    """The consumer makes no progress although there is lag; a new process will."""

@@ -1,4 +1,4 @@
-"""Sets a line apart on which the rules themselves failed: an error of ours, which must not cost the lines around it."""
+"""Quarantines a line on which the rules themselves failed: an error of ours, not to affect the lines around it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 def set_apart(line: BundleLine | HeldLine | BadLine, error: Exception) -> Refused:
     """The record for `quarantine`, with the traceback in the log.
 
-    A copy is kept as its event, which is what `rejections replay` judges again, and other lines as they stand.
+    A copy is kept as its event, which is what `rejections replay` validates again, and other lines as they stand.
     """
     if isinstance(line, BundleLine):
         relay, seen_at_ms, raw = line
@@ -22,5 +22,5 @@ def set_apart(line: BundleLine | HeldLine | BadLine, error: Exception) -> Refuse
         relay, seen_at_ms = None, None
         raw = encode_held_line(line).rstrip() if isinstance(line, HeldLine) else line.raw
     # The same words each time, so that the log rations them.
-    log.error("a line could not be judged and is in quarantine", exc_info=error, extra={"bytes": len(raw)})
+    log.error("a line could not be validated and is in quarantine", exc_info=error, extra={"bytes": len(raw)})
     return Refused.of(raw, failed(error), relay, seen_at_ms)

@@ -1,4 +1,4 @@
-"""What becomes of the texts of a bundle, one after another, now that their signatures are known."""
+"""Second step of validation: the verdict on each text of a bundle, in order, once signatures are checked."""
 
 from __future__ import annotations
 

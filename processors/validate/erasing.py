@@ -1,4 +1,4 @@
-"""What the validate agent drops because it is erased, and which rules it publishes because an event asks for them."""
+"""Drops erased events from validation, and derives the rules of erasure that an event asks for."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from schemas.records.erasure import Cause, Erasure, Erasures
 
 @dataclass(slots=True)
 class Erasing:
-    """The rules known now, and what the operator wants of events.
+    """The present rules of erasure, and the operator's policy for events.
 
     Attributes:
         index: grows as rules arrive, whatever the policy.
-        asking_kinds: kinds whose events are obeyed.
+        asking_kinds: kinds whose requests for erasure are applied.
         expire: whether an event that had expired when its copy was received is dropped.
         own_urls: normalised, for requests to vanish.
     """
@@ -48,19 +48,19 @@ class Erasing:
         return self.expire or len(self.index) > 0
 
     def cause(self, judgement: Judgement, seen_at_ms: int) -> Cause | None:
-        """Tell why a copy is dropped, whatever was judged of it, or None. Goes by the time at which it was received."""
+        """Return why a copy is dropped, whatever its verdict is, or None. Goes by the time at which it was received."""
         cause = self.rule(judgement)
         if cause is None and (expires_ms := self.expires_ms(judgement)) is not None and expires_ms <= seen_at_ms:
             return Cause.EXPIRATION
         return cause
 
     def rule(self, judgement: Judgement) -> Cause | None:
-        """Tell why a rule drops every copy of an event, or None."""
+        """Return why a rule drops every copy of an event, or None."""
         event = _named(judgement)
         return None if event is None else self.index.covers(event)
 
     def expires_ms(self, judgement: Judgement) -> int | None:
-        """Tell from which `seen_at` on copies of an event are dropped, or None where none is for that.
+        """Return the `seen_at` from which on copies of an event are dropped, or None where none is for that.
 
         None is as long as the event has not expired: a copy of later than now was received by a clock that was ahead.
         """
@@ -69,7 +69,7 @@ class Erasing:
         return None if expires_s is None or expires_s * 1000 > CLOCK.now_ms() else expires_s * 1000
 
     def listens(self, judgement: Judgement) -> bool:
-        """Whether an event is one that is obeyed, if its signature is right. Costs nothing, unlike `rules`."""
+        """Whether an event asks for erasure, which its signature must confirm. Costs nothing, unlike `rules`."""
         event = judgement.event
         return event is not None and judgement.verdict is Verdict.ACCEPTED and event.kind in self.asking_kinds
 
@@ -83,5 +83,5 @@ class Erasing:
 
 
 def _named(judgement: Judgement) -> Event | None:
-    """The event that was judged. A text under an id that is not its own says nothing about the event of that id."""
+    """The event that was validated. A text under an id that is not its own says nothing about the event of that id."""
     return None if judgement.reason is Reason.ID_MISMATCH else judgement.event

@@ -1,4 +1,4 @@
-"""What is known of a bundle and its events before their signatures are checked."""
+"""Result of the first step of validation: a bundle and its events before signatures are checked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Candidate:
         check: index into the signatures to verify, or -1 if this signature of this id is known to be right.
         erased: why a rule drops it, if one does, and only what it asks for is heard.
         expires_ms: copies of this `seen_at` or later had expired when they were received and are dropped; None: none.
-        asking: whether it asks for rules that are obeyed if the signature is right.
+        asking: whether it asks for rules that are applied if the signature is right.
     """
 
     raw: bytes
@@ -37,14 +37,14 @@ class Candidate:
     asking: bool = False
 
     def in_time(self) -> list[tuple[str | None, int]]:
-        """The copies that were received before the event expired, each judged by its own time."""
+        """The copies that were received before the event expired, each by its own time."""
         expires_ms = self.expires_ms
         return self.copies if expires_ms is None else [copy for copy in self.copies if copy[1] < expires_ms]
 
 
 @dataclass(slots=True, eq=False)
 class Examination:
-    """What is known of a bundle before its signatures are checked.
+    """A bundle before its signatures are checked.
 
     Attributes:
         erasing: what it was examined with.

@@ -1,4 +1,4 @@
-"""Judges bundles: the handler of `raw.bundles`, and what it counts of them."""
+"""The handler of `raw.bundles`: validates bundles and updates their metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from schemas.nostr.judge import Policy
 
 
 class ValidationHandler:
-    """Examines a bundle, has its signatures checked in threads, and concludes; remembers what was acknowledged.
+    """Examines a bundle, has its signatures checked in threads, and concludes; deduplicates by acknowledged events.
 
     Args:
         policy: what is archived.
@@ -53,7 +53,7 @@ class ValidationHandler:
         return sum(len(seen) for seen in self._seen.values())
 
     async def handle(self, record: SourceRecord) -> Handled:
-        """Judge a bundle; its events count as in flight until they are acknowledged."""
+        """Validate a bundle; its events count as in flight until they are acknowledged."""
         seen = self._seen.get(record.partition)
         if seen is None:
             seen = self._seen[record.partition] = SeenSet(self._seen_ids)
@@ -65,17 +65,17 @@ class ValidationHandler:
         return Handled(self._outputs.of(outcome, source), partial(_acknowledged, outcome, seen))
 
     def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """Keep what was seen of partitions that came back, and forget the others."""
+        """Keep the deduplication state of partitions that are assigned again, and drop that of the others."""
         for gone in self._seen.keys() - {tp.partition for tp in partitions}:
             del self._seen[gone]
 
     def revoked(self) -> None:
-        """Forget what was in flight."""
+        """Drop what was in flight."""
         for seen in self._seen.values():
             seen.forget_in_flight()
 
     def status(self, progress: Progress) -> dict[str, object]:
-        """Tell what is assigned, open, waiting and remembered."""
+        """Return what is assigned, open, waiting and remembered."""
         return {
             "partitions": sorted(tp.partition for tp in progress.assigned),
             "bundles_done": progress.done,

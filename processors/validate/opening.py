@@ -1,4 +1,4 @@
-"""Opens what judging bundles needs: Kafka clients, the rules of what is erased, threads for signatures."""
+"""Opens what validation needs: Kafka clients, the rules of erasure, threads for signatures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from schemas.partition import is_partition_count
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What judges bundles, started.
+    """The started parts of validation.
 
     Attributes:
         spec: of the processor.
@@ -84,7 +84,7 @@ async def open_validator(settings: Settings, stack: AsyncExitStack) -> Processor
 
 
 def shared_count(counts: Mapping[str, int]) -> int:
-    """Tell how many partitions every topic has.
+    """Return how many partitions every topic has.
 
     Raises:
         ValueError: they differ, or it is no power of two.

@@ -1,4 +1,4 @@
-"""What a judged bundle leads to, by the partition that its records belong to."""
+"""The outputs of a validated bundle, grouped by the partition that its records belong to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Groups = dict[tuple[str, int], list[tuple[str, int]]]
 
 
 class Source(NamedTuple):
-    """Where a bundle stands in Kafka."""
+    """The topic, partition and offset of a bundle."""
 
     topic: str
     partition: int

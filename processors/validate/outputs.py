@@ -1,4 +1,4 @@
-"""Writes what a judged bundle leads to as records of the topics that others read."""
+"""Encodes the outputs of a validated bundle as records of the output topics."""
 
 from __future__ import annotations
 

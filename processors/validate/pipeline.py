@@ -1,4 +1,4 @@
-"""A bundle in, what to publish out: the order of design section 5 as two pure steps with the signatures between them.
+"""Validates a bundle in two pure steps, before and after its signatures are checked, the cheapest rule first.
 
 `examine_bundle` does everything that needs no signature and says which signatures to check; `conclude_bundle` takes
 the answers. Only the seen-set is changed, and only by `conclude_bundle`'s caller.
@@ -22,7 +22,7 @@ from schemas.records.erasure import Cause
 
 
 def examine_bundle(value: bytes, seen: SeenSet, policy: Policy, erasing: Erasing) -> Examination:
-    """Judge every line of a bundle but for signatures. Never raises, whatever the bundle holds.
+    """Validate every line of a bundle but for signatures. Never raises, whatever the bundle holds.
 
     A line on which a rule fails is set apart, and nothing of it is left in what is known of the others.
     """
@@ -47,7 +47,7 @@ def examine_bundle(value: bytes, seen: SeenSet, policy: Policy, erasing: Erasing
                 if relay is not None:
                     _sight(sightings, relay, seen_at_ms, record)
                 continue
-            # The same bytes twice in one bundle have the same verdict, so they are judged once.
+            # The same bytes twice in one bundle have the same verdict, so they are validated once.
             if (twin := here.get(key)) is not None:
                 twin.copies.append((relay, seen_at_ms))
                 continue
@@ -77,7 +77,7 @@ def conclude_bundle(found: Examination, verdicts: Verdicts, seen: SeenSet, sourc
 
 
 def _judge(line: BundleLine, key: bytes, found: Examination, seen: SeenSet, policy: Policy) -> Candidate | None:
-    """Judge a text that was not met before; None where its signature does not matter."""
+    """Validate a text that was not met before; None where its signature does not matter."""
     relay, seen_at_ms, raw = line
     judgement = examine(raw, policy)
     event, erasing = judgement.event, found.erasing
@@ -108,7 +108,7 @@ def _note(line: HeldLine | BadLine, found: Examination, erasing: Erasing) -> Non
 
 
 def _sight(sightings: Groups, relay: str, seen_at_ms: int, record: bytes) -> None:
-    """Note a copy of a known event; a quarantined one is not in the archive, and has no sightings."""
+    """Add the sighting of a known event; a quarantined one is not in the archive, and has no sightings."""
     event_id, created_at = unpack(record)
     if created_at is None:
         return
@@ -120,7 +120,7 @@ def _sight(sightings: Groups, relay: str, seen_at_ms: int, record: bytes) -> Non
 
 
 def _sight_held(lines: list[HeldLine], outcome: Outcome, partitions: int) -> None:
-    """Note events that relays were shown to hold. They are verified: their ids were read from the archive."""
+    """Add sightings of events that relays were shown to hold. They are verified: their ids are the archive's."""
     for held in lines:
         sightings = outcome.records(event_partition(held.id, partitions)).sightings
         sightings.setdefault((held.relay, held.seen_at_ms), []).append((held.id, held.created_at))

@@ -1,4 +1,4 @@
-"""Sends bundles of a time through validation again, by the rules and settings of now, beside a running processor.
+"""Validates the bundles of a period again, by the present rules and settings, beside a running processor.
 
 The same pure pipeline with a seen-set of its own: what is accepted is published again, and the archive converges. What
 is refused again goes to `rejections` again. Nothing is committed: it can be repeated, and interrupted at any moment.
@@ -30,13 +30,13 @@ _POLL_MS = 500
 
 
 class Watcher(Protocol):
-    """Who is told how it goes."""
+    """Receives progress and notices."""
 
     def progress(self, done: int, total: int) -> None:
-        """Hear, after every poll, how many of the bundles were judged."""
+        """Receive, after every poll, how many of the bundles were validated."""
 
     def note(self, text: str) -> None:
-        """Hear what a person should know."""
+        """Receive a notice for people."""
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Report:
     """What became of the copies.
 
     Attributes:
-        bundles: records of `raw.bundles` that were judged.
+        bundles: records of `raw.bundles` that were validated.
         copies: lines in them.
         duplicates: copies that were met before in this run.
         accepted: events that were published.
@@ -83,7 +83,7 @@ class Span(NamedTuple):
 
 
 async def reprocess(settings: Settings, since_ms: int, until_ms: int, watcher: Watcher) -> Report:
-    """Judge the bundles again whose records are of `since_ms` to before `until_ms` (Kafka's time, Unix milliseconds).
+    """Validate again the bundles with a Kafka timestamp from `since_ms` to before `until_ms` (Unix milliseconds).
 
     Returns when everything that follows from them is durable. Raises what ends a processor: an output that Kafka
     refuses for good.
@@ -123,7 +123,7 @@ async def _spans(
 
 
 class _Run:
-    """Judges bundles, each partition's in order, and holds a bounded number whose outputs are not durable yet."""
+    """Validates bundles, each partition's in order, and holds a bounded number whose outputs are not durable yet."""
 
     def __init__(self, settings: Settings, opened: Validation) -> None:
         processor = settings.processor
@@ -167,7 +167,7 @@ class _Run:
             found = examine_bundle(record.value or b"", seen, self._policy, opened.erasing)
             verdicts = await opened.verifier.verify(found.signatures)
             outcome = conclude_bundle(found, verdicts, seen, source, opened.partitions)
-            # At once, unlike in the processor: a run that fails tells so, and is repeated as a whole.
+            # At once, unlike in the processor: a run that fails reports it, and is repeated as a whole.
             seen.learn(outcome.learned)
             self._in_flight.append(await self._publisher.publish(opened.outputs.of(outcome, source)))
             self.report.add(outcome)

@@ -1,4 +1,4 @@
-"""What a partition remembers of verified events: a hint that saves signature checks, never the truth.
+"""Deduplicates verified events of a partition in memory: a hint that saves signature checks, never authoritative.
 
 Two facts are kept of an event, each under a key of its own length: its verbatim bytes (a 16-byte fingerprint) and its
 id (32 bytes). Both lead to one packed record: id, fingerprint of the signature, `created_at`. Fingerprints are
@@ -92,7 +92,7 @@ class SeenSet:
         self._in_flight.update(learned)
 
     def learn(self, learned: list[tuple[bytes, bytes]]) -> None:
-        """Remember events whose outputs are acknowledged; they are no longer in flight."""
+        """Add events whose outputs are acknowledged; they are no longer in flight."""
         for key, record in learned:
             self._in_flight.pop(key, None)
             self._put(key, record)

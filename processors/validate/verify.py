@@ -1,4 +1,4 @@
-"""Signature checks off the event loop: a few threads, fed in chunks, since libsecp256k1 runs without the GIL."""
+"""Signature checks off the event loop: a thread pool that takes chunks, since libsecp256k1 runs without the GIL."""
 
 from __future__ import annotations
 

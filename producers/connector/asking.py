@@ -1,4 +1,4 @@
-"""Asks a relay one question until it is answered, whatever it wants to be told, waited for or asked otherwise first."""
+"""Sends one REQ until it is answered: authenticates, waits for rate limits, or narrows the filter where asked to."""
 
 from __future__ import annotations
 

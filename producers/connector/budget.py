@@ -1,4 +1,4 @@
-"""What one relay may cost: refused bytes and events in an hour, beyond which nothing more is taken from it."""
+"""Limits refused input per relay: bytes and events in an hour, beyond which its input is no longer read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress becomes a record of `coverage` only after Kafka has acknowledged everything that it covers."""
+"""Checkpoints progress in `coverage`, only after Kafka has acknowledged everything that it covers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CURSOR_EVERY_S = 10.0
 
 
 class _Written(NamedTuple):
-    """How far a ledger is written, and when that was, monotonic seconds."""
+    """The written state of a ledger, and when that was, monotonic seconds."""
 
     changes: int
     crawled: int
@@ -53,7 +53,7 @@ class Checkpoints:
         self._written: WeakKeyDictionary[Ledger, _Written] = WeakKeyDictionary()
 
     async def run(self) -> None:
-        """Write for ever."""
+        """Write periodically until cancelled."""
         while True:
             await asyncio.sleep(EVERY_S)
             await self.write(everything=False)

@@ -1,4 +1,4 @@
-"""Who may be connected, and for how long: a bound for all relays, a part for the priority lane, few to one host."""
+"""Limits connections: a maximum for all relays, a reserved part for priority relays, few per host, and a duration."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ HOST_CONNECTIONS = 2
 VISIT_S = 600.0
 """A regular relay that is read and has been live for so long gives its place to one that waits."""
 LONGEST_VISIT_S = HOUR_S
-"""One that is still being read does so too: stored events without end must not keep a place for ever."""
+"""One that is still being read does so too: stored events without end must not keep a place without limit."""
 
 
 class ConnectionLimits:
-    """Hands out places in the order in which they are asked for."""
+    """Gives connection slots in the order in which they are requested."""
 
     def __init__(self, connections: int, *, visit_s: float = VISIT_S, longest_visit_s: float = LONGEST_VISIT_S) -> None:
         """Divide places between the lanes.

@@ -1,4 +1,4 @@
-"""What is done over one connection: live feeds and the crawl, or the crawl in turns, as the relay takes it."""
+"""The work on one connection: live subscriptions and the crawl, together or in turns, as the relay allows."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from schemas.nostr.filters import Filter
 from schemas.nostr.kinds import MAX_KIND
 
 WITHHELD_KINDS = (4, 1059)
-"""Direct messages and gift wraps: strfry counts them against the limit and then withholds them from strangers
-(nostr-facts section 11, rule 1), so they are never asked for together with others."""
+"""Direct messages and gift wraps: strfry counts them against the limit and then withholds them from clients that are
+not their recipients, so a page comes out short. They are never asked for together with others."""
 WITNESSES = 3
 """Owners (registrable domains) whose relays must have given a kind or an author before others are asked for it."""
 MOST_OWN_KINDS = 32

@@ -1,4 +1,4 @@
-"""The live feed: what a relay receives from now on."""
+"""The live feed: a subscription for the events that a relay receives from now on."""
 
 from __future__ import annotations
 

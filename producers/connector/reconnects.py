@@ -1,4 +1,4 @@
-"""When a relay is dialled again: soon after a connection that brought something, else less and less often."""
+"""Back-off of reconnects: soon after a connection that brought something, else less and less often."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is learnt within one visit about how a relay answers: what depends on it costs one query to find out.
+"""Facts about a relay's answers that are learnt anew at each visit, since each costs one query to find out.
 
 Most of it makes reading faster, so it is proved anew at each visit; what makes it slower is kept (`model`).
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 SMALLEST_CAP = 5
 """A page of fewer events that holds one second only is a quiet relay, not a dense second, unless pages of this size
-were seen to be cut: known caps are larger (nostr-facts section 10), and a dense second costs twenty questions."""
+were seen to be cut: known caps are 300 and more, and a dense second costs twenty questions."""
 MOST_KINDS_ASKED = 250
 """In one filter: 1,700 bytes, far below the smallest message size that relays name."""
 FEW_KINDS_ASKED = 10

@@ -1,4 +1,4 @@
-"""How one relay behaves: one model, in which each fact has its evidence and its time.
+"""The model of one relay's behaviour, kept across restarts: each fact with its evidence and its time.
 
 What makes reading slower or more careful is a fact, and survives a restart in the relay's record of `coverage`; after a
 week the ordinary way is tried again. What makes it faster (order, `until`, prompt EOSE) is in `behavior`, and is proved
@@ -46,7 +46,7 @@ class Name(StrEnum):
 
 
 class Model:
-    """One relay's model. Lives as long as the process keeps the relay."""
+    """One relay's model, kept as long as the process keeps the relay."""
 
     def __init__(self, page_limit: int, stored: Iterable[Fact] = ()) -> None:
         """Begin with what was stored; `page_limit` is what is asked for at a time unless the relay bears less."""
@@ -102,7 +102,7 @@ class Model:
         return fact.value if fact is not None and isinstance(fact.value, str) else None
 
     def begin_visit(self, now_s: int) -> None:
-        """Forget what is to be proved anew, and what is old."""
+        """Remove what is to be proved anew, and what is old."""
         kept = {name: fact for name, fact in self._facts.items() if 0 <= now_s - fact.at_s < KEPT_S}
         if kept != self._facts:
             self._facts = kept
@@ -110,7 +110,7 @@ class Model:
         self.behavior = RelayBehavior(limit=self.page_limit)
 
     def learn(self, name: Name, value: float | str, evidence: str, now_s: int) -> bool:
-        """Note a fact, or that it was met again; whether its value is new."""
+        """Record a fact, or that it was met again; return whether its value is new."""
         known = self._facts.get(name)
         self._facts[name] = Fact(name=name, value=value, evidence=evidence[:LONGEST_EVIDENCE], at_s=now_s)
         if known is not None and known.value == value:

@@ -42,7 +42,7 @@ _CLOCK_ADVICE = (
 _CLOCK_EVERY_S = 1.0
 """As `Clock.check` asks for."""
 _FLEET_STOP_S = 2.0
-"""One turn of the fleet, unless Kafka is away."""
+"""One turn of the session manager, unless Kafka is away."""
 _WRITTEN = ("raw.bundles", "rejections", "coverage")
 
 
@@ -151,9 +151,7 @@ class ConnectorService(Service):
             step_s = CLOCK.check()
             if step_s is not None:
                 metrics.CLOCK_STEPS.inc()
-                logger.warning(
-                    "the host's clock differs by %.1f s from the time that has passed: %s", step_s, _CLOCK_ADVICE
-                )
+                logger.warning("the host's clock was stepped by %.1f s: %s", step_s, _CLOCK_ADVICE)
                 for session in self._fleet.sessions.values():
                     session.clock_stepped()
             await asyncio.sleep(_CLOCK_EVERY_S)

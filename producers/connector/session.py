@@ -1,4 +1,4 @@
-"""The life of one relay in a connector: wait for a place, connect, be live and crawl, lose it, back off, again."""
+"""The session of one relay: wait for a connection slot, connect, follow live and crawl, back off, reconnect."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Session:
             wait_s = self._reconnects.wait_s(error, progress=self._progress > progress, lasted_s=lasted_s)
             self._state, self.last_error = error.state, str(error)
             metrics.RELAY_FAILURES.labels(error.state).inc()
-            logger.info("%s: %s; again in %.0f s", self.record.url, error, wait_s)
+            logger.info("%s: %s; retrying in %.0f s", self.record.url, error, wait_s)
             self.retry_at_s = CLOCK.now_s() + wait_s
             await asyncio.sleep(wait_s)
             self.retry_at_s = None

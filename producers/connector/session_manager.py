@@ -1,4 +1,4 @@
-"""Which relays this connector reads: the partitions of `relays` that its consumer group gives it, and nothing else.
+"""Runs a session for each relay in the partitions of `relays` that the consumer group assigns to this connector.
 
 After each assignment the gained partitions are read to their end, `relays` and `coverage` both, by readers without a
 group, and only then are sockets opened; `relays` is followed from there on, and the group's own consumer reads nothing.
@@ -37,7 +37,7 @@ OpenSession = Callable[[RelayRecord, Coverage | None], Session | None]
 
 
 class _Assigned(ConsumerRebalanceListener):
-    """Notes the newest assignment; the fleet acts on it, outside of the group's own work."""
+    """Notes the newest assignment; the session manager acts on it, outside of the rebalance callback."""
 
     def __init__(self) -> None:
         self.partitions: set[int] | None = None
@@ -46,7 +46,7 @@ class _Assigned(ConsumerRebalanceListener):
         """Nothing yet: most of them come back."""
 
     async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
-        """Leave the new assignment for the fleet."""
+        """Leave the new assignment for the session manager."""
         metrics.REBALANCES.inc()
         self.partitions = {partition.partition for partition in assigned}
 
@@ -142,7 +142,7 @@ class SessionManager:
             for url in self._partitions.pop(partition):
                 self._left.pop(url, None)
                 self._end(url)
-        # Whoever has these partitions now opens sockets of its own to the same relays.
+        # The connector that has these partitions now opens sockets of its own to the same relays.
         await asyncio.gather(*self._ending, return_exceptions=True)
         await self._read(client, assigned)
         self.assigned = True
@@ -165,7 +165,7 @@ class SessionManager:
             if partition in gained:
                 self._set(partition, key, record, coverage.get(key))
             else:
-                logger.warning("a record of relays stands in the wrong partition and is not read: %r", key[:200])
+                logger.warning("a record of relays is in the wrong partition and is ignored: %r", key[:200])
         logger.info("reading %d relays of %d partitions", len(self._tasks), len(self._partitions))
 
     def _set(self, partition: int, key: bytes, record: RelayRecord | None, coverage: Coverage | None) -> None:

@@ -1,4 +1,4 @@
-"""Reads events from a JSONL file, a JSON array or a pipe, plain, gzip or zstd, one by one in bounded memory.
+"""Reads events from a JSONL file, a JSON array or a pipe, plain, gzip or zstd, one by one, in bounded memory.
 
 Used by the importer and by `bigbrotr verify`. What a file holds is told by its first bytes, never by the name.
 """

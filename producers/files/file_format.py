@@ -1,4 +1,4 @@
-"""What a file holds by its first bytes, where that is not the text that is read; the name is never asked."""
+"""Detects the format of a file (compression, encoding) by its first bytes; its name does not matter."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class UnreadableFormatError(DamagedFileError):
 
 
 def format_of(head: bytes) -> Format | None:
-    """Tell from the first bytes, `HEAD_BYTES` if there are so many, what it is, or None where it may be text."""
+    """Return the format by the first bytes, `HEAD_BYTES` if there are so many, or None where it may be text."""
     for magic, found in _MAGICS:
         if head.startswith(magic):
             return found

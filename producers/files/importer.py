@@ -1,4 +1,4 @@
-"""Files of events into `raw.bundles`, as if a relay had sent them: the processor judges them like all others."""
+"""Files of events into `raw.bundles`, as if a relay had sent them: the processor validates them like all others."""
 
 from __future__ import annotations
 

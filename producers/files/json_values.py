@@ -1,6 +1,6 @@
 """JSON values of a stream one by one, as their verbatim bytes, in bounded memory: those of arrays, however large.
 
-Only brackets and strings are looked at: what a value is worth is judged by whoever gets it.
+Only brackets and strings are looked at: the caller validates the values.
 """
 
 from __future__ import annotations

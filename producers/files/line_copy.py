@@ -1,6 +1,6 @@
-"""What one line of a file of events holds: a copy that a relay might have sent, or why it is none.
+"""Parses one line of a file of events: a copy as a relay might have sent it, or why it is none.
 
-The importer sends it to the processor and `bigbrotr verify` judges it at once, so both say the same of every line.
+The importer sends it to the processor and `bigbrotr verify` validates it at once, so both say the same of every line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The text of a file that may be compressed, as a stream in bounded memory."""
+"""Decompresses a file that may be compressed, as a stream in bounded memory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CountedFile(io.RawIOBase):
         return self._head
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True: it can be read."""
         return True
 
     def readinto(self, buffer: Buffer) -> int:

@@ -1,1 +1,1 @@
-"""What an operator writes to topics: the relays that are read, and what is erased."""
+"""Records that an operator publishes: the relays to read, and erasures."""

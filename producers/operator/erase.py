@@ -1,4 +1,4 @@
-"""Writes erasures of an operator: rules that processor and sink apply from then on."""
+"""Publishes an operator's erasures: rules that processor and sink apply from then on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`relays publish`: lists of relay URLs into the compacted topic `relays`, from which alone connectors know relays."""
+"""`relays publish`: lists of relay URLs into the compacted topic `relays`, the connectors' only source of relays."""
 
 from __future__ import annotations
 

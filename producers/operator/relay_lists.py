@@ -17,7 +17,7 @@ _SHOWN = 80
 
 
 class RelayListError(ValueError):
-    """A list that cannot be read as a whole; the message says what it is and what would be right."""
+    """A list that cannot be read as a whole; the message states what it is and what would be right."""
 
 
 def read_relay_file(path: Path, *, allow_private: bool = False, into: RelayList) -> None:

@@ -1,1 +1,1 @@
-"""Refused and quarantined input has a life: it is found, looked at, and judged again by the present code."""
+"""Refused and quarantined input (dead letters): found, shown, and validated again by the present code."""

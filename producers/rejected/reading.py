@@ -1,4 +1,4 @@
-"""Reads refused input from Kafka, one record after the other, and only where a time can lie."""
+"""Reads refused input from Kafka, record by record, and only the offsets that a period of time can be in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Offsets = dict[TopicPartition, int]
 
 
 class GoneError(LookupError):
-    """A record is not in its topic (any more); the message says what the topic has."""
+    """A record is not in its topic (any more); the message states what the topic has."""
 
 
 class Stretch(NamedTuple):

@@ -1,4 +1,4 @@
-"""One record of `rejections` or `quarantine`, where it lies, and which of them somebody wants."""
+"""One record of `rejections` or `quarantine` (dead letters), its place, and the selection of some of them."""
 
 from __future__ import annotations
 

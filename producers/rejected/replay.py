@@ -34,7 +34,7 @@ _STAGES = ("connector", "import", "validate")
 
 
 class Outcome(NamedTuple):
-    """What became of inputs that were refused by the same stage for the same reason: what they are judged to be now."""
+    """What became of inputs that were refused by the same stage for the same reason: their verdicts now."""
 
     stage: str
     reason: str
@@ -64,14 +64,14 @@ Progress = Callable[[ReplayReport], None]
 async def replay(
     settings: Settings, items: AsyncIterator[RejectedInput | None], *, dry_run: bool = False, progress: Progress
 ) -> ReplayReport:
-    """Judge inputs again and publish what is accepted now; returns when Kafka has acknowledged all of it.
+    """Validate inputs again and publish what is accepted now; returns when Kafka has acknowledged all of it.
 
     Events go to `raw.bundles` with the relay and the time of the copy that was refused, and through the processor like
     all others. Records that the sink could not store go to the partition of the topic from which it had read them.
 
     Args:
         settings: say where Kafka is, and what is accepted.
-        items: the inputs; None stands for one that nobody wants.
+        items: the inputs; None stands for one that was not selected.
         dry_run: publish nothing.
         progress: called with the growing report after every record.
 
@@ -99,7 +99,7 @@ async def replay(
 
 
 class _Replay:
-    """One replay; without send buffer and bundler it only says what it would do."""
+    """One replay; without send buffer and bundler it only reports what it would do."""
 
     def __init__(
         self, settings: Settings, send_buffer: SendBuffer | None, bundler: Bundler | None, progress: Progress

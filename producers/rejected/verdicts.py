@@ -1,4 +1,4 @@
-"""Judges refused input again, by the present code and settings: pure functions of bytes and headers."""
+"""Validates refused input again, by the present code and settings: pure functions of bytes and headers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ENVELOPES = (b'{"relay":', b'{"event":')
 
 
 class Judged(NamedTuple):
-    """What an input is judged to be now: `accepted`, or the verdict and its reason; and what to publish, if anything.
+    """The verdict on an input now: `accepted`, or the verdict and its reason; and what to publish, if anything.
 
     `id` is the event's, which decides the partition.
     """
@@ -31,10 +31,10 @@ class Judged(NamedTuple):
 
 
 def judge_again(item: RejectedInput, policy: Policy, filters: Sequence[Filter]) -> Judged:
-    """Judge what was refused as an event, as part of a frame, or as a line of a bundle.
+    """Validate what was refused as an event, as part of a frame, or as a line of a bundle.
 
     What a relay sent unasked (`filter_mismatch`) is accepted where one of the present filters asks for it. What was
-    refused and must now be quarantined is published too: there it is kept for ever. What the rules still fail on
+    refused and must now be quarantined is published too: there it is kept without limit. What the rules still fail on
     (`internal_error`) stays where it is.
 
     Args:

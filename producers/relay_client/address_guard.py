@@ -47,7 +47,7 @@ class _DaemonThreads(Executor):
                 continue
             try:
                 result = call()
-            except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
+            except BaseException as error:  # noqa: BLE001 - handed to the caller that waits
                 future.set_exception(error)
             else:
                 future.set_result(result)

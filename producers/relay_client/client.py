@@ -24,7 +24,7 @@ LONGEST_PAGE_S = 600.0
 AFTER_REFUSAL_S = 2.0
 """A notice names no question: one that is under way may still be answered."""
 UNTIL_SIGNED_IN_S = 5.0
-"""Of silence to a question, before a challenge is taken for what the relay waits for (nostr-facts section 16)."""
+"""Of silence to a question, before a challenge is taken for what the relay waits for: some hold a REQ until AUTH."""
 _TICK_S = 0.01
 """Clocks of event loops have a grain: a wait for less may end before any time has passed."""
 _MOST_RELEASED = 64

@@ -16,7 +16,7 @@ from producers.relay_client.refusals import RelayError
 from producers.relay_client.websocket import PushConnection, Receiver
 
 DEAD_AFTER_S = 90.0
-"""Without a frame or pong, while we read (nostr-facts section 10): three pings of half a minute."""
+"""Without a frame or pong, while we read: three pings of half a minute."""
 CLOSE_TIMEOUT_S = 2.0
 """For the closing handshake; afterwards the socket is cut. Nothing is lost by cutting it."""
 _MESSAGE_TOO_BIG = 1009
@@ -122,7 +122,7 @@ class RelayConnection:
             raise self._ended(error) from error
 
     async def keep_alive(self) -> None:
-        """Ping for ever.
+        """Ping again and again.
 
         Raises:
             RelayError: nothing was heard for too long while we were reading, or the connection has ended.

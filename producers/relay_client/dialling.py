@@ -99,7 +99,7 @@ async def _dial(record: RelayRecord, url: RelayUrl, spelling: str, dialling: Dia
 
 
 class _Connect(connect):
-    """Never goes where a relay sends it: that is another URL, which nobody has judged, a proxy least of all."""
+    """Never goes where a relay sends it: that is another URL, which was not checked, a proxy least of all."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         """Take a redirect for the refusal of a handshake."""

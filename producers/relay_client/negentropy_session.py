@@ -20,8 +20,7 @@ _REFUSAL = re.compile(
     r"|negentropy|envelope|neg-",
     re.IGNORECASE,
 )
-"""In a notice that comes before the first answer: relays that do not know the message say so in any of these ways
-(nostr-facts section 7.4)."""
+"""In a notice that comes before the first answer: relays that do not know the message say so in any of these ways."""
 
 
 class Exchange:

@@ -17,7 +17,7 @@ from schemas.records.coverage import GapReason
 
 FLOOD_FACTOR = 10
 LEAST_FLOOD = 5000
-"""A page with more events, and more than so many times its limit, is a flood (nostr-facts section 11, rule 8)."""
+"""A page with more events, and more than so many times its limit, is a flood: the relay ignores filter or `limit`."""
 RELEASED_S = 60.0
 """For so long events may follow a question that was closed: proxies ask their upstreams meanwhile."""
 LEAST_RELEASED = 500
@@ -46,7 +46,7 @@ class Subscription:
         self.challenges = 0
         """How many challenges had come by then."""
         self.identity: str | None = None
-        """As which public key it was asked; None: as nobody."""
+        """As which public key it was asked; None: without AUTH."""
         self.eose: frozenset[str] | None = None
         self.closed: Closed | None = None
         self.ended_by_relay = False

@@ -56,7 +56,7 @@ class PushConnection(ClientConnection):
     def listen(self, receiver: Receiver, after: Callable[[], None]) -> None:
         """Hand every message to `receiver`, those that came already first, and call `after` when a batch is done.
 
-        A part of a frame is no batch: a relay that drips one frame for ever has said nothing.
+        A part of a frame is no batch: a relay that sends one frame in ever smaller parts has said nothing.
 
         What either raises ends the listening; `failure` gives it.
         """
@@ -65,7 +65,7 @@ class PushConnection(ClientConnection):
         try:
             for message in early:
                 receiver(message)
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits for `failure`
+        except Exception as error:  # noqa: BLE001 - raised by `failure`
             self._fail(error)
 
     async def failure(self) -> Exception:
@@ -89,7 +89,7 @@ class PushConnection(ClientConnection):
             self._cut(data)
             if self._dealt and self._after is not None:
                 self._after()
-        except Exception as error:  # noqa: BLE001 - likewise; nobody stands above this call
+        except Exception as error:  # noqa: BLE001 - likewise; the transport calls this, and would only log it
             self._fail(error)
         if self.response is not None and self.protocol.state is not OPEN and not self._cutting:
             self._cutting = True

@@ -1,4 +1,4 @@
-"""Parts of a valid JSON text as NIP-01 serialises them for an id, without the detour over decoded values.
+"""Parts of a valid JSON text as NIP-01 serialises them for an id, without decoding the values.
 
 A decoder would lose how numbers are written. Each pattern runs over as much text as it can in one match, and none can
 backtrack, because this is done before a signature is checked: 0.05 s for most mebibytes, 0.8 s for the worst.

@@ -1,4 +1,4 @@
-"""Who may ask for what to be forgotten: targets of deletions (NIP-09), relays of requests to vanish (NIP-62)."""
+"""Who may delete what: targets of deletions (NIP-09), relays of requests to vanish (NIP-62)."""
 
 from __future__ import annotations
 

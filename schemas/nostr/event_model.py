@@ -1,4 +1,4 @@
-"""The event as a pydantic model: the rules of `schemas.nostr.event` once more, where people meet data.
+"""The event as a pydantic model: the rules of `schemas.nostr.event` for interfaces that people use.
 
 For examples, documentation and JSON Schema; a test holds that model and hand-written rules accept and refuse the same.
 """

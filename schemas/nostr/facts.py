@@ -1,4 +1,4 @@
-"""What can be said about an accepted event from its own text: the enrichment that travels beside it.
+"""Enrichment: facts about an accepted event from its own text, published in the record beside it.
 
 Only what is there is stated, so that the common record stays small. Size and delay are left out: the record itself
 holds the bytes, `created_at` and `seen_at`. Facts stay smaller than the event they come from: a text is repeated once

@@ -1,6 +1,6 @@
-"""The verdict on an event's bytes (design section 5): size, JSON, fields, id, policy; then the signature.
+"""Validates an event's bytes, the cheapest rule first: size, JSON, fields, id, policy; then the signature.
 
-What an input is judged to be depends on its bytes and the policy alone, never on the clock or on what came before.
+The verdict depends on the bytes and the policy alone, never on the clock or on what came before.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Judgement(NamedTuple):
 
 
 def examine(raw: bytes, policy: Policy) -> Judgement:
-    """Judge everything but the signature.
+    """Validate everything but the signature.
 
     An accepted or quarantined judgement holds only once the signature is known to be right: see `conclude`.
     """
@@ -115,7 +115,7 @@ def conclude(judgement: Judgement, *, signature_valid: bool) -> Judgement:
 
 
 def judge(raw: bytes, policy: Policy) -> Judgement:
-    """Judge an event, signature included. Never raises: where the rules themselves fail, it says so (`failed`)."""
+    """Validate an event, signature included. Never raises: where the rules themselves fail, it says so (`failed`)."""
     try:
         judgement = examine(raw, policy)
         event = judgement.event
@@ -128,7 +128,7 @@ def judge(raw: bytes, policy: Policy) -> Judgement:
 
 def failed(error: Exception) -> Judgement:
     """What is said of an input on which the rules themselves failed; the error's own words may repeat the input."""
-    detail = f"could not be judged: {type(error).__name__}; the log has the traceback, `rejections replay` judges again"
+    detail = f"could not be validated: {type(error).__name__}; see the log for the traceback, then `rejections replay`"
     return Judgement(Verdict.QUARANTINED, Reason.INTERNAL_ERROR, None, detail)
 
 

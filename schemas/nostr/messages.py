@@ -1,4 +1,4 @@
-"""What a relay says besides events (NIP-01, NIP-42, NIP-67, NIP-77), read from frames that may hold anything."""
+"""Parses a relay's messages besides EVENT (NIP-01, NIP-42, NIP-67, NIP-77), from frames that may hold anything."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _reconciling(message: list[object]) -> NegMsg | NegErr | Garbage | None:
 
 
 def req(subid: str, wire_filter: dict[str, object]) -> bytes:
-    """A REQ with one filter: relays treat several in one REQ differently (nostr-facts section 3)."""
+    """A REQ with one filter: with several, each has its own limit and the answer is not sorted as a whole."""
     return orjson.dumps(["REQ", subid, wire_filter])
 
 

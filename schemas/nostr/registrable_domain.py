@@ -1,4 +1,4 @@
-"""Whose a host is: the domain that somebody registered, by the list of public suffixes (publicsuffix.org)."""
+"""The registrable domain of a host, by which its owner is known: the public suffix list (publicsuffix.org)."""
 
 from __future__ import annotations
 

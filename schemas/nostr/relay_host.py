@@ -114,7 +114,7 @@ def _network(name: str) -> Network:
 def is_private_address(ip: str | IPv4Address | IPv6Address) -> bool:
     """Whether an address is anything but a public unicast one: loopback, private, link-local, reserved, multicast.
 
-    IPv6 addresses that carry an IPv4 address for a translator or tunnel are judged by that one too.
+    IPv6 addresses that carry an IPv4 address for a translator or tunnel are checked by that one too.
 
     Raises:
         ValueError: a text that is no address.

@@ -1,4 +1,4 @@
-"""BIP-340 signatures through libsecp256k1: the only module that knows which binding is used.
+"""BIP-340 signatures through libsecp256k1: the only module that depends on the binding.
 
 btclib-secp256k1 was chosen over coincurve: in `tests/bench/bench_signature.py` it needs about nine tenths of the time
 and releases the interpreter lock as well, and it has wheels for every Python that we support, while coincurve's end

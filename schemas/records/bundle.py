@@ -52,7 +52,7 @@ class BundleLine(NamedTuple):
 class HeldLine(NamedTuple):
     """An event of the archive that a relay was shown to hold, and when (milliseconds since 1970).
 
-    `created_at` (seconds) is the archive's: whoever writes such a line has read it there together with the id.
+    `created_at` (seconds) is the archive's: the writer of such a line has read it there together with the id.
     """
 
     relay: str
@@ -119,7 +119,7 @@ def decode_lines(value: bytes) -> Iterator[BundleLine | HeldLine | BadLine]:
 
 
 def _learn(relays: dict[bytes, str | None], head: bytes) -> bool:
-    """Remember the relay of lines that begin so, if that is how `encode_line` begins them."""
+    """Keep the relay of lines that begin so, if that is how `encode_line` begins them."""
     if not head.startswith(_RELAY):
         return False
     try:

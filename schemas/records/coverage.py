@@ -18,7 +18,7 @@ ReadRange = tuple[Second, Second, Second]
 
 
 class GapReason(StrEnum):
-    """Why seconds were not read completely. The values are stored for ever: never rename one."""
+    """Why seconds were not read completely. The values are stored in the topic and the archive: never rename one."""
 
     NO_EOSE = "no_eose"
     """The relay fell silent before it said that it had sent everything."""
@@ -85,7 +85,7 @@ class FilterCoverage(Document):
         default_factory=dict, description="the filter as it is sent, for people; empty where it is long or not known"
     )
     identity: str | None = Field(
-        None, pattern=r"\A[0-9a-f]{64}\z", description="public key that had answered AUTH (NIP-42); None: nobody"
+        None, pattern=r"\A[0-9a-f]{64}\z", description="public key that had answered AUTH (NIP-42); None: no AUTH"
     )
     read: list[ReadRange] = Field(default_factory=list, description="sorted, no second twice")
     gaps: list[Gap] = Field(default_factory=list)
@@ -101,7 +101,7 @@ class FilterCoverage(Document):
 class Coverage(Document):
     """What has been read from one relay.
 
-    Sets of filters that are no longer configured stay for a while: whoever changes back finds what was read.
+    Sets of filters that are no longer configured stay for a while: if one is configured again, what was read is known.
     """
 
     version: int = Field(VERSION, ge=1, le=VERSION)

@@ -1,8 +1,8 @@
-"""The `erasures` topic: what must never be stored again; compacted, never null, read before and while consuming.
+"""The `erasures` topic: what must never be stored again; compacted, no tombstones; read before and while consuming.
 
 A record's key is its whole target, so that under compaction no rule overwrites another one:
 
-    <id>                                the event, whoever asked: operator, law, or a rule that was applied to it
+    <id>                                the event, for any cause: operator, law, or a rule that was applied to it
     <id>:<pubkey>                       the event if `<pubkey>` may delete it (NIP-09; perhaps never seen yet)
     address:<kind>:<pubkey>:<d>:<until> every version of an address up to a time (NIP-09)
     pubkey:<pubkey>:<until>             everything of an author up to a time (operator, law)
@@ -139,11 +139,11 @@ class Erasures:
         return rule.until_s <= self._until[rule.cause].get(target, -1)
 
     def covers_id(self, event_id: bytes) -> Cause | None:
-        """Tell why an id (32 bytes) is erased whatever its event says, or None: the only rules that need no event."""
+        """Return why an id (32 bytes) is erased whatever its event says, or None: the only rules that need no event."""
         return self._ids.get(event_id)
 
     def covers(self, event: Event) -> Cause | None:
-        """Tell why an event is erased, or None. Its id must be right, its signature need not.
+        """Return why an event is erased, or None. Its id must be right, its signature need not.
 
         - an id: any event.
         - an author up to a time, by operator or law: everything of the author.

@@ -1,4 +1,4 @@
-"""The `raw.probes` topic: one complete probe of a relay. What was not tried is null; what failed says why."""
+"""The `raw.probes` topic: one complete probe of a relay. What was not tried is null; a failure has its reason."""
 
 from __future__ import annotations
 

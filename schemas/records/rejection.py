@@ -1,4 +1,4 @@
-"""The `rejections` and `quarantine` topics: the original bytes as the value, and headers that say why and whence."""
+"""The dead-letter topics `rejections` and `quarantine`: the original bytes as value, reason and source as headers."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ Lane = Literal["regular", "priority"]
 
 
 class RelayRecord(Document):
-    """What the registry says about one relay URL."""
+    """The registry's entry for one relay URL."""
 
     url: str = Field(description="normalised URL, as in the key")
     spelling: str | None = Field(

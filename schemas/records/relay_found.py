@@ -1,4 +1,4 @@
-"""The `relays.found` topic: where and when a relay URL was met; the registry decides what becomes of it."""
+"""The `relays.found` topic: where and when a relay URL was found; the registry decides whether it is read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.records.document import Document
 
 
 class RelayFound(Document):
-    """One meeting with a relay URL, or a command to the registry about it."""
+    """One occurrence of a relay URL, or a command to the registry about it."""
 
     url: str = Field(min_length=1, description="normalised URL, as in the key")
     raw: str | None = Field(None, description="the text as it was met, if it differs")

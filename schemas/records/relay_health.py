@@ -1,4 +1,4 @@
-"""The `relays.health` topic: the judged state of a relay, compacted; the key is the normalised URL."""
+"""The `relays.health` topic: the health of a relay derived from probes, compacted; the key is the normalised URL."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from schemas.records.document import Document
 
 
 class RelayHealth(Document):
-    """What the probes and connections of a relay amount to."""
+    """The state of a relay, derived from its probes and connections."""
 
     version: int = Field(1, ge=1)
     url: str = Field(min_length=1, description="normalised URL, as in the key")

@@ -1,7 +1,7 @@
-"""Keeps what is erased out of batches, and whoever erases and whoever writes out of each other's way.
+"""Keeps erased events out of batches; an advisory lock separates batches from the application of rules.
 
-A batch holds a lock that it shares with other batches, whoever applies a rule holds it alone. So a rule meets every
-row: those that were committed before it are deleted by it, those after it are looked at by their own transaction.
+A batch holds the lock shared with other batches, a process that applies a rule holds it exclusively. So a rule meets
+every row: those that were committed before it are deleted by it, those after it are checked by their own transaction.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ARCHIVE_LOCK = "7110203, %s::regclass::oid::integer"
 """The lock of the archive that a table (its name, quoted) belongs to; the first number is arbitrary and ours alone."""
 _LOCK_KEY = ARCHIVE_LOCK % "'events'"
 _SHARE_LOCK = f"SELECT pg_advisory_xact_lock_shared({_LOCK_KEY})"
-# A process that is frozen while it holds the lock must not hold up every sink for ever.
+# A process that is frozen while it holds the lock must not block every sink without a time limit.
 # Twice: a switch of schemas holds the lock while it renames, and behind it the name is that of other tables.
 LOCK = f"""
 SET LOCAL idle_in_transaction_session_timeout = '30s';
@@ -91,7 +91,7 @@ WHERE cause IS NOT NULL
 
 
 async def erased_among(connection: Connection, ids: Iterable[bytes]) -> set[bytes]:
-    """Which ids (32 bytes each) are erased whoever asked for it."""
+    """Which ids (32 bytes each) are erased for any cause."""
     return {row["id"] for row in await connection.fetch(_ERASED, list(ids))}
 
 

@@ -1,4 +1,4 @@
-"""Deletes events with everything that was derived from them or is known of them, and remembers their ids."""
+"""Deletes events with their derived rows and sightings, and records their ids as erased."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SELECT id FROM unnest($1::bytea[]) AS rule (id)
 WHERE NOT EXISTS (SELECT FROM erased_ids AS applied WHERE applied.id = rule.id AND NOT applied.sightings_left)
 """
 _DATES = "SELECT created_at, id FROM events WHERE id_prefix = ANY ($1::bigint[]) AND id = ANY ($2::bytea[])"
-# Where nobody knows the time of an event, it is in no table by its key.
+# Where the time of an event is unknown, it is in no table by its key.
 _DELETE = (
     "DELETE FROM {table} AS stored USING unnest($1::bigint[], $2::bytea[]) AS event (created_at, id) WHERE {same_event}"
 )
@@ -37,7 +37,7 @@ async def new_ids(connection: Connection, ids: Sequence[bytes]) -> set[bytes]:
 
 
 async def erase_ids(connection: Connection, dates: Mapping[bytes, int | None], tables: Tables = TABLES) -> None:
-    """Delete events and all that was derived from them or is known of them, and remember their ids as erased.
+    """Delete events and all that was derived from them or is known of them, and record their ids as erased.
 
     Args:
         connection: to the archive.
@@ -63,7 +63,7 @@ async def expired(connection: Connection, now_s: int, limit: int) -> list[tuple[
 
 
 async def erase_sightings(connection: Connection, limit: int) -> bool:
-    """Delete sightings of erased events whose date nobody knows, of at most so many; whether there may be more.
+    """Delete sightings of erased events whose date is unknown, of at most so many; whether there may be more.
 
     New ones cannot come, so no lock is needed. Each partition is read from end to end, in a statement of its own.
     """

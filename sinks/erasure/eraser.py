@@ -1,8 +1,8 @@
-"""Applies rules of erasure to the archive, and makes of each event that it erases a rule about its id.
+"""Applies rules of erasure to the archive, and publishes for each event that it erases a rule about its id.
 
-A rule about an author or an address says nothing about a sighting, which names an id alone. So whoever meets an event
-that such a rule covers, in the archive or on its way into it, first publishes a tombstone for its record and its id as
-erased, and waits until both are durable. Then a replay refuses its sightings too, and compaction forgets the event.
+A rule about an author or an address says nothing about a sighting, which names an id alone. So for an event that such
+a rule covers, in the archive or on its way into it, the sink first publishes a tombstone for its record and its id as
+erased, and waits until both are durable. Then a replay refuses its sightings too, and compaction removes the event.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _AT_A_TIME = 500
 
 
 class ErasureSender:
-    """Publishes what is erased for good; each call returns when Kafka has all of it."""
+    """Publishes tombstones and rules of erasure; each call returns when Kafka has acknowledged all of it."""
 
     def __init__(self, publisher: Publisher, events: tuple[str, int], erasures: tuple[str, int]) -> None:
         """The topics `events` and `erasures`: full name, and how many partitions it has."""
@@ -43,7 +43,7 @@ class ErasureSender:
         self._erasures, self._erasure_partitions = erasures
 
     async def send_tombstones(self, ids: Iterable[bytes]) -> None:
-        """Have `events` forget the records of ids (32 bytes each)."""
+        """Publish tombstones to `events` for the records of ids (32 bytes each)."""
         sent = [
             await self._publisher.send(self._events, None, each, event_partition(each.hex(), self._event_partitions))
             for each in ids
@@ -51,9 +51,9 @@ class ErasureSender:
         await asyncio.gather(*sent)
 
     async def announce(self, found: Iterable[Found]) -> None:
-        """Say of events that they are erased, whatever rule covered them; what is durable then may be deleted."""
+        """Publish that events are erased, whatever rule covered them; once it is durable they may be deleted."""
         found = list({each.id: each for each in found}.values())
-        # First: whoever reads the rule may take it that the tombstone is there.
+        # First: a reader of the rule may assume that the tombstone is there.
         await self.send_tombstones(each.id for each in found)
         now_ms = time.time_ns() // 1_000_000
         rules = [
@@ -103,7 +103,7 @@ class Eraser:
             metrics.ERASED_ROWS.labels(each.cause.value).inc()
 
     async def leave_out(self, batch: Batch) -> None:
-        """Take events whose ids are erased out of a batch, and have Kafka forget the records that were read."""
+        """Take events whose ids are erased out of a batch, and publish tombstones for the records that were read."""
         if not self._has_rules:
             return
         if erased := await with_connection(self._pool, partial(erased_among, ids=batch.event_ids())):

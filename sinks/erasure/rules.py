@@ -1,4 +1,4 @@
-"""Rules of erasure about other things than an id: which are new to an archive, what they cover there, and their end.
+"""Rules of erasure other than by id alone: which are new to an archive, what they cover, and their removal.
 
 What each covers is told by `schemas.records.erasure.Erasures.covers`; a test holds that both say the same.
 """
@@ -138,7 +138,7 @@ async def find(connection: Connection, rules: Rules, limit: int) -> list[Found]:
 
 
 async def store_if_done(connection: Connection, rules: Rules) -> bool:
-    """Remember rules as applied, if nothing is left that they cover; whether that was so."""
+    """Record rules as applied, if nothing is left that they cover; return whether that was so."""
     async with connection.transaction():
         await connection.execute(LOCK)
         if await find(connection, rules, 1):

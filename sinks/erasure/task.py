@@ -1,4 +1,4 @@
-"""Keeps an archive free of what is erased while a process writes it: rules as they come, expiry as it is due."""
+"""Background task of the sink: applies rules of erasure as they arrive, and expiration (NIP-40) when it is due."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ErasureTask:
             except Exception as error:
                 if not postgres.is_transient(error):
                     raise
-                continue  # Whoever has something to write waits for the database, and says so.
+                continue  # The task that has something to write waits for the database, and reports it.
             if archive != self._archive:
                 _log.info("the archive was switched to other tables: all erasures are applied to them")
                 await self._begin()
@@ -69,7 +69,7 @@ class ErasureTask:
 
     async def _begin(self) -> None:
         """Apply every rule to the tables that there are now."""
-        # Let go of first: a follower that was told to end is no failure, and `check` may look while it ends.
+        # Cleared first: a follower that was told to end is no failure, and `check` may look while it ends.
         follower, self._follower = self._follower, None
         if follower is not None:
             await follower.close()

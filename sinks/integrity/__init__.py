@@ -1,1 +1,1 @@
-"""Whether the archive holds what was signed: audit and digest."""
+"""Integrity of the archive: audit (ids, signatures, derived columns) and digest."""

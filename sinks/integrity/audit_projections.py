@@ -1,4 +1,4 @@
-"""Whether the tables of what follows from events hold just that of some events, each derived again."""
+"""Audits projections: derives the rows of some events again, and compares them with the tables."""
 
 from __future__ import annotations
 

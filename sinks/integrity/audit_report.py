@@ -1,4 +1,4 @@
-"""What an audit is asked for, and what it says."""
+"""Options and report of an audit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sinks.integrity.audit_row import Wrong
 from sinks.integrity.sample import Sample
 
-# More damage than this is a broken archive, and a list of all its rows would help nobody.
+# More damage than this is a broken archive, and a list of all its rows would be of no use.
 NAMED = 1000
 
 
@@ -70,7 +70,7 @@ class AuditReport:
             self.findings.append(Finding(table, month, event_id.hex(), wrong.columns, wrong.detail))
 
     def refine(self, event_id: str, wrong: Wrong) -> None:
-        """Say better which column was altered, where `created_at` was one of several that it could be."""
+        """Narrow down which column was altered, where `created_at` was one of several that it could be."""
         for place, finding in enumerate(self.findings):
             if finding.id == event_id and "created_at" in finding.columns:
                 self.findings[place] = finding._replace(columns=wrong.columns, detail=wrong.detail)

@@ -1,4 +1,4 @@
-"""Whether a row is what was signed and all that follows from it, and where it is not, which column was altered.
+"""Audits a row: id, signature and derived columns; names the column that was altered.
 
 Pure functions, made for worker threads: checking a signature takes most of the time and frees the interpreter.
 """

@@ -1,7 +1,7 @@
-"""A sample of events that anybody can draw again: those whose ids lie in one part of the circle of all ids.
+"""A reproducible random sample of events: those whose ids are in one range of all ids.
 
 An id is a hash, so any part of the circle is as good as any other, and the index on `id_prefix` leads to it. Where it
-begins comes from the seed: nobody who alters a row can know whether the next audit looks at it.
+begins comes from the seed: an attacker who alters a row cannot know whether the next audit checks it.
 """
 
 from __future__ import annotations

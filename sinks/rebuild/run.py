@@ -1,4 +1,4 @@
-"""The whole of a rebuild: the tables, the rules of erasure, then the records, read by processes side by side."""
+"""Runs a rebuild: creates the tables, applies the rules of erasure, then reads the records in parallel processes."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def default_jobs() -> int:
 
 
 class Watcher(Protocol):
-    """Who is told how a rebuild goes."""
+    """Receives the progress and notices of a rebuild."""
 
     def progress(self, done: int, total: int) -> None:
         """Hear, some times a second, how many of the records are committed."""
 
     def note(self, text: str) -> None:
-        """Hear what a person should know."""
+        """Receive a notice for people."""
 
 
 class Rebuilt(NamedTuple):
@@ -83,7 +83,7 @@ async def rebuild(live: Settings, plan: Plan, watcher: Watcher) -> Rebuilt:
         watcher: told of the progress.
 
     Raises:
-        RebuildError: it cannot be done as asked; the message says why. LiveError: the target is the live archive.
+        RebuildError: it cannot be done as asked; the message states why. LiveError: the target is the live archive.
         MigrationError: the target is of a newer version, or its tables cannot be made.
         PositionError: what the target holds does not fit these topics.
     """
@@ -124,7 +124,7 @@ async def _fill(connection: Connection, plan: Plan, watcher: Watcher) -> Rebuilt
 
 
 class _Worker:
-    """A process and the end of the pipe from which it is heard."""
+    """A process and the end of the pipe from which its reports are read."""
 
     def __init__(self, settings: Settings, ends: dict[TopicPartition, int]) -> None:
         # Forks of a fresh process that has imported what they need: a fork of this one would take over its loop and
@@ -188,7 +188,7 @@ async def _listen(workers: list[_Worker], begun: Mapping[TopicPartition, int], t
     while not all(worker.done for worker in workers):
         for worker in workers:
             reached |= worker.hear()
-        # Beyond its end a partition counts no more: what came after the start is read along, but was not promised.
+        # Beyond its end a partition counts no more: what came after the start is read along, but is not guaranteed.
         watcher.progress(min(total, sum(reached.values()) - sum(begun.values())), total)
         await asyncio.sleep(_LISTEN_S)
     watcher.progress(total, total)

@@ -1,4 +1,4 @@
-"""Which records a rebuild reads: every partition from where it is to begin up to where it ends now."""
+"""The records that a rebuild reads: every partition from its starting offset up to its present end offset."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def first_offsets(
 
 
 def floors(found: Mapping[TopicPartition, TopicIdentity]) -> list[str]:
-    """Say of each topic that no longer has its first records how many are gone: a rebuild cannot bring them back.
+    """Report for each topic that no longer has its first records how many are gone: a rebuild cannot restore them.
 
     A compacted topic begins where its oldest kept record is only if records were deleted by hand.
     """

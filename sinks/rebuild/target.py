@@ -1,4 +1,4 @@
-"""The archive that a rebuild fills: not the live one, by one rebuild at a time, going on from an earlier one."""
+"""The archive that a rebuild fills: not the live one, locked by one rebuild at a time, resuming an earlier one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ON CONFLICT (group_id) DO UPDATE SET began_from = excluded.began_from, started_a
 
 
 class RebuildError(Exception):
-    """The rebuild cannot be done as asked; the message says why and what to do."""
+    """The rebuild cannot be done as asked; the message states why and what to do."""
 
 
 class LiveError(RebuildError):
@@ -129,7 +129,7 @@ async def begin(
         found: the partitions as they are now.
         first: where each is begun in a target that was never read into.
         start: what `first` was made of; None: the beginning, or wherever the target is.
-        again: forget the offsets that are there, and begin anew.
+        again: drop the offsets that are there, and begin anew.
 
     Raises:
         RebuildError: the target is filled from elsewhere.
@@ -158,5 +158,5 @@ async def begin(
 
 
 async def finish(connection: Connection, group_id: str) -> None:
-    """Note that everything that was there has been read."""
+    """Record that everything up to the end offsets has been read."""
     await connection.execute("UPDATE rebuilds SET finished_at = now() WHERE group_id = $1", group_id)

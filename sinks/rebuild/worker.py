@@ -1,4 +1,4 @@
-"""One process of a rebuild: the sink's own loop over a share of the partitions, without a group, up to their ends."""
+"""Worker process of a rebuild: the sink's loop over a share of the partitions, without a group, to their ends."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from sinks.writing.consumer import Chunk, GroupReader
 
 _log = logging.getLogger(__name__)
 
-# How often a worker tells how far it is.
+# How often a worker reports its progress.
 _REPORT_S = 0.25
-# Unlike the sink, nobody waits to see a row: batches close when they are full. This only ends the last ones.
+# Unlike the sink's, rows need not be visible soon: batches close when they are full. This only ends the last ones.
 _BATCH_AGE_S = 2.0
 # For batches, and beside them for rules of erasure that come meanwhile.
 _CONNECTIONS = 2
 
 
 class Report(NamedTuple):
-    """What a worker tells: when it begins, which offsets it has committed, that it is done, why it failed."""
+    """What a worker reports: when it begins, which offsets it has committed, that it is done, why it failed."""
 
     offsets: dict[TopicPartition, int]
     done: bool = False
@@ -43,7 +43,7 @@ class Report(NamedTuple):
 
 
 class PartitionReader(GroupReader):
-    """Reads partitions that nobody else can take, up to their ends."""
+    """Reads partitions that no other process can take, up to their ends."""
 
     def __init__(self, group_id: str, ends: Mapping[TopicPartition, int]) -> None:
         super().__init__(group_id)
@@ -89,7 +89,7 @@ def work(settings: Settings, ends: dict[TopicPartition, int], channel: Channel) 
 
 
 def _ready(channel: Channel) -> None:
-    """Say that everything is there, and wait until the others are ready too: nothing else runs here meanwhile."""
+    """Report that it is ready, and wait until the other workers are ready too: nothing else runs here meanwhile."""
     channel.send(Report({}))
     channel.recv()
 

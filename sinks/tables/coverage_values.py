@@ -1,4 +1,4 @@
-"""Members of a record of `coverage` as PostgreSQL takes them: within its types, bounded, and without U+0000.
+"""Converts members of a record of `coverage` for PostgreSQL: within its types, bounded, and without U+0000.
 
 The connector keeps to smaller bounds, but a topic holds what anything wrote into it.
 """

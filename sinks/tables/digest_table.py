@@ -1,4 +1,4 @@
-"""What the digest makes of a table: how its rows are read, and which bytes each of them counts as."""
+"""How the digest covers a table: how its rows are read, and which bytes of each of them are hashed."""
 
 from __future__ import annotations
 

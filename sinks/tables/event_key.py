@@ -1,4 +1,4 @@
-"""How a row names the event that it is of: rules of erasure and audits find by it what an event left in every table."""
+"""How a row refers to its event: rules of erasure and audits find by it the rows of an event in every table."""
 
 from __future__ import annotations
 

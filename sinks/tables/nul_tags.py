@@ -1,4 +1,4 @@
-"""The table `nul_tags`: what SQL looks up in the tags of other events, of those that only `raw` holds (U+0000)."""
+"""The table `nul_tags`: tags for look-ups, of events with U+0000, whose columns cannot hold them (only `raw` does)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keyed rows that follow from an event alone: derived from the event itself, and written by its transaction.
+"""Projections: keyed rows derived from an event alone, and written by its transaction.
 
 Facts that travel beside an event are capped, so they are no source. A row is written again and again without harm,
 deleted with its event, and found anew from stored events by `sinks.backfill`. What it means for other events is decided
@@ -22,7 +22,7 @@ Derived: TypeAlias = Mapping[str, Sequence[Row]]
 
 
 class Source(NamedTuple):
-    """Which events may give rows, told without parsing their tags; a few more may be.
+    """Which events may give rows, known without parsing their tags; a few more may be.
 
     Attributes:
         kinds: of events.

@@ -1,6 +1,6 @@
-"""What the records of a topic become, and how they are written: by COPY into a temporary table, then by a statement.
+"""The interface of a table that stores a topic: decode, COPY into a temporary table, then merge by a statement.
 
-All tables of a batch are written in one transaction. What is prepared can be judged by rules of erasure, and only then
+All tables of a batch are written in one transaction. Rules of erasure are applied to what is prepared, and only then
 is it written.
 """
 

@@ -1,1 +1,1 @@
-"""From records of topics to rows: batches, one transaction each, with the offsets that it covers."""
+"""Writes records of topics as rows: batches, one transaction each, with the offsets that it covers."""

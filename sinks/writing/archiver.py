@@ -1,4 +1,4 @@
-"""The sink's loop: place partitions, read, decode, write; wait for a database that is away without losing the group."""
+"""The sink's loop: seek, read, decode, write; while the database is away, retry and stay in the consumer group."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _POLL_RECORDS = 32
 _POLL_S = 0.5
 # How often the group hears of us while a database is waited for, far below the poll interval after which we are out.
 _IDLE_S = 1.0
-# Kafka learns of committed offsets this often; nobody but lag tools reads them.
+# Committed offsets are sent to Kafka this often; only tools that show lag read them.
 _TELL_KAFKA_S = 1.0
 
 

@@ -1,4 +1,4 @@
-"""Finds the records of a batch that the database refuses, as against a database that is in disorder or away."""
+"""Isolates the records of a batch that the database refuses, as opposed to a broken or unavailable database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def is_row_error(error: BaseException) -> bool:
-    """Whether a row is to blame: a value that PostgreSQL or its client refuses, as against a database in disorder.
+    """Whether a row is the cause: a value that PostgreSQL or its client refuses, as opposed to a broken database.
 
     A row for which no partition exists is disorder: the table has one for every time, or should have. So is a number
     of a relay that is not there.
@@ -50,7 +50,7 @@ async def find_bad(
         first: the place of the first item.
 
     Raises:
-        Exception: what `write` raised, where no row is to blame.
+        Exception: what `write` raised, where no row is the cause.
     """
     try:
         async with connection.transaction():

@@ -1,4 +1,4 @@
-"""What was read since the last commit: decoded records, the tables they go to, and the offsets they cover."""
+"""A batch: records decoded since the last commit, the tables they go to, and the offsets they cover."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Rejected(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """An open batch. `generation` is the assignment in which it was read: it is worthless in any other.
+    """An open batch. `generation` is the assignment in which it was read: it is invalid in any other.
 
     Attributes:
         entries: what is to be written.

@@ -1,6 +1,6 @@
 """Reads the sink's topics in a consumer group, from the offsets that PostgreSQL holds and never from Kafka's.
 
-aiokafka hands out partitions before anyone can say where to begin. So every partition starts paused and unplaced:
+aiokafka assigns partitions before a starting offset can be set. So every partition starts paused and unplaced:
 its records are discarded until `place` has sought the stored offset. A placed partition is read without a gap, or an
 error says what is missing: there is no reset policy.
 """
@@ -61,7 +61,7 @@ class GroupReader(ConsumerRebalanceListener):
         return self._attached
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 - aiokafka's signature
-        """Forget everything: what was read and not committed is read again by whoever comes next."""
+        """Drop all positions: what was read and not committed is read again after the next assignment."""
         self.generation += 1
         self._positions.clear()
         self._last_taken.clear()
@@ -129,8 +129,8 @@ class GroupReader(ConsumerRebalanceListener):
             async with asyncio.timeout(timeout_s + _OVERTIME_S):
                 fetched = await self._consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=max_records)
         except (TimeoutError, NoOffsetForPartitionError):
-            # Held up by a rebalance, or told of a partition that nobody has placed yet. What a cut-short call may have
-            # taken is read again.
+            # Held up by a rebalance, or a partition has no position yet. What a cut-short call may have taken is read
+            # again.
             self._seek_back()
             return []
         except OffsetOutOfRangeError:
@@ -158,7 +158,7 @@ class GroupReader(ConsumerRebalanceListener):
         self._consumer.resume(*placed)
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Tell Kafka how far the archive is, so that tools show its lag. Nobody reads these offsets to go on from."""
+        """Commit the archive's offsets to Kafka, so that tools show its lag. No process resumes from these offsets."""
         ours = {tp: offset for tp, offset in offsets.items() if tp in self._positions}
         if not ours:
             return
@@ -166,7 +166,7 @@ class GroupReader(ConsumerRebalanceListener):
             async with asyncio.timeout(_COMMIT_S):
                 await self._consumer.commit(ours)
         except (KafkaError, IllegalStateError, TimeoutError) as error:
-            _log.info("Kafka did not take the offsets, which are for lag only: %s", error)
+            _log.info("Kafka did not accept the offsets, which only serve to show lag: %s", error)
 
     def _fresh(self, tp: TopicPartition, expected: int, records: list[Record]) -> list[Record]:
         """Check and drop the record that was taken before; what is left begins at or after the expected offset."""

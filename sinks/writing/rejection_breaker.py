@@ -1,4 +1,4 @@
-"""Tells a storm of refusals from bad records: then the archive is at fault, and the service must stop.
+"""Circuit breaker: with too many rejections the archive is at fault and not the records, and the sink must stop.
 
 A record that cannot be stored goes to `rejections`, and the rest goes on. Where most of a stretch is refused, a table,
 a rule or this program is broken, and going on would drain the stream into a topic that keeps its records for days.
@@ -30,7 +30,7 @@ UPDATE sink_offsets SET refused = $4::bigint[] WHERE group_id = $1 AND topic = $
 
 
 class StormError(Exception):
-    """Most of a stretch of one partition was refused. Nothing of the batch in which that showed is committed."""
+    """Too many rejections in a range of one partition. Nothing of the batch that exceeded the limit is committed."""
 
 
 class _Refused(NamedTuple):
@@ -51,7 +51,7 @@ class RejectionBreaker:
 
     Args:
         inputs: a stretch is so many consecutive records of a partition.
-        share: more than this share of them refused is a storm; 1 is never reached.
+        share: more than this share of them refused is too many; 1 is never reached.
     """
 
     def __init__(self, inputs: int, share: float) -> None:
@@ -73,7 +73,7 @@ class RejectionBreaker:
         """Give the refused offsets to store beside the batch's, of each partition where it refuses any.
 
         Raises:
-            StormError: with this batch it is a storm; nothing of it may be committed, nor sent to `rejections`.
+            StormError: with this batch too many are refused; nothing of it may be committed, nor sent to `rejections`.
         """
         stored = {}
         for tp, rejected in _by_partition(batch.rejected).items():
@@ -84,7 +84,7 @@ class RejectionBreaker:
         return stored
 
     def take(self, batch: Batch) -> None:
-        """Remember a batch that was committed."""
+        """Keep a batch that was committed."""
         by_partition = _by_partition(batch.rejected)
         for tp in batch.offsets.keys() & (by_partition.keys() | self._windows.keys()):
             window, _ = self._followed(tp, batch, [each.record.offset for each in by_partition.get(tp, [])])
@@ -114,7 +114,7 @@ class RejectionBreaker:
         return (
             f"{most} of the last {self._inputs} records of partition {tp.partition} of topic {tp.topic} cannot be "
             f"stored, so the archive is at fault and not its input. {reasons}. The first are at offsets {places}. "
-            f"Nothing from offset {next_offset} on is taken: mend what is named and start the sink again. Those that "
+            f"Nothing from offset {next_offset} on is taken: correct the cause and start the sink again. Those that "
             f"were refused before go in again by `bigbrotr rejections replay --stage sink`. If they are rightly "
             f"refused, let the sink go on with sink.storm_share (BIGBROTR_SINK__STORM_SHARE) at 1"
         )

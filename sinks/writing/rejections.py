@@ -1,4 +1,4 @@
-"""Sends records that cannot be stored to the `rejections` topic, and waits until they are safe there."""
+"""Sends records that cannot be stored to the dead-letter topic `rejections`, and waits for the acknowledgement."""
 
 from __future__ import annotations
 

@@ -32,14 +32,14 @@ class ArchiveSwitchedError(OffsetsMovedError):
 
 
 class RelayIds:
-    """Finds the integers of relay URLs. One per process; forget it whenever the database may be another one."""
+    """Finds the integers of relay URLs. One per process; clear it whenever the database may be another one."""
 
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
         self._table: int | None = None
 
     async def find(self, connection: Connection, urls: AbstractSet[str]) -> dict[str, int]:
-        """The integer of each URL. New ones are committed at once: outside a batch, so that nobody waits for it."""
+        """The integer of each URL. New ones are committed at once: outside a batch, so that none waits for it."""
         # Again where the table turns out to be another one, which empties the cache.
         while missing := [url for url in urls if url not in self._ids]:
             if len(self._ids) + len(missing) > _CACHED:

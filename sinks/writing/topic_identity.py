@@ -1,4 +1,4 @@
-"""Asks the broker which cluster it is and which id a topic has: what tells a topic from another of the same name.
+"""Reads the cluster id and topic ids from the broker: they tell a topic from another one of the same name.
 
 aiokafka knows the Metadata request up to version 5; topic ids came with version 10 (KIP-516, Apache Kafka 2.8). Version
 12 is written here from Kafka's protocol guide. An older broker answers version 5, and the topic id stays unknown.

@@ -31,7 +31,7 @@ _Items: TypeAlias = list[tuple[AnyTopicTable, list[Any]]]
 _TRIED_TOGETHER = 250
 _NOTHING: Mapping[TopicPartition, list[int]] = MappingProxyType({})
 
-# A process that is frozen in the middle of a batch must not hold the offsets' locks against its successor for ever.
+# A process that is frozen in the middle of a batch must not block its successor on the offsets' locks without limit.
 _PREPARE = """
 SET LOCAL synchronous_commit = off;
 SET LOCAL idle_in_transaction_session_timeout = '30s';

@@ -31,7 +31,7 @@ STEP_S = 40 * DAY_S
 LASTS_S = 6.0
 """Several looks at the clock, and far less than the ten minutes after which a step is believed."""
 STEPS = "bigbrotr_clock_steps_total"
-SAID = "the host's clock differs"
+SAID = "the host's clock was stepped"
 
 Stepped = Run[ServicesByAnotherClock]
 

@@ -1,4 +1,4 @@
-"""`bigbrotr audit`: checks that every row still is what was signed, and names those that are not."""
+"""`bigbrotr audit`: checks ids, signatures and derived columns of every row, and names the altered ones."""
 
 from __future__ import annotations
 

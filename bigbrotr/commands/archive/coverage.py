@@ -1,4 +1,4 @@
-"""`bigbrotr coverage`: which times were read of which relay, and what is known to be missing."""
+"""`bigbrotr coverage`: the ranges of time that were read of each relay, and the known gaps."""
 
 from __future__ import annotations
 

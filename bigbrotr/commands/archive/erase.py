@@ -1,4 +1,4 @@
-"""`bigbrotr erase`: takes events, or all of an author up to a time, out of the archive for good."""
+"""`bigbrotr erase`: erases events, or all of an author up to a time, from topics and archive, permanently."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def erase(
         matching = asyncio.run(_matching(filled, rules))
         say(_question(rules, matching))
         if not yes and not _agreed():
-            raise CommandFailedError("nothing was erased: answer y, or give --yes where nobody can answer")
+            raise CommandFailedError("nothing was erased: answer y, or give --yes where there is no terminal")
         asyncio.run(_publish(filled, rules))
     say(_consequences())
     if as_document:

@@ -83,9 +83,9 @@ def export_(
 ) -> None:
     """Write events of the archive as JSONL, a signed event a line, ordered by time and id.
 
-    Everything is of one moment, however long it takes. Protected events (NIP-70) are among them: their authors want
-    that nobody but themselves publishes them, so keep such a file to yourself. What was exported and imported again
-    gives an archive with the same digest of events; with --sightings, also with that of sightings.
+    Everything is of one moment, however long it takes. Protected events (NIP-70) are among them: only their authors may
+    publish them, so keep such a file to yourself. What was exported and imported again gives an archive with the same
+    digest of events; with --sightings, also with that of sightings.
     """
     settings = options.settings()
     quiet_log(settings)
@@ -128,7 +128,7 @@ async def _export(settings: Settings, selection: Selection, write: Write, *, sho
 
 @contextmanager
 def _interrupted_at_once() -> Iterator[None]:
-    """Let Ctrl-C end a write to a pipe that nobody reads: asyncio's own handler would wait for its end."""
+    """Let Ctrl-C end a write to a pipe that is not read: asyncio's own handler would wait for its end."""
 
     def interrupt(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""`bigbrotr import`: events of a file into the pipeline, and with --wait an account of every line."""
+"""`bigbrotr import`: events of a file into the pipeline, and with --wait a report of what became of every line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Examples:
 def import_(options: Options, file: str, *, wait: bool, as_document: bool, relay: str | None) -> None:
     """Send the events of a JSONL file or a JSON array (plain, gzip or zstd; - is standard input) through the pipeline.
 
-    A line is an event, an ["EVENT",…] message, or what `export --sightings` writes, and is judged like an event from a
+    A line is an event, an ["EVENT",…] message, or what `export --sightings` writes, and validated like an event from a
     relay. Other files and text in other encodings are named in the error, with what to convert them by.
 
     With --wait, a processor and a sink are started if none runs for the data directory, and the exit code is 0 only if

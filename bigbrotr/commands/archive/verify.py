@@ -47,7 +47,7 @@ def opened(path: str) -> Iterator[BinaryIO]:
 @click.argument("file", default="-", metavar="[FILE|-]")
 @pass_options
 def verify(options: Options, file: str) -> None:
-    """Judge every event of a JSONL file or a JSON array (plain, gzip or zstd), without any server.
+    """Validate every event of a JSONL file or a JSON array (plain, gzip or zstd), without any server.
 
     A line is an event, an ["EVENT",…] message, or what `export --sightings` writes. Each line of output is a JSON
     object: "line" (its number, or that of the element of an array), "id", "verdict" (accepted, quarantined or refused),

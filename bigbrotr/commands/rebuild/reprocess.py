@@ -1,4 +1,4 @@
-"""`bigbrotr reprocess`: judges bundles of a time again, by the rules and settings of now."""
+"""`bigbrotr reprocess`: validates the bundles of a period again, by the present rules and settings."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Commands that run services, and tell how they are."""
+"""Commands that run services and show their status."""

@@ -1,4 +1,4 @@
-"""`bigbrotr demo`: relays that are not ours, filled with generated events, archived for everybody to see."""
+"""`bigbrotr demo`: fills local relays (nostr-sdk's) with generated events, and archives and compares them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from producers.operator.publish import publish_relays
 from schemas.nostr.relay_url import normalize
 
 _TRICKLE_PER_S = 20.0  # a person sees figures move, and the machine has nearly nothing to do
-_LAST_EVENTS_S = 1.5  # the sink commits twice a second; Ctrl-C promises an end within 15 s
+_LAST_EVENTS_S = 1.5  # the sink commits twice a second; Ctrl-C guarantees an end within 15 s
 _LAST_REPORT_S = 2.0  # the relays answer at once
 _ONCE_LIVE_S = 3.0  # long enough for live subscriptions to be part of what is compared
 

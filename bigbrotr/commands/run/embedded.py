@@ -1,4 +1,4 @@
-"""`bigbrotr embedded start|stop|env`: just the servers, for a Kafka or PostgreSQL tool or a single service."""
+"""`bigbrotr embedded start|stop|env`: only the servers, for a Kafka or PostgreSQL tool or a single service."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def env(options: Options, *, as_json: bool) -> None:
 @_JSON
 @pass_options
 def stop(options: Options, *, as_json: bool) -> None:
-    """Stop the servers of the data directory, whoever uses them; their data stays."""
+    """Stop the servers of the data directory, even while processes use them; their data stays."""
     data_dir = options.settings().data_dir
     with _failures():
         stopped = stop_stack(data_dir)

@@ -1,4 +1,4 @@
-"""`bigbrotr status`: what runs, what waits and what is archived, also when nothing runs."""
+"""`bigbrotr status`: running services, lag, and contents of the archive; works also when nothing runs."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Commands about topics and what stands in them."""
+"""Commands about topics and their records."""

@@ -48,7 +48,7 @@ def list_(options: Options, /, *, limit: int, as_lines: bool, **wanted: Any) -> 
     """List what was refused, newest first, and count it by reason.
 
     With --limit 0 all are written as they are read, partition by partition. How long they are kept is the topics' rule:
-    rejections for 7 days, quarantine for ever.
+    rejections for 7 days, quarantine without limit.
     """
     chosen = selection(**wanted)
     settings = options.settings()
@@ -113,7 +113,7 @@ def show(options: Options, place: Place, *, raw: bool, output: Path | None, as_d
     `bigbrotr rejections list` names them.
     """
     if raw and output is None and sys.stdout.isatty():
-        raise click.UsageError("--raw writes what strangers sent, which a terminal may act on: add -o FILE, or a pipe")
+        raise click.UsageError("--raw writes untrusted bytes, which a terminal may act on: add -o FILE, or a pipe")
     settings = options.settings()
     quiet_log(settings)
     with servers(settings, KAFKA) as filled:
@@ -151,9 +151,9 @@ Examples:
 @click.option("--json", "as_document", is_flag=True, help="Write the result as one JSON object.")
 @pass_options
 def replay_(options: Options, /, places: tuple[Place, ...], *, dry_run: bool, as_document: bool, **wanted: Any) -> None:
-    """Judge refused input again, and send what is accepted now through the pipeline. Safe to repeat.
+    """Validate refused input again, and send what is accepted now through the pipeline. Safe to repeat.
 
-    Input that was refused as an event is judged by the present code and settings; what is accepted now goes to the
+    Input that was refused as an event is validated by the present code and settings; what is accepted now goes to the
     processor with the relay and the time of the copy that was refused. Records that the sink could not store go back to
     the topic from which they came. PLACEs choose single records; without any, the options choose.
     """

@@ -1,4 +1,4 @@
-"""`bigbrotr topics create|list|trim`: the explicit step that makes the topics, what they hold, and what may go."""
+"""`bigbrotr topics create|list|trim`: creates the topics (nothing is auto-created), lists and trims them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ Examples:
 def create(options: Options, *, as_document: bool) -> None:
     """Create the topics that are missing and adjust settings that differ. Safe to repeat.
 
-    A partition count is never changed: a key's newer record would land elsewhere and the older one stay for ever.
+    A partition count is never changed: a key's newer record would go to another partition, and the older one stay.
     """
     settings = options.settings()
     quiet_log(settings)
@@ -101,7 +101,7 @@ def list_(options: Options, *, as_document: bool) -> None:
             row.cleanup,
             row.description,
         )
-    # Where nobody looks, a topic has one line, so that `grep` finds it whole.
+    # Where the output is no terminal, a topic has one line, so that `grep` finds it whole.
     Console(width=None if sys.stdout.isatty() else _UNSEEN_WIDTH).print(table)
 
 

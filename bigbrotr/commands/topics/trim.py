@@ -1,4 +1,4 @@
-"""`bigbrotr topics trim`: gives back the disk of bundles that were read and are older than the keep time."""
+"""`bigbrotr topics trim`: deletes bundles that were validated and are older than the keep time (DeleteRecords)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How Kafka and PostgreSQL are got and started on this machine."""
+"""How Kafka and PostgreSQL are obtained and started on this machine."""

@@ -19,7 +19,7 @@ from deploy.embedded.paths import KAFKA_VERSION, jar_cache
 MIRROR_VARIABLE = "BIGBROTR_MAVEN_REPOSITORY"
 """Names a Maven repository to use in place of the public one, for networks that only reach a mirror."""
 LIST = Path(__file__).with_name("kafka-jars.txt")
-_THREADS = 6  # 46 files: enough to hide the round trips, few enough to be polite
+_THREADS = 6  # 46 files: enough to hide the round trips, few enough not to load the server
 _REPORTS = 4  # lines that tell how far the download is
 _ATTEMPTS = 3
 _RETRY_S = 0.5

@@ -68,7 +68,7 @@ def _properties(log_dir: Path, broker_port: int, controller_port: int) -> str:
         # with the default of 9 s in 12 s. A broker that stalls for longer is fenced a moment, which clients wait out.
         "broker.session.timeout.ms": 3000,
         "broker.heartbeat.interval.ms": 500,
-        "group.initial.rebalance.delay.ms": 0,  # nobody waits for a fleet of consumers to assemble
+        "group.initial.rebalance.delay.ms": 0,  # no wait for more consumers of a group to join
         "auto.create.topics.enable": "false",  # a mistyped topic must be an error
         "log.cleaner.dedupe.buffer.size": 16 * 2**20,  # 600,000 keys a pass; the default takes a quarter of the heap
         "num.network.threads": 2,

@@ -1,4 +1,4 @@
-"""How one server is started, told and stopped: what the guard needs to know of it, as a private file."""
+"""How one server is started, signalled and stopped: what the guard needs to know of it, as a private file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Launch(BaseModel):
     stop_signal: int
     """Asks it to stop cleanly."""
     death_signal: int
-    """What the kernel sends it when the guard dies, with nobody left to insist: it must end it for certain."""
+    """What the kernel sends it when the guard dies and cannot repeat a signal: it must end it for certain."""
 
     def write(self, folder: Path) -> None:
         """Leave it where the guard finds it."""

@@ -122,7 +122,7 @@ def prepare(paths: DataPaths, report: Report) -> Launch:
         uid=account.uid,
         gid=account.gid,
         stop_signal=signal.SIGINT,  # "fast": sessions are ended and a checkpoint is written
-        death_signal=signal.SIGQUIT,  # "immediate": it insists with its children itself, and recovers later
+        death_signal=signal.SIGQUIT,  # "immediate": it ends its children itself, and recovers at the next start
     )
 
 

@@ -54,8 +54,8 @@ def _version(programs: Path, account: Account) -> str | None:
 def reachable_binaries(account: Account) -> Path:
     """The programs where this account can run them: a copy in the system's cache if ours are in a closed folder.
 
-    Root's virtual environment often lies below a home directory that nobody else may enter. Opening that directory to
-    everybody would be the other way. Raises ArtifactsMissingError, or EmbeddedError when no such place can be made.
+    Root's virtual environment often lies below a home directory that no other user may enter. Opening that directory to
+    all users would be the other way. Raises ArtifactsMissingError, or EmbeddedError when no such place can be made.
     """
     own = installed_binaries()
     if _version(own, account) is not None:

@@ -18,7 +18,7 @@ _TIMEOUT_S = 30
 
 @dataclass(frozen=True)
 class Account:
-    """A user to run a server as; without numbers it is whoever we are."""
+    """A user to run a server as; without numbers it is the current user."""
 
     name: str
     uid: int | None = None

@@ -1,4 +1,4 @@
-"""Start a server so that it cannot outlive its guard, and make sure that one of an earlier guard has ended."""
+"""Starts a server so that it cannot outlive its guard, and ensures that one of an earlier guard has ended."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _die_with(parent: int, death_signal: int) -> Callable[[], None]:
     def arrange() -> None:
         if _LIBC is not None:
             _LIBC.prctl(_PR_SET_PDEATHSIG, death_signal)
-            if os.getppid() != parent:  # it died before the kernel knew of our wish
+            if os.getppid() != parent:  # it died before the kernel knew of our request
                 os._exit(1)
 
     return arrange
@@ -104,7 +104,7 @@ def spawn(launch: Launch) -> subprocess.Popen[bytes]:
 
 
 def end_left_over(identity: Identity | None) -> None:
-    """Wait for the end of a server whose guard was killed: the kernel has told it to end; insist if it does not."""
+    """Wait for the end of a server whose guard was killed: the kernel has told it to end; kill it if it does not."""
     process = identity.process() if identity is not None else None
     if process is None:
         return

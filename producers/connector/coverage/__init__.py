@@ -1,1 +1,1 @@
-"""What has been read of a relay: ranges, gaps, and from when on they count."""
+"""Coverage of a relay: the ranges that were read, the gaps, and from when on they count."""

@@ -1,4 +1,4 @@
-"""What a visit has read, and from when on that counts.
+"""Holds back what a visit has read until late answers (events after EOSE) can be excluded.
 
 An EOSE can come before the stored events: proxies say it at once and ask their upstreams meanwhile. So a visit holds
 one question open past its EOSE, and what it reads before that has stayed silent for long enough is provisional.
@@ -17,7 +17,7 @@ from schemas.nostr.filters import Filter
 from schemas.ranges import Range, merge, subtract
 
 HOLD_S = 10.0
-"""Of silence past EOSE: proxies were seen to take 0.3 to 6 s (nostr-facts section 16)."""
+"""Of silence past EOSE: proxies, which send EOSE first, were seen to take 0.3 to 6 s for stored events."""
 SHORTEST_SILENCE_S = 2.0
 LONGEST_SILENCE_S = 30.0
 """After which a question to a relay that answers late is closed; in between, twice the longest gap that was seen."""
@@ -37,7 +37,7 @@ class _Claim(NamedTuple):
 
 
 class Claims:
-    """What one visit says of a relay, over all of its connections."""
+    """The claims of one visit to a relay, over all of its connections."""
 
     def __init__(self, ledger: Ledger, hold_s: float = HOLD_S) -> None:
         """Claim into a ledger, once a question has stayed open for so many seconds past its EOSE."""

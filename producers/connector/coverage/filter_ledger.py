@@ -1,4 +1,4 @@
-"""What has been read from one relay with one filter as one identity: ranges with when, gaps with why and when again."""
+"""Coverage of one relay for one filter and identity (AUTH key): ranges with their time, gaps with reason and retry."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class FilterLedger:
             self._gaps.insert(OpenGap(since, until, GapReason.BY_KINDS, 1, 0))
 
     def check(self, now_s: int) -> None:
-        """Forget what claims to have been read, or to be asked, later than may be: a clock was ahead."""
+        """Drop what claims to have been read, or to be asked, later than may be: a clock was ahead."""
         checked_s, self._checked_s = self._checked_s, now_s
         if checked_s is not None and checked_s <= now_s + TOLERANCE_S:
             return

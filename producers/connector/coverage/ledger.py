@@ -1,4 +1,4 @@
-"""What has been read from one relay, in memory: filled by live feed and crawl, written to `coverage` when durable.
+"""Coverage of one relay in memory: filled by live feed and crawl, written to `coverage` when it is durable.
 
 One set for each filter that is asked and for each identity under which it was read. Sets that are not in use now are
 kept for a while: other filters or another key open ranges of their own, and going back finds the old. A filter that is
@@ -31,7 +31,7 @@ SAME_VISIT_S = 3600
 RECONNECT_OVERLAP_S = 600
 """A reconnect within a visit reads so far back again: clocks differ by minutes and relays store late."""
 MOST_OLD_SETS = 8
-"""That are not in use, the most recently used. More would make each record larger for ever."""
+"""That are not in use, the most recently used. More would make each record larger without end."""
 LONGEST_WIRE_BYTES = 2048
 """Of a filter that is shown in the record; one with thousands of authors is known by its hash."""
 
@@ -103,7 +103,7 @@ class Ledger:
         return sum(each.gaps for each in self._active())
 
     def assume(self, identity: str | None) -> None:
-        """From now on everything is read as this public key; None: as nobody."""
+        """From now on everything is read as this public key; None: without AUTH."""
         self.identity = identity
         for name, wanted in {**self._filters, **self.reading}.items():
             key = (name, identity)

@@ -1,4 +1,4 @@
-"""The gaps of one set of `coverage`: why each is there, how often it was asked for, and when it is asked for again."""
+"""The gaps of one set of `coverage`: reason, number of tries, and time of the next retry."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class OpenGaps:
         """These seconds could not be read when they were asked for; each try that fails makes the wait longer."""
         same = self.close(since, until)
         tries = 1 + max((gap.tries for gap in same), default=0)
-        # The spread keeps gaps that were opened together from being asked for together for ever.
+        # The spread keeps gaps that were opened together from being retried together each time.
         spread = 1 + (zlib.crc32(f"{self._filter}{since}".encode()) % 25) / 100
         wait_s = min(FIRST_RETRY_S * 2.0 ** min(tries - 1, 20), LONGEST_RETRY_S) * spread
         self.insert(OpenGap(since, until, reason, tries, asked_s + int(wait_s)))
@@ -100,7 +100,7 @@ class OpenGaps:
                     self.open(gap.since, gap.until, gap.reason, asked_s)
 
     def drop(self, reason: GapReason) -> None:
-        """Forget those with this reason."""
+        """Drop those with this reason."""
         self._gaps = [gap for gap in self._gaps if gap.reason is not reason]
 
     def cut_off(self, latest_s: int) -> None:

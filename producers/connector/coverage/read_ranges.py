@@ -1,4 +1,4 @@
-"""Sorted ranges of seconds that were read, each with when: joined, cut and compared by pure functions."""
+"""Sorted ranges of seconds, each with the time at which it was read: joined, cut and compared by pure functions."""
 
 from __future__ import annotations
 

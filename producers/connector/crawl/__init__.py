@@ -1,1 +1,1 @@
-"""Reads what a relay has stored: which question comes next, and what follows from its answer."""
+"""The crawl: reads a relay's stored events page by page; chooses the next REQ, and interprets its answer."""

@@ -1,4 +1,4 @@
-"""What follows from a page of a relay that may have chosen any of its events for it.
+"""Interprets a page of a relay whose order is unknown: it may have chosen any of its events for it.
 
 Nothing of the range counts as read unless all of it fits the page: it is asked for by parts, until each does.
 """

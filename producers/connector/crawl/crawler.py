@@ -1,4 +1,4 @@
-"""Reads the stored events of one relay over an open connection: does what the planner says, page by page."""
+"""Reads the stored events of one relay over an open connection, page by page, as the planner decides."""
 
 from __future__ import annotations
 

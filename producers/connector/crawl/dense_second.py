@@ -1,4 +1,4 @@
-"""One second that holds more events than a page: taken apart by kind, then by author, and shown to be whole or not.
+"""Reads one second that holds more events than a page: split by kind, then by author; tells whether it is complete.
 
 NIP-01 knows no `not`, so what kinds there are besides the known ones is asked for by naming all others, some thousand
 at a time. Each such list ends with a kind of which all events are known: if these do not come, the relay has cut the
@@ -177,7 +177,7 @@ class DenseSecond:
             self._stop()
 
     def _note_control(self, events: Iterable[Seen]) -> None:
-        """Remember the kind with the fewest events of those that a page showed completely."""
+        """Keep the kind with the fewest events of those that a page showed completely."""
         by_kind: dict[int, set[str]] = {}
         for seen in events:
             by_kind.setdefault(seen.kind, set()).add(seen.id)
@@ -198,7 +198,7 @@ class DenseSecond:
             self._nodes += [_Node(half) for half in _halves(node.kinds)]
         elif node.authors is None:
             self._asked_authors.setdefault(node.kinds[0], set())
-            # Nobody can name all authors, unless the filter does.
+            # All authors are only known if the filter names them.
             self._unread = self._unread or self._base.authors is None
         else:
             self._unread = True

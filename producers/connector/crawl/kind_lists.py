@@ -1,4 +1,4 @@
-"""Lists of kinds for relays that refuse a filter without kinds: what stands in each, and whether they name all kinds.
+"""Lists of kinds for relays that refuse a filter without kinds: the kinds of each, and whether they cover all.
 
 A relay that takes long lists is asked for all 65,536 kinds in eight of them; from others only known kinds can be asked.
 Kinds 4 and 1059 are asked for by themselves, because relays count them against the limit and then withhold them.

@@ -1,4 +1,4 @@
-"""Answers that come after their EOSE: noticed, made sure of by asking again, and waited for from then on."""
+"""Events that come after EOSE: detected, confirmed by asking again, and waited for from then on."""
 
 from __future__ import annotations
 

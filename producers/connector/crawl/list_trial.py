@@ -1,4 +1,4 @@
-"""Finds out how long a list of kinds a relay reads: some refuse long ones, others cut them off without a word."""
+"""Finds the longest list of kinds that a relay accepts: some refuse long ones, others truncate them silently."""
 
 from __future__ import annotations
 

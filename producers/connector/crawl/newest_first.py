@@ -1,4 +1,4 @@
-"""What follows from a page of a relay that is trusted to send the newest events first.
+"""Interprets a page of a relay that is known to send the newest events first.
 
 The oldest second of the page bounds what is still unread, that second included: the page may end in the middle of it.
 So what was shown of it must come again at the top of the next page.
@@ -59,7 +59,7 @@ def after_newest_first(
     if pending.fresh(inside) and low < pending.until:
         if pending.known:
             behavior.proven_cap = max(behavior.proven_cap, pending.above)
-        # A short page too: the next one may be longer, and what is left may be of kinds that nobody names.
+        # A short page too: the next one may be longer, and what is left may be of kinds that no question names.
         below = PendingRange(pending.since, low, known, pending.mode, above=len(page.events))
         return Outcome(Progress(read=[(low + 1, pending.until)]), [below])
     # Asking the same again would bring the same.

@@ -1,4 +1,4 @@
-"""Whether a relay sends the newest events first: seen from pages, and tried once before it is relied upon."""
+"""Detects whether a relay sends the newest events first: from its pages, and by one test before it is relied upon."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PageOrder:
 
     def trusted(self, pending: PendingRange) -> bool:
         """Whether pages of a range are taken as beginning with the newest."""
-        # A page that was whole passes any trial, so a trial speaks for its own page only.
+        # A page that was whole passes any trial, so a trial is evidence for its own page only.
         return not self.distrusted and self._behavior.trusted(vouched=self._vouched == (pending.since, pending.until))
 
     def learn(self, events: Sequence[Seen]) -> None:

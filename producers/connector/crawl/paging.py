@@ -1,4 +1,4 @@
-"""Reads one window page by page, and knows when it is read.
+"""Reads one window page by page, and detects when it is complete.
 
 A page of a relay that is known to send the newest first is followed by a question for what lies below it
 (`newest_first`); any other relay is asked for parts of the window, until each fits a page (`any_order`). A range ends
@@ -30,7 +30,7 @@ class WindowReader:
         self.queries = 0
         self.largest_page = 0
         self.full_second: tuple[int, list[Seen]] | None = None
-        """A second with more events than a page, and those shown of it. Whoever takes it apart sets this to None."""
+        """A second with more events than a page, and those shown of it. The caller that splits it sets this to None."""
         self._window = window
         self._base = base
         self._known_filters = known_filters

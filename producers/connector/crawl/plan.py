@@ -1,4 +1,4 @@
-"""What is to be read of one relay now: a planner for each filter, gone on with where a lost connection has left it."""
+"""What is to be read of one relay now: a planner for each filter, resumed after a lost connection."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Plan:
         return max(positions, default=None)
 
     def begin(self, identity: str | None, now_s: int) -> None:
-        """Say what is due, read as this public key, or go on with what a lost connection has left."""
+        """Plan what is due, read as this public key, or resume what a lost connection has left."""
         same = identity == self._ledger.identity and self.planners.keys() == self._ledger.reading.keys()
         if same and self.position is not None and now_s - self.made_s < _RESUMED_S:
             return

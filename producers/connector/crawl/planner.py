@@ -28,7 +28,7 @@ full page of one second, and there are more seconds than anybody can ask for."""
 
 
 class Planner:
-    """Reads ranges of one relay with one filter, newest first: take `step`, do it, tell what came, until None."""
+    """Reads ranges of one relay with one filter, newest first: take `step`, do it, report its outcome, until None."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Planner:
         return self._dense.second if self._dense is not None else self._windows.end
 
     def step(self) -> Step | None:
-        """What to do next; None when nothing is left. The same until its outcome is told."""
+        """What to do next; None when nothing is left. The same until its outcome is reported."""
         if self._difference is not None:
             return self._difference
         if self._dense is not None:

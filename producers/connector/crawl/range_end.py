@@ -1,8 +1,8 @@
-"""When a range ends: what follows from a page that shows nothing of it, and from the question with kinds after that.
+"""Decides when a range is complete: after an empty page, and after the question with kinds that follows it.
 
 Nothing is concluded from an empty page alone: relays cap pages silently, and count events that they then withhold
-(nostr-facts section 11, rules 1 to 4 and 9). So a second question, which names the kinds that are known, must show
-nothing that the first had not shown.
+against the limit (docs/relays.md). So a second question, which names the kinds that are known, must show nothing that
+the first had not shown.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cuts what is to be read into windows, newest first: small ones where much comes, large ones where little does.
+"""Cuts what is to be read into windows of time, newest first: small ones where events are dense, else large ones.
 
 Their bounds are multiples of their length, and each length is twice another, so that the windows of all relays have
 bounds in common: copies of an event arrive at about the same time, and sets that are compared (NIP-77) are the same.
@@ -57,7 +57,7 @@ class Windows:
         return low, until
 
     def report(self, queries: int, largest_page: int) -> None:
-        """Tell how many queries the last window took, and its largest page, for the length of the next."""
+        """Note how many queries the last window took, and its largest page, for the length of the next."""
         if not self._measured:
             return
         was_s = length_s = self._behavior.window_s or _FIRST_LENGTH_S

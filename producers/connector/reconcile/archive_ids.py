@@ -1,7 +1,7 @@
 """What the archive holds of a few seconds: read from PostgreSQL, read-only, so that relays can be asked for the rest.
 
-It is a help and never a need: without a database, with one that is away, slow or not set up, there is no answer, and
-the relay is paged through as if there were no archive. Whoever asks waits for seconds at most.
+It is optional: without a database, with one that is away, slow or not set up, there is no answer, and the relay is
+paged through as if there were no archive. A caller waits for seconds at most.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _CONNECTIONS = 2
 _PATIENCE_S = 5.0
 """For a connection and for the answer. A page costs a relay's round trip, so waiting longer is worse than paging."""
 _TURN_PATIENCE_S = 2.0
-"""For one of the connections while others of us read. Thirty readings come before; whoever waits longer pages."""
+"""For one of the connections while others of us read. Thirty readings come before; a caller that waits longer pages."""
 _LEFT_ALONE_S = 30.0
-"""After a failure nobody asks for so long: a database that is away should not cost every window the patience."""
+"""After a failure no query is sent for so long: a database that is away should not delay every window."""
 # Both tables are bound in time, so that only their months are looked at.
 _WINDOW = """
 SELECT held.created_at, held.id, coalesce(relay_ids @> ARRAY[(SELECT relays.id FROM relays WHERE url = {url})], FALSE)
@@ -139,9 +139,9 @@ class ArchiveIds:
             return
         self._trouble = trouble
         if trouble is None:
-            logger.info("the archive gives ids again: relays are compared with it")
+            logger.info("ids can be read from the archive again: relays are compared with it")
         else:
-            logger.warning("relays are paged through: the archive gives no ids: %s", trouble)
+            logger.warning("relays are paged through: ids cannot be read from the archive: %s", trouble)
 
     async def _opened(self) -> Pool:
         async with self._opening:

@@ -49,7 +49,7 @@ smallest. Each costs a reading of the archive, which all relays share, and a rel
 then it is paged through for an hour, and asked once an hour until it has compared."""
 FIRST_ANSWER_S = 10.0
 """For a relay that has never compared: many say nothing to a verb that they do not know. One that compares a window
-has its answer in the time of a page, and the longer patience from then on."""
+has its answer in the time of a page, and the longer time-out from then on."""
 MOST_WITHHELD_IN = 16
 """Ranges of one window in which events are withheld; the nearest are joined beyond it. All of a relay's gaps are 1,000,
 and a relay that withholds kinds does so in every window."""
@@ -87,7 +87,7 @@ class Compared:
 
 
 class Comparing:
-    """One relay's comparisons with the archive. Remembers that a relay refuses them as long as the process keeps it."""
+    """One relay's comparisons with the archive; that a relay refuses them is kept as long as the relay is."""
 
     def __init__(self, relay: str, archive: ArchiveIds, held: HeldEvents, idle_s: float) -> None:
         """Compare the relay of this normalised URL.
@@ -179,7 +179,7 @@ class Comparing:
 
     def _refused(self, refused: ReconcileRefused) -> Instead:
         self.refusal = str(refused)
-        logger.info("%s: is not compared with the archive: %s", self._relay, refused)
+        logger.info("%s: not compared with the archive: %s", self._relay, refused)
         left_alone_s = _LEFT_ALONE_S[refused.reason]
         self._refuses = refused.reason in _LASTING
         if refused.reason is Refusal.TOO_MANY:

@@ -19,9 +19,9 @@ from schemas.nostr.messages import Closed, NegErr, NegMsg, Notice, prefix_of
 from schemas.ranges import Range
 
 UNTIL_END_S = 2**31
-"""Relays in JavaScript shift 32-bit integers: they misread later times (nostr-facts section 7.4)."""
+"""Relays in JavaScript shift 32-bit integers (NIP-77's reference, nostr-tools): they misread later times."""
 IDS_AT_ONCE = 50
-"""Ids in a REQ; common limits are 100 and more (nostr-facts section 7.1)."""
+"""Ids in a REQ; common limits are 100 and more."""
 
 
 _ASKED_TIMES = 2

@@ -141,7 +141,9 @@ async def test_a_database_without_the_tables_is_no_archive_and_that_is_said_once
     async with reading(servers.dsn.get_secret_value()) as ids:
         for _ in range(3):
             assert await ask(ids) is None
-    assert [record.levelname for record in caplog.records if "gives no ids" in record.message] == ["WARNING"]
+    assert [record.levelname for record in caplog.records if "cannot be read from the archive" in record.message] == [
+        "WARNING"
+    ]
 
 
 WAITING = """

@@ -87,6 +87,6 @@ def test_a_client_without_its_broker_does_not_fill_the_log(
 def test_input_on_which_rules_fail_does_not_fill_the_log(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure(Settings(), "processor")
     for error in [ValueError("a"), ValueError("b"), TypeError("c")] * 100:
-        logging.getLogger("processors.validate.apart").error("could not be judged", exc_info=error)
+        logging.getLogger("processors.validate.apart").error("could not be validated", exc_info=error)
     said = capsys.readouterr().err
     assert [line for line in said.splitlines() if not line[0].isdigit()] == ["ValueError: a", "TypeError: c"]

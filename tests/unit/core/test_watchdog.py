@@ -30,13 +30,13 @@ def test_a_loop_that_does_not_turn_leaves_all_stacks_once_a_stall(
     watchdog: Watchdog, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     watchdog.beat()
-    wait_for(lambda: "has not turned" in caplog.text)
+    wait_for(lambda: "has been blocked" in caplog.text)
     # Longer than the thread sleeps between two looks: a second entry would come now.
     time.sleep(1.2)
-    assert caplog.text.count("has not turned") == 1
+    assert caplog.text.count("has been blocked") == 1
     assert "test_a_loop_that_does_not_turn" in capfd.readouterr().err
     watchdog.beat()
-    wait_for(lambda: caplog.text.count("has not turned") == 2)
+    wait_for(lambda: caplog.text.count("has been blocked") == 2)
 
 
 def test_before_the_first_beat_and_at_rest_nothing_is_a_stall(
@@ -47,7 +47,7 @@ def test_before_the_first_beat_and_at_rest_nothing_is_a_stall(
     watchdog.rest()
     time.sleep(1.2)
     assert watchdog.age_s() is None
-    assert "has not turned" not in caplog.text
+    assert "has been blocked" not in caplog.text
 
 
 def test_a_deadline_that_is_armed_anew_ends_nothing_at_its_first_time(watchdog: Watchdog) -> None:

@@ -78,7 +78,7 @@ async def test_a_rule_that_raises_costs_one_line(erasing: Erasing, caplog: pytes
     assert (apart.raw, apart.reason, apart.field) == (wire(POISON), Reason.INTERNAL_ERROR, None)
     assert (apart.relay, apart.seen_at_ms) == (A, 1)
     assert apart.detail is not None
-    assert "could not be judged: " in apart.detail
+    assert "could not be validated: " in apart.detail
     assert (outcome.lines, outcome.refused, outcome.erasures) == (3, [], [])
     (said,) = caplog.records
     assert said.exc_info is not None
