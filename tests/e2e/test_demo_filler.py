@@ -20,6 +20,7 @@ from deploy.demo.relay_feeder import RelayFeeder
 from tests.relays.client import stored
 from tests.relays.demo_parts import RELAY, Relay, demo_filler, demo_relay
 from tests.relays.demo_process import demo_relays
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -177,9 +178,7 @@ async def test_a_relay_that_is_back_is_waited_for_from_its_first_answer_on() -> 
     assert not door.empty.is_set(), "it is away"
     async with serve(slow, "127.0.0.1", port):
         await asyncio.wait_for(first.wait(), 30)
-        async with asyncio.timeout(30):
-            while not offer.per_relay[url]:  # noqa: ASYNC110 - the answer is on its way, there is no event
-                await asyncio.sleep(0.01)
+        await until(lambda: offer.per_relay[url], "the answer to the first event")
         is_waited_for = not door.quiet.is_set()
         rest.set()
         await asyncio.wait_for(door.empty.wait(), 30)

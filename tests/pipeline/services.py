@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -17,9 +16,11 @@ from typing import Any
 from bigbrotr.services import FLOW
 from core.parent import PARENT_VARIABLE
 from core.settings.model import Settings
+from tests.waiting import wait_until
 
 NAMES = FLOW
 STOP_S = 30.0  # above every drain deadline, so that only a service that hangs is killed
+READY_POLL_S = 0.05  # a start takes seconds, and three services are asked
 
 
 class Services:
@@ -51,13 +52,17 @@ class Services:
 
     def wait_until_ready(self, limit_s: float = 120.0) -> None:
         """Wait until every running service says that it can do its work."""
-        deadline = time.monotonic() + limit_s
         waiting = set(self._running)
-        while waiting:
+
+        def all_are_ready() -> bool:
             self.check()
-            waiting = {name for name in waiting if not self._is_ready(name)}
-            assert time.monotonic() < deadline, {name: self.tail(name) for name in waiting}
-            time.sleep(0.05)
+            waiting.difference_update([name for name in waiting if self._is_ready(name)])
+            return not waiting
+
+        def unready() -> str:
+            return "\n".join(["the readiness of:", *(f"{name}: {self.tail(name)}" for name in waiting)])
+
+        wait_until(all_are_ready, unready, limit_s, READY_POLL_S)
 
     def _is_ready(self, name: str) -> bool:
         try:

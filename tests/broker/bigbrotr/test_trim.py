@@ -30,9 +30,9 @@ from tests.broker.processors.harness import (
     event_ids,
     line,
     processor,
-    until,
 )
 from tests.unit.processors.material import event, wire
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -95,7 +95,7 @@ async def judged_to(settings: Settings, ends: dict[int, int], folder: Path) -> N
 
     with processor(settings, folder) as running:
         await running.ready()
-        await until(there)
+        await until(there, "all is committed")
         assert_nothing_skipped(running)
         assert await running.stop() == 0, running.log()
     assert "were deleted" not in running.log()
@@ -225,7 +225,7 @@ async def told(log: Path, text: str, times: int = 1) -> None:
     async def said() -> bool:
         return (await asyncio.to_thread(log.read_text)).count(text) >= times
 
-    await until(said)
+    await until(said, "the log says it")
 
 
 async def readiness(log: Path) -> tuple[int, str]:
@@ -256,7 +256,7 @@ async def test_the_janitor_trims_again_and_again_and_waits_for_a_kafka_that_is_a
         async def there() -> bool:
             return (await begins(ours))["raw.bundles"] == wanted
 
-        await until(there)
+        await until(there, "all is committed")
 
     away = f"waiting for Kafka at 127.0.0.1:{port}"
     async with janitor(ours.model_copy(update={"kafka": behind}), log) as process:

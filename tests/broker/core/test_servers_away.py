@@ -17,6 +17,7 @@ from core.kafka.topics import create_topics
 from core.settings import Settings
 from schemas.topics import physical
 from tests.broker.core.away import forwarding, free_port
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -33,9 +34,7 @@ def later(settings: Settings) -> tuple[Settings, int, int]:
 
 
 async def until_waiting() -> list[str]:
-    async with asyncio.timeout(PATIENCE_S):
-        while not waiting.reasons():  # noqa: ASYNC110 - a list of reasons has no event
-            await asyncio.sleep(0.01)
+    await until(waiting.reasons, "a wait")
     return waiting.reasons()
 
 

@@ -21,6 +21,7 @@ from producers.connector.reconcile import archive_ids
 from producers.connector.reconcile.archive_ids import ArchiveIds, ArchiveWindow
 from schemas.nostr.filters import Filter
 from tests.broker.sinks.archived import AUTHORS, RELAYS, START_S, archive, fill, some_events
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from deploy.embedded.stack import Servers
@@ -158,8 +159,11 @@ async def test_whoever_gives_up_waiting_for_others_of_us_does_not_call_the_archi
         async with other.transaction():
             await other.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
             slow = [asyncio.create_task(ask(ids)) for _ in range(2)]
-            while await other.fetchval(WAITING) < len(slow):  # noqa: ASYNC110 - they wait in the database
-                await asyncio.sleep(0.01)
+
+            async def all_wait() -> bool:
+                return int(await other.fetchval(WAITING)) == len(slow)
+
+            await until(all_wait, "both wait in the database", 30)
             for patience in ("_PATIENCE_S", "_TURN_PATIENCE_S"):
                 monkeypatch.setattr(archive_ids, patience, 0.05, raising=False)
             assert await ask(ids) is None

@@ -29,12 +29,12 @@ from tests.broker.producers.harness import (
     relay_status,
     signed,
     stored_events,
-    until,
     verbatim,
 )
 from tests.relays import hostile
 from tests.relays.hostile import Hostile, say
 from tests.relays.scripted import scripted_relay
+from tests.waiting import until
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 

@@ -25,10 +25,10 @@ from tests.broker.producers.harness import (
     relay_status,
     signed,
     stored_events,
-    until,
     verbatim,
 )
 from tests.relays.hostile import Hostile
+from tests.waiting import until
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 
@@ -94,9 +94,12 @@ async def test_kill_9_repeats_work_and_loses_nothing(quick: Settings, tmp_path: 
         for kill in range(3):
             process = await _connector_process(quick, tmp_path)
             try:
-                async with asyncio.timeout(60):
-                    while len(relay.requests) < 12 * (kill + 1):  # noqa: ASYNC110 - the relay only counts
-                        await asyncio.sleep(0.01)
+                asked = 12 * (kill + 1)
+
+                def is_in_the_middle(asked: int = asked) -> bool:
+                    return len(relay.requests) >= asked
+
+                await until(is_in_the_middle, f"{asked} requests")
             finally:
                 os.kill(process.pid, signal.SIGKILL)
                 await process.wait()

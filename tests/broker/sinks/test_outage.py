@@ -16,7 +16,8 @@ from core import metrics, waiting
 from core.service import UndrainedError
 from core.settings import Settings
 from sinks.integrity.digest import archive_digest
-from tests.broker.sinks.material import event, eventually, feed, running_sink
+from tests.broker.sinks.material import event, feed, running_sink
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -32,7 +33,7 @@ async def test_kill_9_of_the_database_in_the_middle_of_a_batch(settings: Setting
     watcher = await asyncpg.connect(dsn)
     async with feed(settings) as fed, running_sink(settings):
         await fed.events(event(number) for number in range(100))
-        await eventually(lambda: holds(dsn, 100))
+        await until(lambda: holds(dsn, 100), "100 events")
         rebalances = metrics.values()["bigbrotr_rebalances_total"]
         # The batch has moved its offsets and waits for the table: it is killed there.
         lock = watcher.transaction()
@@ -46,16 +47,16 @@ async def test_kill_9_of_the_database_in_the_middle_of_a_batch(settings: Setting
             found[:] = [row["pid"] for row in await watcher.fetch(_BLOCKED)]
             return bool(found)
 
-        await eventually(blocked)
+        await until(blocked, "a process of PostgreSQL waits for the table")
         # PostgreSQL answers the death of one of its processes by ending all and recovering from the log.
         os.kill(found[0], signal.SIGKILL)
-        await eventually(lambda: holds(dsn, 300))
+        await until(lambda: holds(dsn, 300), "300 events")
 
         async def complete() -> bool:
             async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool:
                 return await archive_digest(pool) == fed.digest()
 
-        await eventually(complete)
+        await until(complete, "the archive holds everything")
         assert metrics.values()["bigbrotr_rebalances_total"] == rebalances, "the sink lost its place in the group"
     watcher.terminate()
 
@@ -69,7 +70,7 @@ async def test_a_database_that_is_away_is_waited_for(settings: Settings) -> None
         )
         async with running_sink(through) as sink:
             await fed.events(event(number) for number in range(50))
-            await eventually(lambda: holds(dsn, 50))
+            await until(lambda: holds(dsn, 50), "50 events")
             rebalances = metrics.values()["bigbrotr_rebalances_total"]
             await cable.cut()
             await fed.events(event(number) for number in range(50, 500))
@@ -79,15 +80,15 @@ async def test_a_database_that_is_away_is_waited_for(settings: Settings) -> None
                 paused = consumer.paused() == consumer.assignment()
                 return paused and any("PostgreSQL" in reason for reason in waiting.reasons())
 
-            await eventually(waits)
+            await until(waits, "a wait for PostgreSQL")
             assert await holds(dsn, 50)
             await cable.mend()
-            await eventually(lambda: holds(dsn, 500))
+            await until(lambda: holds(dsn, 500), "500 events")
 
             async def nothing_is_waited_for() -> bool:
                 return not waiting.reasons()
 
-            await eventually(nothing_is_waited_for)
+            await until(nothing_is_waited_for, "the end of every wait")
             assert metrics.values()["bigbrotr_rebalances_total"] == rebalances, "the sink lost its place in the group"
 
 
@@ -108,15 +109,15 @@ async def test_a_stop_while_the_database_is_away_ends_in_time_and_says_that_a_ba
         async def lose_the_database() -> None:
             async with asyncio.timeout(60), running_sink(through):
                 await fed.events(event(number) for number in range(50))
-                await eventually(lambda: holds(dsn, 50))
+                await until(lambda: holds(dsn, 50), "50 events")
                 await cable.cut()
                 await fed.events(event(number) for number in range(50, 100))
-                await eventually(waits)
+                await until(waits, "a wait for PostgreSQL")
 
         with pytest.raises(UndrainedError):
             await lose_the_database()
         async with running_sink(settings):
-            await eventually(lambda: holds(dsn, 100))
+            await until(lambda: holds(dsn, 100), "100 events")
 
 
 async def holds(dsn: str, events: int) -> object:
