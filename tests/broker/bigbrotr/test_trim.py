@@ -20,7 +20,7 @@ from core.kafka.topics import create_topics, describe_topics
 from core.settings import Settings
 from schemas.topics import DAY_MS, physical
 from tests.broker.bigbrotr.conftest import Command, started
-from tests.broker.core.away import forwarding, free_port
+from tests.broker.core.away import free_port
 from tests.broker.processors.harness import (
     Process,
     alter,
@@ -31,6 +31,7 @@ from tests.broker.processors.harness import (
     line,
     processor,
 )
+from tests.proxy import proxy
 from tests.unit.processors.material import event, wire
 from tests.waiting import until
 
@@ -261,13 +262,13 @@ async def test_the_janitor_trims_again_and_again_and_waits_for_a_kafka_that_is_a
     away = f"waiting for Kafka at 127.0.0.1:{port}"
     async with janitor(ours.model_copy(update={"kafka": behind}), log) as process:
         await told(log, away, 1)
-        async with forwarding(port, real):
+        async with proxy(("127.0.0.1", real), port):
             await told(log, "40 remain; 4 partitions left alone", 2)
             await commit(ours, {0: 1, 1: 1, 2: 1, 3: 1})
             await begin_at(dict.fromkeys(range(4), 1))
         await told(log, away, 2)
         await commit(ours, counts(*old))
-        async with forwarding(port, real):
+        async with proxy(("127.0.0.1", real), port):
             await begin_at(counts(*old))
         assert process.returncode is None
         assert await stopped(process) < 3, log.read_text()
