@@ -16,6 +16,7 @@ from typing import Any
 from bigbrotr.services import FLOW
 from core.parent import PARENT_VARIABLE
 from core.settings.model import Settings
+from tests.environment import environment
 from tests.waiting import wait_until
 
 NAMES = FLOW
@@ -28,7 +29,7 @@ class Services:
 
     def __init__(self, settings: Settings, **extra_env: str) -> None:
         self._folder = settings.data_dir
-        self._env = {**os.environ, PARENT_VARIABLE: str(os.getpid()), **environment(settings), **extra_env}
+        self._env = environment(settings, **{PARENT_VARIABLE: str(os.getpid()), **extra_env})
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, *names: str) -> None:
@@ -139,19 +140,3 @@ class Services:
     def tail(self, name: str) -> str:
         """Return a service's last words."""
         return self.log(name).read_text(errors="replace")[-3000:]
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """Return the variables that give a child process the settings of a world."""
-    assert settings.postgres.dsn
-    return {
-        "BIGBROTR_DATA_DIR": str(settings.data_dir),
-        "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": str(settings.kafka.bootstrap_servers),
-        "BIGBROTR_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
-        "BIGBROTR_KAFKA__PARTITIONS": str(settings.kafka.partitions),
-        "BIGBROTR_KAFKA__SESSION_TIMEOUT_S": str(settings.kafka.session_timeout_s),
-        "BIGBROTR_POSTGRES__DSN": settings.postgres.dsn.get_secret_value(),
-        "BIGBROTR_CONNECTOR__GROUP_ID": settings.connector.group_id,
-        "BIGBROTR_PROCESSOR__GROUP_ID": settings.processor.group_id,
-        "BIGBROTR_SINK__GROUP_ID": settings.sink.group_id,
-    }

@@ -16,7 +16,8 @@ import pytest
 from bigbrotr.supervise import running
 from core.settings import Settings
 from deploy.demo.events import generate
-from tests.broker.bigbrotr.conftest import LIMIT_S, Command, started, variables
+from tests.broker.bigbrotr.conftest import LIMIT_S, Command, started
+from tests.environment import environment
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker
@@ -58,7 +59,7 @@ async def test_run_goes_on_without_its_relays_and_stops_in_time(settings: Settin
 
         second = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bigbrotr", "run", "--relay", "wss://a.example"),
-            env=variables(settings),
+            env=environment(settings),
             stderr=asyncio.subprocess.PIPE,
         )
         _, said = await second.communicate()

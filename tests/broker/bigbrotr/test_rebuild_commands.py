@@ -13,9 +13,10 @@ from core import postgres
 from core.kafka.topics import create_topics
 from core.settings import Settings
 from sinks.migrate import migrate
-from tests.broker.bigbrotr.conftest import Command, variables
+from tests.broker.bigbrotr.conftest import Command
 from tests.broker.embedded.support import is_alive
 from tests.broker.sinks.material import event, feed
+from tests.environment import environment
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker
@@ -72,7 +73,7 @@ async def test_a_digest_that_is_killed_leaves_no_process(settings: Settings) -> 
     async with connection.transaction():
         await connection.execute("LOCK TABLE expirations IN ACCESS EXCLUSIVE MODE")
         arguments = (sys.executable, "-m", "bigbrotr", "digest", "--jobs", "2")
-        reading = await asyncio.create_subprocess_exec(*arguments, env=variables(settings))
+        reading = await asyncio.create_subprocess_exec(*arguments, env=environment(settings))
         here = "(SELECT oid FROM pg_database WHERE datname = current_database())"
 
         async def held_up() -> object:

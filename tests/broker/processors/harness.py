@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from schemas.records.event_record import decode as decode_event
 from schemas.records.rejection import Rejection
 from schemas.records.sighting import decode as decode_sighting
 from schemas.topics import configs, physical
+from tests.environment import environment
 from tests.waiting import until
 
 PROCESSOR = (
@@ -239,23 +239,9 @@ def processor(
     """Run a processor with these settings; one that still runs at the end of the block is killed."""
     port_file, log = directory / f"{name}.port", directory / f"{name}.log"
     port_file.unlink(missing_ok=True)
-    variables = {
-        "BIGBROTR_DATA_DIR": str(directory),
-        "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers or "",
-        "BIGBROTR_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
-        "BIGBROTR_KAFKA__SESSION_TIMEOUT_S": str(settings.kafka.session_timeout_s),
-        "BIGBROTR_HTTP__PORT_FILE": str(port_file),
-        "BIGBROTR_DRAIN_S": str(settings.drain_s),
-        "BIGBROTR_PROCESSOR__GROUP_ID": settings.processor.group_id,
-        "BIGBROTR_PROCESSOR__BUNDLES_IN_FLIGHT": str(settings.processor.bundles_in_flight),
-        "BIGBROTR_PROCESSOR__DRAIN_S": str(settings.processor.drain_s),
-        "BIGBROTR_POLICY__DELETION": settings.policy.deletion,
-        "BIGBROTR_POLICY__EXPIRATION": settings.policy.expiration,
-        "BIGBROTR_POLICY__VANISH": settings.policy.vanish,
-        "BIGBROTR_LOG__LEVEL": "info",
-    }
+    env = environment(settings, BIGBROTR_DATA_DIR=str(directory), BIGBROTR_HTTP__PORT_FILE=str(port_file))
     with log.open("wb") as output:
-        popen = subprocess.Popen([sys.executable, *arguments], env=os.environ | variables, stdout=output, stderr=output)
+        popen = subprocess.Popen([sys.executable, *arguments], env=env, stdout=output, stderr=output)
     try:
         yield Process(popen, port_file, log)
     finally:

@@ -27,6 +27,7 @@ from tests.broker.producers.harness import (
     stored_events,
     verbatim,
 )
+from tests.environment import environment
 from tests.relays.hostile import Hostile
 from tests.waiting import until
 
@@ -116,14 +117,9 @@ async def test_kill_9_repeats_work_and_loses_nothing(quick: Settings, tmp_path: 
 
 
 async def _connector_process(settings: Settings, tmp_path: Path) -> asyncio.subprocess.Process:
-    variables = {
-        "BIGBROTR_DATA_DIR": str(tmp_path),
-        "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers or "",
-        "BIGBROTR_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
-        "BIGBROTR_KAFKA__PARTITIONS": str(settings.kafka.partitions),
-        # A group of its own each time: the killed member would be waited for until its session ends.
-        "BIGBROTR_CONNECTOR__GROUP_ID": f"{settings.connector.group_id}-{time.monotonic_ns()}",
-    }
+    # A group of its own each time: the killed member would be waited for until its session ends.
+    own = {"BIGBROTR_CONNECTOR__GROUP_ID": f"{settings.connector.group_id}-{time.monotonic_ns()}"}
+    env = environment(settings, BIGBROTR_DATA_DIR=str(tmp_path), **own)
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", CONNECTOR, env=os.environ | variables, stderr=asyncio.subprocess.DEVNULL
+        sys.executable, "-c", CONNECTOR, env=env, stderr=asyncio.subprocess.DEVNULL
     )

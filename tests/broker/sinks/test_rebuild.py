@@ -32,7 +32,6 @@ from sinks.tables.topic_table import Record
 from sinks.writing.batch import Batch
 from sinks.writing.offsets import OffsetsMovedError, StoredOffset, TopicIdentity, begin_offsets, stored_offsets
 from sinks.writing.writer import Writer
-from tests.broker.bigbrotr.conftest import variables
 from tests.broker.embedded.support import is_alive
 from tests.broker.sinks.conftest import fresh_database
 from tests.broker.sinks.material import Feed, event, feed, running_sink
@@ -46,6 +45,7 @@ from tests.broker.sinks.rebuilding import (
     live_through,
     rebuilt,
 )
+from tests.environment import environment
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ async def test_a_killed_rebuild_goes_on_from_what_is_committed(settings: Setting
             "SELECT pg_advisory_lock(300)"
         )
         command = (sys.executable, "-m", "bigbrotr", "rebuild", "--into", "rebuilt", "--jobs", "2")
-        env = variables(settings) | {"BIGBROTR_SINK__BATCH_EVENTS": "50"}
+        env = environment(settings, BIGBROTR_SINK__BATCH_EVENTS="50")
         first = await asyncio.create_subprocess_exec(*command, env=env, start_new_session=True)
 
         async def held_up() -> bool:

@@ -20,10 +20,10 @@ from sinks.migrate import MigrationError, migrate
 from sinks.roles import OWNER, READER, WRITER
 from sinks.switch import switch
 from sinks.tables import TABLES
-from tests.broker.bigbrotr.conftest import variables
 from tests.broker.sinks.as_roles import PASSWORDS, address, as_role, let_in
 from tests.broker.sinks.material import event, feed, running_sink
 from tests.broker.sinks.rebuilding import RELAYS, caught_up, fetchval, in_schema, live_through, rebuilt
+from tests.environment import environment
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker
@@ -205,7 +205,7 @@ async def command(settings: Settings, *arguments: str, code: int = 0, extra: Map
     """What a command writes to stdout, which must end with this exit code."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bigbrotr", *arguments),
-        env=variables(settings) | dict(extra or {}),
+        env=environment(settings, **(extra or {})),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
