@@ -13,7 +13,6 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from deploy.demo import relay_feeder
 from deploy.demo.events import authors, generate
 from deploy.demo.offer import Offer
 from deploy.demo.relay_feeder import RelayFeeder
@@ -187,13 +186,12 @@ async def test_a_relay_that_is_back_is_waited_for_from_its_first_answer_on() -> 
     assert offer.per_relay[url] == 2
 
 
-async def test_what_a_relay_is_owed_while_it_is_away_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_feeder, "OWED_AWAY", 10)
+async def test_what_a_relay_is_owed_while_it_is_away_has_a_bound() -> None:
     events = generate(30, seed=1, base_time_s=BASE_S)
     with demo_relay() as relay:
         relay.kill()
         offer = Offer([relay.url])
-        door = RelayFeeder(relay.url, authors(1), offer)
+        door = RelayFeeder(relay.url, authors(1), offer, most_owed=10)
         running = asyncio.create_task(door.run())
         door.hand(events[:10])
         await asyncio.wait_for(door.quiet.wait(), 30)

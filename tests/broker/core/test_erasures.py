@@ -68,12 +68,12 @@ async def until_taken(taken: set[str], rules: Sequence[Erasure]) -> None:
 
 async def test_everything_is_taken_before_the_start_ends_and_more_as_it_comes(settings: Settings, topic: str) -> None:
     before, later = [rule(n) for n in range(500)], [rule(n) for n in range(500, 520)]
-    bad = metrics.BAD_ERASURES._value.get()
+    bad = metrics.values()["bigbrotr_bad_erasures_total"]
     await write(settings, topic, [before[0], b"not JSON", None, *before[1:]])
     taken: set[str] = set()
     async with following(settings, taken) as follower:
         assert taken == {rule.id for rule in before}
-        assert metrics.BAD_ERASURES._value.get() == bad + 2
+        assert metrics.values()["bigbrotr_bad_erasures_total"] == bad + 2
         assert follower.ready() is None
         await write(settings, topic, later)
         await until_taken(taken, later)

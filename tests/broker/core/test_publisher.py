@@ -75,10 +75,9 @@ async def test_records_arrive_in_order_with_key_partition_and_headers(settings: 
 
 
 async def test_while_the_broker_is_away_no_more_than_the_bound_is_held_and_nothing_is_lost(
-    settings: Settings, events: str, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, events: str
 ) -> None:
-    monkeypatch.setattr(publisher, "_QUIET_S", 0.0)
-    sender = await open_publisher(settings, most_bytes=MIB)
+    sender = Publisher(await producer(settings), most_bytes=MIB, limits={}, quiet_s=0)
     await sender.producer.partitions_for(events)
     most_held = sent = 0
 
