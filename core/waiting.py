@@ -77,7 +77,12 @@ def waiting_for(what: str, *, patience_s: float = 0.0) -> Iterator[_Wait]:
 
 
 async def until_it_works(
-    what: str, attempt: Callable[[], Awaitable[T]], is_transient: Callable[[BaseException], bool]
+    what: str,
+    attempt: Callable[[], Awaitable[T]],
+    is_transient: Callable[[BaseException], bool],
+    *,
+    backoff: Backoff | None = None,
+    patience_s: float = FIRST_TRY_S,
 ) -> T:
     """Call `attempt` until it succeeds, with back-off; name `what` in the log and in `reasons` once one has failed.
 
@@ -85,13 +90,20 @@ async def until_it_works(
 
     Cancelling it, as the lifecycle does when the process is to stop, ends the wait.
 
+    Args:
+        what: is named.
+        attempt: to succeed.
+        is_transient: whether waiting may help against what an attempt has raised.
+        backoff: between two attempts; None: from `INITIAL_S` up to `MAX_S`.
+        patience_s: after which the first attempt is named.
+
     Raises:
         Exception: what `attempt` raised, where `is_transient` says that waiting will not help.
     """
-    backoff = Backoff(INITIAL_S, MAX_S)
+    backoff = backoff or Backoff(INITIAL_S, MAX_S)
     began = time.monotonic()
     logged: float | None = None
-    with waiting_for(what, patience_s=FIRST_TRY_S) as wait:
+    with waiting_for(what, patience_s=patience_s) as wait:
         while True:
             try:
                 result = await attempt()

@@ -9,19 +9,12 @@ import asyncio
 from dataclasses import dataclass, field
 
 from core import metrics
+from producers.bundle_age import BundleAge
 from producers.send_buffer import Acknowledged, SendBuffer
 from schemas.partition import event_partition
 from schemas.reasons import EventError, Reason
 from schemas.records.bundle import HeldLine, encode_held_line, encode_line
 from schemas.topics import RAW_LIMIT_BYTES
-
-BUSY_BUNDLES_PER_S = 500
-"""Above this, waiting longer for fuller bundles is worth more than a few milliseconds of delay."""
-LONGEST_AGE_MS = 500
-"""Even then a person who follows the archive should not notice the wait."""
-_ADJUST_EVERY_S = 1.0
-_MOST_CHANGE = 2.0
-"""The age changes by this factor a second at most, so that one burst does not swing it."""
 
 
 @dataclass(slots=True)
@@ -62,14 +55,15 @@ class Bundler:
         self._lines = lines
         self._max_bytes = max_bytes
         self._acknowledged = acknowledged
-        self._shortest_age_s = age_ms / 1000
-        self._longest_age_s = max(LONGEST_AGE_MS, age_ms) / 1000
-        self.age_s = self._shortest_age_s
         self._open: dict[int, _Bundle] = {}
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._aged = 0
-        self._adjusted_s = self._loop.time()
+        self._age = BundleAge(age_ms, self._loop.time())
+
+    @property
+    def age_s(self) -> float:
+        """How long after its first line a bundle closes now."""
+        return self._age.age_s
 
     def add(self, relay: str | None, seen_at_ms: int, event: bytes, event_id: str) -> None:
         """Take one copy. Never waits; look at `SendBuffer.full` between.
@@ -133,25 +127,14 @@ class Bundler:
             self._acknowledged(partition, offset)
 
     def _close_aged(self) -> None:
-        now_s = self._loop.time()
+        now_s, closed = self._loop.time(), 0
         for partition, bundle in list(self._open.items()):
             if now_s - bundle.opened_s < self.age_s:
                 break
             self._close(partition)
-            self._aged += 1
-        self._adjust(now_s)
+            closed += 1
+        self._age.closed(closed, now_s)
         oldest = next(iter(self._open.values()), None)
         self._timer = None
         if oldest is not None:
             self._timer = self._loop.call_at(oldest.opened_s + self.age_s, self._close_aged)
-
-    def _adjust(self, now_s: float) -> None:
-        """Let the age follow the rate of bundles that closed half empty; full ones would not be fewer."""
-        elapsed_s = now_s - self._adjusted_s
-        if elapsed_s < _ADJUST_EVERY_S:
-            return
-        wanted = self._aged / elapsed_s / BUSY_BUNDLES_PER_S
-        factor = min(_MOST_CHANGE, max(1 / _MOST_CHANGE, wanted))
-        self.age_s = min(self._longest_age_s, max(self._shortest_age_s, self.age_s * factor))
-        self._aged = 0
-        self._adjusted_s = now_s

@@ -47,9 +47,18 @@ def _as_line(number: int, event_id: str | None, judgement: Judgement) -> Verdict
     return verdict
 
 
-def verdicts(lines: Iterator[Line], policy: Policy, processes: int | None = None) -> Iterator[VerdictLine]:
-    """Validate lines in their order; with many of them, on `processes` cores (None: all that this process may use)."""
-    for line in islice(lines, PARALLEL_FROM_LINES):
+def verdicts(
+    lines: Iterator[Line], policy: Policy, processes: int | None = None, alone: int = PARALLEL_FROM_LINES
+) -> Iterator[VerdictLine]:
+    """Validate lines in their order.
+
+    Args:
+        lines: to validate.
+        policy: of the archive.
+        processes: that validate in parallel where lines are many; None: one for each core that this process may use.
+        alone: so many of the first lines are validated in this process.
+    """
+    for line in islice(lines, alone):
         yield verdict_of(line, policy)
     processes = processes or len(os.sched_getaffinity(0))
     if processes > 1:

@@ -51,18 +51,22 @@ class RecordTooLargeError(ValueError):
 class Publisher:
     """Sends records with explicit partitions; see the module for what it adds to aiokafka's producer."""
 
-    def __init__(self, producer: AIOKafkaProducer, *, most_bytes: int, limits: Mapping[str, int]) -> None:
+    def __init__(
+        self, producer: AIOKafkaProducer, *, most_bytes: int, limits: Mapping[str, int], quiet_s: float = _QUIET_S
+    ) -> None:
         """Wrap a started producer.
 
         Args:
             producer: owned from now on: `close` stops it.
             most_bytes: unacknowledged bytes beyond which `send` waits; one record may be larger if it is alone.
             limits: max.message.bytes of each topic, by full name.
+            quiet_s: without an acknowledgement after which people are told.
         """
         self.producer = producer
         self.in_flight_records = 0
         self._limiter = ByteLimiter(most_bytes, self.raise_if_failed)
         self._limits = {topic: limit - limit // _INCOMPRESSIBLE_SHARE for topic, limit in limits.items()}
+        self._quiet_s = quiet_s
         self._failure: BaseException | None = None
         self._moved_at = time.monotonic()
         self._forget = waiting.watch(self._reason)
@@ -177,7 +181,7 @@ class Publisher:
 
     def _reason(self) -> str | None:
         quiet_s = time.monotonic() - self._moved_at
-        if not self.in_flight_records or quiet_s < _QUIET_S:
+        if not self.in_flight_records or quiet_s < self._quiet_s:
             return None
         return f"waiting for Kafka to acknowledge {self.in_flight_bytes} bytes; none were for {quiet_s:.0f} s"
 

@@ -29,12 +29,14 @@ class RelayFeeder:
         quiet: set while `empty` is, or the relay is away, so that it makes no sense to wait for it.
     """
 
-    def __init__(self, url: str, authors: Sequence[Author], offer: Offer) -> None:
+    def __init__(self, url: str, authors: Sequence[Author], offer: Offer, most_owed: int = OWED_AWAY) -> None:
+        """Publish to the relay of this URL; while it is away, it gets no more events once it is owed `most_owed`."""
         self.empty = asyncio.Event()
         self.quiet = asyncio.Event()
         self._url = url
         self._publisher = Publisher(url, authors)
         self._offer = offer
+        self._most_owed = most_owed
         self._owed: dict[str, Signed] = {}
         self._wake = asyncio.Event()
         self._is_away = False
@@ -42,7 +44,7 @@ class RelayFeeder:
 
     def hand(self, events: Sequence[Signed]) -> None:
         """Have events published, unless the relay is away and is owed many already: those it never gets."""
-        if not events or (self._is_away and len(self._owed) >= OWED_AWAY):
+        if not events or (self._is_away and len(self._owed) >= self._most_owed):
             return
         self._owed |= {event.id: event for event in events}
         self.empty.clear()

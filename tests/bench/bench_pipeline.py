@@ -29,6 +29,7 @@ from tests.pipeline.archive import Archive
 from tests.pipeline.services import NAMES, Services
 from tests.pipeline.world import announce, connect, make_world, settings_for
 from tests.relays.demo_process import DemoProcess, demo_relays
+from tests.waiting import until
 
 LIMIT_S = 1800.0  # ends a run that hangs; an honest one takes seconds per ten thousand events
 POLL_S = 0.1
@@ -90,11 +91,12 @@ async def _wait(settings: Settings, archive: Archive, services: Services, events
     query = "SELECT coalesce(sum(next_offset), 0) FROM sink_offsets WHERE topic = $1"
     connection = await connect(settings)
     try:
-        deadline = time.monotonic() + LIMIT_S
-        while await connection.fetchval(query, topic) < events:
+
+        async def all_read() -> bool:
             services.check()
-            assert time.monotonic() < deadline, await archive.counts()
-            await asyncio.sleep(POLL_S)
+            return int(await connection.fetchval(query, topic)) >= events
+
+        await until(all_read, f"the sink has read {events} events", LIMIT_S, POLL_S)
     finally:
         await connection.close()
     await archive.until_counts(events, pairs, LIMIT_S)

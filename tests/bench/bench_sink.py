@@ -35,7 +35,8 @@ from sinks.tables import TABLES
 from sinks.tables.events import INSERT
 from sinks.writing.binary_copy import copy_events
 from sinks.writing.writer import preparation
-from tests.broker.sinks.material import event, eventually, feed, running_sink
+from tests.broker.sinks.material import event, feed, running_sink
+from tests.waiting import until
 
 EVENTS = 50_000
 BATCH = 5_000
@@ -173,7 +174,7 @@ async def measure_sink(settings: Settings, events: int) -> None:
                 and await watcher.fetchval("SELECT sum(cardinality(relay_ids)) FROM sightings") == events * 12 // 5
             )
 
-        await eventually(complete, patience_s=600)
+        await until(complete, "the archive holds everything", 600)
         cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
     await watcher.close()
     print(f"topic to row, {events} events with 2.4 sightings each, one instance, {os.cpu_count()} cores")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.containers.compose import UP_S, Compose, Result
 from tests.containers.engine import DockerError, docker, last_words
 from tests.containers.recipe import Recipe
 from tests.pipeline.archive import Archive
+from tests.waiting import wait_until
 
 SERVICES = FLOW
 SERVERS = ("kafka", "postgres")
@@ -105,10 +105,7 @@ class Stack(Recipe):
 
     def until(self, what: str, condition: Callable[[], bool], limit_s: float = 60.0) -> None:
         """Wait for a condition. The limit is far above what is normal: it only ends a test that would hang."""
-        deadline = time.monotonic() + limit_s
-        while not condition():
-            assert time.monotonic() < deadline, f"not within {limit_s:.0f} s: {what}"
-            time.sleep(POLL_S)
+        wait_until(condition, what, limit_s, POLL_S)
 
     def tails(self) -> str:
         """How each container is, and what it said last; never a failure of its own."""

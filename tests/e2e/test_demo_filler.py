@@ -13,13 +13,13 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from deploy.demo import relay_feeder
 from deploy.demo.events import authors, generate
 from deploy.demo.offer import Offer
 from deploy.demo.relay_feeder import RelayFeeder
 from tests.relays.client import stored
 from tests.relays.demo_parts import RELAY, Relay, demo_filler, demo_relay
 from tests.relays.demo_process import demo_relays
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -177,9 +177,7 @@ async def test_a_relay_that_is_back_is_waited_for_from_its_first_answer_on() -> 
     assert not door.empty.is_set(), "it is away"
     async with serve(slow, "127.0.0.1", port):
         await asyncio.wait_for(first.wait(), 30)
-        async with asyncio.timeout(30):
-            while not offer.per_relay[url]:  # noqa: ASYNC110 - the answer is on its way, there is no event
-                await asyncio.sleep(0.01)
+        await until(lambda: offer.per_relay[url], "the answer to the first event")
         is_waited_for = not door.quiet.is_set()
         rest.set()
         await asyncio.wait_for(door.empty.wait(), 30)
@@ -188,13 +186,12 @@ async def test_a_relay_that_is_back_is_waited_for_from_its_first_answer_on() -> 
     assert offer.per_relay[url] == 2
 
 
-async def test_what_a_relay_is_owed_while_it_is_away_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_feeder, "OWED_AWAY", 10)
+async def test_what_a_relay_is_owed_while_it_is_away_has_a_bound() -> None:
     events = generate(30, seed=1, base_time_s=BASE_S)
     with demo_relay() as relay:
         relay.kill()
         offer = Offer([relay.url])
-        door = RelayFeeder(relay.url, authors(1), offer)
+        door = RelayFeeder(relay.url, authors(1), offer, most_owed=10)
         running = asyncio.create_task(door.run())
         door.hand(events[:10])
         await asyncio.wait_for(door.quiet.wait(), 30)

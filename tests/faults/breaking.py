@@ -12,9 +12,9 @@ import psutil
 
 from deploy.embedded.paths import DataPaths
 from deploy.embedded.state import read_state
-from tests.faults.line import Line
 from tests.faults.own_stack import OwnStack, send
 from tests.faults.small_disk import SmallDisk
+from tests.proxy import Proxy
 
 
 @asynccontextmanager
@@ -42,15 +42,15 @@ async def dead(stack: OwnStack, name: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def cut(lines: Sequence[Line]) -> AsyncIterator[None]:
+async def cut(lines: Sequence[Proxy]) -> AsyncIterator[None]:
     """Nothing comes through any more, and nobody is told; later the connections turn out to be broken."""
     for each in lines:
-        each.cut()
+        each.hold()
     try:
         yield
     finally:
         for each in lines:
-            each.mend()
+            await each.restore()
 
 
 @asynccontextmanager

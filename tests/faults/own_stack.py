@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from deploy.embedded.paths import DataPaths
 from deploy.embedded.servers.launch import SERVERS
 from deploy.embedded.stack import Servers, running_stack
 from deploy.embedded.state import ServerState, read_state
+from tests.waiting import until
 
 log = logging.getLogger(__name__)
 
@@ -83,10 +82,11 @@ class OwnStack:
 
     async def until_ready(self, *names: str) -> None:
         """Wait until the guard has servers running again."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not all(self.state(name).ready and self.tree(name) for name in names):
-            assert time.monotonic() < deadline, {name: self.state(name) for name in names}
-            await asyncio.sleep(0.05)
+
+        def all_run() -> bool:
+            return all(self.state(name).ready and self.tree(name) for name in names)
+
+        await until(all_run, lambda: f"every server runs: {[self.state(name) for name in names]}", PATIENCE_S)
 
 
 @contextmanager

@@ -19,13 +19,13 @@ from deploy.embedded.ports import choose
 from deploy.embedded.stack import Servers
 from tests.faults.breaking import cut, dead, frozen, full
 from tests.faults.conftest import BrokerLine
-from tests.faults.line import Line, line
 from tests.faults.outage import MOST_CPU, watch
 from tests.faults.own_stack import OwnStack, own_stack
 from tests.faults.small_disk import SmallDisk, small_disk
 from tests.pipeline.fixtures import Pipeline, pipeline
 from tests.pipeline.services import Services
 from tests.pipeline.world import announce
+from tests.proxy import Proxy, proxy
 from tests.relays.demo_process import demo_relays
 
 log = logging.getLogger(__name__)
@@ -91,16 +91,22 @@ async def test_a_sink_that_has_written_all_is_drained_though_the_broker_is_away(
 
 
 class Remote(NamedTuple):
-    """Services that reach the servers by lines; a line leads from the one port to the other."""
+    """Services that reach the servers by proxies: each has the port that it listens on, and that of the server."""
 
     run: Pipeline
     broker: tuple[int, int]
     database: tuple[int, int]
 
+    def to_broker(self) -> AbstractAsyncContextManager[Proxy]:
+        return proxy(("127.0.0.1", self.broker[1]), self.broker[0])
+
+    def to_database(self) -> AbstractAsyncContextManager[Proxy]:
+        return proxy(("127.0.0.1", self.database[1]), self.database[0])
+
 
 @pytest.fixture
 def remote(stack: OwnStack, broker_line: BrokerLine, tmp_path: Path) -> Iterator[Remote]:
-    """Services whose lines a test must lay first; until then they wait, as for any server."""
+    """Services whose proxies a test must start first; until then they wait, as for any server."""
     name = a_name()
     front = choose({broker_line.front, broker_line.back})
     assert stack.servers.dsn
@@ -117,7 +123,7 @@ def remote(stack: OwnStack, broker_line: BrokerLine, tmp_path: Path) -> Iterator
 
 
 @asynccontextmanager
-async def both(services: Services, broker: Line, database: Line) -> AsyncIterator[None]:
+async def both(services: Services, broker: Proxy, database: Proxy) -> AsyncIterator[None]:
     """Cut the broker off once the sink has what it cannot write: with nothing to write it needs no database."""
     async with cut([database]):
         await watch(services, 0.0, NO_DATABASE)
@@ -126,9 +132,9 @@ async def both(services: Services, broker: Line, database: Line) -> AsyncIterato
 
 
 class Cut(NamedTuple):
-    """Which lines are cut for how long at least, and who must name which server."""
+    """Which proxies hold everything for how long at least, and who must name which server."""
 
-    how: Callable[[Services, Line, Line], Outage]
+    how: Callable[[Services, Proxy, Proxy], Outage]
     waits: Mapping[str, str]
     least_s: float = LONG_S
 
@@ -143,9 +149,9 @@ class Cut(NamedTuple):
     ],
 )
 async def test_the_network_is_cut(remote: Remote, case: Cut) -> None:
-    async with line(*remote.broker) as broker, line(*remote.database) as database:
+    async with remote.to_broker() as broker, remote.to_database() as database:
         await weathers(remote.run, case.how(remote.run.services, broker, database), case.waits, case.least_s)
-        # They need the lines for a drain.
+        # They need the proxies for a drain.
         codes = await asyncio.to_thread(remote.run.services.stop)
     assert set(codes.values()) == {0}
 

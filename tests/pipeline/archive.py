@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
@@ -17,6 +15,7 @@ from schemas.nostr.event import Event
 from sinks.integrity.digest import archive_digest
 from tests.pipeline.services import Services
 from tests.pipeline.world import connect
+from tests.waiting import until
 
 POLL_S = 0.1
 
@@ -76,13 +75,18 @@ class Archive:
 
         The limit is far above what is normal: it only ends a test that would hang.
         """
-        deadline = time.monotonic() + limit_s
-        while not await self._holds(condition):
-            if self._services:
+
+        async def holds() -> bool:
+            held = await self._holds(condition)
+            if not held and self._services:
                 self._services.check()
-            if time.monotonic() > deadline:
-                raise AssertionError(f"not within {limit_s:.0f} s: {what}; the archive holds {await self.counts()}")
-            await asyncio.sleep(poll_s)
+            return held
+
+        try:
+            await until(holds, what, limit_s, poll_s)
+        except AssertionError as error:
+            error.add_note(f"the archive holds {await self.counts()}")
+            raise
 
     @staticmethod
     async def _holds(condition: Callable[[], Awaitable[bool]]) -> bool:

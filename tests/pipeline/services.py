@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -17,9 +16,12 @@ from typing import Any
 from bigbrotr.services import FLOW
 from core.parent import PARENT_VARIABLE
 from core.settings.model import Settings
+from tests.environment import environment
+from tests.waiting import wait_until
 
 NAMES = FLOW
 STOP_S = 30.0  # above every drain deadline, so that only a service that hangs is killed
+READY_POLL_S = 0.05  # a start takes seconds, and three services are asked
 
 
 class Services:
@@ -27,7 +29,7 @@ class Services:
 
     def __init__(self, settings: Settings, **extra_env: str) -> None:
         self._folder = settings.data_dir
-        self._env = {**os.environ, PARENT_VARIABLE: str(os.getpid()), **environment(settings), **extra_env}
+        self._env = environment(settings, **{PARENT_VARIABLE: str(os.getpid()), **extra_env})
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, *names: str) -> None:
@@ -51,13 +53,17 @@ class Services:
 
     def wait_until_ready(self, limit_s: float = 120.0) -> None:
         """Wait until every running service says that it can do its work."""
-        deadline = time.monotonic() + limit_s
         waiting = set(self._running)
-        while waiting:
+
+        def all_are_ready() -> bool:
             self.check()
-            waiting = {name for name in waiting if not self._is_ready(name)}
-            assert time.monotonic() < deadline, {name: self.tail(name) for name in waiting}
-            time.sleep(0.05)
+            waiting.difference_update([name for name in waiting if self._is_ready(name)])
+            return not waiting
+
+        def unready() -> str:
+            return "\n".join(["the readiness of:", *(f"{name}: {self.tail(name)}" for name in waiting)])
+
+        wait_until(all_are_ready, unready, limit_s, READY_POLL_S)
 
     def _is_ready(self, name: str) -> bool:
         try:
@@ -134,19 +140,3 @@ class Services:
     def tail(self, name: str) -> str:
         """Return a service's last words."""
         return self.log(name).read_text(errors="replace")[-3000:]
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """Return the variables that give a child process the settings of a world."""
-    assert settings.postgres.dsn
-    return {
-        "BIGBROTR_DATA_DIR": str(settings.data_dir),
-        "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": str(settings.kafka.bootstrap_servers),
-        "BIGBROTR_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
-        "BIGBROTR_KAFKA__PARTITIONS": str(settings.kafka.partitions),
-        "BIGBROTR_KAFKA__SESSION_TIMEOUT_S": str(settings.kafka.session_timeout_s),
-        "BIGBROTR_POSTGRES__DSN": settings.postgres.dsn.get_secret_value(),
-        "BIGBROTR_CONNECTOR__GROUP_ID": settings.connector.group_id,
-        "BIGBROTR_PROCESSOR__GROUP_ID": settings.processor.group_id,
-        "BIGBROTR_SINK__GROUP_ID": settings.sink.group_id,
-    }

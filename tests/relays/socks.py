@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.proxy import pump
+
 _GREETING = 2  # version and number of methods
 _REQUEST = 4  # version, command, reserved, address type
 _NO_AUTHENTICATION = b"\x05\x00"
@@ -33,8 +35,8 @@ async def socks_proxy(target_port: int) -> AsyncIterator[tuple[str, list[str]]]:
         await reader.readexactly(2)
         there, back = await asyncio.open_connection("127.0.0.1", target_port)
         writer.write(_GRANTED)
-        pipes.add(asyncio.create_task(_pipe(reader, back)))
-        pipes.add(asyncio.create_task(_pipe(there, writer)))
+        pipes.add(asyncio.create_task(pump(reader, back)))
+        pipes.add(asyncio.create_task(pump(there, writer)))
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
@@ -44,12 +46,3 @@ async def socks_proxy(target_port: int) -> AsyncIterator[tuple[str, list[str]]]:
         for pipe in pipes:
             pipe.cancel()
         await asyncio.gather(*pipes, return_exceptions=True)
-
-
-async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while chunk := await reader.read(65_536):
-            writer.write(chunk)
-            await writer.drain()
-    finally:
-        writer.close()

@@ -123,14 +123,14 @@ def _missing(jars: list[Jar], folder: Path) -> list[Jar]:
     return [jar for jar in jars if not is_intact(folder / jar.name, jar)]
 
 
-def ensure_jars(report: Report, fetch: Fetch = fetch_by_jgo, folder: Path | None = None) -> Path:
+def ensure_jars(report: Report, fetch: Fetch = fetch_by_jgo, folder: Path | None = None, listed: Path = LIST) -> Path:
     """The folder that holds every jar of the pinned list, intact; what is missing or damaged is fetched.
 
     A complete folder is only read, so that an image or an administrator may provide it. Raises ArtifactsMissingError,
     which says how many jars are missing and why the first could not be had.
     """
     folder = jar_cache() if folder is None else folder
-    jars = pinned(LIST)
+    jars = pinned(listed)
     if not _missing(jars, folder):
         return folder
     folder.mkdir(parents=True, exist_ok=True)

@@ -51,19 +51,24 @@ def _version(programs: Path, account: Account) -> str | None:
     return str(done.stdout).split()[-1]
 
 
-def reachable_binaries(account: Account) -> Path:
+def reachable_binaries(account: Account, own: Path | None = None, cache: Path = SYSTEM_CACHE) -> Path:
     """The programs where this account can run them: a copy in the system's cache if ours are in a closed folder.
 
     Root's virtual environment often lies below a home directory that no other user may enter. Opening that directory to
     all users would be the other way. Raises ArtifactsMissingError, or EmbeddedError when no such place can be made.
+
+    Args:
+        account: that is to run them.
+        own: the folder of our programs; None: that of the installed package.
+        cache: where the copy is made.
     """
-    own = installed_binaries()
+    own = own or installed_binaries()
     if _version(own, account) is not None:
         return own
     version = _version(own, Account("ourselves"))
     if version is None:
         raise EmbeddedError(f"the programs in {own} do not run on this machine")
-    target = SYSTEM_CACHE / f"postgresql-{version}"
+    target = cache / f"postgresql-{version}"
     copied = target / own.relative_to(own.parents[2])
     if _version(copied, account) != version:
         _copy(own.parents[1], target)

@@ -26,12 +26,6 @@ MOST_HELD = 20_000
 """Of one window. 30 ms for the database and as much again for us, in which no other relay is read."""
 _CONNECTIONS = 2
 """Of a connector: pages of relays take most of its time, and the sink needs the database more."""
-_PATIENCE_S = 5.0
-"""For a connection and for the answer. A page costs a relay's round trip, so waiting longer is worse than paging."""
-_TURN_PATIENCE_S = 2.0
-"""For one of the connections while others of us read. Thirty readings come before; a caller that waits longer pages."""
-_LEFT_ALONE_S = 30.0
-"""After a failure no query is sent for so long: a database that is away should not delay every window."""
 # Both tables are bound in time, so that only their months are looked at.
 _WINDOW = """
 SELECT held.created_at, held.id, coalesce(relay_ids @> ARRAY[(SELECT relays.id FROM relays WHERE url = {url})], FALSE)
@@ -39,6 +33,23 @@ FROM (SELECT created_at, id FROM events WHERE {condition} LIMIT {limit}) AS held
 LEFT JOIN sightings ON sightings.created_at = held.created_at AND sightings.id = held.id
     AND sightings.created_at BETWEEN {since} AND {until}
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the archive is waited for, in seconds."""
+
+    answer_s: float = 5.0
+    """For a connection and for the answer. A page costs a relay's round trip, so waiting longer is worse than
+    paging."""
+    turn_s: float = 2.0
+    """For one of the connections while others of us read. Thirty readings come before; what waits longer pages."""
+    left_alone_s: float = 30.0
+    """After a failure no query is sent for so long: a database that is away should not cost every window the
+    patience."""
+
+
+PATIENCE = Patience()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +73,11 @@ NOTHING = ArchiveWindow([], frozenset(), complete=True)
 class ArchiveIds:
     """The archive, as far as a connector looks into it."""
 
-    def __init__(self, settings: Settings, *, most_held: int = MOST_HELD) -> None:
+    def __init__(self, settings: Settings, *, most_held: int = MOST_HELD, patience: Patience = PATIENCE) -> None:
         """Read with these settings; nothing is opened before the first question."""
         self._settings = settings
         self._most = most_held
+        self._patience = patience
         self._pool: Pool | None = None
         self._opening = asyncio.Lock()
         # In front of the pool, so that a wait for each other is not taken for a database that does not answer.
@@ -93,7 +105,7 @@ class ArchiveIds:
         if not self.configured or self._left_alone:
             return None
         try:
-            async with asyncio.timeout(_TURN_PATIENCE_S):
+            async with asyncio.timeout(self._patience.turn_s):
                 await self._places.acquire()
         except TimeoutError:
             return None
@@ -110,16 +122,16 @@ class ArchiveIds:
         # It may have failed for those who came before.
         if self._left_alone:
             return None
-        statement, values = _statement(base, since, until, relay, self._most + 1)
+        statement, values = window_statement(base, since, until, relay, self._most + 1)
         try:
             async with (
-                asyncio.timeout(2 * _PATIENCE_S),
-                (await self._opened()).acquire(timeout=_PATIENCE_S) as database,
+                asyncio.timeout(2 * self._patience.answer_s),
+                (await self._opened()).acquire(timeout=self._patience.answer_s) as database,
             ):
                 rows = await database.fetch(statement, *values)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
             # TimeoutError is an OSError. Whatever it is, what the archive holds is not known.
-            self._not_before_s = time.monotonic() + _LEFT_ALONE_S
+            self._not_before_s = time.monotonic() + self._patience.left_alone_s
             self._say(brief(error))
             return None
         self._say(None)
@@ -147,12 +159,15 @@ class ArchiveIds:
         async with self._opening:
             if self._pool is None:
                 # Not `reading_pool`: that waits for the server, and here there is no answer without one.
-                options = reading_options(self._settings, patience_s=_PATIENCE_S)
+                options = reading_options(self._settings, patience_s=self._patience.answer_s)
                 self._pool = await asyncpg.create_pool(**options, min_size=0, max_size=_CONNECTIONS)
             return self._pool
 
 
-def _statement(base: Filter, since: int | None, until: int | None, relay: str, limit: int) -> tuple[str, list[Any]]:
+def window_statement(
+    base: Filter, since: int | None, until: int | None, relay: str, limit: int
+) -> tuple[str, list[Any]]:
+    """The statement that reads a window, of at most `limit` events, and its values."""
     since, until = since or 0, BIGINT_MAX if until is None else min(until, BIGINT_MAX)
     parameters = Parameters()
     statement = _WINDOW.format(

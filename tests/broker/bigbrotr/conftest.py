@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -12,8 +11,8 @@ from typing import IO, Any, NamedTuple
 
 import pytest
 
-from bigbrotr.supervise.children import service_env
 from core.settings import Settings
+from tests.environment import environment
 
 LIMIT_S = 100  # far above what is normal: it only ends a command that hangs
 
@@ -33,15 +32,6 @@ class Done(NamedTuple):
 Command = Callable[..., Awaitable[Done]]
 
 
-def variables(settings: Settings) -> dict[str, str]:
-    """The settings of a test as the environment of a process."""
-    base = {name: value for name, value in os.environ.items() if not name.startswith("BIGBROTR_")}
-    env = service_env(settings, None, "command", base)
-    groups = ("connector", "processor", "sink")
-    env |= {f"BIGBROTR_{name.upper()}__GROUP_ID": getattr(settings, name).group_id for name in groups}
-    return {name: value for name, value in env.items() if not name.startswith(("BIGBROTR_PARENT", "BIGBROTR_HTTP"))}
-
-
 @asynccontextmanager
 async def started(
     settings: Settings,
@@ -55,7 +45,7 @@ async def started(
     """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bigbrotr", *arguments),
-        env=variables(settings) | dict(more or {}),
+        env=environment(settings, **(more or {})),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=output,
         stderr=asyncio.subprocess.STDOUT,
@@ -75,7 +65,7 @@ def command(settings: Settings) -> Command:
     async def call(*arguments: str, stdin: bytes = b"", **extra: str) -> Done:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bigbrotr", *arguments),
-            env=variables(settings) | extra,
+            env=environment(settings, **extra),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -18,8 +18,10 @@ from core import postgres
 from core.settings import Settings
 from schemas.nostr.event import encode_event, parse_event
 from sinks.migrate import migrate
-from tests.broker.bigbrotr.conftest import Command, variables
+from tests.broker.bigbrotr.conftest import Command
 from tests.broker.sinks.archived import RELAYS, SEEN_MS, difficult, fill, some_events
+from tests.environment import environment
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -87,10 +89,9 @@ async def test_an_export_that_is_stopped_leaves_no_file_and_no_noise(filled: Set
     os.mkfifo(big)
     reader = os.open(big, os.O_RDONLY | os.O_NONBLOCK)
     stuck = await asyncio.create_subprocess_exec(
-        *arguments, "-o", str(big), env=variables(filled), stderr=asyncio.subprocess.PIPE
+        *arguments, "-o", str(big), env=environment(filled), stderr=asyncio.subprocess.PIPE
     )
-    while not _readable(reader):  # noqa: ASYNC110 - what is waited for happens in another process
-        await asyncio.sleep(0.02)  # until the first bytes are there
+    await until(lambda: _readable(reader), "the first bytes")
     stuck.send_signal(signal.SIGINT)
     _, errors = await asyncio.wait_for(stuck.communicate(), 20)
     os.close(reader)
@@ -99,7 +100,7 @@ async def test_an_export_that_is_stopped_leaves_no_file_and_no_noise(filled: Set
     assert big.exists(), "what is no file is written to, and stays"
     # The reader goes away: as with `| head -1`.
     head = await asyncio.create_subprocess_exec(
-        *arguments, env=variables(filled), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *arguments, env=environment(filled), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     assert head.stdout is not None
     line = await head.stdout.readline()
@@ -121,14 +122,17 @@ async def test_nothing_half_written_is_left_by_a_signal(
         await holder.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
         waiting = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bigbrotr", "export", "-o", str(file)),
-            env=variables(filled),
+            env=environment(filled),
             stderr=asyncio.subprocess.PIPE,
         )
         here = "(SELECT oid FROM pg_database WHERE datname = current_database())"
         blocked = f"SELECT EXISTS (SELECT FROM pg_locks WHERE database = {here} AND NOT granted)"
-        while not await holder.fetchval(blocked):
+
+        async def is_held_up() -> object:
             assert waiting.returncode is None
-            await asyncio.sleep(0.02)
+            return await holder.fetchval(blocked)
+
+        await until(is_held_up, "the export waits for the lock")
         assert os.listdir(tmp_path)  # noqa: PTH208 - one quick look
         waiting.send_signal(number)
         _, errors = await asyncio.wait_for(waiting.communicate(), 20)

@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -16,17 +16,13 @@ import pytest
 from bigbrotr.supervise import running
 from core.settings import Settings
 from deploy.demo.events import generate
-from tests.broker.bigbrotr.conftest import LIMIT_S, Command, started, variables
+from tests.broker.bigbrotr.conftest import LIMIT_S, Command, started
+from tests.environment import environment
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
 STOP_S = 15.0  # what Ctrl-C promises
-
-
-async def until(condition: Callable[[], bool], limit_s: float = LIMIT_S) -> None:
-    async with asyncio.timeout(limit_s):
-        while not condition():  # noqa: ASYNC110 - processes are watched, there is no event
-            await asyncio.sleep(0.05)
 
 
 def services(data_dir: Path) -> dict[str, psutil.Process]:
@@ -55,15 +51,15 @@ async def test_the_demo_ends_by_itself_and_only_an_exact_archive_is_a_success(co
 
 async def test_run_goes_on_without_its_relays_and_stops_in_time(settings: Settings) -> None:
     async with started(settings, "run", "--allow-private", "--relay", "ws://127.0.0.1:1") as process:
-        await until(lambda: len(services(settings.data_dir)) == 3)
+        await until(lambda: len(services(settings.data_dir)) == 3, "every service is up", LIMIT_S)
         up = services(settings.data_dir)
 
         up["sink"].kill()
-        await until(lambda: services(settings.data_dir).get("sink", up["sink"]) != up["sink"])
+        await until(lambda: services(settings.data_dir).get("sink", up["sink"]) != up["sink"], "another sink", LIMIT_S)
 
         second = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bigbrotr", "run", "--relay", "wss://a.example"),
-            env=variables(settings),
+            env=environment(settings),
             stderr=asyncio.subprocess.PIPE,
         )
         _, said = await second.communicate()
@@ -84,10 +80,10 @@ async def test_run_goes_on_without_its_relays_and_stops_in_time(settings: Settin
 
 async def test_nothing_outlives_a_supervisor_that_is_killed(settings: Settings) -> None:
     async with started(settings, "run", "--allow-private", "--relay", "ws://127.0.0.1:1") as process:
-        await until(lambda: len(services(settings.data_dir)) == 3)
+        await until(lambda: len(services(settings.data_dir)) == 3, "every service is up", LIMIT_S)
         up = services(settings.data_dir)
         process.kill()
-        await until(lambda: not any(alive(one) for one in up.values()), STOP_S)
+        await until(lambda: not any(alive(one) for one in up.values()), "the services' end", STOP_S)
     assert running.read(settings.data_dir) == []
 
 
@@ -95,18 +91,20 @@ async def test_a_waiting_import_uses_the_services_that_run(settings: Settings, c
 
     lines = [event.wire for event in generate(50, seed=5, base_time_s=1_700_000_000, span_s=86_400)]
     async with started(settings, "run", "--allow-private", "--relay", "ws://127.0.0.1:1") as process:
-        await until(lambda: len(services(settings.data_dir)) == 3)
+        await until(lambda: len(services(settings.data_dir)) == 3, "every service is up", LIMIT_S)
         up = services(settings.data_dir)
         done = await command("import", "-", "--wait", "--json", stdin=b"\n".join(lines))
         assert done.returncode == 0, done.stderr
         assert done.json()["archived"] == 50
         assert services(settings.data_dir) == up
         # A service has a port before it has started.
-        while True:
-            status = (await command("status", "--json")).json()
-            if status["relays"] and not any(one["problem"] for one in status["services"]):
-                break
-            await asyncio.sleep(0.1)
+        status: dict[str, Any] = {}
+
+        async def all_have_started() -> bool:
+            status.update((await command("status", "--json")).json())
+            return bool(status["relays"]) and not any(one["problem"] for one in status["services"])
+
+        await until(all_have_started, "every service has started", LIMIT_S, 0.1)
         assert {one["name"] for one in status["services"]} == set(up)
         (relay,) = status["relays"]
         assert relay["url"] == "ws://127.0.0.1:1"

@@ -13,9 +13,11 @@ from core import postgres
 from core.kafka.topics import create_topics
 from core.settings import Settings
 from sinks.migrate import migrate
-from tests.broker.bigbrotr.conftest import Command, variables
+from tests.broker.bigbrotr.conftest import Command
 from tests.broker.embedded.support import is_alive
-from tests.broker.sinks.material import event, eventually, feed
+from tests.broker.sinks.material import event, feed
+from tests.environment import environment
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -71,14 +73,14 @@ async def test_a_digest_that_is_killed_leaves_no_process(settings: Settings) -> 
     async with connection.transaction():
         await connection.execute("LOCK TABLE expirations IN ACCESS EXCLUSIVE MODE")
         arguments = (sys.executable, "-m", "bigbrotr", "digest", "--jobs", "2")
-        reading = await asyncio.create_subprocess_exec(*arguments, env=variables(settings))
+        reading = await asyncio.create_subprocess_exec(*arguments, env=environment(settings))
         here = "(SELECT oid FROM pg_database WHERE datname = current_database())"
 
         async def held_up() -> object:
             waiting = f"SELECT EXISTS (SELECT FROM pg_locks WHERE database = {here} AND NOT granted)"
             return await connection.fetchval(waiting)
 
-        await eventually(held_up)
+        await until(held_up, "a worker waits for the lock")
         workers = psutil.Process(reading.pid).children(recursive=True)
         reading.kill()
         await reading.wait()
@@ -87,5 +89,5 @@ async def test_a_digest_that_is_killed_leaves_no_process(settings: Settings) -> 
             return not any(map(is_alive, workers))
 
         assert workers
-        await eventually(are_gone, patience_s=20)
+        await until(are_gone, "the workers' end")
     await connection.close()

@@ -20,7 +20,7 @@ from core.kafka.topics import create_topics, describe_topics
 from core.settings import Settings
 from schemas.topics import DAY_MS, physical
 from tests.broker.bigbrotr.conftest import Command, started
-from tests.broker.core.away import forwarding, free_port
+from tests.broker.core.away import free_port
 from tests.broker.processors.harness import (
     Process,
     alter,
@@ -30,9 +30,10 @@ from tests.broker.processors.harness import (
     event_ids,
     line,
     processor,
-    until,
 )
+from tests.proxy import proxy
 from tests.unit.processors.material import event, wire
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -95,7 +96,7 @@ async def judged_to(settings: Settings, ends: dict[int, int], folder: Path) -> N
 
     with processor(settings, folder) as running:
         await running.ready()
-        await until(there)
+        await until(there, "all is committed")
         assert_nothing_skipped(running)
         assert await running.stop() == 0, running.log()
     assert "were deleted" not in running.log()
@@ -225,7 +226,7 @@ async def told(log: Path, text: str, times: int = 1) -> None:
     async def said() -> bool:
         return (await asyncio.to_thread(log.read_text)).count(text) >= times
 
-    await until(said)
+    await until(said, "the log says it")
 
 
 async def readiness(log: Path) -> tuple[int, str]:
@@ -256,18 +257,18 @@ async def test_the_janitor_trims_again_and_again_and_waits_for_a_kafka_that_is_a
         async def there() -> bool:
             return (await begins(ours))["raw.bundles"] == wanted
 
-        await until(there)
+        await until(there, "all is committed")
 
     away = f"waiting for Kafka at 127.0.0.1:{port}"
     async with janitor(ours.model_copy(update={"kafka": behind}), log) as process:
         await told(log, away, 1)
-        async with forwarding(port, real):
+        async with proxy(("127.0.0.1", real), port):
             await told(log, "40 remain; 4 partitions left alone", 2)
             await commit(ours, {0: 1, 1: 1, 2: 1, 3: 1})
             await begin_at(dict.fromkeys(range(4), 1))
         await told(log, away, 2)
         await commit(ours, counts(*old))
-        async with forwarding(port, real):
+        async with proxy(("127.0.0.1", real), port):
             await begin_at(counts(*old))
         assert process.returncode is None
         assert await stopped(process) < 3, log.read_text()

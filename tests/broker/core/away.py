@@ -1,13 +1,11 @@
-"""Servers that are away for a while: a broker whose process is stopped, and an address where nobody listens yet."""
+"""Servers that are away for a while: a broker whose process is stopped, and an address where none listens yet."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 
@@ -34,39 +32,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@asynccontextmanager
-async def forwarding(port: int, to_port: int) -> AsyncIterator[None]:
-    """Hand every connection to `port` on to `to_port` for the length of the block."""
-    pumps: set[asyncio.Task[None]] = set()
-    writers: set[asyncio.StreamWriter] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", to_port)
-        writers.update((writer, there_writer))
-        for source, target in ((reader, there_writer), (there_reader, writer)):
-            task = asyncio.create_task(_pump(source, target))
-            pumps.add(task)
-            task.add_done_callback(pumps.discard)
-
-    server = await asyncio.start_server(serve, "127.0.0.1", port)
-    try:
-        yield
-    finally:
-        server.close()
-        for task in list(pumps):
-            task.cancel()
-        for writer in writers:
-            writer.close()
-        await asyncio.gather(*pumps, *(writer.wait_closed() for writer in writers), return_exceptions=True)
-
-
-async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while chunk := await source.read(65_536):
-            target.write(chunk)
-            await target.drain()
-    with contextlib.suppress(OSError):
-        target.close()
-        await target.wait_closed()

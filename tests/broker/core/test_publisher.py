@@ -24,6 +24,7 @@ from core.kafka.topics import create_topics
 from core.settings import Settings
 from schemas.topics import physical
 from tests.broker.core.away import paused
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -51,9 +52,7 @@ def pauses() -> float:
 
 
 async def until_paused(before: float) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while pauses() == before:  # noqa: ASYNC110 - a counter has no event
-            await asyncio.sleep(0.01)
+    await until(lambda: pauses() > before, "a pause of the sender")
 
 
 async def test_records_arrive_in_order_with_key_partition_and_headers(settings: Settings, events: str) -> None:
@@ -76,10 +75,9 @@ async def test_records_arrive_in_order_with_key_partition_and_headers(settings: 
 
 
 async def test_while_the_broker_is_away_no_more_than_the_bound_is_held_and_nothing_is_lost(
-    settings: Settings, events: str, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, events: str
 ) -> None:
-    monkeypatch.setattr(publisher, "_QUIET_S", 0.0)
-    sender = await open_publisher(settings, most_bytes=MIB)
+    sender = Publisher(await producer(settings), most_bytes=MIB, limits={}, quiet_s=0)
     await sender.producer.partitions_for(events)
     most_held = sent = 0
 
@@ -200,9 +198,7 @@ async def test_a_cancelled_send_that_the_client_holds_up_takes_nothing(settings:
     with paused(servers_of(settings)):
         # The client must ask for the partitions of a topic that it cannot have heard of, and gets no answer.
         waits = asyncio.create_task(sender.send(f"{events}.not-made", b"value", b"key", 0))
-        async with asyncio.timeout(PATIENCE_S):
-            while not sender.in_flight_records:  # noqa: ASYNC110 - a number has no event
-                await asyncio.sleep(0.01)
+        await until(lambda: sender.in_flight_records, "the record is handed over")
         waits.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await waits

@@ -13,6 +13,7 @@ from core.settings import Settings
 from schemas.topics import DAY_MS, physical
 from tests.broker.core.away import paused
 from tests.broker.processors.harness import date_by_writers
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -96,9 +97,7 @@ async def test_a_broker_that_is_away_is_waited_for_visibly(settings: Settings, c
     await write(settings, coverage, [(0, b"%d" % number, bytes(1000)) for number in range(1000)])
     with paused(settings.kafka.bootstrap_servers or ""):
         reading = asyncio.create_task(read_to_end(settings, coverage, [0, 1, 2, 3], silent_s=0.5))
-        async with asyncio.timeout(PATIENCE_S):
-            while not waiting.reasons():  # noqa: ASYNC110 - a list of reasons has no event
-                await asyncio.sleep(0.01)
+        await until(waiting.reasons, "a wait")
     async with asyncio.timeout(PATIENCE_S):
         assert len(await reading) == 1000
     assert waiting.reasons() == []

@@ -16,7 +16,9 @@ from core import kafka, postgres, waiting
 from core.kafka.topics import create_topics
 from core.settings import Settings
 from schemas.topics import physical
-from tests.broker.core.away import forwarding, free_port
+from tests.broker.core.away import free_port
+from tests.proxy import proxy
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -33,9 +35,7 @@ def later(settings: Settings) -> tuple[Settings, int, int]:
 
 
 async def until_waiting() -> list[str]:
-    async with asyncio.timeout(PATIENCE_S):
-        while not waiting.reasons():  # noqa: ASYNC110 - a list of reasons has no event
-            await asyncio.sleep(0.01)
+    await until(waiting.reasons, "a wait")
     return waiting.reasons()
 
 
@@ -50,7 +50,7 @@ async def test_a_client_waits_for_the_broker_and_says_so(
     settings, port, real = later
     opening = asyncio.create_task(open_client(settings))
     assert (await until_waiting())[0].startswith(f"waiting for Kafka at 127.0.0.1:{port} for ")
-    async with forwarding(port, real), asyncio.timeout(PATIENCE_S):
+    async with proxy(("127.0.0.1", real), port), asyncio.timeout(PATIENCE_S):
         client = await opening
         assert waiting.reasons() == []
         assert await kafka.stop_client(client)

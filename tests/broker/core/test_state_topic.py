@@ -15,6 +15,7 @@ from core.kafka.topics import create_topics
 from core.settings import Settings
 from schemas.topics import physical
 from tests.broker.core.away import paused
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -139,9 +140,7 @@ async def test_a_broker_that_is_away_is_waited_for_and_nothing_is_read_twice(
     await followed.assign(0)
     with paused(settings.kafka.bootstrap_servers or ""):
         assigning = asyncio.create_task(followed.assign(0, 1))
-        async with asyncio.timeout(PATIENCE_S):
-            while not waiting.reasons():  # noqa: ASYNC110 - a list of reasons has no event
-                await asyncio.sleep(0.01)
+        await until(waiting.reasons, "a wait")
     await assigning
     assert followed.values() == [1, 10]
     assert waiting.reasons() == []

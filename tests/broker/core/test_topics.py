@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -11,10 +9,9 @@ from core.kafka.topic_admin import own_configs
 from core.kafka.topics import TopicsError, create_topics, describe_topics
 from core.settings import Settings
 from schemas.topics import TOPICS, configs, physical
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
-
-PATIENCE_S = 60.0
 
 
 def with_kafka(settings: Settings, **changes: object) -> Settings:
@@ -25,9 +22,11 @@ async def alter(settings: Settings, topic: str, values: dict[str, str]) -> None:
     """Set a topic's own settings, and wait until the broker tells them: it learns of them from the controller."""
     client = await admin(settings)
     await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, values)])
-    async with asyncio.timeout(PATIENCE_S):
-        while await own_configs(client, topic) != values:  # noqa: ASYNC110 - a setting has no event
-            await asyncio.sleep(0.01)
+
+    async def told() -> bool:
+        return await own_configs(client, topic) == values
+
+    await until(told, f"the broker tells {values} of {topic}")
     await stop_client(client)
 
 

@@ -6,8 +6,6 @@ import contextlib
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -93,14 +91,6 @@ def is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for something that must happen; fails when it does not."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"not seen within {PATIENCE_S:.0f} s: {what}"
-        time.sleep(0.05)
 
 
 async def write_record(bootstrap_servers: str, value: bytes) -> None:

@@ -16,9 +16,9 @@ from tests.broker.embedded.support import (
     read_both,
     server_processes,
     told,
-    wait_until,
     write_both,
 )
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 

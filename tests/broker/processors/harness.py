@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,13 +30,14 @@ from schemas.records.event_record import decode as decode_event
 from schemas.records.rejection import Rejection
 from schemas.records.sighting import decode as decode_sighting
 from schemas.topics import configs, physical
+from tests.environment import environment
+from tests.waiting import until
 
 PROCESSOR = (
     "import sys; from core.service import run_service; from core.settings import load_settings; "
     "from processors.service import ProcessorService; sys.exit(run_service(ProcessorService(load_settings())))"
 )
 DEADLINE_S = 60.0  # far above what anything here takes: it only ends a test that would hang
-POLL_S = 0.05
 
 Line = tuple[str, bytes]
 """The id by which a connector would choose the partition, and an encoded bundle line."""
@@ -54,7 +54,7 @@ async def all_committed(settings: Settings, made: Sequence[tuple[int, bytes]]) -
     async def done() -> bool:
         return await committed(settings) == wanted
 
-    await until(done)
+    await until(done, "all is committed")
 
 
 def bundles(lines: Iterable[Line], partitions: int, size: int = 256) -> list[tuple[int, bytes]]:
@@ -86,8 +86,11 @@ async def alter(settings: Settings, name: str, values: dict[str, str]) -> None:
     try:
         full_name = physical(settings.kafka.topic_prefix, name)
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, full_name, values)])
-        while await own_configs(admin, full_name) != values:  # noqa: ASYNC110 - a setting has no event
-            await asyncio.sleep(0.01)
+
+        async def told() -> bool:
+            return await own_configs(admin, full_name) == values
+
+        await until(told, f"the broker tells {values} of {name}")
     finally:
         await kafka.stop_client(admin)
 
@@ -179,13 +182,6 @@ async def group_offsets(settings: Settings) -> dict[TopicPartition, int]:
     return {tp: at.offset for tp, at in found.items() if at.offset >= 0}
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until something holds that another process brings about."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not await condition():  # noqa: ASYNC110 - there is no event between processes
-            await asyncio.sleep(POLL_S)
-
-
 class Process:
     """A running processor."""
 
@@ -214,7 +210,7 @@ class Process:
             assert self.popen.poll() is None, self.log()
             return (await asyncio.to_thread(self.get, "/readyz"))[0] == 200
 
-        await until(is_ready)
+        await until(is_ready, "the processor is ready")
 
     async def ended(self) -> int:
         """Wait for the end and return the exit code."""
@@ -243,23 +239,9 @@ def processor(
     """Run a processor with these settings; one that still runs at the end of the block is killed."""
     port_file, log = directory / f"{name}.port", directory / f"{name}.log"
     port_file.unlink(missing_ok=True)
-    variables = {
-        "BIGBROTR_DATA_DIR": str(directory),
-        "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers or "",
-        "BIGBROTR_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
-        "BIGBROTR_KAFKA__SESSION_TIMEOUT_S": str(settings.kafka.session_timeout_s),
-        "BIGBROTR_HTTP__PORT_FILE": str(port_file),
-        "BIGBROTR_DRAIN_S": str(settings.drain_s),
-        "BIGBROTR_PROCESSOR__GROUP_ID": settings.processor.group_id,
-        "BIGBROTR_PROCESSOR__BUNDLES_IN_FLIGHT": str(settings.processor.bundles_in_flight),
-        "BIGBROTR_PROCESSOR__DRAIN_S": str(settings.processor.drain_s),
-        "BIGBROTR_POLICY__DELETION": settings.policy.deletion,
-        "BIGBROTR_POLICY__EXPIRATION": settings.policy.expiration,
-        "BIGBROTR_POLICY__VANISH": settings.policy.vanish,
-        "BIGBROTR_LOG__LEVEL": "info",
-    }
+    env = environment(settings, BIGBROTR_DATA_DIR=str(directory), BIGBROTR_HTTP__PORT_FILE=str(port_file))
     with log.open("wb") as output:
-        popen = subprocess.Popen([sys.executable, *arguments], env=os.environ | variables, stdout=output, stderr=output)
+        popen = subprocess.Popen([sys.executable, *arguments], env=env, stdout=output, stderr=output)
     try:
         yield Process(popen, port_file, log)
     finally:

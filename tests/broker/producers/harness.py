@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,7 +24,6 @@ from schemas.records.rejection import Rejection
 
 SECRET = (3).to_bytes(32)
 """The secret key of BIP-340's first test vector: known to everybody."""
-PATIENCE_S = 30.0
 
 
 def signed(created_at: int, content: str = "", kind: int = 1) -> dict[str, Any]:
@@ -64,13 +63,6 @@ async def connector(settings: Settings) -> AsyncIterator[ConnectorService]:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
         await service.close()
-
-
-async def until(condition: Callable[[], object], what: str) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110 - the state of a service has no event to wait for
-            await asyncio.sleep(0.02)
-    assert condition(), what
 
 
 def relay_status(service: ConnectorService, url: str) -> dict[str, Any]:

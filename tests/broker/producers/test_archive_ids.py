@@ -17,10 +17,10 @@ from pydantic import SecretStr
 
 from core.archive.connection import Pool
 from core.settings import Settings
-from producers.connector.reconcile import archive_ids
-from producers.connector.reconcile.archive_ids import ArchiveIds, ArchiveWindow
+from producers.connector.reconcile.archive_ids import ArchiveIds, ArchiveWindow, Patience, window_statement
 from schemas.nostr.filters import Filter
 from tests.broker.sinks.archived import AUTHORS, RELAYS, START_S, archive, fill, some_events
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from deploy.embedded.stack import Servers
@@ -51,8 +51,8 @@ def dsn_of(servers: Servers, database: str) -> str:
 
 
 @asynccontextmanager
-async def reading(dsn: str | None, most_held: int = 10_000) -> AsyncIterator[ArchiveIds]:
-    ids = ArchiveIds(settings_for(dsn), most_held=most_held)
+async def reading(dsn: str | None, most_held: int = 10_000, **patience: float) -> AsyncIterator[ArchiveIds]:
+    ids = ArchiveIds(settings_for(dsn), most_held=most_held, patience=Patience(**patience))
     try:
         yield ids
     finally:
@@ -101,7 +101,7 @@ async def test_more_than_can_be_compared_is_not_given_as_all(servers: Servers, p
 
 
 async def test_only_the_months_of_the_window_are_looked_at(pool: Pool) -> None:
-    statement, values = archive_ids._statement(Filter(kinds=(1,)), START_S, START_S + DAY_S, RELAYS[0], 100)
+    statement, values = window_statement(Filter(kinds=(1,)), START_S, START_S + DAY_S, RELAYS[0], 100)
     plan = "\n".join(row[0] for row in await pool.fetch(f"EXPLAIN {statement}", *values))
     assert plan.count(" on events_") == 1, plan
     assert plan.count(" on sightings_") == 1, plan
@@ -130,15 +130,13 @@ async def test_a_database_that_is_not_there_is_not_asked_again_at_once(unused_tc
         for _ in range(100):
             assert await ask(ids) is None
         assert time.monotonic() - began < 1
-        assert ids._pool is not None
 
 
 async def test_a_database_without_the_tables_is_no_archive_and_that_is_said_once(
-    servers: Servers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    servers: Servers, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(archive_ids, "_LEFT_ALONE_S", 0.0)
     assert servers.dsn is not None
-    async with reading(servers.dsn.get_secret_value()) as ids:
+    async with reading(servers.dsn.get_secret_value(), left_alone_s=0) as ids:
         for _ in range(3):
             assert await ask(ids) is None
     assert [record.levelname for record in caplog.records if "cannot be read from the archive" in record.message] == [
@@ -153,34 +151,32 @@ WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = cu
 
 
 async def test_whoever_gives_up_waiting_for_others_of_us_does_not_call_the_archive_away(
-    servers: Servers, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, pool: Pool
 ) -> None:
-    async with reading(dsn_of(servers, "archive_ids")) as ids, pool.acquire() as other:
+    async with reading(dsn_of(servers, "archive_ids"), turn_s=0.05) as ids, pool.acquire() as other:
         assert await ask(ids) is not None
         async with other.transaction():
             await other.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
             slow = [asyncio.create_task(ask(ids)) for _ in range(2)]
-            while await other.fetchval(WAITING) < len(slow):  # noqa: ASYNC110 - they wait in the database
-                await asyncio.sleep(0.01)
-            for patience in ("_PATIENCE_S", "_TURN_PATIENCE_S"):
-                monkeypatch.setattr(archive_ids, patience, 0.05, raising=False)
+
+            async def all_wait() -> bool:
+                return int(await other.fetchval(WAITING)) == len(slow)
+
+            await until(all_wait, "both wait in the database", 30)
             assert await ask(ids) is None
-        monkeypatch.undo()
         assert None not in await asyncio.gather(*slow)
         assert await ask(ids) is not None
 
 
-async def test_whoever_asks_waits_for_seconds_at_most_and_is_answered_again_later(
-    servers: Servers, pool: Pool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(archive_ids, "_LEFT_ALONE_S", 0.0)
-    async with reading(dsn_of(servers, "archive_ids")) as ids, pool.acquire() as other:
-        assert await ask(ids) is not None
+async def test_whoever_asks_waits_for_seconds_at_most_and_is_answered_again_later(servers: Servers, pool: Pool) -> None:
+    async with (
+        reading(dsn_of(servers, "archive_ids"), answer_s=0.3, left_alone_s=0) as ids,
+        pool.acquire() as other,
+    ):
+        await until(lambda: ask(ids), "an answer", 20)
         async with other.transaction():
             await other.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
             began = time.monotonic()
-            with monkeypatch.context() as impatient:
-                impatient.setattr(archive_ids, "_PATIENCE_S", 0.3)
-                assert await ask(ids) is None
+            assert await ask(ids) is None
             assert time.monotonic() - began < 10
-        assert await ask(ids) is not None
+        await until(lambda: ask(ids), "an answer", 20)

@@ -18,7 +18,7 @@ from producers.connector.reconcile.comparison import Compared, Comparing, Instea
 from schemas.nostr.event import Event, encode_event
 from schemas.nostr.filters import Filter
 from schemas.records.bundle import BundleLine, HeldLine
-from tests.broker.producers.test_archive_ids import dsn_of
+from tests.broker.producers.test_archive_ids import dsn_of, reading
 from tests.broker.sinks.archived import RELAYS, START_S, archive, fill, signed
 from tests.relays.hostile import Hostile, say
 from tests.relays.local_relay import local_relay
@@ -166,10 +166,13 @@ async def test_what_cannot_be_compared_is_not_asked_for(
 
 
 async def test_an_archive_with_more_than_can_be_compared_is_asked_for_fewer_seconds(
-    archived: ArchiveIds, monkeypatch: pytest.MonkeyPatch
+    archived: ArchiveIds, servers: Servers
 ) -> None:
-    monkeypatch.setattr(archived, "_most", 1_000)
-    async with Reconciling() as relay, conversation(relay.url) as talk:
-        comparing = Comparing(relay.url, archived, talk.held, 5.0)
+    async with (
+        reading(dsn_of(servers, "comparison"), most_held=1_000) as few,
+        Reconciling() as relay,
+        conversation(relay.url) as talk,
+    ):
+        comparing = Comparing(relay.url, few, talk.held, 5.0)
         assert await comparing.compare(talk.client, BASE, None, UNTIL_S, limit=500) is Instead.SPLIT
         assert relay.opened == []

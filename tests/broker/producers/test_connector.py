@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.settings import Settings
+from producers.connector.service import ConnectorService
 from producers.relay_client.connection import RelayConnection
 from producers.relay_client.dialling import Dialling, open_connection
 from schemas.nostr.event import Event, event_from_object
@@ -29,12 +30,12 @@ from tests.broker.producers.harness import (
     relay_status,
     signed,
     stored_events,
-    until,
     verbatim,
 )
 from tests.relays import hostile
 from tests.relays.hostile import Hostile, say
 from tests.relays.scripted import scripted_relay
+from tests.waiting import until
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 
@@ -273,7 +274,7 @@ async def test_private_addresses_are_refused_where_the_record_does_not_allow_the
         urls = parse_relays([relay.url], "test", allow_private=True).relays.values()
         await publish_relays(quick, urls, allow_private=False)
         async with connector(quick) as service:
-            await until(lambda: service._fleet.assigned, "assigned")
+            await until(lambda: service.ready() is None, "assigned")
             await asyncio.sleep(0)
         assert relay.connections == 0
 
@@ -307,6 +308,10 @@ async def _deny(settings: Settings, url: str) -> None:
     await publisher.close()
 
 
+def read_by(service: ConnectorService) -> set[str]:
+    return {relay["url"] for relay in service.status()["relays"]}  # type: ignore[attr-defined]
+
+
 async def test_instances_share_the_relays_and_take_over(quick: Settings) -> None:
     """A second instance takes some, what stays keeps its socket, and all are read again when one leaves."""
     # Three loopback addresses whose hosts fall into three of the four partitions.
@@ -317,14 +322,14 @@ async def test_instances_share_the_relays_and_take_over(quick: Settings) -> None
             await until(lambda: crawled(one, *relays), "all relays")
             async with connector(quick) as other:
                 await until(
-                    lambda: other._fleet.sessions and len(one._fleet.sessions) + len(other._fleet.sessions) == 3,
+                    lambda: read_by(other) and len(read_by(one)) + len(read_by(other)) == 3,
                     "each relay once",
                 )
-                kept, moved = set(one._fleet.sessions), set(other._fleet.sessions)
+                kept, moved = read_by(one), read_by(other)
                 assert kept
                 assert not kept & moved
                 await until(lambda: crawled(other, *[relay for relay in relays if relay.url in moved]), "read")
                 assert [relay.connections for relay in relays] == [2 if relay.url in moved else 1 for relay in relays]
-            await until(lambda: len(one._fleet.sessions) == 3, "taken over")
+            await until(lambda: len(read_by(one)) == 3, "taken over")
             await until(lambda: crawled(one, *relays), "read again")
             assert [relay.connections for relay in relays] == [3 if relay.url in moved else 1 for relay in relays]

@@ -25,10 +25,11 @@ from tests.broker.producers.harness import (
     relay_status,
     signed,
     stored_events,
-    until,
     verbatim,
 )
+from tests.environment import environment
 from tests.relays.hostile import Hostile
+from tests.waiting import until
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 
@@ -94,9 +95,12 @@ async def test_kill_9_repeats_work_and_loses_nothing(quick: Settings, tmp_path: 
         for kill in range(3):
             process = await _connector_process(quick, tmp_path)
             try:
-                async with asyncio.timeout(60):
-                    while len(relay.requests) < 12 * (kill + 1):  # noqa: ASYNC110 - the relay only counts
-                        await asyncio.sleep(0.01)
+                asked = 12 * (kill + 1)
+
+                def is_in_the_middle(asked: int = asked) -> bool:
+                    return len(relay.requests) >= asked
+
+                await until(is_in_the_middle, f"{asked} requests")
             finally:
                 os.kill(process.pid, signal.SIGKILL)
                 await process.wait()
@@ -113,14 +117,9 @@ async def test_kill_9_repeats_work_and_loses_nothing(quick: Settings, tmp_path: 
 
 
 async def _connector_process(settings: Settings, tmp_path: Path) -> asyncio.subprocess.Process:
-    variables = {
-        "BIGBROTR_DATA_DIR": str(tmp_path),
-        "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers or "",
-        "BIGBROTR_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
-        "BIGBROTR_KAFKA__PARTITIONS": str(settings.kafka.partitions),
-        # A group of its own each time: the killed member would be waited for until its session ends.
-        "BIGBROTR_CONNECTOR__GROUP_ID": f"{settings.connector.group_id}-{time.monotonic_ns()}",
-    }
+    # A group of its own each time: the killed member would be waited for until its session ends.
+    own = {"BIGBROTR_CONNECTOR__GROUP_ID": f"{settings.connector.group_id}-{time.monotonic_ns()}"}
+    env = environment(settings, BIGBROTR_DATA_DIR=str(tmp_path), **own)
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", CONNECTOR, env=os.environ | variables, stderr=asyncio.subprocess.DEVNULL
+        sys.executable, "-c", CONNECTOR, env=env, stderr=asyncio.subprocess.DEVNULL
     )

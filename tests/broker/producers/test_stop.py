@@ -10,11 +10,12 @@ import pytest
 
 from core.kafka.topics import create_topics
 from core.settings import Settings
-from tests.broker.producers.harness import coverage, lines, signed, until
+from tests.broker.producers.harness import coverage, lines, signed
 from tests.pipeline.services import Services
 from tests.pipeline.world import announce
 from tests.relays.hostile import Hostile
 from tests.relays.stubborn import SILENT, Stubborn, Way, stubborn
+from tests.waiting import until
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 
@@ -52,8 +53,12 @@ async def test_relays_that_do_not_let_go_do_not_use_up_the_drain(
         services.start("connector")
         try:
             await until(lambda: all(relay.live >= paths for relay in relays), "every relay has its connections")
-            while not spoken_to <= await asyncio.to_thread(listened_to, services):
+
+            async def all_have_answered() -> bool:
                 services.check()
+                return spoken_to <= await asyncio.to_thread(listened_to, services)
+
+            await until(all_have_answered, "every relay that answers has answered")
         finally:
             codes = await asyncio.to_thread(services.stop)
     assert codes == {"connector": 0}, services.tail("connector")

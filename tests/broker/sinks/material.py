@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 
 from core import kafka
@@ -21,6 +21,7 @@ from schemas.topics import physical
 from sinks.service import SinkService
 from sinks.tables import contents
 from sinks.writing.offsets import stored_offsets
+from tests.waiting import until
 
 START_S = 1_790_000_000
 SEEN_MS = 1_795_000_000_000
@@ -132,11 +133,4 @@ async def has_read_all(settings: Settings, pool: Pool) -> bool:
 
 async def all_read(settings: Settings, pool: Pool) -> None:
     """Wait until the sink's group has read all."""
-    await eventually(lambda: has_read_all(settings, pool))
-
-
-async def eventually(condition: Callable[[], Awaitable[object]], *, patience_s: float = 60.0) -> None:
-    """Wait until a condition holds; the patience only ends a test that would wait for ever."""
-    async with asyncio.timeout(patience_s):
-        while not await condition():  # noqa: ASYNC110 - what is waited for happens in other processes
-            await asyncio.sleep(0.02)
+    await until(lambda: has_read_all(settings, pool), "the sink has read all")

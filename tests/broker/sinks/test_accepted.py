@@ -16,8 +16,9 @@ from schemas.nostr.signature import public_key, sign
 from schemas.reasons import Verdict
 from schemas.topics import RAW_LIMIT_BYTES
 from sinks.integrity.digest import archive_digest
-from tests.broker.sinks.material import eventually, feed, running_sink
+from tests.broker.sinks.material import feed, running_sink
 from tests.broker.sinks.test_archive import read_rejections
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -45,10 +46,10 @@ def drafts() -> Iterator[tuple[int, int, list[list[str]], str]]:
     yield 62, 10, [["relay", LONG]], ""
     yield 62, 11, [["relay", "ALL_RELAYS"], ["relay", "\0"], ["relay"]], ""
     yield 1059, 12, [["p", "\0"], ["p", "AB" * 32], ["p", AUTHOR]], ""
-    for number, until in enumerate(
+    for number, until_s in enumerate(
         ("9" * 19, "9" * 5000, str(2**63), str(2**63 - 1), "-1", "\u0661", "1e3", " 7", "0")
     ):
-        yield 1, 20 + number, [["expiration", until]], ""
+        yield 1, 20 + number, [["expiration", until_s]], ""
 
 
 def signed(kind: int, created_at: int, tags: list[list[str]], content: str) -> Event:
@@ -71,6 +72,6 @@ async def test_the_longest_and_oddest_events_that_are_accepted_become_rows(setti
             refused = await pool.fetchval("SELECT sum(cardinality(refused)) FROM sink_offsets")
             return refused or sighted == stored == len(events)
 
-        await eventually(complete)
+        await until(complete, "the archive holds everything")
     assert [rejection.detail for rejection, _ in await read_rejections(settings)] == []
     assert await archive_digest(pool) == fed.digest()

@@ -19,7 +19,8 @@ from schemas.reasons import Verdict
 from schemas.records.rejection import Rejection
 from schemas.topics import physical
 from sinks.integrity.digest import DigestError, archive_digest
-from tests.broker.sinks.material import Feed, all_read, event, eventually, feed, running_sink
+from tests.broker.sinks.material import Feed, all_read, event, feed, running_sink
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -33,7 +34,7 @@ async def archived(pool: Pool, fed: Feed) -> None:
         pairs = await pool.fetchval("SELECT count(*) FROM event_sightings")
         return (events, pairs) == (expected.events, expected.pairs)
 
-    await eventually(complete)
+    await until(complete, "everything is read")
     assert await archive_digest(pool) == expected
 
 
@@ -126,7 +127,7 @@ async def test_the_earliest_time_of_a_sighting_stays_in_any_order_of_arrival(set
                     == count
                 )
 
-            await eventually(written)
+            await until(written, "the events are written")
     rows = await pool.fetch("SELECT relay, seen_at_ms FROM event_sightings ORDER BY relay")
     assert [tuple(row) for row in rows] == [(relay, min(moments)) for relay, moments in times.items()]
 
@@ -148,7 +149,7 @@ async def test_a_bad_row_is_rejected_and_the_rest_of_its_batch_commits(settings:
             async def complete() -> object:
                 return await pool.fetchval("SELECT sum(next_offset) FROM sink_offsets") == 45
 
-            await eventually(complete)
+            await until(complete, "everything is read")
     assert await archive_digest(pool) == counted
     rejected = await read_rejections(settings)
     assert {headers.reason.value for headers, _ in rejected} == {"bad_row"}

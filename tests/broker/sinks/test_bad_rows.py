@@ -11,8 +11,9 @@ from schemas.records import sighting
 from schemas.records.coverage import Coverage, FilterCoverage
 from schemas.records.sighting import Sighting
 from sinks.integrity.digest import archive_digest
-from tests.broker.sinks.material import event, eventually, feed, running_sink
+from tests.broker.sinks.material import event, feed, running_sink
 from tests.broker.sinks.test_archive import read_rejections
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -59,7 +60,7 @@ async def test_bad_records_of_every_kind_in_one_batch_cost_nothing_but_themselve
                     " AND (SELECT count(*) = 1 FROM coverage_ranges)"
                 )
 
-            await eventually(complete)
+            await until(complete, "the archive holds everything")
     assert await archive_digest(pool) == expected
     assert await pool.fetchval("SELECT array_agg(url) FROM relays") == ["wss://a.example"]
     rules = [rule for headers, _ in await read_rejections(settings) for rule in names() if rule in str(headers.detail)]
@@ -81,13 +82,13 @@ async def test_a_database_in_trouble_is_waited_for_and_blames_no_record(settings
             async def again(tried: float = tried) -> object:
                 return metrics.values()["bigbrotr_batch_retries_total"] > tried
 
-            await eventually(again)
+            await until(again, "another try of the batch")
         await pool.execute("DELETE FROM trouble")
 
         async def complete() -> object:
             return await archive_digest(pool) == fed.digest()
 
-        await eventually(complete)
+        await until(complete, "the archive holds everything")
     assert await read_rejections(settings) == []
 
 

@@ -22,7 +22,8 @@ from sinks.migrate import migrate, migrations
 from sinks.tables import coverage
 from sinks.tables.coverage import Change
 from tests.broker.sinks.conftest import fresh_database
-from tests.broker.sinks.material import Feed, eventually, feed, running_sink
+from tests.broker.sinks.material import Feed, feed, running_sink
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from deploy.embedded.stack import Servers
@@ -126,12 +127,12 @@ async def test_a_group_that_knows_two_topics_reads_the_third_from_its_beginning(
     async with feed(settings) as fed:
         await publish(fed, [first, second])
         async with running_sink(settings):
-            await eventually(lambda: has(pool, 2))
+            await until(lambda: has(pool, 2), "the record for 2")
         await pool.execute("DELETE FROM sink_offsets WHERE topic LIKE '%coverage'; TRUNCATE coverage_relays CASCADE")
         async with running_sink(settings):
-            await eventually(lambda: has(pool, 2))
+            await until(lambda: has(pool, 2), "the record for 2")
             await fed.raw("coverage", len(second.relay) % 4, None, second.relay.encode())
-            await eventually(lambda: has(pool, 1))
+            await until(lambda: has(pool, 1), "the record for 1")
     assert await pool.fetchval("SELECT relay FROM coverage") == first.relay
 
 

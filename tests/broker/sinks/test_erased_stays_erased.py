@@ -26,8 +26,9 @@ from sinks.integrity.digest import archive_digest
 from sinks.migrate import migrate
 from tests.broker.sinks.conftest import fresh_database
 from tests.broker.sinks.forgetting import KEYS, made
-from tests.broker.sinks.material import START_S, all_read, eventually, feed, running_sink
+from tests.broker.sinks.material import START_S, all_read, feed, running_sink
 from tests.broker.sinks.test_groups import member
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from deploy.embedded.stack import Servers
@@ -104,7 +105,7 @@ async def holds(pool: Pool, expected: Digest) -> None:
     async def complete() -> bool:
         return await archive_digest(pool) == expected
 
-    await eventually(complete)
+    await until(complete, "the archive holds everything")
 
 
 @asynccontextmanager
@@ -185,7 +186,7 @@ async def test_a_sink_that_is_killed_while_it_erases_leaves_nothing_half_erased(
                 async def announced() -> bool:
                     return sum((await end_offsets(settings, [topic])).values()) > 1
 
-                await eventually(announced)
+                await until(announced, "the rule stands in the topic")
                 os.kill(first.pid, signal.SIGKILL)
                 assert await pool.fetchval("SELECT count(*) FROM events") == len(made_up.events)
         # As another group, which need not wait until the dead member is missed.

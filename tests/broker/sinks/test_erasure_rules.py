@@ -17,7 +17,8 @@ from sinks.erasure.erased import ErasedError
 from sinks.erasure.eraser import Eraser, open_eraser
 from sinks.erasure.rules import Rules, store_if_done
 from tests.broker.sinks.forgetting import KEYS, PLACES, SPAN_S, Scribe, made, world
-from tests.broker.sinks.material import START_S, eventually
+from tests.broker.sinks.material import START_S
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -123,7 +124,7 @@ async def somebody_waits_for_a_lock(connection: Connection) -> None:
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
         )
 
-    await eventually(waits)
+    await until(waits, "a wait for a lock")
 
 
 async def test_a_rule_waits_for_the_batches_under_way_and_takes_what_they_wrote(eraser: Eraser, pool: Pool) -> None:

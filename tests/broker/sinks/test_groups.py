@@ -31,7 +31,8 @@ from sinks.tables.topic_table import Record
 from sinks.writing.batch import Batch
 from sinks.writing.offsets import OffsetsMovedError, TopicIdentity, begin_offsets, stored_offsets
 from sinks.writing.writer import Writer
-from tests.broker.sinks.material import event, eventually, feed, running_sink
+from tests.broker.sinks.material import event, feed, running_sink
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -47,7 +48,7 @@ async def test_two_instances_share_the_work_and_one_goes_on_alone(settings: Sett
                 half = len(TABLES.topics) * settings.kafka.partitions // 2
                 return first.status()["partitions"] == second.status()["partitions"] == half
 
-            await eventually(shared)
+            await until(shared, "each has half of the partitions")
             await fed.events(event(number) for number in range(200, 400))
             await fed.sightings([event(number) for number in range(400)], "wss://a.example", 5)
         await fed.events(event(number) for number in range(400, 600))
@@ -55,7 +56,7 @@ async def test_two_instances_share_the_work_and_one_goes_on_alone(settings: Sett
         async def complete() -> bool:
             return await archive_digest(pool) == fed.digest()
 
-        await eventually(complete)
+        await until(complete, "the archive holds everything")
 
 
 async def test_the_lag_of_each_partition_is_told_by_the_logical_name_of_its_topic(settings: Settings) -> None:
@@ -70,7 +71,7 @@ async def test_the_lag_of_each_partition_is_told_by_the_logical_name_of_its_topi
             (family,) = metrics.LAG.collect()
             return {(sample.labels["topic"], sample.labels["partition"]) for sample in family.samples}
 
-        await eventually(told)
+        await until(told, "the lag is told")
         partitions = map(str, range(settings.kafka.partitions))
         assert labelled() <= set(itertools.product([table.topic for table in TABLES.topics], partitions))
 
@@ -152,13 +153,13 @@ async def test_a_frozen_instance_that_wakes_up_late_does_no_harm(
             async def complete() -> bool:
                 return await archive_digest(pool) == fed.digest()
 
-            await eventually(complete)
+            await until(complete, "the archive holds everything")
             os.kill(frozen.pid, signal.SIGCONT)
             await frozen.until(lambda status: 0 < status["details"]["partitions"] < partitions)
             await fed.events(event(number) for number in range(300, 400))
             await fed.sightings([event(number) for number in range(400)], "wss://a.example", 5)
             assert await frozen.stop() == 0
-            await eventually(complete)
+            await until(complete, "the archive holds everything")
             assert await successor.stop() == 0
         offsets = await pool.fetch("SELECT topic, partition, next_offset FROM sink_offsets")
         assert sum(row["next_offset"] for row in offsets if row["topic"].endswith("events")) == 400
@@ -183,7 +184,7 @@ class Member:
             async with aiohttp.ClientSession() as session, session.get(url) as response:
                 return condition(json.loads(await response.read()))
 
-        await eventually(met)
+        await until(met, "what the status shall say")
 
     async def stop(self) -> int:
         """Ask it to stop and return its exit code."""

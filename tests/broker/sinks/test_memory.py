@@ -8,8 +8,9 @@ import pytest
 
 from core.archive.connection import Pool
 from core.settings import Settings
-from tests.broker.sinks.material import event, eventually, feed
+from tests.broker.sinks.material import event, feed
 from tests.broker.sinks.test_groups import member
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 EVENTS = 400
@@ -30,7 +31,7 @@ async def test_large_events_that_compress_well_are_not_unpacked_at_once(
         return bool(await pool.fetchval("SELECT count(*) = $1 FROM events", EVENTS))
 
     async with member(settings, tmp_path / "sink") as sink:
-        await eventually(complete)
+        await until(complete, "the archive holds everything")
         assert peak_bytes(sink.pid) < MOST_BYTES
         assert await sink.stop() == 0
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from typing import Self
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 import asyncpg
@@ -16,7 +18,9 @@ from core import metrics, waiting
 from core.service import UndrainedError
 from core.settings import Settings
 from sinks.integrity.digest import archive_digest
-from tests.broker.sinks.material import event, eventually, feed, running_sink
+from tests.broker.sinks.material import event, feed, running_sink
+from tests.proxy import Proxy, proxy
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -32,7 +36,7 @@ async def test_kill_9_of_the_database_in_the_middle_of_a_batch(settings: Setting
     watcher = await asyncpg.connect(dsn)
     async with feed(settings) as fed, running_sink(settings):
         await fed.events(event(number) for number in range(100))
-        await eventually(lambda: holds(dsn, 100))
+        await until(lambda: holds(dsn, 100), "100 events")
         rebalances = metrics.values()["bigbrotr_rebalances_total"]
         # The batch has moved its offsets and waits for the table: it is killed there.
         lock = watcher.transaction()
@@ -46,16 +50,16 @@ async def test_kill_9_of_the_database_in_the_middle_of_a_batch(settings: Setting
             found[:] = [row["pid"] for row in await watcher.fetch(_BLOCKED)]
             return bool(found)
 
-        await eventually(blocked)
+        await until(blocked, "a process of PostgreSQL waits for the table")
         # PostgreSQL answers the death of one of its processes by ending all and recovering from the log.
         os.kill(found[0], signal.SIGKILL)
-        await eventually(lambda: holds(dsn, 300))
+        await until(lambda: holds(dsn, 300), "300 events")
 
         async def complete() -> bool:
             async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool:
                 return await archive_digest(pool) == fed.digest()
 
-        await eventually(complete)
+        await until(complete, "the archive holds everything")
         assert metrics.values()["bigbrotr_rebalances_total"] == rebalances, "the sink lost its place in the group"
     watcher.terminate()
 
@@ -63,44 +67,35 @@ async def test_kill_9_of_the_database_in_the_middle_of_a_batch(settings: Setting
 async def test_a_database_that_is_away_is_waited_for(settings: Settings) -> None:
     assert settings.postgres.dsn is not None
     dsn = settings.postgres.dsn.get_secret_value()
-    async with Cable(dsn) as cable, feed(settings) as fed:
-        through = settings.model_copy(
-            update={"postgres": settings.postgres.model_copy(update={"dsn": SecretStr(cable.dsn)})}
-        )
-        async with running_sink(through) as sink:
-            await fed.events(event(number) for number in range(50))
-            await eventually(lambda: holds(dsn, 50))
-            rebalances = metrics.values()["bigbrotr_rebalances_total"]
-            await cable.cut()
-            await fed.events(event(number) for number in range(50, 500))
+    async with remote(settings) as (before, through), feed(settings) as fed, running_sink(through) as sink:
+        await fed.events(event(number) for number in range(50))
+        await until(lambda: holds(dsn, 50), "50 events")
+        rebalances = metrics.values()["bigbrotr_rebalances_total"]
+        await before.refuse()
+        await fed.events(event(number) for number in range(50, 500))
 
-            async def waits() -> bool:
-                consumer = sink._parts.reader._consumer
-                paused = consumer.paused() == consumer.assignment()
-                return paused and any("PostgreSQL" in reason for reason in waiting.reasons())
+        async def waits() -> bool:
+            consumer = sink._parts.reader._consumer
+            paused = consumer.paused() == consumer.assignment()
+            return paused and any("PostgreSQL" in reason for reason in waiting.reasons())
 
-            await eventually(waits)
-            assert await holds(dsn, 50)
-            await cable.mend()
-            await eventually(lambda: holds(dsn, 500))
+        await until(waits, "a wait for PostgreSQL")
+        assert await holds(dsn, 50)
+        await before.restore()
+        await until(lambda: holds(dsn, 500), "500 events")
 
-            async def nothing_is_waited_for() -> bool:
-                return not waiting.reasons()
+        async def nothing_is_waited_for() -> bool:
+            return not waiting.reasons()
 
-            await eventually(nothing_is_waited_for)
-            assert metrics.values()["bigbrotr_rebalances_total"] == rebalances, "the sink lost its place in the group"
+        await until(nothing_is_waited_for, "the end of every wait")
+        assert metrics.values()["bigbrotr_rebalances_total"] == rebalances, "the sink lost its place in the group"
 
 
 async def test_a_stop_while_the_database_is_away_ends_in_time_and_says_that_a_batch_is_left(settings: Settings) -> None:
     assert settings.postgres.dsn is not None
     dsn = settings.postgres.dsn.get_secret_value()
-    async with Cable(dsn) as cable, feed(settings) as fed:
-        through = settings.model_copy(
-            update={
-                "postgres": settings.postgres.model_copy(update={"dsn": SecretStr(cable.dsn)}),
-                "sink": settings.sink.model_copy(update={"drain_s": 1.0}),
-            }
-        )
+    impatient = settings.model_copy(update={"sink": settings.sink.model_copy(update={"drain_s": 1.0})})
+    async with remote(impatient) as (before, through), feed(settings) as fed:
 
         async def waits() -> bool:
             return bool(waiting.reasons())
@@ -108,15 +103,15 @@ async def test_a_stop_while_the_database_is_away_ends_in_time_and_says_that_a_ba
         async def lose_the_database() -> None:
             async with asyncio.timeout(60), running_sink(through):
                 await fed.events(event(number) for number in range(50))
-                await eventually(lambda: holds(dsn, 50))
-                await cable.cut()
+                await until(lambda: holds(dsn, 50), "50 events")
+                await before.refuse()
                 await fed.events(event(number) for number in range(50, 100))
-                await eventually(waits)
+                await until(waits, "a wait for PostgreSQL")
 
         with pytest.raises(UndrainedError):
             await lose_the_database()
         async with running_sink(settings):
-            await eventually(lambda: holds(dsn, 100))
+            await until(lambda: holds(dsn, 100), "100 events")
 
 
 async def holds(dsn: str, events: int) -> object:
@@ -131,59 +126,15 @@ async def holds(dsn: str, events: int) -> object:
         return False
 
 
-class Cable:
-    """A way to the database that can be cut: bytes are handed on both ways, until they are not."""
-
-    def __init__(self, dsn: str) -> None:
-        url = urlsplit(dsn)
-        query = parse_qs(url.query)
-        self._host = query.get("host", [url.hostname or "127.0.0.1"])[0]
-        self._port = url.port or int(query.get("port", ["5432"])[0])
-        self._url = url
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._server: asyncio.Server | None = None
-        self._own_port = 0
-        self.dsn = ""
-
-    async def __aenter__(self) -> Self:
-        await self.mend()
-        user = f"{quote(self._url.username or 'postgres')}:{quote(self._url.password or '')}"
-        self.dsn = urlunsplit(
-            ("postgresql", f"{user}@127.0.0.1:{self._own_port}", self._url.path, "sslmode=disable", "")
-        )
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.cut()
-
-    async def mend(self) -> None:
-        """Take connections again, on the same port."""
-        self._server = await asyncio.start_server(self._join, "127.0.0.1", self._own_port)
-        self._own_port = self._server.sockets[0].getsockname()[1]
-
-    async def cut(self) -> None:
-        """Break every connection and refuse new ones."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for writer in list(self._writers):
-            writer.transport.abort()
-        await asyncio.sleep(0)
-
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._host.startswith("/"):
-            far = await asyncio.open_unix_connection(f"{self._host}/.s.PGSQL.{self._port}")
-        else:
-            far = await asyncio.open_connection(self._host, self._port)
-        self._writers |= {writer, far[1]}
-        await asyncio.gather(self._pump(reader, far[1]), self._pump(far[0], writer))
-        self._writers -= {writer, far[1]}
-
-    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(65536):
-                target.write(data)
-                await target.drain()
-        except OSError:
-            pass
-        target.close()
+@asynccontextmanager
+async def remote(settings: Settings) -> AsyncIterator[tuple[Proxy, Settings]]:
+    """A proxy before the database, and the settings that lead through it."""
+    assert settings.postgres.dsn is not None
+    url = urlsplit(settings.postgres.dsn.get_secret_value())
+    query = parse_qs(url.query)
+    host, port = query.get("host", [url.hostname or "127.0.0.1"])[0], url.port or int(query.get("port", ["5432"])[0])
+    async with proxy(Path(host) / f".s.PGSQL.{port}" if host.startswith("/") else (host, port)) as before:
+        user = f"{quote(url.username or 'postgres')}:{quote(url.password or '')}"
+        dsn = urlunsplit(("postgresql", f"{user}@127.0.0.1:{before.port}", url.path, "sslmode=disable", ""))
+        change = {"postgres": settings.postgres.model_copy(update={"dsn": SecretStr(dsn)})}
+        yield before, settings.model_copy(update=change)

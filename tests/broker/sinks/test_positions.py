@@ -19,7 +19,8 @@ from sinks.integrity.digest import archive_digest
 from sinks.service import SinkService
 from sinks.writing.consumer import GroupReader
 from sinks.writing.offsets import PositionError, StoredOffset
-from tests.broker.sinks.material import event, eventually, feed, running_sink
+from tests.broker.sinks.material import event, feed, running_sink
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -32,7 +33,7 @@ async def archive(settings: Settings, pool: Pool, numbers: range) -> None:
         async def complete() -> object:
             return await pool.fetchval("SELECT count(*) FROM events") == numbers.stop
 
-        await eventually(complete)
+        await until(complete, "the archive holds everything")
 
 
 async def make_again(settings: Settings) -> None:
@@ -51,8 +52,8 @@ async def make_again(settings: Settings) -> None:
     async def gone() -> bool:
         return name not in await admin.list_topics()
 
-    await eventually(gone)
-    await eventually(created)
+    await until(gone, "the topic is gone")
+    await until(created, "the topic is made anew")
     await kafka.stop_client(admin)
 
 
@@ -75,7 +76,7 @@ async def test_a_topic_that_was_made_again_is_an_error_with_a_remedy(
         async def complete() -> object:
             return await pool.fetchval("SELECT count(*) FROM events") == 440
 
-        await eventually(complete)
+        await until(complete, "the archive holds everything")
 
 
 async def test_records_deleted_before_they_were_read_are_an_error(settings: Settings, pool: Pool) -> None:
@@ -97,7 +98,7 @@ async def test_records_deleted_before_they_were_read_are_an_error(settings: Sett
             return False
         return True
 
-    await eventually(deleted)
+    await until(deleted, "the records are deleted")
     await kafka.stop_client(admin)
     with pytest.raises(PositionError, match="deleted before the archive read them"):
         await run_sink_until_it_ends(settings)
@@ -153,6 +154,6 @@ async def test_records_of_a_partition_that_was_not_placed_are_discarded_and_read
         found.extend(len(chunk.records) for chunk in await reader.poll(0.1, 100))
         return sum(found) == 40
 
-    await eventually(all_found)
+    await until(all_found, "all positions are found")
     assert reader.positions() == {tp: identity.end for tp, identity in identities.items()}
     await kafka.stop_client(consumer)

@@ -32,10 +32,9 @@ from sinks.tables.topic_table import Record
 from sinks.writing.batch import Batch
 from sinks.writing.offsets import OffsetsMovedError, StoredOffset, TopicIdentity, begin_offsets, stored_offsets
 from sinks.writing.writer import Writer
-from tests.broker.bigbrotr.conftest import variables
 from tests.broker.embedded.support import is_alive
 from tests.broker.sinks.conftest import fresh_database
-from tests.broker.sinks.material import Feed, event, eventually, feed, running_sink
+from tests.broker.sinks.material import Feed, event, feed, running_sink
 from tests.broker.sinks.rebuilding import (
     RELAYS,
     Watched,
@@ -46,6 +45,8 @@ from tests.broker.sinks.rebuilding import (
     live_through,
     rebuilt,
 )
+from tests.environment import environment
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from deploy.embedded.stack import Servers
@@ -59,7 +60,7 @@ async def _live(settings: Settings, *seeds: int) -> None:
         for seed in seeds:
             await live_through(fed, seed)
     async with running_sink(settings):
-        await eventually(lambda: caught_up(settings))
+        await until(lambda: caught_up(settings), "the sink has read all")
 
 
 async def test_a_rebuilt_schema_and_a_rebuilt_database_equal_the_original(settings: Settings, servers: Servers) -> None:
@@ -101,13 +102,13 @@ async def test_a_killed_rebuild_goes_on_from_what_is_committed(settings: Setting
             "SELECT pg_advisory_lock(300)"
         )
         command = (sys.executable, "-m", "bigbrotr", "rebuild", "--into", "rebuilt", "--jobs", "2")
-        env = variables(settings) | {"BIGBROTR_SINK__BATCH_EVENTS": "50"}
+        env = environment(settings, BIGBROTR_SINK__BATCH_EVENTS="50")
         first = await asyncio.create_subprocess_exec(*command, env=env, start_new_session=True)
 
         async def held_up() -> bool:
             return bool(await connection.fetchval("SELECT count(*) FROM pg_locks WHERE objid = 300 AND NOT granted"))
 
-        await eventually(held_up)
+        await until(held_up, "a worker waits for the lock")
         assert await connection.fetchval("SELECT sum(next_offset) FROM sink_offsets")
         workers = psutil.Process(first.pid).children(recursive=True)
         first.kill()
@@ -116,14 +117,14 @@ async def test_a_killed_rebuild_goes_on_from_what_is_committed(settings: Setting
         async def workers_are_gone() -> bool:
             return not any(is_alive(worker) for worker in workers)
 
-        await eventually(workers_are_gone)
+        await until(workers_are_gone, "the workers' end")
         await connection.execute("SELECT pg_advisory_unlock(300)")
 
         async def backends_are_gone() -> bool:
             others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
             return bool(await connection.fetchval(f"SELECT count(*) = 0 {others}"))
 
-        await eventually(backends_are_gone)
+        await until(backends_are_gone, "the end of their connections")
         missing = 4_000 - int(await connection.fetchval("SELECT count(*) FROM events"))
     assert 0 < missing < 4_000
     done = await rebuilt(settings, "rebuilt")
@@ -172,7 +173,7 @@ async def test_two_rebuilds_beside_live_traffic_and_one_in_another_order_are_equ
             live_through(fed, 3),
             live_through(fed, 4),
         )
-        await eventually(lambda: caught_up(settings))
+        await until(lambda: caught_up(settings), "the sink has read all")
     # Partition after partition, the last one first: sightings before events, and no two partitions mixed.
     backwards = in_schema(settings, "backwards")
     async with await postgres.pool(backwards, max_size=1) as pool, pool.acquire() as connection:
@@ -229,7 +230,7 @@ async def test_reading_from_a_time_or_an_offset_takes_what_is_later(settings: Se
     async with feed(settings) as fed:
         await fed.events(early)
         moment_ms = time.time_ns() // 1_000_000 + 1
-        await eventually(lambda: _is_later(moment_ms))
+        await until(lambda: _is_later(moment_ms), "a later millisecond")
         await fed.events(late)
         whole = fed.digest()
     since = Start("then", time_ms=moment_ms)
@@ -276,7 +277,7 @@ async def test_a_switch_under_live_traffic_mixes_nothing_and_can_be_taken_back(s
         await fed.events([event(1)])
         await fed.sightings([event(1)], RELAYS[0], 1)
         flowing = asyncio.create_task(traffic(fed))
-        await eventually(lambda: fetchval(settings, "SELECT count(*) > 100 FROM events"))
+        await until(lambda: fetchval(settings, "SELECT count(*) > 100 FROM events"), "more than 100 events")
         rebuilt_one = in_schema(settings, "rebuilt")
         async with await postgres.pool(rebuilt_one, max_size=1) as pool, pool.acquire() as connection:
             await migrate(connection)
@@ -288,16 +289,16 @@ async def test_a_switch_under_live_traffic_mixes_nothing_and_can_be_taken_back(s
             first = await connection.fetchval("SELECT url FROM relays ORDER BY id LIMIT 1")
             assert first == RELAYS[-1], "a prepared statement would find the old tables"
             seen = await connection.fetchval("SELECT count(*) FROM events")
-            await eventually(lambda: fetchval(settings, "SELECT count(*) > $1 FROM events", seen + 100))
+            await until(lambda: fetchval(settings, "SELECT count(*) > $1 FROM events", seen + 100), "100 more events")
             with pytest.raises(SwitchError, match="no schema rebuilt"):
                 await switch(connection, "public", "rebuilt", group_id, force=False)
             back = await switch(connection, "public", switched.kept, group_id, force=True)
             assert await connection.fetchval("SELECT url FROM relays ORDER BY id LIMIT 1") == RELAYS[0]
-            await eventually(lambda: fetchval(settings, "SELECT count(*) > $1 FROM events", seen + 200))
+            await until(lambda: fetchval(settings, "SELECT count(*) > $1 FROM events", seen + 200), "200 more events")
             await switch(connection, "public", back.kept, group_id, force=True)
             stop.set()
             await flowing
-            await eventually(lambda: caught_up(settings))
+            await until(lambda: caught_up(settings), "the sink has read all")
         assert (await archive(settings)).digest() == fed.digest()
 
 

@@ -20,10 +20,11 @@ from sinks.migrate import MigrationError, migrate
 from sinks.roles import OWNER, READER, WRITER
 from sinks.switch import switch
 from sinks.tables import TABLES
-from tests.broker.bigbrotr.conftest import variables
 from tests.broker.sinks.as_roles import PASSWORDS, address, as_role, let_in
-from tests.broker.sinks.material import event, eventually, feed, running_sink
+from tests.broker.sinks.material import event, feed, running_sink
 from tests.broker.sinks.rebuilding import RELAYS, caught_up, fetchval, in_schema, live_through, rebuilt
+from tests.environment import environment
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -65,7 +66,7 @@ async def live(settings: Settings) -> Settings:
     erasing = settings.model_copy(update={"policy": policy})
     async with feed(erasing) as fed, running_sink(as_role(erasing, WRITER)):
         await live_through(fed, 1)
-        await eventually(lambda: caught_up(erasing))
+        await until(lambda: caught_up(erasing), "the sink has read all")
     return erasing
 
 
@@ -137,10 +138,10 @@ async def test_the_owner_can_run_every_command_and_the_writer_goes_on_after_a_sw
         later = [event(number) for number in range(90_000, 90_020)]
         await fed.events(later)
         await fed.sightings(later, "wss://new.example", 1)
-        await eventually(lambda: caught_up(live))
+        await until(lambda: caught_up(live), "the sink has read all")
         assert await fetchval(live, "SELECT count(*) FROM event_sightings WHERE relay = 'wss://new.example'") == 20
         await command(owner, "erase", "--yes", later[0].id)
-        await eventually(lambda: caught_up(live))
+        await until(lambda: caught_up(live), "the sink has read all")
         await command(owner, "audit", code=AUDITED["audit"])
         await command(owner, "export", "-o", str(live.data_dir / "all.jsonl"))
     async with connected(live, OWNER) as connection:
@@ -204,7 +205,7 @@ async def command(settings: Settings, *arguments: str, code: int = 0, extra: Map
     """What a command writes to stdout, which must end with this exit code."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bigbrotr", *arguments),
-        env=variables(settings) | dict(extra or {}),
+        env=environment(settings, **(extra or {})),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -14,9 +14,10 @@ from producers.rejected.replay import replay
 from schemas.nostr.event import Event
 from schemas.partition import event_partition
 from sinks.writing.rejection_breaker import StormError
-from tests.broker.sinks.material import event, eventually, feed, running_sink
+from tests.broker.sinks.material import event, feed, running_sink
 from tests.broker.sinks.test_archive import read_rejections
 from tests.broker.sinks.test_positions import run_sink_until_it_ends
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -45,7 +46,7 @@ async def test_a_storm_stops_the_sink_and_after_the_mend_every_row_arrives(setti
     async with feed(settings) as fed:
         await fed.events(good)
         async with running_sink(with_sink(settings)):
-            await eventually(lambda: holds(pool, len(good)))
+            await until(lambda: holds(pool, len(good)), "the good events")
         await fed.events(bad)
     before = await positions(pool)
 
@@ -67,12 +68,12 @@ async def test_a_storm_stops_the_sink_and_after_the_mend_every_row_arrives(setti
 
     await pool.execute("ALTER TABLE events DROP CONSTRAINT no_sevens")
     async with running_sink(with_sink(settings)):
-        await eventually(lambda: holds(pool, len(good) + len(bad) - refused))
+        await until(lambda: holds(pool, len(good) + len(bad) - refused), "all but the refused ones")
         wanted = Selection(stages=frozenset({"sink"}))
         found = read(settings, wanted, await stretch(settings, wanted))
         report = await replay(settings, found, progress=lambda _report: None)
         assert report.sent == refused
-        await eventually(lambda: holds(pool, len(good) + len(bad)))
+        await until(lambda: holds(pool, len(good) + len(bad)), "every event")
 
 
 async def holds(pool: Pool, events: int) -> object:

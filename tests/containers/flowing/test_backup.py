@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,6 +18,7 @@ from tests.containers.flowing.databases import ARCHIVE, succeeded
 from tests.containers.flowing.flow import Flow
 from tests.containers.stack import POLL_S, Stack
 from tests.pipeline.world import connect
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.containers,
@@ -125,10 +125,7 @@ async def table_withheld(stack: Stack) -> AsyncIterator[Callable[[], Awaitable[N
     asking = await connect(stack.settings("postgres"))  # within a transaction, the activity that was seen first stays
 
     async def until_dumping() -> None:
-        deadline_s = time.monotonic() + DUMPING_S
-        while not await asking.fetchval(_DUMPS_THAT_WAIT):
-            assert time.monotonic() < deadline_s, "no dump waits for the events"
-            await asyncio.sleep(POLL_S)
+        await until(lambda: asking.fetchval(_DUMPS_THAT_WAIT), "a dump waits for the events", DUMPING_S, POLL_S)
 
     try:
         async with holding.transaction():

@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -16,6 +15,7 @@ import pytest
 from bigbrotr.supervise.supervisor import ChildState, Supervisor
 from core.backoff import Backoff
 from core.restarts import describe_exit
+from tests.waiting import until
 
 FOREVER = "import time; print('up', flush=True); time.sleep(3600)"
 STUBBORN = (
@@ -32,17 +32,15 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - a process is watched, there is no event
-            await asyncio.sleep(0.01)
+def runs(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 async def test_a_child_that_dies_is_started_again_and_that_is_told(tmp_path: Path) -> None:
     told: list[str] = []
     supervisor = Supervisor(tmp_path, on_event=told.append, backoff=quick)
     child = await supervisor.start("sink", python(DYING), os.environ)
-    await until(lambda: child.restarts >= 2 and child.exit_code == 7)
+    await until(lambda: child.restarts >= 2 and child.exit_code == 7, "two restarts")
     await supervisor.stop("sink", 5)
     assert child.state is ChildState.STOPPED
     assert told[0].startswith("sink ended with exit code 7; starts again in ")
@@ -61,7 +59,7 @@ async def test_a_killed_child_comes_back_as_another_process(tmp_path: Path) -> N
     first = child.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    await until(lambda: child.restarts == 1 and child.state is ChildState.RUNNING)
+    await until(lambda: child.restarts == 1 and child.state is ChildState.RUNNING, "a restart")
     assert child.pid not in {first, None}
     assert describe_exit(child.exit_code) == "signal SIGKILL"
     assert await supervisor.stop("sink", 5) == -signal.SIGTERM
@@ -71,7 +69,7 @@ async def test_a_killed_child_comes_back_as_another_process(tmp_path: Path) -> N
 async def test_a_stop_during_the_wait_starts_nothing(tmp_path: Path) -> None:
     supervisor = Supervisor(tmp_path, backoff=lambda: Backoff(initial_s=3600, max_s=3600))
     child = await supervisor.start("sink", python(DYING), os.environ)
-    await until(lambda: child.state is ChildState.WAITING)
+    await until(lambda: child.state is ChildState.WAITING, "the wait for a restart")
     async with asyncio.timeout(5):
         assert await supervisor.stop("sink", 5) == 7
     assert child.restarts == 0
@@ -81,13 +79,14 @@ async def test_a_child_that_does_not_obey_is_killed_with_all_it_started(tmp_path
     code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {STUBBORN!r}])\n{STUBBORN}"
     supervisor = Supervisor(tmp_path, backoff=quick)
     child = await supervisor.start("sink", python(code), os.environ)
-    await until(lambda: (tmp_path / "sink.log").exists() and (tmp_path / "sink.log").read_text().count("up") == 2)
+    log = tmp_path / "sink.log"
+    await until(lambda: log.exists() and log.read_text().count("up") == 2, "both processes are up")
     assert child.pid is not None
     family = [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]
     try:
         assert len(family) == 2
         assert await supervisor.stop("sink", 0.2) == -signal.SIGKILL
-        await until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family))
+        await until(lambda: not any(map(runs, family)), "the end of both processes")
     finally:
         for one in family:
             with contextlib.suppress(psutil.NoSuchProcess):

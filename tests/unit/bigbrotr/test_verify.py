@@ -10,12 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bigbrotr.importing import judging
 from bigbrotr.importing.judging import verdict_of, verdicts
 from deploy.demo.events import generate
 from producers.files.event_lines import EventLines, Line
@@ -108,12 +106,11 @@ def test_a_reader_that_leaves_is_no_accident(tmp_path: Path) -> None:
         assert process.wait(60) == 1
 
 
-def test_many_cores_say_what_one_says_and_in_the_same_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_cores_say_what_one_says_and_in_the_same_order() -> None:
     lines = [*EVENTS, altered(EVENTS[0], content="x"), b"{"] * 30
     text = b"\n".join(lines)
     alone = [verdict_of(line, POLICY) for line in EventLines(io.BytesIO(text))]
-    monkeypatch.setattr(judging, "PARALLEL_FROM_LINES", 100)
-    together = list(verdicts(iter(EventLines(io.BytesIO(text))), POLICY, processes=2))
+    together = list(verdicts(iter(EventLines(io.BytesIO(text))), POLICY, processes=2, alone=100))
     assert together == alone
     assert len(together) == len(lines)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from core.service.signals import SAME_WISH_S
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 # An ending takes milliseconds, starting Python a second; a loaded machine may take many times that.
@@ -46,11 +47,12 @@ class Process:
         return self.log_file.read_text(errors="replace")
 
     def wait_for(self, there: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while not there():
-            assert time.monotonic() < deadline, self.log
-            assert self.process.poll() is None, self.log
-            time.sleep(0.02)
+        def is_there() -> bool:
+            found = there()
+            assert found or self.process.poll() is None, self.log
+            return found
+
+        wait_until(is_there, lambda: self.log, PATIENCE_S)
 
     def wait_for_log(self, text: str) -> None:
         self.wait_for(lambda: text in self.log)
@@ -277,11 +279,12 @@ def test_a_service_ends_when_its_killed_supervisor_can_tell_it_nothing(tmp_path:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    deadline = time.monotonic() + PATIENCE_S
-    while not (tmp_path / "port").exists():
-        assert time.monotonic() < deadline
+
+    def service_is_up() -> bool:
         assert supervisor.poll() is None
-        time.sleep(0.02)
+        return (tmp_path / "port").exists()
+
+    wait_until(service_is_up, "the service's port", PATIENCE_S)
     supervisor.kill()
     # The end of the pipe is the end of the last process that holds it: the service.
     said = supervisor.communicate(timeout=PATIENCE_S)[1].decode()

@@ -9,6 +9,7 @@ import pytest
 from aiokafka.errors import NodeNotReadyError
 
 from core import waiting
+from core.backoff import Backoff
 
 
 class AwayError(Exception):
@@ -17,12 +18,6 @@ class AwayError(Exception):
 
 def is_away(error: BaseException) -> bool:
     return isinstance(error, AwayError)
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "INITIAL_S", 0.001)
-    monkeypatch.setattr(waiting, "MAX_S", 0.002)
 
 
 async def test_it_tries_until_it_works_and_says_so_meanwhile(caplog: pytest.LogCaptureFixture) -> None:
@@ -35,7 +30,8 @@ async def test_it_tries_until_it_works_and_says_so_meanwhile(caplog: pytest.LogC
             raise AwayError("nobody answers")
         return "here"
 
-    assert await waiting.until_it_works("the server", attempt, is_away) == "here"
+    quick = Backoff(0.001, 0.002)
+    assert await waiting.until_it_works("the server", attempt, is_away, backoff=quick) == "here"
     assert seen[0] == []
     said = re.compile(r"waiting for the server for \d+ s: AwayError: nobody answers")
     assert all(len(reasons) == 1 and said.fullmatch(reasons[0]) for reasons in seen[1:])
@@ -45,13 +41,14 @@ async def test_it_tries_until_it_works_and_says_so_meanwhile(caplog: pytest.LogC
     assert "AwayError: nobody answers" in caplog.text
 
 
-async def test_work_that_goes_well_is_no_wait_unless_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_work_that_goes_well_is_no_wait_unless_it_takes_long() -> None:
     async def attempt() -> list[str]:
         return waiting.reasons()
 
     assert await waiting.until_it_works("the server", attempt, is_away) == []
-    monkeypatch.setattr(waiting, "FIRST_TRY_S", 0.0)
-    assert await waiting.until_it_works("the server", attempt, is_away) == ["waiting for the server for 0 s"]
+    assert await waiting.until_it_works("the server", attempt, is_away, patience_s=0) == [
+        "waiting for the server for 0 s"
+    ]
 
 
 async def test_what_waiting_does_not_help_is_raised_at_once() -> None:

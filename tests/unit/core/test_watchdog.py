@@ -3,13 +3,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from core.service.watchdog import Watchdog, awaits
-
-PATIENCE_S = 20.0
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -19,24 +18,17 @@ def watchdog() -> Iterator[Watchdog]:
     dog.close()
 
 
-def wait_for(there: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not there():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_a_loop_that_does_not_turn_leaves_all_stacks_once_a_stall(
     watchdog: Watchdog, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     watchdog.beat()
-    wait_for(lambda: "has been blocked" in caplog.text)
+    wait_until(lambda: "has been blocked" in caplog.text, "a stall")
     # Longer than the thread sleeps between two looks: a second entry would come now.
     time.sleep(1.2)
     assert caplog.text.count("has been blocked") == 1
     assert "test_a_loop_that_does_not_turn" in capfd.readouterr().err
     watchdog.beat()
-    wait_for(lambda: caplog.text.count("has been blocked") == 2)
+    wait_until(lambda: caplog.text.count("has been blocked") == 2, "another stall")
 
 
 def test_before_the_first_beat_and_at_rest_nothing_is_a_stall(

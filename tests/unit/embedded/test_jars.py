@@ -15,7 +15,7 @@ CONTENTS = {f"part{number}-1.0.jar": f"jar {number}".encode() * 100 for number i
 
 
 @pytest.fixture
-def small_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def small_list(tmp_path: Path) -> Path:
     """A pinned list of small files in place of the real one."""
     lines = [
         f"org.example:{name.removesuffix('-1.0.jar')}:1.0 {len(content)} {hashlib.sha256(content).hexdigest()}"
@@ -23,7 +23,6 @@ def small_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ]
     path = tmp_path / "list.txt"
     path.write_text("# a comment\n" + "\n".join(lines) + "\n")
-    monkeypatch.setattr(jars, "LIST", path)
     return path
 
 
@@ -60,39 +59,35 @@ def test_the_real_list_pins_kafka_and_everything_it_needs() -> None:
     assert all(len(jar.sha256) == 64 and jar.size_bytes > 0 for jar in listed)
 
 
-@pytest.mark.usefixtures("small_list")
-def test_fetches_what_is_missing_and_only_that(tmp_path: Path) -> None:
+def test_fetches_what_is_missing_and_only_that(tmp_path: Path, small_list: Path) -> None:
     folder, repository, said = tmp_path / "cache", Repository(), list[str]()
-    assert ensure_jars(said.append, repository, folder) == folder
+    assert ensure_jars(said.append, repository, folder, small_list) == folder
     assert sorted(repository.asked) == sorted(CONTENTS)
     assert {path.name: path.read_bytes() for path in folder.glob("*.jar")} == CONTENTS
     assert len(said) > 1
-    ensure_jars(said.append, unreachable, folder)
+    ensure_jars(said.append, unreachable, folder, small_list)
 
 
-@pytest.mark.usefixtures("small_list")
 @pytest.mark.parametrize("damage", [b"", b"half", CONTENTS["part3-1.0.jar"][:-1] + b"!"])
-def test_a_damaged_file_is_fetched_again(tmp_path: Path, damage: bytes) -> None:
-    ensure_jars(list[str]().append, Repository(), tmp_path / "cache")
+def test_a_damaged_file_is_fetched_again(tmp_path: Path, small_list: Path, damage: bytes) -> None:
+    ensure_jars(list[str]().append, Repository(), tmp_path / "cache", small_list)
     (tmp_path / "cache" / "part3-1.0.jar").write_bytes(damage)
     repository = Repository()
-    ensure_jars(list[str]().append, repository, tmp_path / "cache")
+    ensure_jars(list[str]().append, repository, tmp_path / "cache", small_list)
     assert repository.asked == ["part3-1.0.jar"]
     assert (tmp_path / "cache" / "part3-1.0.jar").read_bytes() == CONTENTS["part3-1.0.jar"]
 
 
-@pytest.mark.usefixtures("small_list")
-def test_a_damaged_download_is_tried_again_and_never_kept(tmp_path: Path) -> None:
+def test_a_damaged_download_is_tried_again_and_never_kept(tmp_path: Path, small_list: Path) -> None:
     repository = Repository("part1-1.0.jar", "part2-1.0.jar")
-    folder = ensure_jars(list[str]().append, repository, tmp_path / "cache")
+    folder = ensure_jars(list[str]().append, repository, tmp_path / "cache", small_list)
     assert len(repository.asked) == len(CONTENTS) + 2
-    assert all(is_intact(folder / jar.name, jar) for jar in pinned(jars.LIST))
+    assert all(is_intact(folder / jar.name, jar) for jar in pinned(small_list))
 
 
-@pytest.mark.usefixtures("small_list")
-def test_says_what_is_missing_and_the_other_ways_when_nothing_can_be_fetched(tmp_path: Path) -> None:
+def test_says_what_is_missing_and_the_other_ways_when_nothing_can_be_fetched(tmp_path: Path, small_list: Path) -> None:
     with pytest.raises(ArtifactsMissingError) as caught:
-        ensure_jars(list[str]().append, unreachable, tmp_path / "cache")
+        ensure_jars(list[str]().append, unreachable, tmp_path / "cache", small_list)
     message = str(caught.value)
     for part in (
         "Apache Kafka 4.3.1",
@@ -106,21 +101,19 @@ def test_says_what_is_missing_and_the_other_ways_when_nothing_can_be_fetched(tmp
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 
-@pytest.mark.usefixtures("small_list")
-def test_a_file_that_is_always_damaged_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_always_damaged_is_refused(tmp_path: Path, small_list: Path) -> None:
     def forged(jar: Jar, folder: Path) -> Path:
         file = folder / jar.name
         file.write_bytes(b"x" * jar.size_bytes)
         return file
 
     with pytest.raises(ArtifactsMissingError, match="another checksum"):
-        ensure_jars(list[str]().append, forged, tmp_path / "cache")
+        ensure_jars(list[str]().append, forged, tmp_path / "cache", small_list)
     assert list((tmp_path / "cache").glob("*.jar")) == []
 
 
-@pytest.mark.usefixtures("small_list")
-def test_what_a_killed_download_left_is_removed(tmp_path: Path) -> None:
+def test_what_a_killed_download_left_is_removed(tmp_path: Path, small_list: Path) -> None:
     (tmp_path / "cache" / ".fetch-abc").mkdir(parents=True)
     (tmp_path / "cache" / ".fetch-abc" / "part0-1.0.jar").write_bytes(b"half")
-    folder = ensure_jars(list[str]().append, Repository(), tmp_path / "cache")
+    folder = ensure_jars(list[str]().append, Repository(), tmp_path / "cache", small_list)
     assert {path.name for path in folder.iterdir()} == {*CONTENTS, ".lock"}

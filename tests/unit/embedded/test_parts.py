@@ -120,9 +120,7 @@ def test_kafka_refuses_a_data_directory_that_it_would_take_for_two(tmp_path: Pat
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as another user")
-def test_programs_in_a_closed_folder_are_copied_to_where_their_user_reaches_them(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_programs_in_a_closed_folder_are_copied_to_where_their_user_reaches_them() -> None:
     somebody = Account("somebody", 65_534, 65_534)
     with tempfile.TemporaryDirectory() as closed, tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
@@ -131,11 +129,12 @@ def test_programs_in_a_closed_folder_are_copied_to_where_their_user_reaches_them
             if part.is_dir():
                 shutil.copytree(part, Path(closed) / part.name, symlinks=True)
         own = Path(closed) / package.name / "pginstall" / "bin"
-        monkeypatch.setattr(postgres_binaries, "installed_binaries", lambda: own)
-        monkeypatch.setattr(postgres_binaries, "SYSTEM_CACHE", Path(folder) / "cache")
-        found = postgres_binaries.reachable_binaries(somebody)
+        cache = Path(folder) / "cache"
+        found = postgres_binaries.reachable_binaries(somebody, own, cache)
         assert found.is_relative_to(folder)
         assert b"PostgreSQL" in subprocess.check_output([found / "initdb", "--version"], user=65_534, cwd="/")
         marker = (found / "postgres").stat().st_ino
-        assert (postgres_binaries.reachable_binaries(somebody) / "postgres").stat().st_ino == marker, "copied once"
-        assert postgres_binaries.reachable_binaries(Account("ourselves")) == own
+        assert (postgres_binaries.reachable_binaries(somebody, own, cache) / "postgres").stat().st_ino == marker, (
+            "copied once"
+        )
+        assert postgres_binaries.reachable_binaries(Account("ourselves"), own, cache) == own

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from producers.bundle_age import BundleAge
 from producers.bundler import Bundler
 from producers.send_buffer import SendBuffer
 from schemas.partition import event_partition
@@ -90,13 +91,11 @@ async def test_what_cannot_be_bundled_is_refused_with_a_reason(send_buffer: Send
 
 
 @pytest.mark.parametrize(("bundles", "longer"), [(5000, True), (100, False)])
-async def test_the_age_grows_only_where_bundles_are_many(send_buffer: SendBuffer, bundles: int, longer: bool) -> None:
-    bundler = Bundler(send_buffer, "b", 4, age_ms=50)
-    now_s = bundler._adjusted_s
-    for _ in range(10):
-        now_s += 1
-        bundler._aged = bundles
-        bundler._adjust(now_s)
-    assert bundler.age_s == (0.5 if longer else 0.05)
-    bundler._adjust(now_s + 100)
-    assert bundler.age_s <= 0.25
+def test_the_age_grows_only_where_bundles_are_many(bundles: int, longer: bool) -> None:
+    age = BundleAge(50, 0.0)
+    for second in range(1, 11):
+        age.closed(bundles - 1, second - 0.5)
+        age.closed(1, second)
+    assert age.age_s == (0.5 if longer else 0.05)
+    age.closed(0, 110)
+    assert age.age_s == (0.25 if longer else 0.05)

@@ -127,8 +127,11 @@ def test_large_sets_with_small_differences_take_few_and_short_messages(seed: int
 
 @given(st.integers(0, 2**64 - 1))
 def test_integers_come_back(number: int) -> None:
-    reader = MessageReader(b"\x61" + varint(number))
-    assert reader._varint() == number
+    """As that of the first bound, which is one above its second; 0 is the end of time."""
+    reader = MessageReader(b"\x61" + varint(number) + varint(0) + varint(SKIP))
+    bound, mode = reader.next()
+    assert bound.timestamp == (number - 1 if number else END_OF_TIME)
+    assert mode == SKIP
     assert reader.ended
 
 

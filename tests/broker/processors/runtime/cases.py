@@ -21,9 +21,9 @@ from tests.broker.processors.harness import (
     group_offsets,
     records,
     sighted,
-    until,
 )
 from tests.broker.processors.runtime.two_topics import OUTPUT, OUTPUT_PARTITIONS, SOURCES
+from tests.waiting import until
 
 FAULTY = ("-m", "tests.broker.processors.runtime.faulty")
 
@@ -92,7 +92,7 @@ class Case(ABC):
         async def done() -> bool:
             return await self.committed() == wanted
 
-        await until(done)
+        await until(done, "all is committed")
 
     async def all_committed_at(self, offset: int, made: list[Sent]) -> bool:
         """Tell whether the group is at this offset in every partition that the records are in."""

@@ -15,8 +15,9 @@ import pytest
 
 from schemas.topics import configs
 from tests.broker.core.away import paused
-from tests.broker.processors.harness import alter, processor, until
+from tests.broker.processors.harness import alter, processor
 from tests.broker.processors.runtime.cases import Case, Sent
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 BROKEN_AT = 3
@@ -53,8 +54,8 @@ async def test_commits_stop_before_a_record_that_is_open_and_a_stop_has_a_deadli
         async def later_ones_are_published() -> bool:
             return await case.published() == 1
 
-        await until(all_reached_it)
-        await until(later_ones_are_published)
+        await until(all_reached_it, "every partition is committed up to the broken record")
+        await until(later_ones_are_published, "the later records are published")
         assert await process.stop() == 3, process.log()
         assert "the drain did not end within 4 s" in process.log()
     assert await case.all_committed_at(BROKEN_AT, made)
@@ -71,7 +72,7 @@ async def test_a_revoke_that_does_not_drain_ends_the_process_and_loses_nothing(c
         async def has_open_records() -> bool:
             return await case.all_committed_at(BROKEN_AT, made)
 
-        await until(has_open_records)
+        await until(has_open_records, "every partition is committed up to the broken record")
         with processor(case.settings, tmp_path, name="joining", arguments=case.arguments()) as joining:
             assert await stuck.ended() == 1, stuck.log()
             assert "DrainError" in stuck.log()
@@ -113,7 +114,7 @@ async def test_kill_9_in_the_middle_repeats_work_and_loses_nothing(case: Case, t
         async def some_are_published() -> bool:
             return await case.published() > 0.1
 
-        await until(some_are_published)
+        await until(some_are_published, "a tenth is published")
         process.kill()
     await finish(case, made, tmp_path)
     await case.nothing_is_missing()
@@ -136,7 +137,7 @@ async def test_workers_that_come_and_go_while_records_flow_lose_nothing(case: Ca
                 shares = [set(process.details().get("partitions", [])) for process in (first, second)]
                 return all(shares) and not shares[0] & shares[1]
 
-            await until(work_is_shared)
+            await until(work_is_shared, "each has partitions")
             assert await first.stop() == 0, first.log()
             await flowing
             await case.all_committed(made)
@@ -155,7 +156,7 @@ async def test_a_broker_that_is_away_is_waited_for(case: Case, tmp_path: Path) -
             async def says_so() -> bool:
                 return (await asyncio.to_thread(process.get, "/readyz"))[0] == 503
 
-            await until(says_so)
+            await until(says_so, "it is not ready")
             assert process.popen.poll() is None, process.log()
         await case.send(made[half:])
         await case.all_committed(made)

@@ -26,9 +26,9 @@ from tests.broker.processors.harness import (
     records,
     rejected,
     sighted,
-    until,
 )
 from tests.unit.processors.material import PUBKEY, event, wire
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -80,7 +80,7 @@ async def test_what_is_erased_before_the_start_or_while_running_is_never_emitted
         async def known() -> bool:
             return bool(process.details()["erasures"] == 6)
 
-        await until(known)
+        await until(known, "the rules are known")
         later = bundles(copies(kept, unseen, by_id, relay="wss://b.example"), ours.kafka.partitions, size=1)
         await produce(ours, later)
         await all_committed(ours, made + later)
@@ -117,7 +117,7 @@ async def test_killed_and_replayed_the_same_is_asked_for_and_the_same_is_erased(
         async def under_way() -> bool:
             return bool(await records(ours, "erasures"))
 
-        await until(under_way)
+        await until(under_way, "the first erasure")
         process.kill()
     with processor(ours, tmp_path, name="again") as process:
         await all_committed(ours, made)

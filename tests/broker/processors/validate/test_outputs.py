@@ -18,8 +18,9 @@ from schemas.reasons import Reason
 from schemas.records.erasure import Cause, Erasure
 from schemas.records.sighting import decode
 from schemas.topics import configs, physical
-from tests.broker.processors.harness import alter, records, rejected, until
+from tests.broker.processors.harness import alter, records, rejected
 from tests.unit.processors.material import event, wire
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 LIMIT = 4_000
@@ -107,7 +108,7 @@ async def test_whichever_output_kafka_refuses_is_told_to_whoever_waits(ours: Set
                 return True
             return False
 
-        await until(refuses)
+        await until(refuses, "the broker refuses the record")
         outputs = Outputs(ours.kafka.topic_prefix, ours.kafka.partitions)
         sent = await BatchPublisher(producer).publish(outputs.of(outcome, SOURCE))
         told = await asyncio.gather(*sent, return_exceptions=True)

@@ -29,6 +29,7 @@ from schemas.records.coverage import GapReason
 from schemas.records.relay import RelayRecord
 from tests.relays.hostile import Hostile, Refusal, honest, say
 from tests.unit.producers.sender import Sender
+from tests.waiting import until
 
 DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
 
@@ -64,12 +65,9 @@ async def test_a_relay_whose_reading_never_ends_gives_its_place_to_one_that_wait
     async with Hostile([], endless) as greedy, Hostile() as patient:
         common = shared(ConnectionLimits(1, visit_s=0.01, longest_visit_s=0.05))
         running = [asyncio.create_task(session(greedy, common).run())]
-        async with asyncio.timeout(20):
-            while not greedy.requests:  # noqa: ASYNC110 - the far side is a socket
-                await asyncio.sleep(0.001)
-            running.append(asyncio.create_task(session(patient, common).run()))
-            while not patient.requests:  # noqa: ASYNC110 - likewise
-                await asyncio.sleep(0.001)
+        await until(lambda: greedy.requests, "the first relay is read")
+        running.append(asyncio.create_task(session(patient, common).run()))
+        await until(lambda: patient.requests, "the other relay is read")
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -85,9 +83,7 @@ async def test_the_form_of_a_path_that_was_answered_is_dialled_first_from_then_o
     async with Hostile([], drops, refuse=lambda target: None if target == "/inbox/" else refusal) as relay:
         relay.url += "/inbox"
         running = asyncio.create_task(session(relay, shared(ConnectionLimits(1))).run())
-        async with asyncio.timeout(20):
-            while relay.connections < 4:  # noqa: ASYNC110 - the far side is a socket
-                await asyncio.sleep(0.001)
+        await until(lambda: relay.connections >= 4, "four connections")
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert relay.targets[:4] == ["/inbox", "/inbox/", "/inbox/", "/inbox/"]
@@ -102,9 +98,7 @@ async def test_a_relay_that_closes_every_feed_is_crawled_all_the_same() -> None:
     async with Hostile([], queries_only) as relay:
         its = session(relay, shared(ConnectionLimits(1)))
         running = asyncio.create_task(its.run())
-        async with asyncio.timeout(20):
-            while not its.status()["crawl"]["done"]:  # type: ignore[index]  # noqa: ASYNC110 - the far side is a socket
-                await asyncio.sleep(0.001)
+        await until(lambda: its.status()["crawl"]["done"], "the crawl is done")  # type: ignore[index]
         assert its.state == "connected"
         assert its.ledger.cursor_s is None
         assert relay.connections == 1
@@ -119,10 +113,8 @@ async def test_a_stored_event_above_the_limit_keeps_no_feed_from_opening(monkeyp
     async with Hostile([giant | {"content": "x" * (2 << 20)}]) as relay:
         its = session(relay, shared(ConnectionLimits(1)), refused_bytes=1 << 30)
         running = asyncio.create_task(its.run())
-        async with asyncio.timeout(60):
-            # The crawl meets it too, and passes it by.
-            while not its.status()["crawl"]["done"]:  # type: ignore[index]  # noqa: ASYNC110 - the far side is a socket
-                await asyncio.sleep(0.001)
+        # The crawl meets it too, and passes it by.
+        await until(lambda: its.status()["crawl"]["done"], "the crawl is done")  # type: ignore[index]
         gaps = its.ledger.record(0).sets[0].gaps
         assert {gap.reason for gap in gaps} == {GapReason.FRAME_TOO_LARGE}
         assert any(gap.since <= at_s <= gap.until for gap in gaps)
@@ -155,8 +147,7 @@ async def test_a_session_ends_at_once_while_its_relay_is_looked_up(monkeypatch: 
     its = session(relay, shared(ConnectionLimits(1)))
     running = asyncio.create_task(its.run())
     try:
-        while not asked.is_set():  # noqa: ASYNC110 - set by a thread
-            await asyncio.sleep(0.001)
+        await until(asked.is_set, "the look-up")
         running.cancel()
         ended, _ = await asyncio.wait({running}, timeout=4)
         assert ended

@@ -22,6 +22,7 @@ from schemas.records.relay import RelayRecord
 from tests.relays import hostile
 from tests.relays.hostile import Hostile
 from tests.unit.producers.sender import Sender, turns
+from tests.waiting import until
 
 DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
 BOUND = 50_000
@@ -54,9 +55,7 @@ async def test_the_socket_rests_while_too_much_is_unacknowledged() -> None:
         reading = asyncio.create_task(client.read())
         await client.subscribe(Filter(since=0, limit=100))
         for _ in range(3):
-            async with asyncio.timeout(20):
-                while not connection.paused:  # noqa: ASYNC110 - the test is about this flag
-                    await asyncio.sleep(0.001)
+            await until(lambda: connection.paused, "a pause")
             held = frames.received
             # Many turns of the loop, while the relay goes on sending: nothing more is taken.
             for _ in range(50):
@@ -66,9 +65,11 @@ async def test_the_socket_rests_while_too_much_is_unacknowledged() -> None:
             assert send_buffer.bytes < BOUND + 512 * 1024
             assert not reading.done()
             sender.acknowledge()
-            async with asyncio.timeout(20):
-                while frames.received == held:  # noqa: ASYNC110 - likewise
-                    await asyncio.sleep(0.001)
+
+            def has_read_more(held: int = held) -> bool:
+                return frames.received > held
+
+            await until(has_read_more, "more is read")
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         await connection.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from producers.relay_client.connection import RelayConnection
@@ -13,6 +13,7 @@ from schemas.nostr.relay_url import normalize
 from schemas.records.relay import RelayRecord
 from tests.relays.hostile import Hostile, say
 from tests.unit.producers.sender import Sender
+from tests.waiting import until
 
 DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
 QUIET_S = 0.2  # nothing is waited for here: a clock that counts as progress would have moved by this much
@@ -29,23 +30,17 @@ async def connected(relay: Hostile) -> AsyncIterator[RelayConnection]:
         await connection.close()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - the far side is a socket
-            await asyncio.sleep(0.001)
-
-
 async def test_silence_is_no_progress_and_a_frame_is() -> None:
     frames: list[bytes] = []
     async with Hostile() as relay, connected(relay) as connection:
         reading = asyncio.create_task(connection.read(frames.append, SendBuffer(Sender(), in_flight_bytes=1000)))
         await connection.send(b'["REQ","live-1",{"limit":1}]')
-        await until(lambda: len(frames) == 1)
+        await until(lambda: len(frames) == 1, "the answer to the request")
         heard = connection.complete_until_s
         await asyncio.sleep(QUIET_S)
         assert abs(connection.complete_until_s - heard) < QUIET_S / 2
         await say(relay.live[0][0], "NOTICE", "here I am")
-        await until(lambda: len(frames) == 2)
+        await until(lambda: len(frames) == 2, "the notice")
         assert connection.complete_until_s > heard + QUIET_S / 2
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
@@ -63,20 +58,20 @@ async def test_after_a_pause_only_a_pong_says_that_all_before_it_was_dealt_with(
     async with Hostile() as relay, connected(relay) as connection:
         tasks = [asyncio.create_task(send_buffer.run()), asyncio.create_task(connection.read(take, send_buffer))]
         await connection.send(b'["REQ","live-1",{"limit":1}]')
-        await until(lambda: frames == 1)
+        await until(lambda: frames == 1, "the answer to the request")
         before = connection.complete_until_s
         await say(relay.live[0][0], "NOTICE", "x" * 1000)
-        await until(lambda: connection.paused)
+        await until(lambda: connection.paused, "a pause")
         assert connection.complete_until_s < before
-        await until(lambda: len(sender.sent) == frames)
+        await until(lambda: len(sender.sent) == frames, "every frame is sent on")
         sender.acknowledge()
-        await until(lambda: not connection.paused)
+        await until(lambda: not connection.paused, "the end of the pause")
         # What the relay has sent meanwhile may still be on its way, whatever comes first.
         await say(relay.live[0][0], "NOTICE", "one of many that wait")
-        await until(lambda: frames == 3)
+        await until(lambda: frames == 3, "the third frame")
         assert connection.complete_until_s < before
         tasks.append(asyncio.create_task(connection.keep_alive()))
-        await until(lambda: connection.complete_until_s > before)
+        await until(lambda: connection.complete_until_s > before, "a pong")
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
