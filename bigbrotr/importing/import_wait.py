@@ -14,7 +14,7 @@ from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.progress import ImportProgress
 from bigbrotr.services import READINGS
 from bigbrotr.status.lags import Lags
-from bigbrotr.status.offsets import Offsets
+from bigbrotr.status.topic_offsets import Offsets
 from bigbrotr.supervise import running
 from bigbrotr.supervise.pipeline import Pipeline
 from bigbrotr.supervise.run_session import only_one

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
-from bigbrotr.status.offsets import OffsetsReader
+from bigbrotr.status.topic_offsets import OffsetsReader
 from core import kafka
 from core.kafka.topic_admin import TopicsError
 from core.settings import Settings

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from aiokafka import TopicPartition
 
 from bigbrotr.console.errors import CommandFailedError
-from bigbrotr.status.offsets import Offsets
+from bigbrotr.status.topic_offsets import Offsets
 from core import postgres
 from core.archive.connection import Connection, Pool, reading, reading_pool
 from core.archive.counts import ArchiveCounts, counts, events_per_relay
 from core.settings import Settings
 from sinks.migrate import MigrationError, check_schema
-from sinks.writing.offsets import stored_offsets
+from sinks.writing.stored_offsets import stored_offsets
 
 
 async def counted(settings: Settings, *, exact: bool = False) -> ArchiveCounts:

@@ -18,8 +18,8 @@ import asyncpg
 from bigbrotr.services import READINGS
 from bigbrotr.status import archive
 from bigbrotr.status.health import Health, ask
-from bigbrotr.status.offsets import Offsets, OffsetsReader, lag
 from bigbrotr.status.snapshot import Counts, RelayState, ServiceState, Snapshot
+from bigbrotr.status.topic_offsets import Offsets, OffsetsReader, lag
 from bigbrotr.status.totals import Totals
 from core.archive.connection import reading_options
 from core.archive.counts import ArchiveCounts, counts, database_bytes, has_schema

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from bigbrotr.services import Reading
 from bigbrotr.status import archive
-from bigbrotr.status.offsets import Offsets, OffsetsReader, lag
+from bigbrotr.status.topic_offsets import Offsets, OffsetsReader, lag
 from core.archive.connection import Pool, reading_pool
 from core.settings import Settings
 

@@ -16,7 +16,7 @@ from core.kafka.topic_admin import topic_partitions
 from core.service.closing import ConcurrentCloser
 from core.settings import Settings
 from core.waiting import waiting_for
-from processors.runtime.offsets import SourceOffsets
+from processors.runtime.source_offsets import SourceOffsets
 from processors.runtime.spec import ProcessorSpec
 from schemas.topics import physical
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from aiokafka import TopicPartition
 
 from core import kafka, metrics
-from processors.runtime.offsets import SourceOffsets
+from processors.runtime.source_offsets import SourceOffsets
 from processors.runtime.stall import StallDetector, work_and_progress
 
 log = logging.getLogger(__name__)

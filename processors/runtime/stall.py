@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 
 from aiokafka import TopicPartition
 
-from processors.runtime.offsets import Standing
+from processors.runtime.source_offsets import Standing
 
 # Far beyond a rebalance (20 s) and any record (milliseconds): a consumer that waits this long beside work is stuck.
 STALL_S = 60.0

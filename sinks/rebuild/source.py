@@ -13,7 +13,7 @@ from core.settings import Settings
 from schemas.topics import physical
 from sinks.tables import TABLES, contents
 from sinks.writing.consumer import GroupReader
-from sinks.writing.offsets import TopicIdentity
+from sinks.writing.stored_offsets import TopicIdentity
 
 
 @dataclass(frozen=True)

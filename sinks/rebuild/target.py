@@ -16,7 +16,7 @@ from core.archive.connection import Connection
 from core.settings import Settings
 from core.waiting import brief
 from sinks.rebuild.source import BEGINNING, Start
-from sinks.writing.offsets import StoredOffset, TopicIdentity, begin_offsets, check_position, stored_offsets
+from sinks.writing.stored_offsets import StoredOffset, TopicIdentity, begin_offsets, check_position, stored_offsets
 
 # A live database that does not answer within this is away: then it is not the one that we are connected to.
 _LIVE_S = 5.0

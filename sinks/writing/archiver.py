@@ -26,7 +26,9 @@ from sinks.tables.sightings import SIGHTINGS
 from sinks.writing.bad_rows import is_row_error
 from sinks.writing.batch import Batch
 from sinks.writing.consumer import GroupReader
-from sinks.writing.offsets import (
+from sinks.writing.rejection_breaker import RejectionBreaker
+from sinks.writing.rejections import RejectionSender
+from sinks.writing.stored_offsets import (
     OffsetsMovedError,
     StoredOffset,
     TopicIdentity,
@@ -34,8 +36,6 @@ from sinks.writing.offsets import (
     check_position,
     stored_offsets,
 )
-from sinks.writing.rejection_breaker import RejectionBreaker
-from sinks.writing.rejections import RejectionSender
 from sinks.writing.writer import Writer
 
 T = TypeVar("T")

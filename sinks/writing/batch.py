@@ -13,7 +13,7 @@ from aiokafka import TopicPartition
 
 from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import AnyTopicTable, Record
-from sinks.writing.offsets import Advance
+from sinks.writing.stored_offsets import Advance
 
 # Decoded rows take about three times the bytes of their records: a batch stays below 64 MiB.
 MAX_BATCH_BYTES = 16 * 1024 * 1024

@@ -17,7 +17,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 
 from core import metrics
 from sinks.tables.topic_table import Record
-from sinks.writing.offsets import PositionError, StoredOffset, TopicIdentity, remedy
+from sinks.writing.stored_offsets import PositionError, StoredOffset, TopicIdentity, remedy
 from sinks.writing.topic_identity import identify
 
 _log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from core.archive.connection import Connection
-from sinks.writing.offsets import OffsetsMovedError
+from sinks.writing.stored_offsets import OffsetsMovedError
 
 # Ten times the relays that anyone has listed; a full cache costs about 20 MB and is then filled anew.
 _CACHED = 100_000

@@ -21,9 +21,9 @@ from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import AnyTopicTable
 from sinks.writing.bad_rows import find_bad
 from sinks.writing.batch import Batch, Entry
-from sinks.writing.offsets import move_offsets
 from sinks.writing.rejection_breaker import store_refused
 from sinks.writing.relay_numbers import RelayIds
+from sinks.writing.stored_offsets import move_offsets
 
 _Items: TypeAlias = list[tuple[AnyTopicTable, list[Any]]]
 """What there is to write, by table, in the order in which tables are written."""

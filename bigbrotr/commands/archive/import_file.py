@@ -19,7 +19,7 @@ from bigbrotr.console.parameters import RELAY
 from bigbrotr.console.progress import ImportProgress
 from bigbrotr.console.snapshot_view import by_reason
 from bigbrotr.console.standard_input import interruptible_stdin
-from bigbrotr.importing.account import REFUSALS, Account, account
+from bigbrotr.importing.import_account import REFUSALS, Account, account
 from bigbrotr.importing.import_wait import needed_services, settled
 from bigbrotr.status.lags import open_lags
 from bigbrotr.supervise.servers import BOTH, KAFKA, quiet_log, servers

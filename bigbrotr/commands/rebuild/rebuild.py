@@ -18,7 +18,7 @@ from sinks.migrate import MigrationError
 from sinks.rebuild.run import Plan, Rebuilt, default_jobs, rebuild
 from sinks.rebuild.source import BEGINNING, Start
 from sinks.rebuild.target import LiveError, RebuildError
-from sinks.writing.offsets import PositionError
+from sinks.writing.stored_offsets import PositionError
 
 _EPILOG = """\b
 Examples:

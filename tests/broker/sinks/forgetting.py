@@ -18,7 +18,7 @@ from sinks.tables.events import EVENTS
 from sinks.tables.sightings import SIGHTINGS
 from sinks.tables.topic_table import AnyTopicTable, Record
 from sinks.writing.batch import Batch
-from sinks.writing.offsets import TopicIdentity, begin_offsets
+from sinks.writing.stored_offsets import TopicIdentity, begin_offsets
 from sinks.writing.writer import Writer
 
 KEYS = [f"{number:02x}" * 32 for number in (0xA1, 0xB2, 0xC3)]

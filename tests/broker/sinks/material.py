@@ -20,7 +20,7 @@ from schemas.records.sighting import Sighting
 from schemas.topics import physical
 from sinks.service import SinkService
 from sinks.tables import contents
-from sinks.writing.offsets import stored_offsets
+from sinks.writing.stored_offsets import stored_offsets
 from tests.waiting import until
 
 START_S = 1_790_000_000

@@ -29,7 +29,7 @@ from sinks.tables import TABLES
 from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import Record
 from sinks.writing.batch import Batch
-from sinks.writing.offsets import OffsetsMovedError, TopicIdentity, begin_offsets, stored_offsets
+from sinks.writing.stored_offsets import OffsetsMovedError, TopicIdentity, begin_offsets, stored_offsets
 from sinks.writing.writer import Writer
 from tests.broker.sinks.material import event, feed, running_sink
 from tests.waiting import until

@@ -18,7 +18,7 @@ from schemas.topics import physical
 from sinks.integrity.digest import archive_digest
 from sinks.service import SinkService
 from sinks.writing.consumer import GroupReader
-from sinks.writing.offsets import PositionError, StoredOffset
+from sinks.writing.stored_offsets import PositionError, StoredOffset
 from tests.broker.sinks.material import event, feed, running_sink
 from tests.waiting import until
 

@@ -30,7 +30,7 @@ from sinks.tables import TABLES
 from sinks.tables.sightings import SIGHTINGS
 from sinks.tables.topic_table import Record
 from sinks.writing.batch import Batch
-from sinks.writing.offsets import OffsetsMovedError, StoredOffset, TopicIdentity, begin_offsets, stored_offsets
+from sinks.writing.stored_offsets import OffsetsMovedError, StoredOffset, TopicIdentity, begin_offsets, stored_offsets
 from sinks.writing.writer import Writer
 from tests.broker.embedded.support import is_alive
 from tests.broker.sinks.conftest import fresh_database

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from aiokafka import TopicPartition
 
-from bigbrotr.importing.account import Account
+from bigbrotr.importing.import_account import Account
 from bigbrotr.importing.line_ledger import Ledger, Settled
-from bigbrotr.status.offsets import lag
+from bigbrotr.status.topic_offsets import lag
 
 A, B, C = "aa" * 32, "bb" * 32, "cc" * 32
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiokafka import TopicPartition
 
-from processors.runtime.offsets import Standing
+from processors.runtime.source_offsets import Standing
 from processors.runtime.stall import StallDetector, StalledError, work_and_progress
 
 ONE, OTHER = TopicPartition("raw.bundles", 0), TopicPartition("raw.bundles", 1)

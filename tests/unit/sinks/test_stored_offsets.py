@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from aiokafka import TopicPartition
 
-from sinks.writing.offsets import PositionError, StoredOffset, TopicIdentity, check_position
+from sinks.writing.stored_offsets import PositionError, StoredOffset, TopicIdentity, check_position
 
 TP = TopicPartition("nostr.events", 3)
 ONE, TWO = UUID(int=1), UUID(int=2)

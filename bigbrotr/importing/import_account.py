@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 
 from bigbrotr.importing.line_ledger import Ledger
 from bigbrotr.status.lags import Lags
-from bigbrotr.status.offsets import Offsets
+from bigbrotr.status.topic_offsets import Offsets
 from core.archive.counts import present
 from core.erasures import ErasureFollower, into
 from core.kafka import read_between
