@@ -23,6 +23,9 @@ LONGEST_SILENCE_S = 30.0
 """After which a question to a relay that answers late is closed; in between, twice the longest gap that was seen."""
 _PROBED = 10
 """Events that the question that is held brings, about: some, so that a silence after them says something."""
+_GRAIN_S = 0.05
+"""A wait may end so much before its time by the clock of the event loop. Without this, a held question could stay open
+after it was waited for, in the place of the next on a relay that takes two."""
 NOW_S = 600
 """A range that ends so shortly before now may get events at any time: late ones prove nothing."""
 
@@ -62,7 +65,8 @@ class Claims:
     def rest_s(self) -> float:
         """For how long silence is still to be waited for; 0: what was read counts."""
         held_s = self.held.since_last_s if self.held is not None and not self.held.late else 0.0
-        return max(0.0, self.hold_s - self._quiet_s - held_s)
+        rest_s = self.hold_s - self._quiet_s - held_s
+        return rest_s if rest_s > _GRAIN_S else 0.0
 
     @property
     def reading(self) -> Mapping[str, Filter]:
