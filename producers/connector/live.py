@@ -84,18 +84,18 @@ class LiveFeed:
 
     async def _follow(self, client: RelayClient, subscription: Subscription) -> Said | None:
         """Wait until the feed is refused, for the reason that is returned, or is to be opened again (None)."""
-        if not await _first(subscription.answered, client.refusal, client.patience_s(self._eose_timeout_s)):
+        if not await _first(subscription.answered, client.refusal, timeout_s=client.patience_s(self._eose_timeout_s)):
             # Silence is no feed: it opens with the first word. Until then the crawl may begin.
             self.answered.set()
             session = subscription.session
             if client.auth.pending and await client.auth.sign_in(session):
                 self._model.learn(Name.AUTH, SILENCE, "answered only after AUTH", int(CLOCK.now_s()))
                 return None
-            await _first(subscription.answered, self._again, None)
+            await _first(subscription.answered, self._again)
         if not subscription.answered.is_set() and not self._again.is_set():
             # A notice names no subscription: this one may still be answered, and others forget what was said.
             said = client.said(subscription)
-            if not await _first(subscription.answered, None, AFTER_REFUSAL_S):
+            if not await _first(subscription.answered, timeout_s=AFTER_REFUSAL_S):
                 return said
         if subscription.closed is None and not self._again.is_set():
             # Asked before, open since: the crawl reads what was stored until the feed was open.
@@ -112,12 +112,7 @@ class LiveFeed:
 
     async def _until_over(self, client: RelayClient, subscription: Subscription) -> None:
         """Wait until the relay closes the feed, it is to be opened again, or the session has expired."""
-        waits = [asyncio.create_task(each.wait()) for each in (subscription.over, self._again, client.auth.renewal)]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
+        await _first(subscription.over, self._again, client.auth.renewal)
         if client.auth.expired and subscription.closed is None:
             # Some relays say no more than that to a feed that they do not serve any longer.
             self.open.clear()
@@ -153,9 +148,9 @@ class LiveFeed:
         return False
 
 
-async def _first(one: asyncio.Event, other: asyncio.Event | None, timeout_s: float | None) -> bool:
-    """Wait for one of two events; False if neither came in time."""
-    waits = [asyncio.create_task(each.wait()) for each in (one, other) if each is not None]
+async def _first(*events: asyncio.Event, timeout_s: float | None = None) -> bool:
+    """Wait for one of these events; False if none came in time."""
+    waits = [asyncio.create_task(each.wait()) for each in events]
     try:
         done, _ = await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
     finally:
