@@ -86,6 +86,8 @@ class WindowReader:
         self._learn_bounds(pending, page)
         if pending.mode is not Mode.CHECK:
             self._order.learn(page.events)
+        # A page that was tried, or asked for with another bound, was looked at before.
+        first = self._order.on_trial is None and not pending.probe
         if self._order.on_trial is not None:
             tried = self._order.judge(pending, page)
             if tried is None:
@@ -98,6 +100,8 @@ class WindowReader:
             # The one second more may have filled the page, and has shown that it need not be asked for.
             return Progress()
         if pending.mode is not Mode.CHECK:
+            if first:
+                self._order.descended(pending, inside)
             return self._taken(pending, inside, page)
         trusted, kinds = self._order.trusted(pending), self._kinds(pending) or ()
         return self._take(after_check(pending, inside, page, self._behavior, trusted=trusted, kinds=kinds))
@@ -137,7 +141,6 @@ class WindowReader:
 
     def _taken(self, pending: PendingRange, inside: list[Seen], page: Page) -> Progress:
         """Take in the answer to the filter as it is, or to the one with kinds that stands for it."""
-        self._order.descended(pending, inside)
         trusted = self._order.trusted(pending)
         # The newest come first, also of an answer that broke off later.
         if trusted and (page.cut is None or inside):
