@@ -1,4 +1,4 @@
-"""A child hears its parent's commands, and ends when the parent is gone, whoever else holds the pipe."""
+"""A child hears its parent's commands, and ends when the parent is gone, also where another process holds the pipe."""
 
 from __future__ import annotations
 
