@@ -77,8 +77,9 @@ class WindowReader:
 
     def feed(self, page: Page) -> Progress:
         """Take in the page that answers `query`."""
-        self.queries += 1
         pending = self._pending[-1]
+        # A trial says nothing about the length of the window.
+        self.queries += self._order.on_trial is None
         self.largest_page = max(self.largest_page, sum(1 for seen in page.events if seen.at >= pending.since))
         if page.older and not self._behavior.ignores_since:
             self._behavior.ignores_since = True

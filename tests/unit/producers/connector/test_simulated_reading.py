@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
+import time
 
 import pytest
 
 from producers.connector.live import BACKDATED_S
+from producers.relay_client.page import Seen
 from schemas.nostr.filters import Filter
+from tests.unit.producers.connector.simulated import SimulatedRelay
 from tests.unit.producers.connector.simulated_peer import Peer
 from tests.unit.producers.connector.simulated_reading import EVERYTHING, KEY, Read, Reader, random_peer, read
 from tests.unit.producers.connector.virtual_time import run_virtually
@@ -106,6 +110,14 @@ def assert_read(result: Read, more: int = 0) -> None:
 )
 def test_one_habit_costs_few_questions(seed: int, habits: dict[str, object]) -> None:
     assert_read(read(plain(seed, **habits)))
+
+
+@pytest.mark.parametrize("days", [1, 30])
+def test_a_relay_of_many_pages_is_read_with_few_questions(days: int) -> None:
+    now_s, rng = int(time.time()), random.Random(days)
+    seconds = [now_s - rng.randrange(days * 86_400) for _ in range(4_000)]
+    events = [Seen(second, f"{number:064x}", 1, f"{number % 5:064x}") for number, second in enumerate(seconds)]
+    assert_read(read(Peer(SimulatedRelay(events))))
 
 
 @pytest.mark.parametrize("seed", range(5))
