@@ -9,6 +9,11 @@ from collections.abc import Callable
 _MAX_DOUBLINGS = 30
 
 
+def ceiling_s(failures: int, initial_s: float, max_s: float) -> float:
+    """The longest wait after so many failures before: doubled with each, from `initial_s` up to `max_s`."""
+    return min(max_s, initial_s * 2.0 ** min(failures, _MAX_DOUBLINGS))
+
+
 class Backoff:
     """A sequence of waiting times: each is uniform between 0 and a ceiling that doubles up to `max_s`.
 
@@ -32,7 +37,7 @@ class Backoff:
 
     def next_s(self) -> float:
         """Draw the next waiting time in seconds."""
-        ceiling = min(self._max_s, self._initial_s * 2.0 ** min(self.failures, _MAX_DOUBLINGS))
+        ceiling = ceiling_s(self.failures, self._initial_s, self._max_s)
         self.failures += 1
         return ceiling * (0.1 + 0.9 * self._draw())
 

@@ -1,4 +1,4 @@
-"""Concurrent tasks: run until the first of several ends, or in the background of a block."""
+"""Concurrent tasks: run until the first of several ends, wait for the first, or run in the background of a block."""
 
 from __future__ import annotations
 
@@ -25,6 +25,21 @@ async def run_until_first(*work: Coroutine[Any, Any, object]) -> None:
                 task.result()
     finally:
         await cancel(*tasks)
+
+
+async def first_of(*waited: asyncio.Future[Any] | asyncio.Event, timeout_s: float | None = None) -> bool:
+    """Wait until one of several tasks or futures is done, or one of several events set; False if none was in time.
+
+    Unlike `run_until_first` it leaves them all as they are: a task goes on, and what it raised is still to be asked.
+    """
+    waits = [each if isinstance(each, asyncio.Future) else asyncio.create_task(each.wait()) for each in waited]
+    try:
+        done, _ = await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each, wait in zip(waited, waits, strict=True):
+            if wait is not each:
+                wait.cancel()
+    return bool(done)
 
 
 @asynccontextmanager

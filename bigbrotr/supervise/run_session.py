@@ -22,6 +22,8 @@ from bigbrotr.supervise.bounded_log import BoundedLog
 from bigbrotr.supervise.pipeline import Pipeline
 from core import log
 from core.settings import Settings
+from core.tasks import cancel, first_of
+from core.tasks import running as running_beside
 
 LOCK_NAME = "supervisor.lock"
 SHOW_EVERY_S = 1.0
@@ -187,15 +189,10 @@ class Session:
     async def _stop(self, collector: Collector, wish: StopWish) -> list[str]:
         """Stop the services in order, and show how they end, unless somebody wants it at once."""
         stopping = asyncio.create_task(self.pipeline.stop(wish.asked_at_s))
-        hurry = asyncio.create_task(wish.at_once.wait())
-        showing = asyncio.create_task(self._keep_showing(collector))
-        await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (hurry, showing):
-            task.cancel()
-        await asyncio.gather(hurry, showing, return_exceptions=True)
+        async with running_beside(self._keep_showing(collector)):
+            await first_of(stopping, wish.at_once)
         if not stopping.done():
-            stopping.cancel()
-            await asyncio.wait({stopping})
+            await cancel(stopping)
             await self.pipeline.kill()
             return ["stopped at once, undrained: what was not archived yet is read again at the next start"]
         with contextlib.suppress(TimeoutError):  # the last view stays on the terminal

@@ -22,6 +22,7 @@ from core.kafka.reading import partitions_of
 from core.kafka.state_change import Change, change_of
 from core.kafka.state_positions import ReadPositions
 from core.settings.model import Settings
+from core.tasks import cancel, first_of
 from core.waiting import FIRST_TRY_S, INITIAL_S, MAX_S, brief, waiting_for
 
 T = TypeVar("T")
@@ -85,11 +86,7 @@ class StateTopic(Generic[T]):
         with waiting_for(f"the records of {self._topic}", patience_s=FIRST_TRY_S) as wait:
             while not self._positions.is_read():
                 self._turned.clear()
-                turned = asyncio.create_task(self._turned.wait())
-                try:
-                    await asyncio.wait({self._task, turned}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    turned.cancel()
+                await first_of(self._task, self._turned)
                 self.check()
                 wait.met = self._failed
 
@@ -115,8 +112,7 @@ class StateTopic(Generic[T]):
     async def close(self) -> None:
         """Stop following."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+            await cancel(self._task)
 
     async def _run(self) -> None:
         backoff = Backoff(INITIAL_S, MAX_S)

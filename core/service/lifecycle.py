@@ -12,7 +12,6 @@ import logging
 import os
 import time
 from enum import StrEnum
-from typing import Any
 
 from core import metrics, waiting
 from core.service import gc_tuning
@@ -20,6 +19,7 @@ from core.service.base import Service, UndrainedError
 from core.service.health import HealthServer
 from core.service.signals import StopSignals
 from core.service.watchdog import Watchdog
+from core.tasks import cancel, first_of
 
 logger = logging.getLogger(__name__)
 
@@ -89,71 +89,57 @@ class Lifecycle:
             except Exception:
                 logger.exception("closing the %s failed", what)
                 code = code or FAILED
-        heartbeat.cancel()
-        await asyncio.wait({heartbeat})
+        await cancel(heartbeat)
         self._watchdog.rest()
         return code
 
     async def _work(self) -> None:
         service = self.service
-        stop = asyncio.create_task(service.stopping.wait(), name="stop")
-        failed = asyncio.create_task(service.background.failed.wait(), name="failed")
-        try:
-            if not await self._first(asyncio.create_task(service.start(), name="start"), failed, stop):
-                logger.info("stopped before the service had started")
-                return
-            self._has_started = True
-            self.phase = Phase.RUNNING
-            service.spawn(self._tick(), "tick")
-            gc_tuning.settle()
-            logger.info("%s is running", service.name)
-            run = asyncio.create_task(service.run(), name="run")
-            await self._first(run, failed, stop, cancel=False)
-            self.phase = Phase.DRAINING
-            if not self._stop_requested:
-                self._watchdog.arm(service.settings.drain_s, "the drain", UNDRAINED)
-            service.stopping.set()
-            await self._first(asyncio.create_task(self._drain(run), name="drain"), failed)
-            logger.info("%s is drained", service.name)
-        finally:
-            stop.cancel()
-            failed.cancel()
+        if not await self._first(asyncio.create_task(service.start(), name="start"), service.stopping):
+            logger.info("stopped before the service had started")
+            return
+        self._has_started = True
+        self.phase = Phase.RUNNING
+        service.spawn(self._tick(), "tick")
+        gc_tuning.settle()
+        logger.info("%s is running", service.name)
+        run = asyncio.create_task(service.run(), name="run")
+        await self._first(run, service.stopping, cut_short=False)
+        self.phase = Phase.DRAINING
+        if not self._stop_requested:
+            self._watchdog.arm(service.settings.drain_s, "the drain", UNDRAINED)
+        service.stopping.set()
+        await self._first(asyncio.create_task(self._drain(run), name="drain"))
+        logger.info("%s is drained", service.name)
 
     async def _drain(self, run: asyncio.Task[None]) -> None:
         await run
         await self.service.drain()
 
-    async def _first(
-        self,
-        work: asyncio.Task[None],
-        failed: asyncio.Task[bool],
-        stop: asyncio.Task[bool] | None = None,
-        *,
-        cancel: bool = True,
-    ) -> bool:
+    async def _first(self, work: asyncio.Task[None], *stop: asyncio.Event, cut_short: bool = True) -> bool:
         """Wait for the work, for a request to stop, or for a background task that fails.
 
         Returns:
-            True when the work is done; False when it was cut short, or with `cancel=False` left to go on, by it.
+            True when the work is done; False when it was cut short, or with `cut_short=False` left to go on, by it.
 
         Raises:
             Exception: what the work or the background task raised.
         """
-        waited: set[asyncio.Task[Any]] = {work, failed} if stop is None else {work, failed, stop}
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        background = self.service.background
+        await first_of(work, background.failed, *stop)
         if work.done():
             if work.cancelled():  # aiokafka is known to let out a cancellation of its own
                 raise RuntimeError(f"{work.get_name()} was cancelled by something else")
             work.result()
-        elif cancel or failed.done():
+        elif cut_short or background.failed.is_set():
             work.cancel()
             # A request to stop has its deadline already; a background task that failed has none that work could miss.
-            await asyncio.wait({work}, timeout=CLOSE_S if failed.done() else None)
-            self.service.background.check()
+            await asyncio.wait({work}, timeout=CLOSE_S if background.failed.is_set() else None)
+            background.check()
             if work.done() and not work.cancelled():
                 work.result()
             return False
-        self.service.background.check()
+        background.check()
         return work.done()
 
     async def _beat(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from core.backoff import Backoff
 from core.clock import CLOCK
+from core.tasks import first_of
 from producers.connector.asking import raise_if_learnt, slow_down
 from producers.connector.relay_model import SILENCE, Model, Name
 from producers.relay_client.client import AFTER_REFUSAL_S, RelayClient
@@ -84,18 +85,18 @@ class LiveFeed:
 
     async def _follow(self, client: RelayClient, subscription: Subscription) -> Said | None:
         """Wait until the feed is refused, for the reason that is returned, or is to be opened again (None)."""
-        if not await _first(subscription.answered, client.refusal, timeout_s=client.patience_s(self._eose_timeout_s)):
+        if not await first_of(subscription.answered, client.refusal, timeout_s=client.patience_s(self._eose_timeout_s)):
             # Silence is no feed: it opens with the first word. Until then the crawl may begin.
             self.answered.set()
             session = subscription.session
             if client.auth.pending and await client.auth.sign_in(session):
                 self._model.learn(Name.AUTH, SILENCE, "answered only after AUTH", int(CLOCK.now_s()))
                 return None
-            await _first(subscription.answered, self._again)
+            await first_of(subscription.answered, self._again)
         if not subscription.answered.is_set() and not self._again.is_set():
             # A notice names no subscription: this one may still be answered, and others forget what was said.
             said = client.said(subscription)
-            if not await _first(subscription.answered, timeout_s=AFTER_REFUSAL_S):
+            if not await first_of(subscription.answered, timeout_s=AFTER_REFUSAL_S):
                 return said
         if subscription.closed is None and not self._again.is_set():
             # Asked before, open since: the crawl reads what was stored until the feed was open.
@@ -112,7 +113,7 @@ class LiveFeed:
 
     async def _until_over(self, client: RelayClient, subscription: Subscription) -> None:
         """Wait until the relay closes the feed, it is to be opened again, or the session has expired."""
-        await _first(subscription.over, self._again, client.auth.renewal)
+        await first_of(subscription.over, self._again, client.auth.renewal)
         if client.auth.expired and subscription.closed is None:
             # Some relays say no more than that to a feed that they do not serve any longer.
             self.open.clear()
@@ -146,17 +147,6 @@ class LiveFeed:
             case Meaning.SUBSCRIPTIONS | Meaning.FILTER | Meaning.KINDS:
                 raise_if_learnt(self._model, said, words, self._base, open_at_once=client.open + 1)
         return False
-
-
-async def _first(*events: asyncio.Event, timeout_s: float | None = None) -> bool:
-    """Wait for one of these events; False if none came in time."""
-    waits = [asyncio.create_task(each.wait()) for each in events]
-    try:
-        done, _ = await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for each in waits:
-            each.cancel()
-    return bool(done)
 
 
 def _asked(base: Filter, since_s: int, limit: int) -> Filter:

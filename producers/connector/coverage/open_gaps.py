@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from core.backoff import ceiling_s
 from producers.connector.coverage.read_ranges import DAY_S, touched
 from producers.relay_client.refusals import HOUR_S
 from schemas.ranges import Range, subtract
@@ -73,7 +74,7 @@ class OpenGaps:
         tries = 1 + max((gap.tries for gap in same), default=0)
         # The spread keeps gaps that were opened together from being retried together each time.
         spread = 1 + (zlib.crc32(f"{self._filter}{since}".encode()) % 25) / 100
-        wait_s = min(FIRST_RETRY_S * 2.0 ** min(tries - 1, 20), LONGEST_RETRY_S) * spread
+        wait_s = ceiling_s(tries - 1, FIRST_RETRY_S, LONGEST_RETRY_S) * spread
         self.insert(OpenGap(since, until, reason, tries, asked_s + int(wait_s)))
 
     def insert(self, gap: OpenGap) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from core.tasks import cancel, run_until_first, running
+from core.tasks import cancel, first_of, run_until_first, running
 
 
 class Work:
@@ -51,6 +51,28 @@ async def test_a_cancelled_wait_ends_all_of_them() -> None:
     await asyncio.sleep(0)
     await cancel(task)
     assert (task.cancelled(), one.ended, two.ended) == (True, True, True)
+
+
+async def test_a_wait_for_the_first_leaves_the_others_as_they_are() -> None:
+    work = Work()
+    task, one, other = asyncio.create_task(work.run()), asyncio.Event(), asyncio.Event()
+    waiting = asyncio.create_task(first_of(task, one, other))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    other.set()
+    assert await waiting
+    assert (work.ended, one.is_set()) == (False, False)
+    await cancel(task)
+    assert await first_of(task, one), "however a task has ended"
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_wait_for_the_first_ends_in_time() -> None:
+    failed = asyncio.create_task(fails("not raised here"))
+    assert await first_of(failed, timeout_s=None)
+    assert str(failed.exception()) == "not raised here"
+    assert not await first_of(asyncio.Event(), timeout_s=0)
 
 
 async def test_work_beside_a_block_ends_with_it() -> None:
