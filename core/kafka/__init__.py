@@ -12,13 +12,21 @@ from core.kafka.clients import (
     producer,
     stop_client,
 )
-from core.kafka.publisher import Publisher, PublishError, RecordTooLargeError, open_publisher, publishing
+from core.kafka.publisher import (
+    ProducerRecord,
+    Publisher,
+    PublishError,
+    RecordTooLargeError,
+    open_publisher,
+    publishing,
+)
 from core.kafka.reading import end_offsets, offsets_at, read_between
 from core.kafka.state_snapshot import read_to_end
 
 __all__ = [
     "FETCH_MAX_WAIT_MS",
     "METADATA_AGE_MS",
+    "ProducerRecord",
     "PublishError",
     "Publisher",
     "RecordTooLargeError",

@@ -11,8 +11,10 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from math import inf
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -46,6 +48,16 @@ class PublishError(RuntimeError):
 
 class RecordTooLargeError(ValueError):
     """A record is larger than its topic takes; it was not sent, and nothing else is affected."""
+
+
+class ProducerRecord(NamedTuple):
+    """A record to publish, with its partition; the topic by its full name."""
+
+    topic: str
+    value: bytes | None
+    key: bytes | None
+    partition: int
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 class Publisher:
@@ -93,9 +105,7 @@ class Publisher:
         """
         if self._failure is not None:
             self.raise_if_failed()
-        size = RECORD_OVERHEAD_BYTES + (len(value) if value else 0) + (len(key) if key else 0)
-        if headers:
-            size += sum(len(name) + len(text) for name, text in headers)
+        size = _size_bytes(value, key, headers)
         if size > self._limits.get(topic, size):
             raise RecordTooLargeError(f"a record of {size} bytes is larger than the {self._limits[topic]} of {topic}")
         if not self._limiter.takes(size):
@@ -116,6 +126,20 @@ class Publisher:
             raise
         future.add_done_callback(functools.partial(self._acknowledged, size))
         return future  # type: ignore[no-any-return]  # aiokafka's send has no types
+
+    def takes(self, record: ProducerRecord) -> bool:
+        """Whether a record is not larger than its topic takes."""
+        return _size_bytes(record.value, record.key, record.headers) <= self._limits.get(record.topic, inf)
+
+    async def deliver(self, records: Iterable[ProducerRecord]) -> None:
+        """Hand records over and return once Kafka has acknowledged every one; waits for the broker without a limit.
+
+        Raises:
+            KafkaError: Kafka refused one for good.
+            PublishError, RecordTooLargeError: as of `send`.
+        """
+        sent = [await self.send(*record) for record in records]
+        await asyncio.gather(*sent)
 
     async def partition_count(self, topic: str) -> int:
         """Ask Kafka how many partitions a topic (full name) has, waiting until it is there.
@@ -184,6 +208,12 @@ class Publisher:
         if not self.in_flight_records or quiet_s < self._quiet_s:
             return None
         return f"waiting for Kafka to acknowledge {self.in_flight_bytes} bytes; none were for {quiet_s:.0f} s"
+
+
+def _size_bytes(value: bytes | None, key: bytes | None, headers: Sequence[tuple[str, bytes]]) -> int:
+    """Upper bound of a record's bytes in a batch of its own, before compression."""
+    size = RECORD_OVERHEAD_BYTES + (len(value) if value else 0) + (len(key) if key else 0)
+    return size + sum(len(name) + len(text) for name, text in headers) if headers else size
 
 
 def _in_flight_bytes() -> float:

@@ -7,7 +7,6 @@ erased, and waits until both are durable. Then a replay refuses its sightings to
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -15,7 +14,7 @@ from typing import TypeVar
 
 from core import metrics
 from core.archive.connection import Pool, with_connection
-from core.kafka import Publisher
+from core.kafka import ProducerRecord, Publisher
 from core.settings import Settings
 from schemas.partition import event_partition
 from schemas.records.erasure import Cause, Erasure
@@ -44,11 +43,10 @@ class ErasureSender:
 
     async def send_tombstones(self, ids: Iterable[bytes]) -> None:
         """Publish tombstones to `events` for the records of ids (32 bytes each)."""
-        sent = [
-            await self._publisher.send(self._events, None, each, event_partition(each.hex(), self._event_partitions))
+        await self._publisher.deliver(
+            ProducerRecord(self._events, None, each, event_partition(each.hex(), self._event_partitions))
             for each in ids
-        ]
-        await asyncio.gather(*sent)
+        )
 
     async def announce(self, found: Iterable[Found]) -> None:
         """Publish that events are erased, whatever rule covered them; once it is durable they may be deleted."""
@@ -60,13 +58,10 @@ class ErasureSender:
             Erasure(id=each.id.hex(), created_at=each.created_at, cause=each.cause, erased_at_ms=now_ms)
             for each in found
         ]
-        sent = [
-            await self._publisher.send(
-                self._erasures, rule.encode(), rule.key(), rule.partition(self._erasure_partitions)
-            )
+        await self._publisher.deliver(
+            ProducerRecord(self._erasures, rule.encode(), rule.key(), rule.partition(self._erasure_partitions))
             for rule in rules
-        ]
-        await asyncio.gather(*sent)
+        )
 
 
 class Eraser:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
 from core import metrics
-from core.kafka.publisher import Publisher, RecordTooLargeError
+from core.kafka import ProducerRecord, Publisher
 from schemas.reasons import Reason
 from schemas.records.rejection import Rejection
+from sinks.tables.topic_table import Record
 from sinks.writing.batch import Rejected
 
 STAGE = "sink"
@@ -28,21 +28,17 @@ class RejectionSender:
 
     async def send(self, rejected: Iterable[Rejected]) -> None:
         """Return once Kafka has acknowledged every one: only then may the offsets that cover them move."""
-        acknowledgements = []
-        for record, detail in rejected:
-            rejection = Rejection(
-                reason=Reason.BAD_ROW,
-                stage=STAGE,
-                detail=detail[:_MAX_DETAIL],
-                source_topic=record.topic,
-                source_partition=record.partition,
-                source_offset=record.offset,
-            )
-            headers = rejection.to_headers()
-            try:
-                sent = await self._publisher.send(self._topic, record.value, record.key, record.partition, headers)
-            except RecordTooLargeError:
-                sent = await self._publisher.send(self._topic, b"", record.key, record.partition, headers)
-            acknowledgements.append(sent)
-            metrics.REJECTED.labels(STAGE, Reason.BAD_ROW.value).inc()
-        await asyncio.gather(*acknowledgements)
+        await self._publisher.deliver(self._as_record(record, detail) for record, detail in rejected)
+
+    def _as_record(self, record: Record, detail: str) -> ProducerRecord:
+        rejection = Rejection(
+            reason=Reason.BAD_ROW,
+            stage=STAGE,
+            detail=detail[:_MAX_DETAIL],
+            source_topic=record.topic,
+            source_partition=record.partition,
+            source_offset=record.offset,
+        )
+        metrics.REJECTED.labels(STAGE, Reason.BAD_ROW.value).inc()
+        whole = ProducerRecord(self._topic, record.value, record.key, record.partition, rejection.to_headers())
+        return whole if self._publisher.takes(whole) else whole._replace(value=b"")

@@ -10,6 +10,7 @@ from aiokafka.errors import MessageSizeTooLargeError, ProducerClosed
 
 from core import metrics, waiting
 from core.kafka import (
+    ProducerRecord,
     Publisher,
     PublishError,
     RecordTooLargeError,
@@ -167,6 +168,8 @@ async def test_a_record_larger_than_its_topic_takes_is_refused_alone(
         await sender.send(events, bytes(4 * MIB), b"key", 0)
     # Random, so that it is as large on its way as the topic takes, and larger than what a reader asks for at a time.
     largest = random.randbytes(4 * MIB - 4 * KIB - publisher.RECORD_OVERHEAD_BYTES - len(b"key"))
+    assert sender.takes(ProducerRecord(events, largest, b"key", 0))
+    assert not sender.takes(ProducerRecord(events, largest, b"key", 0, [("one", b"byte more")]))
     await sender.send(events, largest, b"key", 0)
     await sender.flush(PATIENCE_S)
     assert await sender.close()
@@ -174,6 +177,22 @@ async def test_a_record_larger_than_its_topic_takes_is_refused_alone(
     async with asyncio.timeout(PATIENCE_S):
         assert (await reader.getone()).value == largest
     assert await stop_client(reader)
+
+
+async def test_what_is_delivered_is_acknowledged_also_where_the_broker_was_away(
+    settings: Settings, events: str
+) -> None:
+    sender = await open_publisher(settings)
+    await sender.deliver(ProducerRecord(events, b"value", b"key", partition) for partition in range(3))
+    assert (sender.in_flight_records, await count(settings, events)) == (0, 3)
+    with paused(servers_of(settings)):
+        delivering = asyncio.create_task(sender.deliver([ProducerRecord(events, None, b"key", 0)]))
+        await until(lambda: sender.in_flight_records, "the record is handed over")
+        assert not delivering.done()
+    async with asyncio.timeout(PATIENCE_S):
+        await delivering
+    assert await sender.close()
+    assert await count(settings, events) == 4
 
 
 async def test_a_cancelled_wait_for_room_takes_nothing(settings: Settings, events: str) -> None:
