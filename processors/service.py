@@ -34,7 +34,7 @@ class ProcessorService(Service):
         processor = self._processor = await self._open_processor(self.settings, self.resources)
         self.resources.push_async_callback(processor.close)
         await processor.start()
-        self.spawn(processor.watch_lag(), "lag")
+        self.spawn(processor.lag.run(), "lag")
 
     async def run(self) -> None:
         """Watch over Faust and the lanes; every error there is ours, and ends the process."""

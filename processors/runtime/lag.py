@@ -52,9 +52,12 @@ class LagWatch:
         return time.monotonic() - self._answered_at
 
     async def run(self) -> None:
-        """Refresh the lag; raise when there is some and nothing moves although the broker answers.
+        """Refresh the lag until cancelled.
 
         Topics are checked one by one: work in one of them must not hide that another is stalled.
+
+        Raises:
+            StalledError: records wait, the broker answers, and nothing is done.
         """
         stalls = {topic: StallDetector() for topic in self._sources}
         while True:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import faust
 
 from core import kafka
 from core.byte_limiter import ByteLimiter
 from core.settings import Settings
+from core.tasks import first_of
 from core.waiting import until_it_works
 from processors.runtime.app import create_app
 from processors.runtime.clients import Clients
@@ -71,7 +71,8 @@ class Processor:
         )
         self._sources = tuple(sources)
         self._lanes = Lanes(self._context)
-        self._lag = LagWatch(clients.offsets, sources, lambda: self._lanes.assigned, self._context.done.__getitem__)
+        self.lag = LagWatch(clients.offsets, sources, lambda: self._lanes.assigned, self._context.done.__getitem__)
+        """Of the whole group; to be run beside the processor."""
         self._app = self._make_app()
         self._revoking_since: float | None = None
         self._drained = False
@@ -93,22 +94,9 @@ class Processor:
             DrainError: a revoke waited too long for open records.
             Exception: what a lane failed on.
         """
-        stop = asyncio.create_task(stopping.wait(), name="stop")
-        waited: set[asyncio.Future[Any]] = {stop, self._lanes.failure}
-        try:
-            while not stop.done():
-                await asyncio.wait(waited, timeout=_LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
-                self._look()
-        finally:
-            stop.cancel()
-
-    async def watch_lag(self) -> None:
-        """Refresh the lag until cancelled.
-
-        Raises:
-            StalledError: records wait, the broker answers, and nothing is done.
-        """
-        await self._lag.run()
+        while not stopping.is_set():
+            await first_of(stopping, self._lanes.failure, timeout_s=_LOOK_EVERY_S)
+            self._look()
 
     async def drain(self) -> None:
         """Finish the records that are open, commit, leave the group. Keeps no deadline: the caller does.
@@ -117,7 +105,7 @@ class Processor:
             Exception: as `watch`; what is not acknowledged is then not committed.
         """
         stopped = asyncio.create_task(self._app.stop(), name="faust-stop")
-        await asyncio.wait({stopped, self._lanes.failure}, return_when=asyncio.FIRST_COMPLETED)
+        await first_of(stopped, self._lanes.failure)
         self._look()
         stopped.result()
         self._drained = True
@@ -134,7 +122,7 @@ class Processor:
         """Return why no records are being handled, or None."""
         if not self._lanes.has_assignment:
             return f"no partitions of {', '.join(self._spec.sources)} are assigned yet"
-        if (silent_s := self._lag.silent_s) > _SILENT_S:
+        if (silent_s := self.lag.silent_s) > _SILENT_S:
             return f"waiting for Kafka, which has not answered for {silent_s:.0f} s"
         for state in self._context.state:
             if (reading := state.ready()) is not None:
@@ -150,7 +138,7 @@ class Processor:
                 done=context.done.total(),
                 in_flight=self.in_flight,
                 bytes_in_flight=context.room.used_bytes,
-                lag=self._lag.lag,
+                lag=self.lag.lag,
             )
         )
 
