@@ -10,7 +10,6 @@ from aiokafka import TopicPartition
 
 from bigbrotr.importing.line_ledger import Ledger
 from bigbrotr.status.lags import Lags
-from bigbrotr.status.topic_offsets import Offsets
 from core.archive.counts import present
 from core.erasures import ErasureFollower, into
 from core.kafka import read_between
@@ -162,7 +161,7 @@ async def _settle(settings: Settings, lags: Lags, before: Mapping[TopicPartition
     prefix = settings.kafka.topic_prefix
     raw_topic, events_topic = physical(prefix, "raw.bundles"), physical(prefix, "events")
     for name, verdict in REFUSALS:
-        ends: Offsets = await lags.reader.ends(name)
+        _, ends = await lags.reader.bounds(name)
         async for record in read_between(settings, before, ends):
             try:
                 refusal = Rejection.from_headers(record.headers)

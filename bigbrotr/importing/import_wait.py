@@ -14,7 +14,6 @@ from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.progress import ImportProgress
 from bigbrotr.services import READINGS
 from bigbrotr.status.lags import Lags
-from bigbrotr.status.topic_offsets import Offsets
 from bigbrotr.supervise import running
 from bigbrotr.supervise.pipeline import Pipeline
 from bigbrotr.supervise.run_session import only_one
@@ -84,7 +83,7 @@ async def settled(
     for reading in READINGS.values():
         if reading.import_step is None:
             continue
-        targets = imported if _IMPORTED in reading.topics else await lags.reader.ends(*reading.topics)
+        targets = imported if _IMPORTED in reading.topics else (await lags.reader.bounds(*reading.topics)).ends
         left = {tp: target for tp, target in targets.items() if target}
         await _reached(left, partial(lags.reached, reading), progress, reading.import_step, check)
 
@@ -95,7 +94,7 @@ def _is_transient(error: BaseException) -> bool:
 
 async def _reached(
     targets: Mapping[TopicPartition, int],
-    reached: Callable[[], Awaitable[Offsets]],
+    reached: Callable[[], Awaitable[kafka.Offsets]],
     progress: ImportProgress,
     step: str,
     check: Callable[[], None],
@@ -103,7 +102,7 @@ async def _reached(
     first: int | None = None
     while True:
         now = await until_it_works("Kafka and PostgreSQL", reached, _is_transient)
-        left = sum(max(0, target - now.get(tp, 0)) for tp, target in targets.items())
+        left = kafka.lag(targets, {}, now)
         first = left if first is None else first
         progress.left(step, max(0, first - left), first, "records")
         if not left:

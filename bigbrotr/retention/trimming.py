@@ -118,8 +118,7 @@ def report_lines(done: Trim, group_id: str, *, dry_run: bool) -> Iterator[str]:
 async def _standings(offsets: OffsetsReader, group_id: str, keep_days: int) -> dict[int, Standing]:
     # First: a group goes on meanwhile, and an offset that is asked for later may lie beyond the end told before.
     committed = await offsets.committed(group_id, TOPIC)
-    ends = await offsets.ends(TOPIC)
-    begins = await offsets.begins(TOPIC)
+    begins, ends = await offsets.bounds(TOPIC)
     # The broker's clock and ours may differ: for no days, what they say must not matter.
     young = await offsets.since(ends, time.time_ns() // 1_000_000 - keep_days * DAY_MS) if keep_days else ends
     return {tp.partition: Standing(begins[tp], end, committed.get(tp), young[tp]) for tp, end in sorted(ends.items())}

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from aiokafka import TopicPartition
 
 from bigbrotr.console.errors import CommandFailedError
-from bigbrotr.status.topic_offsets import Offsets
 from core import postgres
 from core.archive.connection import Connection, Pool, reading, reading_pool
 from core.archive.counts import ArchiveCounts, counts, events_per_relay
+from core.kafka import Offsets
 from core.settings import Settings
 from sinks.migrate import MigrationError, check_schema
 from sinks.writing.stored_offsets import stored_offsets

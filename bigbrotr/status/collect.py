@@ -19,10 +19,11 @@ from bigbrotr.services import READINGS
 from bigbrotr.status import archive
 from bigbrotr.status.health import Health, ask
 from bigbrotr.status.snapshot import Counts, RelayState, ServiceState, Snapshot
-from bigbrotr.status.topic_offsets import Offsets, OffsetsReader, lag
+from bigbrotr.status.topic_offsets import OffsetsReader
 from bigbrotr.status.totals import Totals
 from core.archive.connection import reading_options
 from core.archive.counts import ArchiveCounts, counts, database_bytes, has_schema
+from core.kafka import Bounds, Offsets, lag
 from core.settings import Settings
 from core.waiting import brief
 from schemas.topics import TOPICS, logical
@@ -69,7 +70,7 @@ class Collector:
             self._ask_kafka(),
             self._ask_postgres(),
         )
-        kafka_state, ends, begins, committed = kafka_part
+        kafka_state, bounds, committed = kafka_part
         postgres_state, rows, archived, database_bytes = postgres_part
         return Snapshot(
             at_s=time.monotonic(),
@@ -78,8 +79,8 @@ class Collector:
             services=tuple(_with_health(service, health) for service, health in zip(services, healths, strict=True)),
             relays=tuple(relay for health in healths for relay in relay_states(health.details)),
             counts=self._counts(services, healths, rows),
-            topics=self._per_topic(ends),
-            lags=self._lags(ends, begins, {**committed, **(archived if ends else {})}),
+            topics=self._per_topic(bounds.ends),
+            lags=self._lags(bounds, {**committed, **(archived if bounds.ends else {})}),
             disk=_disk(self._settings.data_dir, database_bytes),
             events=tuple(events),
         )
@@ -101,13 +102,15 @@ class Collector:
             sightings=None if rows is None else rows.pairs,
         )
 
-    def _lags(self, ends: Offsets, begins: Offsets, reached: Mapping[str, Offsets]) -> dict[str, int | None]:
+    def _lags(self, bounds: Bounds, reached: Mapping[str, Offsets]) -> dict[str, int | None]:
         """By service; `reached` has those of which it is known how far they are."""
         prefix = self._settings.kafka.topic_prefix
         found: dict[str, int | None] = dict.fromkeys(READINGS)
         for name, offsets in reached.items():
             topics = {prefix + topic for topic in READINGS[name].topics}
-            found[name] = lag({tp: end for tp, end in ends.items() if tp.topic in topics}, begins, offsets)
+            found[name] = lag(
+                {tp: end for tp, end in bounds.ends.items() if tp.topic in topics}, bounds.begins, offsets
+            )
         return found
 
     def _per_topic(self, ends: Offsets) -> dict[str, int]:
@@ -117,24 +120,23 @@ class Collector:
             sums[logical(prefix, tp.topic)] += end
         return sums
 
-    async def _ask_kafka(self) -> tuple[str, Offsets, Offsets, dict[str, Offsets]]:
+    async def _ask_kafka(self) -> tuple[str, Bounds, dict[str, Offsets]]:
         if self._settings.kafka.bootstrap_servers is None:
-            return "not running", {}, {}, {}
+            return "not running", Bounds({}, {}), {}
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 if self._offsets is None:
                     self._offsets = await OffsetsReader(self._settings).__aenter__()
-                ends = await self._offsets.ends()
-                begins = await self._offsets.begins(*(topic for each in READINGS.values() for topic in each.topics))
+                bounds = await self._offsets.bounds(*(topic.name for topic in TOPICS))
                 committed = {
                     name: await self._offsets.committed(each.group_id(self._settings), *each.topics)
                     for name, each in READINGS.items()
                     if each.progress == "kafka"
                 }
-                return REACHABLE, ends, begins, committed
+                return REACHABLE, bounds, committed
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what a person wants to see here
             await self._drop_kafka()
-            return _unreachable(error), {}, {}, {}
+            return _unreachable(error), Bounds({}, {}), {}
 
     async def _ask_postgres(self) -> tuple[str, ArchiveCounts | None, dict[str, Offsets], int | None]:
         if self._settings.postgres.dsn is None:

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 
 from bigbrotr.services import Reading
 from bigbrotr.status import archive
-from bigbrotr.status.topic_offsets import Offsets, OffsetsReader, lag
+from bigbrotr.status.topic_offsets import OffsetsReader
 from core.archive.connection import Pool, reading_pool
+from core.kafka import Offsets, lag
 from core.settings import Settings
 
 
@@ -30,7 +31,7 @@ class Lags:
 
     async def unread(self, reading: Reading) -> int:
         """Records that a service has still to do its work on."""
-        ends, begins = await self.reader.ends(*reading.topics), await self.reader.begins(*reading.topics)
+        begins, ends = await self.reader.bounds(*reading.topics)
         return lag(ends, begins, await self.reached(reading))
 
 

@@ -1,4 +1,4 @@
-"""Kafka as the services use it: clients that wait for the broker, the bounded publisher, and groupless reading."""
+"""Kafka as the services use it: clients that wait for the broker, offsets, the bounded publisher, groupless reading."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from core.kafka.clients import (
     producer,
     stop_client,
 )
+from core.kafka.offsets import Bounds, Offsets, bounds, committed, end_offsets, lag, lags, offsets_at
 from core.kafka.publisher import (
     ProducerRecord,
     Publisher,
@@ -20,21 +21,27 @@ from core.kafka.publisher import (
     open_publisher,
     publishing,
 )
-from core.kafka.reading import end_offsets, offsets_at, read_between
+from core.kafka.reading import read_between
 from core.kafka.state_snapshot import read_to_end
 
 __all__ = [
     "FETCH_MAX_WAIT_MS",
     "METADATA_AGE_MS",
+    "Bounds",
+    "Offsets",
     "ProducerRecord",
     "PublishError",
     "Publisher",
     "RecordTooLargeError",
     "admin",
     "bootstrap_servers",
+    "bounds",
+    "committed",
     "consumer",
     "end_offsets",
     "is_transient",
+    "lag",
+    "lags",
     "offsets_at",
     "open_publisher",
     "producer",

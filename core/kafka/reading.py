@@ -1,8 +1,8 @@
-"""Reads partitions without a consumer group: end offsets, and the records between two offsets."""
+"""Reads partitions without a consumer group: the records between two offsets."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.structs import TopicPartition
@@ -21,37 +21,6 @@ async def partitions_of(client: AIOKafkaConsumer, topic: str) -> list[TopicParti
     """
     numbers = await client._client._wait_on_metadata(topic)  # noqa: SLF001 - waits, unlike the public call
     return [TopicPartition(topic, number) for number in sorted(numbers)]
-
-
-async def end_offsets(settings: Settings, topics: Iterable[str]) -> dict[TopicPartition, int]:
-    """Ask where each partition of the topics (full names) ends now: the offset that the next record will get."""
-    client = await consumer(settings)
-    try:
-        partitions = [tp for topic in topics for tp in await partitions_of(client, topic)]
-        return dict(await client.end_offsets(partitions)) if partitions else {}
-    finally:
-        await stop_client(client)
-
-
-async def offsets_at(
-    settings: Settings, client: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], time_ms: int
-) -> dict[TopicPartition, int]:
-    """Ask in each partition for the first record of a time (Kafka's, Unix milliseconds) or later; `ends` if none is.
-
-    For minutes after records were deleted (`topics trim`), until Kafka removes their segments, it looks for the time in
-    those too (4.3 does) and then says that there is none. A last record of that time or later gives it away: as times
-    ascend, all that is left is of that time then.
-    """
-    found = await client.offsets_for_times(dict.fromkeys(ends, time_ms))
-    first = {tp: end if (at := found.get(tp)) is None else at.offset for tp, end in ends.items()}
-    begins = await client.beginning_offsets([tp for tp in ends if found.get(tp) is None])
-    doubtful = {tp: ends[tp] for tp, begin in begins.items() if 0 < begin < ends[tp]}
-    lasts = {tp: end - 1 for tp, end in doubtful.items()}
-    async for record in read_between(settings, lasts, doubtful):
-        tp = TopicPartition(record.topic, record.partition)
-        if record.timestamp >= time_ms:
-            first[tp] = begins[tp]
-    return first
 
 
 async def read_between(

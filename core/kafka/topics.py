@@ -17,6 +17,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from aiokafka.structs import TopicPartition
 
 from core.kafka.clients import admin, consumer, stop_client
+from core.kafka.offsets import bounds
 from core.kafka.partition_counts import refuse_other_counts
 from core.kafka.topic_admin import TopicsError, own_configs, topic_partitions
 from core.settings.model import Settings
@@ -126,16 +127,15 @@ async def _describe(
     if not partitions:
         return TopicState(name, full_name, 0, 0, {}, {}, {})
     pairs = [TopicPartition(full_name, partition["partition"]) for partition in partitions]
-    begin = await reader.beginning_offsets(pairs)
-    end = await reader.end_offsets(pairs)
+    begins, ends = await bounds(reader, pairs)
     return TopicState(
         name,
         full_name,
         len(partitions),
         min(len(partition["replicas"]) for partition in partitions),
         await own_configs(client, full_name),
-        {pair.partition: offset for pair, offset in sorted(begin.items())},
-        {pair.partition: offset for pair, offset in sorted(end.items())},
+        {pair.partition: offset for pair, offset in sorted(begins.items())},
+        {pair.partition: offset for pair, offset in sorted(ends.items())},
     )
 
 

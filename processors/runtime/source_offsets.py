@@ -65,12 +65,9 @@ class SourceOffsets:
 
     async def standing(self) -> Standing:
         """Return how far the group is. Fails while the broker is away."""
-        ends = await self._reader.end_offsets(self._all)
-        begins = await self._reader.beginning_offsets(self._all)
+        begins, ends = await kafka.bounds(self._reader, self._all)
         committed = await self._committed()
-        lag = {tp: ends[tp] - min(ends[tp], max(begins[tp], committed.get(tp, 0))) for tp in self._all}
-        return Standing(lag, committed)
+        return Standing(kafka.lags(ends, begins, committed), committed)
 
-    async def _committed(self) -> dict[TopicPartition, int]:
-        found = await self._admin.list_consumer_group_offsets(self._group_id, partitions=self._all)
-        return {tp: at.offset for tp, at in found.items() if at.offset >= 0}
+    async def _committed(self) -> kafka.Offsets:
+        return await kafka.committed(self._admin, self._group_id, self._all, joined=True)

@@ -109,8 +109,7 @@ async def _spans(
     since_ms: int,
     until_ms: int,
 ) -> dict[TopicPartition, Span]:
-    begins = await client.beginning_offsets(partitions)
-    ends = await client.end_offsets(partitions)
+    begins, ends = await kafka.bounds(client, partitions)
     firsts = await kafka.offsets_at(settings, client, ends, since_ms)
     lasts = await kafka.offsets_at(settings, client, ends, until_ms)
     spans = {tp: Span(firsts[tp], lasts[tp]) for tp in partitions}

@@ -16,8 +16,6 @@ from schemas.topics import physical
 # The broker dates records, and its clock may differ from ours: so much around a time is read too.
 _CLOCKS_MS = 60_000
 
-Offsets = dict[TopicPartition, int]
-
 
 class GoneError(LookupError):
     """A record is not in its topic (any more); the message states what the topic has."""
@@ -26,12 +24,12 @@ class GoneError(LookupError):
 class Stretch(NamedTuple):
     """What is to be read of each partition: from one offset up to but not including another."""
 
-    begins: Offsets
-    ends: Offsets
+    begins: kafka.Offsets
+    ends: kafka.Offsets
 
     def records(self) -> int:
         """How many records that are, at most."""
-        return sum(max(0, end - self.begins[tp]) for tp, end in self.ends.items())
+        return kafka.lag(self.ends, self.begins, {})
 
 
 async def stretch(settings: Settings, wanted: Selection) -> Stretch:
@@ -43,8 +41,7 @@ async def stretch(settings: Settings, wanted: Selection) -> Stretch:
         return Stretch({}, {})
     client = await kafka.consumer(settings)
     try:
-        begins: Offsets = dict(await client.beginning_offsets(partitions))
-        ends: Offsets = dict(await client.end_offsets(partitions))
+        begins, ends = await kafka.bounds(client, partitions)
         if wanted.since_ms is not None:
             begins = await kafka.offsets_at(settings, client, ends, max(0, wanted.since_ms - _CLOCKS_MS))
         if wanted.until_ms is not None:
@@ -101,11 +98,10 @@ async def read_records(
     return found
 
 
-async def _bounds(settings: Settings, partitions: set[TopicPartition]) -> tuple[Offsets, Offsets]:
+async def _bounds(settings: Settings, partitions: set[TopicPartition]) -> kafka.Bounds:
     client = await kafka.consumer(settings)
     try:
-        wanted = list(partitions)
-        return dict(await client.beginning_offsets(wanted)), dict(await client.end_offsets(wanted))
+        return await kafka.bounds(client, partitions)
     finally:
         await kafka.stop_client(client)
 

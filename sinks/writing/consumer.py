@@ -15,7 +15,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from core import metrics
+from core import kafka, metrics
 from sinks.tables.topic_table import Record
 from sinks.writing.stored_offsets import PositionError, StoredOffset, TopicIdentity, remedy
 from sinks.writing.topic_identity import identify
@@ -100,11 +100,9 @@ class GroupReader(ConsumerRebalanceListener):
         wanted = sorted(partitions)
         client = self._consumer._client  # noqa: SLF001 - aiokafka has no public way to send a request of one's own
         identity = await identify(client, sorted({tp.topic for tp in wanted}))
-        beginnings = await self._consumer.beginning_offsets(wanted)
-        ends = await self._consumer.end_offsets(wanted)
+        begins, ends = await kafka.bounds(self._consumer, wanted)
         return {
-            tp: TopicIdentity(identity.cluster_id, identity.topic_ids[tp.topic], beginnings[tp], ends[tp])
-            for tp in wanted
+            tp: TopicIdentity(identity.cluster_id, identity.topic_ids[tp.topic], begins[tp], ends[tp]) for tp in wanted
         }
 
     def place(

@@ -100,7 +100,7 @@ async def _import_and_wait(
     await created(settings)
     await migrated(settings)
     async with open_lags(settings) as lags, needed_services(settings, config, progress.note) as check:
-        before = await lags.reader.ends(*(name for name, _ in REFUSALS))
+        _, before = await lags.reader.bounds(*(name for name, _ in REFUSALS))
         report, damage = await _read(settings, source, relay, progress)
         await settled(settings, lags, report, progress, check)
         result = await account(settings, lags, report, before)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from aiokafka import TopicPartition
 
 from bigbrotr.importing.import_account import Account
 from bigbrotr.importing.line_ledger import Ledger, Settled
-from bigbrotr.status.topic_offsets import lag
 
 A, B, C = "aa" * 32, "bb" * 32, "cc" * 32
 
@@ -80,11 +78,3 @@ def test_an_account_is_complete_only_if_every_line_is_in_it() -> None:
     assert account.complete
     account.missing = 1
     assert not account.complete
-
-
-def test_lag_counts_what_is_still_there_to_be_read() -> None:
-    tp, other = TopicPartition("t", 0), TopicPartition("t", 1)
-    assert lag({tp: 10, other: 4}, {tp: 0, other: 0}, {tp: 7, other: 4}) == 3
-    assert lag({tp: 10}, {tp: 6}, {}) == 4, "a reader that never read lacks what the topic still holds"
-    assert lag({tp: 10}, {}, {tp: 12}) == 0
-    assert lag({}, {}, {tp: 1}) == 0
