@@ -63,6 +63,7 @@ class SinkService(Service):
         erasures = ErasureTask(settings, pool, eraser)
         closer.push(erasures.close)
         await erasures.start()
+        self.spawn(erasures.run(), "erasing")
         reader = GroupReader(sink.group_id)
         consumer = await kafka.consumer(
             settings,
@@ -84,7 +85,7 @@ class SinkService(Service):
             stopping=self.stopping,
             batch_age_s=sink.batch_age_ms / 1000,
         )
-        self._parts = _Parts(reader, archiver, erasures)
+        self._parts = _Parts(reader, archiver)
         self._answered_s = time.monotonic()
         # Apart: a database that hangs must not make Kafka look silent.
         self.spawn(_observe(lambda: self._measure_lag(consumer)), "sink lag")
@@ -123,24 +124,17 @@ class SinkService(Service):
             "months_ahead": self._months_ahead,
         }
 
-    def tick(self) -> None:
-        """End the process where erasing broke: erased events would come back."""
-        self._parts.erasures.check()
-
     async def _count_months(self, pool: Pool) -> None:
         async with asyncio.timeout(_LAG_S), pool.acquire() as connection:
             self._months_ahead = await months_ahead(connection)
 
     async def _measure_lag(self, consumer: AIOKafkaConsumer) -> None:
         positions = self._parts.reader.positions()
-        committed = self._parts.archiver.committed
-        total = 0
         metrics.LAG.clear()  # Partitions that went to another instance must not stand here with their last figure.
-        for tp, end in (await consumer.end_offsets(list(positions))).items():
-            lag = max(0, end - committed.get(tp, positions[tp]))
+        lags = kafka.lags(await consumer.end_offsets(positions), {}, positions | self._parts.archiver.committed)
+        for tp, lag in lags.items():
             metrics.LAG.labels(logical(self.settings.kafka.topic_prefix, tp.topic), str(tp.partition)).set(lag)
-            total += lag
-        self._lag, self._answered_s = total, time.monotonic()
+        self._lag, self._answered_s = sum(lags.values()), time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -149,7 +143,6 @@ class _Parts:
 
     reader: GroupReader
     archiver: Archiver
-    erasures: ErasureTask
 
 
 async def _observe(measure: Callable[[], Awaitable[None]]) -> None:

@@ -10,18 +10,19 @@ from core import postgres
 from core.archive.connection import Connection, Pool, with_connection
 from core.erasures import ErasureFollower
 from core.settings import Settings
+from core.tasks import run_until_first
 from sinks.erasure.eraser import Eraser
 from sinks.tables.vanish_requests import set_own_urls
 
 _log = logging.getLogger(__name__)
 
-# How often expired events are looked for, and whether the archive is still the same one: events expire by the second,
-# and each look is one row of an index.
+# How often expired events are looked for, and whether the archive is still the same one and rules are still followed:
+# events expire by the second, and each look is one row of an index.
 _EVERY_S = 1.0
 
 
 class ErasureTask:
-    """Applies every rule of the topic before `start` returns, and from then on those that come."""
+    """Applies every rule of the topic before `start` returns, and with `run` those that come from then on."""
 
     def __init__(self, settings: Settings, pool: Pool, eraser: Eraser) -> None:
         self._settings = settings
@@ -29,29 +30,34 @@ class ErasureTask:
         self._eraser = eraser
         self._follower: ErasureFollower | None = None
         self._archive: int | None = None
-        self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Wait for Kafka and PostgreSQL, and apply what the topic has."""
-        await self._begin()
-        self._task = asyncio.create_task(self._run(), name="erasing")
+        """Wait for Kafka and PostgreSQL, and apply every rule that there is to the tables that there are now."""
+        # Cleared first: a follower that was told to end is no failure, and `run` may look while it ends.
+        follower, self._follower = self._follower, None
+        if follower is not None:
+            await follower.close()
+        self._archive = await with_connection(self._pool, _archive)
+        await with_connection(self._pool, lambda connection: set_own_urls(connection, self._settings.policy.own_urls))
+        self._follower = ErasureFollower(self._settings, self._eraser.apply)
+        await self._follower.start()
 
-    def check(self) -> None:
-        """Raise what ended the applying, if anything did: without it, erased events would come back."""
-        if self._follower is not None:
-            self._follower.check()
-        if self._task is not None and self._task.done() and not self._task.cancelled():
-            self._task.result()
+    async def run(self) -> None:
+        """Go on until cancelled. Raises what ended the applying, at once: erased events would come back."""
+        await run_until_first(self._check(), self._look())
 
     async def close(self) -> None:
-        """Stop applying."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        """Stop applying, once `run` has ended."""
         if self._follower is not None:
             await self._follower.close()
 
-    async def _run(self) -> None:
+    async def _check(self) -> None:
+        while True:
+            if self._follower is not None:
+                self._follower.check()
+            await asyncio.sleep(_EVERY_S)
+
+    async def _look(self) -> None:
         while True:
             await asyncio.sleep(_EVERY_S)
             try:
@@ -63,20 +69,9 @@ class ErasureTask:
                 continue  # The task that has something to write waits for the database, and reports it.
             if archive != self._archive:
                 _log.info("the archive was switched to other tables: all erasures are applied to them")
-                await self._begin()
+                await self.start()
             if self._settings.policy.expiration == "erase":
                 await self._eraser.erase_expired(int(time.time()))
-
-    async def _begin(self) -> None:
-        """Apply every rule to the tables that there are now."""
-        # Cleared first: a follower that was told to end is no failure, and `check` may look while it ends.
-        follower, self._follower = self._follower, None
-        if follower is not None:
-            await follower.close()
-        self._archive = await with_connection(self._pool, _archive)
-        await with_connection(self._pool, lambda connection: set_own_urls(connection, self._settings.policy.own_urls))
-        self._follower = ErasureFollower(self._settings, self._eraser.apply)
-        await self._follower.start()
 
 
 async def _archive(connection: Connection) -> int:

@@ -17,6 +17,7 @@ from core import kafka, log, postgres
 from core.parent import die_with_parent
 from core.service import gc_tuning
 from core.settings import Settings
+from core.tasks import run_until_first
 from core.waiting import brief
 from sinks.erasure.eraser import open_eraser
 from sinks.erasure.task import ErasureTask
@@ -128,17 +129,20 @@ async def fill(
         )
         gc_tuning.settle()
         ready()
-        loop = asyncio.get_running_loop()
-        told_at = loop.time()
-        committed = False
-        while not committed:
-            while not await reader.has_read_all():
-                await archiver.step()
-                if loop.time() - told_at >= _REPORT_S:
-                    told_at = loop.time()
-                    erasing.check()
-                    tell(Report(archiver.committed))
-            await archiver.flush()
-            # A batch that was dropped is read again: then no position is trusted any more.
-            committed = not reader.unplaced()
+        await run_until_first(_read(archiver, reader, tell), erasing.run())
         tell(Report(archiver.committed, done=True))
+
+
+async def _read(archiver: Archiver, reader: PartitionReader, tell: Callable[[Report], None]) -> None:
+    loop = asyncio.get_running_loop()
+    told_at = loop.time()
+    committed = False
+    while not committed:
+        while not await reader.has_read_all():
+            await archiver.step()
+            if loop.time() - told_at >= _REPORT_S:
+                told_at = loop.time()
+                tell(Report(archiver.committed))
+        await archiver.flush()
+        # A batch that was dropped is read again: then no position is trusted any more.
+        committed = not reader.unplaced()
