@@ -18,7 +18,7 @@ import pytest
 from core.service.signals import SAME_WISH_S
 from tests.waiting import wait_until
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 # An ending takes milliseconds, starting Python a second; a loaded machine may take many times that.
 PATIENCE_S = 40.0
 
@@ -35,7 +35,7 @@ class Process:
         }
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.unit.core.probe_service", behaviour],
+                [sys.executable, "-m", "tests.unit.core.service.probe_service", behaviour],
                 cwd=ROOT,
                 env=environment,
                 stdout=log,
@@ -270,7 +270,7 @@ def test_a_service_ends_when_its_killed_supervisor_can_tell_it_nothing(tmp_path:
     program = (
         "import os, subprocess, sys\n"
         "os.environ['BIGBROTR_PARENT_PID'] = str(os.getpid())\n"
-        "subprocess.run([sys.executable, '-m', 'tests.unit.core.probe_service', 'runs'], check=False)\n"
+        "subprocess.run([sys.executable, '-m', 'tests.unit.core.service.probe_service', 'runs'], check=False)\n"
     )
     supervisor = subprocess.Popen(
         [sys.executable, "-c", program],

@@ -47,7 +47,7 @@ def test_defaults_need_no_file_and_no_variable() -> None:
 
 
 def test_the_settings_file_that_is_shipped_is_right() -> None:
-    settings = load_settings(Path(__file__).parents[3] / "deploy" / "bigbrotr.yaml")
+    settings = load_settings(Path(__file__).parents[4] / "deploy" / "bigbrotr.yaml")
     assert settings.relays
     assert [normalize(relay).url for relay in settings.relays] == settings.relays
 
@@ -244,6 +244,6 @@ def test_every_setting_is_in_the_table_with_a_description() -> None:
 
 def test_the_readme_shows_the_settings_as_they_are() -> None:
     """To mend it, put the output of `python -m core.settings.table` between the marks."""
-    readme = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).resolve().parents[4] / "README.md").read_text(encoding="utf-8")
     between = readme.split("<!-- settings: begin -->\n")[1].split("<!-- settings: end -->")[0]
     assert between == settings_table()

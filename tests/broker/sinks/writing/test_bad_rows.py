@@ -12,7 +12,7 @@ from schemas.records.coverage import Coverage, FilterCoverage
 from schemas.records.sighting import Sighting
 from sinks.integrity.digest import archive_digest
 from tests.broker.sinks.material import event, feed, running_sink
-from tests.broker.sinks.test_archive import read_rejections
+from tests.broker.sinks.writing.test_archive import read_rejections
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker
