@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
@@ -19,7 +18,7 @@ from core.archive.connection import Pool
 from core.settings import Settings
 from producers.connector.reconcile.archive_ids import ArchiveIds, ArchiveWindow, Patience, window_statement
 from schemas.nostr.filters import Filter
-from tests.broker.sinks.archived import AUTHORS, RELAYS, START_S, archive, fill, some_events
+from tests.broker.sinks.archived import AUTHORS, RELAYS, START_S, archive, fill, signed, some_events
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -107,10 +106,22 @@ async def test_only_the_months_of_the_window_are_looked_at(pool: Pool) -> None:
     assert plan.count(" on sightings_") == 1, plan
 
 
-async def test_connectors_cannot_write(servers: Servers, pool: Pool) -> None:
-    async with reading(dsn_of(servers, "archive_ids")) as ids:
-        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-            await (await ids._opened()).execute("DELETE FROM events")
+WRITES_WHEN_READ = """
+CREATE FUNCTION written() RETURNS bigint LANGUAGE sql VOLATILE
+    AS $$ INSERT INTO relays (url) VALUES ('wss://written.example') RETURNING 1::bigint $$;
+ALTER TABLE events RENAME TO stored;
+CREATE VIEW events AS SELECT stored.* FROM stored CROSS JOIN written();
+"""
+
+
+async def test_connectors_cannot_write(servers: Servers, caplog: pytest.LogCaptureFixture) -> None:
+    async with archive(servers, "read_only") as made, reading(dsn_of(servers, "read_only")) as ids:
+        async with made.acquire() as connection:
+            await fill(connection, [signed(START_S, 1, [], "held")])
+        await made.execute(WRITES_WHEN_READ)
+        assert await ask(ids) is None
+        assert "ReadOnlySQLTransactionError" in caplog.text
+        assert await made.fetchval("SELECT count(*) FROM relays WHERE url = 'wss://written.example'") == 0
 
 
 async def ask(ids: ArchiveIds) -> ArchiveWindow | None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from producers.connector.crawl.planner import Planner
 from producers.connector.crawl.steps import Difference, Gap, Progress, Query
 from producers.connector.known_filters import WITHHELD_KINDS, KnownFilters
-from producers.connector.relay_behavior import ORDER_BITS, RelayBehavior
+from producers.connector.relay_behavior import ORDER_BITS, RelayBehavior, Thresholds
 from producers.relay_client.page import BEGINNING, FOREVER, Page, Seen
 from schemas.nostr.filters import Filter
 from schemas.ranges import contains, subtract
@@ -56,7 +56,8 @@ def relays(draw: st.DrawFn) -> SimulatedRelay:
 
 def habits_for(relay: SimulatedRelay) -> RelayBehavior:
     """No relay has a cap as small as these, so what is taken for dense, or for an order, is smaller too."""
-    return RelayBehavior(limit=500, smallest_cap=relay.cap, order_bits_wanted=ORDER_BITS if relay.order == "any" else 1)
+    bits = ORDER_BITS if relay.order == "any" else 1
+    return RelayBehavior(limit=500, thresholds=Thresholds(smallest_cap=relay.cap, order_bits=bits))
 
 
 @settings(max_examples=400, deadline=None)
@@ -82,7 +83,8 @@ def test_what_a_cap_hides_is_a_gap_and_never_called_read(
     events: list[Seen], cap: int, order: Order, ties: Ties, exclusive: bool
 ) -> None:
     relay = SimulatedRelay(events, cap=cap, order=order, ties=ties, exclusive_until=exclusive)
-    behavior, known_filters = RelayBehavior(limit=500, smallest_cap=1), KnownFilters().of("relay.example")
+    behavior = RelayBehavior(limit=500, thresholds=Thresholds(smallest_cap=1))
+    known_filters = KnownFilters().of("relay.example")
     crawled = crawl(relay, EVERYTHING, behavior, known_filters=known_filters)
     missed = {seen.at for seen in events if seen.id not in crawled.ids}
     assert not any(contains(crawled.read, second) for second in missed)
@@ -161,7 +163,7 @@ def test_an_event_that_comes_while_the_order_is_tried_costs_one_window_of_trust(
 def test_events_below_those_that_a_relay_withholds_are_reached(events: list[Seen], cap: int, order: Order) -> None:
     relay = SimulatedRelay(events, cap=cap, order=order, withholds=True)
     densest = max(Counter(seen.at for seen in events).values(), default=0)
-    crawled = crawl(relay, EVERYTHING, RelayBehavior(limit=500, smallest_cap=cap, order_bits_wanted=1))
+    crawled = crawl(relay, EVERYTHING, RelayBehavior(limit=500, thresholds=Thresholds(cap, order_bits=1)))
     # Kind 31999 is known to nobody: those of it alone may hide below withheld ones.
     known = {seen.id for seen in events if seen.kind in (1, 7)}
     assert densest >= cap or known <= crawled.ids

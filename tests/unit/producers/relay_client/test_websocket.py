@@ -306,7 +306,10 @@ def test_any_stream_is_taken_as_the_library_takes_it(
             websocket.data_received(whole[at : at + step])
             at += step
             turn += 1
-        assert websocket._failure is None
+        failing = asyncio.create_task(websocket.failure())
+        await asyncio.sleep(0)
+        assert not failing.done()
+        failing.cancel()
         return got, answers(wire.written)
 
     assert asyncio.run(run()) == by_the_library(stream)
