@@ -224,9 +224,11 @@ async def test_an_address_that_never_answers_leaves_time_for_the_next() -> None:
 
     async with Hostile() as relay:
         url = normalize(relay.url, allow_private=True)
-        with socket.create_server(("127.0.0.2", url.port)):
+        with socket.create_server(("127.0.0.2", url.port)) as silent:
             connection = await open_connection(record(url), url, replace(DIALLING, look_up=resolved))
             await connection.close()
+            silent.settimeout(0)
+            silent.accept()[0].close()  # it was tried
         assert relay.connections == 1
 
 
