@@ -1,4 +1,4 @@
-"""Tests use what is public and replace nothing: sizes, deadlines, clocks and addresses come by settings or arguments."""
+"""Tests use what is public and replace nothing: sizes, deadlines, clocks and addresses come by arguments."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ def breaches(source: str) -> Iterator[str]:
     for node in nodes:
         match node:
             case ast.Attribute(value, name, context):
-                if is_private(name) and not is_own(value):
-                    yield ast.unparse(node)
-                elif name in PATCHES:
+                if (is_private(name) and not is_own(value)) or name in PATCHES:
                     yield ast.unparse(node)
                 elif isinstance(context, ast.Store | ast.Del) and root(value) in foreign:
                     yield f"{ast.unparse(node)} ="

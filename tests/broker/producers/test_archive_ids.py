@@ -135,7 +135,7 @@ async def test_without_a_database_there_is_no_answer() -> None:
 
 
 async def test_a_database_that_is_not_there_is_not_asked_again_at_once(unused_tcp_port: int) -> None:
-    async with reading(f"postgresql://nobody@127.0.0.1:{unused_tcp_port}/nothing") as ids:
+    async with reading(f"postgresql://me@127.0.0.1:{unused_tcp_port}/nothing") as ids:
         assert await ask(ids) is None
         began = time.monotonic()
         for _ in range(100):
@@ -161,9 +161,7 @@ WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = cu
 """
 
 
-async def test_whoever_gives_up_waiting_for_others_of_us_does_not_call_the_archive_away(
-    servers: Servers, pool: Pool
-) -> None:
+async def test_giving_up_on_others_of_us_does_not_call_the_archive_away(servers: Servers, pool: Pool) -> None:
     async with reading(dsn_of(servers, "archive_ids"), turn_s=0.05) as ids, pool.acquire() as other:
         assert await ask(ids) is not None
         async with other.transaction():
@@ -179,7 +177,7 @@ async def test_whoever_gives_up_waiting_for_others_of_us_does_not_call_the_archi
         assert await ask(ids) is not None
 
 
-async def test_whoever_asks_waits_for_seconds_at_most_and_is_answered_again_later(servers: Servers, pool: Pool) -> None:
+async def test_a_question_waits_for_seconds_at_most_and_is_answered_again_later(servers: Servers, pool: Pool) -> None:
     async with (
         reading(dsn_of(servers, "archive_ids"), answer_s=0.3, left_alone_s=0) as ids,
         pool.acquire() as other,

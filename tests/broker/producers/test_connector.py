@@ -1,4 +1,4 @@
-"""A connector between real websockets and the real Kafka: everything arrives as sent, and bad relays harm nobody."""
+"""A connector between real websockets and the real Kafka: everything arrives as sent, and bad relays harm no other."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ BAD = {
 }
 
 
-async def test_hostile_relays_harm_nobody_else(quick: Settings) -> None:
+async def test_hostile_relays_harm_no_other(quick: Settings) -> None:
     """All of them at once beside one that is honest, which is read to its end and live meanwhile."""
     quick = with_connector(quick, refused_events_per_hour=500)
     events = stored_events(300)
@@ -130,7 +130,7 @@ async def test_hostile_relays_harm_nobody_else(quick: Settings) -> None:
                     lambda: all(relay_status(service, each.url)["last_error"] for each in (bad[3], bad[8])), "errors"
                 )
                 await until(lambda: relay_status(service, bad[2].url)["refused"] >= 120, "misfits are counted")
-                # Paused for a moment is what a full buffer asks for, whoever filled it.
+                # Paused for a moment is what a full buffer asks for, whichever relay filled it.
                 await until(lambda: relay_status(service, good.url)["state"] == "live", "the honest relay is live")
                 assert relay_status(service, good.url)["refused"] == 0
         finally:

@@ -124,7 +124,7 @@ async def test_what_is_named_and_not_given_is_a_gap_until_the_relay_gives_it_or_
 
     # Without the archive there are only pages, which do not tell.
     away = Settings(
-        data_dir=Path("unused"), postgres={"dsn": SecretStr(f"postgresql://nobody@127.0.0.1:{unused_tcp_port}/no")}
+        data_dir=Path("unused"), postgres={"dsn": SecretStr(f"postgresql://me@127.0.0.1:{unused_tcp_port}/no")}
     )
     paged, _ = await crawled(relay_of(everything, gives=False), ArchiveIds(away), due(first))
     assert [(gap.since, gap.until) for gap in paged.gaps] == spans

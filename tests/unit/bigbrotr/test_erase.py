@@ -41,5 +41,5 @@ def test_wrong_arguments_end_with_code_2_and_a_sentence(arguments: list[str], to
         (UNTIL_END - 1, "1099511627775, included"),
     ],
 )
-def test_whoever_is_asked_reads_which_second_a_date_means(until_s: int, told: str) -> None:
+def test_the_question_says_which_second_a_date_means(until_s: int, told: str) -> None:
     assert told in question(rules_for([], AUTHOR, until_s, Cause.OPERATOR), None)

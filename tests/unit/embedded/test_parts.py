@@ -108,7 +108,7 @@ def test_properties_are_written_as_java_reads_them(value: str) -> None:
     assert written.encode().decode("unicode_escape").encode("utf-16", "surrogatepass").decode("utf-16") == value
 
 
-def test_the_number_of_partitions_is_ours_only_where_nobody_has_chosen_one() -> None:
+def test_the_number_of_partitions_is_ours_only_where_none_is_set() -> None:
     servers = Servers("127.0.0.1:1", None)
     assert filled_in(Settings(), servers).kafka.partitions == PARTITIONS
     assert filled_in(Settings(kafka=KafkaSettings(partitions=16)), servers).kafka.partitions == 16

@@ -164,7 +164,7 @@ def test_events_below_those_that_a_relay_withholds_are_reached(events: list[Seen
     relay = SimulatedRelay(events, cap=cap, order=order, withholds=True)
     densest = max(Counter(seen.at for seen in events).values(), default=0)
     crawled = crawl(relay, EVERYTHING, RelayBehavior(limit=500, thresholds=Thresholds(cap, order_bits=1)))
-    # Kind 31999 is known to nobody: those of it alone may hide below withheld ones.
+    # Kind 31999 is not a known kind: those of it alone may hide below withheld ones.
     known = {seen.id for seen in events if seen.kind in (1, 7)}
     assert densest >= cap or known <= crawled.ids
     assert not subtract(EVERYTHING, [*crawled.read, *crawled.open])
@@ -192,7 +192,7 @@ def test_an_empty_page_ends_a_range_when_known_kinds_show_nothing_either() -> No
     assert not set(second.kinds or ()) & set(WITHHELD_KINDS)
 
 
-def test_a_filter_of_kinds_that_nobody_withholds_needs_no_second_question() -> None:
+def test_a_filter_of_kinds_that_are_not_withheld_needs_no_second_question() -> None:
     relay = SimulatedRelay([])
     assert crawl(relay, [(10, 20)], base=Filter(kinds=(0, 3))).read == [(10, 20)]
     assert len(relay.queries) == 1
@@ -240,7 +240,7 @@ def test_pages_full_of_what_is_withheld_hide_nothing() -> None:
     assert crawled.gaps == []
 
 
-def test_a_burst_is_read_by_kind_and_by_author_down_to_kinds_that_nobody_knows() -> None:
+def test_a_burst_is_read_by_kind_and_by_author_down_to_unknown_kinds() -> None:
     burst = [*by(50, 1, 100, 20), *by(50, 7, 30, 30), *by(50, 54_321, 1, 40), *by(50, 4, 1, 30), *by(50, 1059, 3, 10)]
     rest = by(60, 1, 100, 1)
     relay = SimulatedRelay([*burst, *rest, *events_at(7, 8)], cap=50)
@@ -248,7 +248,7 @@ def test_a_burst_is_read_by_kind_and_by_author_down_to_kinds_that_nobody_knows()
     known_filters.learn(rest)
     crawled = crawl(relay, EVERYTHING, known_filters=known_filters)
     assert crawled.ids == {seen.id for seen in relay.events}
-    # Who else wrote kind 1 and 7 in these seconds nobody can say.
+    # Who else wrote kind 1 and 7 in these seconds cannot be known.
     assert crawled.gaps == [Gap(second, second, GapReason.DENSE_SECOND) for second in (60, 50)]
 
 

@@ -143,7 +143,7 @@ async def test_a_fault_of_ours_costs_one_relay_and_not_the_others() -> None:
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def test_messages_that_nobody_knows_are_within_the_budget_too() -> None:
+async def test_messages_of_unknown_verbs_are_within_the_budget_too() -> None:
     common = shared(ConnectionLimits(1))
     frames = FrameReader(Intake("wss://relay.example", common.bundler, common.rejections, Budget(1 << 20, 100)))
     frames.read(b'["NOTICE","a relay after all"]', {})

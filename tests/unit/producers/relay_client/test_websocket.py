@@ -161,7 +161,7 @@ async def test_a_message_within_the_fragments_of_another_ends_the_connection() -
     assert got == []
 
 
-async def test_what_a_receiver_raises_is_handed_to_whoever_waits() -> None:
+async def test_what_a_receiver_raises_is_handed_to_what_waits() -> None:
     def refuse(_: bytes) -> None:
         raise ValueError("over budget")
 
