@@ -26,7 +26,7 @@ class Clock:
     """The time of day of one process. `check` is called about every second; between calls a step changes nothing."""
 
     def __init__(self, wall_ns: Callable[[], int] = time.time_ns, steady_ns: Callable[[], int] = boot_ns) -> None:
-        """Begin with the host's time of day; the functions are replaced in tests."""
+        """Begin with the host's time of day, or that of other clocks, in nanoseconds."""
         self._wall_ns = wall_ns
         self._steady_ns = steady_ns
         self._offset_ns = wall_ns() - steady_ns()

@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable
 
 from core.settings.model import Settings
 
@@ -36,8 +37,9 @@ _RATION_S = 10.0
 class _Ration(logging.Filter):
     """Rate limit for loggers that may repeat an entry: written once in a while, with the count of those left out."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], float]) -> None:
         super().__init__()
+        self._now_s = now_s
         self._said: dict[tuple[object, ...], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -48,7 +50,7 @@ class _Ration(logging.Filter):
         if not f"{record.name}.".startswith(_RATIONED_PREFIXES):
             return True
         kind = record.exc_info[0] if record.exc_info else None
-        now_s, alike = time.monotonic(), (record.name, str(record.msg), kind)
+        now_s, alike = self._now_s(), (record.name, str(record.msg), kind)
         since_s, left_out = self._said.get(alike, (-_RATION_S, 0))
         if now_s - since_s < _RATION_S:
             self._said[alike] = (since_s, left_out + 1)
@@ -97,12 +99,13 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(entry, default=str, ensure_ascii=True)
 
 
-def configure(settings: Settings, service: str = "bigbrotr") -> None:
+def configure(settings: Settings, service: str = "bigbrotr", *, now_s: Callable[[], float] = time.monotonic) -> None:
     """Send this process's log to standard error as `settings.log` says; calling it again replaces the first call.
 
     Args:
         settings: level and format are used.
         service: the name in each entry, so that the lines of several processes can be told apart in one stream.
+        now_s: a clock that only runs, for what may be said once in a while.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter(service) if settings.log.format == "json" else _TextFormatter(service))
@@ -111,7 +114,7 @@ def configure(settings: Settings, service: str = "bigbrotr") -> None:
     level = getattr(logging, settings.log.level.upper())
     root.setLevel(level)
     if level > logging.DEBUG:
-        handler.addFilter(_Ration())
+        handler.addFilter(_Ration(now_s))
     for name, quiet in _QUIET.items():
         logging.getLogger(name).setLevel(level if level <= logging.DEBUG else max(level, quiet))
 

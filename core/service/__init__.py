@@ -11,7 +11,7 @@ import uvloop
 from core import log, metrics
 from core.parent import parent_pid, watch_parent
 from core.service.base import Service, UndrainedError
-from core.service.lifecycle import FAILED, UNDRAINED, Lifecycle
+from core.service.lifecycle import CLOSE_S, FAILED, UNDRAINED, Lifecycle
 from core.service.signals import StopSignals
 from core.service.watchdog import Watchdog, end_process
 
@@ -23,16 +23,21 @@ logger = logging.getLogger(__name__)
 EXIT_S = 5.0
 
 
-def run_service(service: Service) -> int:
+def run_service(service: Service, *, close_s: float = CLOSE_S, exit_s: float = EXIT_S) -> int:
     """Run the service until it is asked to stop, and return the exit code of the process.
 
     Call it in the main thread and hand the result to `sys.exit`. The process ends within seconds of this call's return,
     whatever threads are left.
+
+    Args:
+        service: not started yet.
+        close_s: after which a process that is still closing connections is ended.
+        exit_s: after which one whose loop is done is ended.
     """
     log.configure(service.settings, service.name)
     metrics.export_only(service.name)
     watchdog = Watchdog()
-    lifecycle = Lifecycle(service, watchdog)
+    lifecycle = Lifecycle(service, watchdog, close_s)
 
     def again(name: str) -> None:
         end_process(UNDRAINED, f"a second signal ({name})")
@@ -48,7 +53,7 @@ def run_service(service: Service) -> int:
             try:
                 code = runner.run(lifecycle.run(signals))
             finally:
-                watchdog.arm(EXIT_S, "the end of the process", code or UNDRAINED)
+                watchdog.arm(exit_s, "the end of the process", code or UNDRAINED)
     except Exception:
         code = FAILED
         logger.exception("%s failed", service.name)

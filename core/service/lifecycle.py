@@ -42,10 +42,11 @@ class Phase(StrEnum):
 class Lifecycle:
     """One run of one service. `request_stop` may be called from any thread, any number of times."""
 
-    def __init__(self, service: Service, watchdog: Watchdog) -> None:
+    def __init__(self, service: Service, watchdog: Watchdog, close_s: float = CLOSE_S) -> None:
         self.service = service
         self.phase = Phase.STARTING
         self._watchdog = watchdog
+        self._close_s = close_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started_ms = time.time_ns() // 1_000_000
         self._stop_requested = False
@@ -82,7 +83,7 @@ class Lifecycle:
         except Exception:
             logger.exception("%s failed", self.service.name)
         self.phase = Phase.CLOSING
-        self._watchdog.arm(CLOSE_S, "closing", code or UNDRAINED)
+        self._watchdog.arm(self._close_s, "closing", code or UNDRAINED)
         for what, closing in (("connections", self.service.close()), ("health server", health.stop())):
             try:
                 await closing
@@ -134,7 +135,7 @@ class Lifecycle:
         elif cut_short or background.failed.is_set():
             work.cancel()
             # A request to stop has its deadline already; a background task that failed has none that work could miss.
-            await asyncio.wait({work}, timeout=CLOSE_S if background.failed.is_set() else None)
+            await asyncio.wait({work}, timeout=self._close_s if background.failed.is_set() else None)
             background.check()
             if work.done() and not work.cancelled():
                 work.result()

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import SecretStr
@@ -22,6 +23,7 @@ from core.settings import Settings, SettingsError
 from deploy.embedded.errors import EmbeddedError, Report
 from deploy.embedded.lock import FileLock, is_locked, locked
 from deploy.embedded.paths import DataPaths
+from deploy.embedded.servers.kafka import Properties
 from deploy.embedded.servers.launch import SERVERS
 from deploy.embedded.servers.process import end_left_over
 from deploy.embedded.starting import POLL_S, STOP_TIMEOUT_S, running_guard, start_or_attach
@@ -95,9 +97,16 @@ def _refuse_password(settings: Settings) -> None:
 
 @contextmanager
 def running_stack(
-    data_dir: Path, *, names: tuple[str, ...] = SERVERS, keep: bool = False, report: Report = log.info
+    data_dir: Path,
+    *,
+    names: tuple[str, ...] = SERVERS,
+    keep: bool = False,
+    report: Report = log.info,
+    kafka_properties: Properties = MappingProxyType({}),
 ) -> Iterator[Servers]:
     """Hold the stack of a data directory, started if need be, for the length of the block.
+
+    A broker that is started gets `kafka_properties` beside its own or in their place.
 
     When the last holder leaves the block, the servers have stopped. Raises EmbeddedError.
     """
@@ -108,7 +117,7 @@ def running_stack(
             paths.make()
             holder.acquire(shared=True, timeout_s=STOP_TIMEOUT_S)  # waits while a guard is stopping its servers
             with locked(start_lock(paths.run), timeout_s=_TURN_TIMEOUT_S):
-                current = start_or_attach(paths, names, report=report)
+                current = start_or_attach(paths, names, report=report, kafka_properties=kafka_properties)
                 if keep:
                     keep_file(paths.run).touch()
         except (OSError, subprocess.SubprocessError) as error:

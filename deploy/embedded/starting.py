@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import MappingProxyType
 
 from deploy.embedded.errors import EmbeddedError, Report
 from deploy.embedded.lock import is_locked
@@ -38,8 +39,16 @@ def running_guard(paths: DataPaths) -> StackState | None:
     return None
 
 
-def start_or_attach(paths: DataPaths, names: tuple[str, ...], *, report: Report) -> StackState:
+def start_or_attach(
+    paths: DataPaths,
+    names: tuple[str, ...],
+    *,
+    report: Report,
+    kafka_properties: kafka.Properties = MappingProxyType({}),
+) -> StackState:
     """The stack with these servers ready. Call it as a holder, and with the start lock held.
+
+    A broker that runs already keeps the properties it has.
 
     Raises EmbeddedError.
     """
@@ -50,7 +59,10 @@ def start_or_attach(paths: DataPaths, names: tuple[str, ...], *, report: Report)
         keep_file(paths.run).unlink(missing_ok=True)  # of a stack that a reboot ended
     for name in names:
         if running is None or name not in running.servers:
-            launch = kafka.prepare(paths, report) if name == "kafka" else postgres.prepare(paths, report)
+            if name == "kafka":
+                launch = kafka.prepare(paths, report, kafka_properties)
+            else:
+                launch = postgres.prepare(paths, report)
             launch.write(paths.run)
     if running is None:
         report(f"starting {' and '.join(names)}")

@@ -40,6 +40,22 @@ ORDER_UNKNOWN: Mapping[str, Any] = {
 """What follows from what pages do not show: to be learnt anew where they were not whole."""
 
 
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What pages must show before something is concluded from them.
+
+    Attributes:
+        smallest_cap: events of a page that may have been cut.
+        order_bits: evidence before an order is taken for the relay's.
+    """
+
+    smallest_cap: int = SMALLEST_CAP
+    order_bits: float = ORDER_BITS
+
+
+THRESHOLDS = Thresholds()
+
+
 @dataclass(slots=True)
 class RelayBehavior:
     """How a relay answers a REQ.
@@ -61,6 +77,7 @@ class RelayBehavior:
         prompt: whether events were seen to come before EOSE.
         kinds_read: how many kinds of a list were shown to be read; None: not tried yet.
         window_s: how long the next window is; see producers.connector.crawl.windows.
+        thresholds: for relays of other sizes than those on the network.
     """
 
     limit: int
@@ -79,8 +96,7 @@ class RelayBehavior:
     prompt: bool = False
     kinds_read: int | None = None
     window_s: int | None = None
-    smallest_cap: int = SMALLEST_CAP
-    order_bits_wanted: float = ORDER_BITS
+    thresholds: Thresholds = THRESHOLDS
 
     def trusted(self, *, vouched: bool = False) -> bool:
         """Whether the oldest event of a page bounds what is still unread from above.
@@ -88,7 +104,7 @@ class RelayBehavior:
         Vouched: it was asked for what is newer than the page in question, and had nothing.
         """
         return (
-            self.order_bits >= self.order_bits_wanted
+            self.order_bits >= self.thresholds.order_bits
             and (vouched or self.proof_bits >= ORDER_BITS)
             and not self.unsorted
             and self.contradictions < MOST_CONTRADICTIONS
@@ -98,7 +114,7 @@ class RelayBehavior:
         """Whether so many events may not be all that there are."""
         if not self.ignores_limit and events >= self.limit:
             return True
-        return events >= (self.proven_cap or max(self.cap, self.smallest_cap))
+        return events >= (self.proven_cap or max(self.cap, self.thresholds.smallest_cap))
 
     def is_short(self, events: int) -> bool:
         """Whether the relay is known to give more at a time. That is no proof of an end, but reason to ask for one."""

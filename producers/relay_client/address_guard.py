@@ -60,29 +60,33 @@ class AddressRefusedError(Exception):
     """Every address of a host is one that strangers must not make us connect to."""
 
 
-async def allowed_addresses(host: str, port: int, *, allow_private: bool) -> list[str]:
+def resolve(host: str, port: int) -> list[str]:
+    """Ask the host's resolver for the addresses of a name; blocks, for half a minute where a name server is dead."""
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # An address with a zone (`fe80::1%eth0`) is link-local and judged without it.
+    return list(dict.fromkeys(str(answer[4][0]).partition("%")[0] for answer in answers))
+
+
+async def allowed_addresses(
+    host: str, port: int, *, allow_private: bool, resolve: Callable[[str, int], list[str]] = resolve
+) -> list[str]:
     """Resolve a host and keep the addresses that may be connected to, in the resolver's order.
 
     Args:
         host: a name or a literal address.
         port: only handed on to the resolver.
         allow_private: the operator's own relay: loopback and private addresses too.
+        resolve: may block; it runs in a thread.
 
     Raises:
         AddressRefusedError: there are addresses, and none is public.
         OSError: the name does not resolve.
     """
     loop = asyncio.get_running_loop()
-    found = await loop.run_in_executor(_resolver, _resolve, host, port)
+    found = await loop.run_in_executor(_resolver, resolve, host, port)
     allowed = [address for address in found if allow_private or not is_private_address(address)]
     if not allowed:
         raise AddressRefusedError(
             f"{host} resolves to {', '.join(found)}, no public address; set allow_private to connect to it"
         )
     return allowed[:MAX_ADDRESSES]
-
-
-def _resolve(host: str, port: int) -> list[str]:
-    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    # An address with a zone (`fe80::1%eth0`) is link-local and judged without it.
-    return list(dict.fromkeys(str(answer[4][0]).partition("%")[0] for answer in answers))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
@@ -24,6 +25,12 @@ from schemas.records.relay import RelayRecord
 USER_AGENT = "bigbrotr (Nostr archive; reads only)"
 
 
+class LookUp(Protocol):
+    """Names the addresses of a host that may be connected to, as `address_guard.allowed_addresses` does."""
+
+    def __call__(self, host: str, port: int, *, allow_private: bool) -> Awaitable[list[str]]: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True)
 class Dialling:
     """How connections are opened.
@@ -33,12 +40,14 @@ class Dialling:
         frame_max_bytes: a longer message closes the connection.
         ping_interval_s: between pings of ours.
         proxies: SOCKS proxy by overlay network; None where none is configured.
+        look_up: judges the addresses too, at each attempt to connect.
     """
 
     connect_timeout_s: float
     frame_max_bytes: int
     ping_interval_s: float
     proxies: dict[Network, str | None]
+    look_up: LookUp = allowed_addresses
 
 
 async def open_connection(record: RelayRecord, url: RelayUrl, dialling: Dialling) -> RelayConnection:
@@ -87,7 +96,7 @@ async def _dial(record: RelayRecord, url: RelayUrl, spelling: str, dialling: Dia
         proxy = proxy.replace("socks5://", "socks5h://", 1)
         return await _handshake(url, spelling, dialling, proxy=proxy, address=None)
     error: OSError | None = None
-    addresses = await allowed_addresses(url.host, url.port, allow_private=record.allow_private)
+    addresses = await dialling.look_up(url.host, url.port, allow_private=record.allow_private)
     for address in addresses:
         try:
             # Its share of the time: an address that swallows packets (IPv6 without a route) leaves some to the others.

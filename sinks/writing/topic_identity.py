@@ -30,7 +30,9 @@ class _Uuid(AbstractType[UUID]):
         return UUID(bytes=data.read(_UUID_BYTES))
 
 
-class _MetadataResponse(Response):
+class MetadataResponse(Response):
+    """Version 12 of the answer."""
+
     API_KEY = 3
     API_VERSION = 12
     SCHEMA = Schema(
@@ -75,11 +77,13 @@ class _MetadataResponse(Response):
     )
 
 
-class _MetadataRequest(RequestStruct):
+class MetadataRequest(RequestStruct):
+    """Version 12 of the question; a topic is named by its id or, where that is zero, by its name."""
+
     API_KEY = 3
     API_VERSION = 12
     FLEXIBLE_VERSION = True
-    RESPONSE_TYPE = _MetadataResponse
+    RESPONSE_TYPE = MetadataResponse
     SCHEMA = Schema(
         ("topics", CompactArray(("topic_id", _Uuid), ("topic", CompactString("utf-8")), ("tags", TaggedFields))),
         ("allow_auto_topic_creation", Boolean),
@@ -88,16 +92,19 @@ class _MetadataRequest(RequestStruct):
     )
 
 
-class _Identify(Request[MetadataRequest_v5 | _MetadataRequest]):
+class Identify(Request[MetadataRequest_v5 | MetadataRequest]):
+    """Asks for topics by name, in the newest version that the broker and this module know."""
+
     API_KEY = 3
 
     def __init__(self, topics: list[str]) -> None:
         self._topics = topics
 
     def build(
-        self, request_struct_class: type[MetadataRequest_v5 | _MetadataRequest]
-    ) -> MetadataRequest_v5 | _MetadataRequest:
-        if request_struct_class is _MetadataRequest:
+        self, request_struct_class: type[MetadataRequest_v5 | MetadataRequest]
+    ) -> MetadataRequest_v5 | MetadataRequest:
+        """Fill in the struct of the version that aiokafka has agreed on with the broker."""
+        if request_struct_class is MetadataRequest:
             by_name: list[tuple[UUID, str, dict[int, bytes]]] = [(UUID(int=0), topic, {}) for topic in self._topics]
             return request_struct_class(by_name, False, False, {})  # noqa: FBT003 - the protocol has positions, no names
         return request_struct_class(self._topics, False)  # noqa: FBT003
@@ -115,10 +122,10 @@ async def identify(client: AIOKafkaClient, topics: list[str]) -> Identities:
 
     Raises aiokafka.errors.KafkaError where a topic does not exist or the broker is away.
     """
-    response: Any = await client.send(client.get_random_node(), _Identify(topics))
+    response: Any = await client.send(client.get_random_node(), Identify(topics))
     found: dict[str, UUID | None] = {}
     for error_code, topic, *rest in response.topics:
         if error_code:
             raise for_code(error_code)(f"topic {topic}")
-        found[topic] = rest[0] if response.API_VERSION == _MetadataRequest.API_VERSION else None
+        found[topic] = rest[0] if response.API_VERSION == MetadataRequest.API_VERSION else None
     return Identities(response.cluster_id or "", found)

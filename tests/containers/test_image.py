@@ -80,7 +80,7 @@ def test_is_small(image: Callable[[], str]) -> None:
     assert int(docker("image", "inspect", "--format={{.Size}}", image())) < LARGEST_BYTES
 
 
-def test_says_what_it_is_and_runs_as_nobody() -> None:
+def test_says_what_it_is_and_runs_without_rights() -> None:
     config = orjson.loads(docker("image", "inspect", "--format={{json .Config}}", our_image()))
     labels = {name.rpartition(".")[2]: text for name, text in config["Labels"].items()}
     assert (labels["title"], labels["licenses"], labels["version"]) == ("bigbrotr", "MIT", version())

@@ -138,7 +138,7 @@ async def test_an_event_whose_answer_got_lost_is_sent_again_and_counted_once() -
         async for frame in socket:
             event_id = orjson.loads(frame)[1]["id"]
             taken.append(event_id)
-            if len(taken) == 20:  # it has stored this one, and says so to nobody
+            if len(taken) == 20:  # it has stored this one, and does not say so
                 socket.transport.abort()
                 return
             await socket.send(orjson.dumps(["OK", event_id, True, ""]).decode())

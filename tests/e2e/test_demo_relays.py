@@ -1,4 +1,4 @@
-"""Relays serve exactly what the demo says they do, and its process ends with whoever started it."""
+"""Relays serve exactly what the demo says they do, and its process ends with the one that started it."""
 
 from __future__ import annotations
 

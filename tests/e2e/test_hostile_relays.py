@@ -1,4 +1,4 @@
-"""Relays that misbehave in every way at once harm nobody but themselves."""
+"""Relays that misbehave in every way at once harm only themselves."""
 
 from __future__ import annotations
 

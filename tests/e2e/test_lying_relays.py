@@ -59,11 +59,11 @@ def farm() -> dict[str, Liar]:
     now_s = int(time.time())
     odd_dates = [written(second, 1, 9, 0) for second in (0, 1, 5_000, now_s + 400 * DAY_S, 2**33, 2**40 - 1)]
     wraps = [written(now_s - 7200 - number * 60, 1059, 5, number) for number in range(200)]
-    # As many of each kind as fit a page, so that the kinds alone tell them apart; nobody has heard of most of them.
+    # As many of each kind as fit a page, so that the kinds alone tell them apart; most of them are unheard of.
     kinds = list(burst(BURST_S, range(40_000, 40_066), 1, 45)) + list(burst(BURST_S, (4, 1059), 1, 15))
     # Authors tell these apart, except those of one who wrote more than a page in a second.
     authors = list(burst(UNREADABLE_S, (1,), 60, 40)) + list(burst(UNREADABLE_S, (7,), 1, 600))
-    # They are known from elsewhere: nobody can ask for an author that he has not heard of.
+    # They are known from elsewhere: an author that was not heard of cannot be asked for.
     authors += [written(now_s - 5000 - author, 1, author, 99) for author in range(60)]
     return {
         "caps": Liar(Lie(), spread(400, 9_000, 1)),
@@ -123,7 +123,7 @@ async def test_what_can_be_had_is_archived_and_the_ledger_names_the_rest(apart: 
             return (late["id"], caps.url) in await apart.archive.sightings()
 
         await apart.archive.until("what came late", late_came)
-    # Nobody has cost more questions than his lies are worth.
+    # No relay has cost more questions than its lies are worth.
     for name, liar in liars.items():
         assert liar.relay is not None
         assert len(liar.relay.requests) < 700, name

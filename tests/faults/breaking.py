@@ -29,7 +29,7 @@ async def frozen(stack: OwnStack, name: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def dead(stack: OwnStack, name: str) -> AsyncIterator[None]:
-    """A server is killed, and nobody starts it again for a while: connections are refused."""
+    """A server is killed, and it is not started again for a while: connections are refused."""
     current = read_state(DataPaths.of(stack.folder).run)
     assert current is not None
     guard = psutil.Process(current.guard.pid)
@@ -43,7 +43,7 @@ async def dead(stack: OwnStack, name: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def cut(lines: Sequence[Proxy]) -> AsyncIterator[None]:
-    """Nothing comes through any more, and nobody is told; later the connections turn out to be broken."""
+    """Nothing comes through any more, and neither side is told; later the connections turn out to be broken."""
     for each in lines:
         each.hold()
     try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from deploy.embedded.ports import choose
+from deploy.embedded.paths import DataPaths
+from deploy.embedded.ports import LOOPBACK, choose
 from deploy.embedded.servers import kafka
 from tests.faults.own_stack import OwnStack, own_stack
 
@@ -31,15 +31,15 @@ def broker_line() -> BrokerLine:
 @pytest.fixture(scope="package")
 def stack(broker_line: BrokerLine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnStack]:
     """Servers that may be killed; the other tests' go on undisturbed."""
-    plain = kafka._properties
-
-    def with_second_listener(*args: object) -> str:
-        text = plain(*args)  # type: ignore[arg-type]
-        text = re.sub(r"(?m)^(listeners=.*)$", rf"\1,LINE://127.0.0.1:{broker_line.back}", text)
-        text = re.sub(r"(?m)^(advertised.listeners=.*)$", rf"\1,LINE://127.0.0.1:{broker_line.front}", text)
-        return text + "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,LINE:PLAINTEXT\n"
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kafka, "_properties", with_second_listener)
-        with own_stack(tmp_path_factory.mktemp("own")) as started:
-            yield started
+    folder = tmp_path_factory.mktemp("own")
+    paths = DataPaths.of(folder)
+    paths.make()
+    broker, controller = kafka.ports_of(paths)
+    ours = f"PLAINTEXT://{LOOPBACK}:{broker},CONTROLLER://{LOOPBACK}:{controller}"
+    second_listener = {
+        "listeners": f"{ours},LINE://{LOOPBACK}:{broker_line.back}",
+        "advertised.listeners": f"{ours},LINE://{LOOPBACK}:{broker_line.front}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,LINE:PLAINTEXT",
+    }
+    with own_stack(folder, kafka_properties=second_listener) as started:
+        yield started

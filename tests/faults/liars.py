@@ -58,7 +58,7 @@ async def closes_mid_page(relay: Hostile, websocket: ServerConnection, subid: st
 
 
 async def forges_without_end(relay: Hostile, websocket: ServerConnection, subid: str, asked: dict[str, Any]) -> None:
-    """Ids that nobody signed, as long as the connection lasts; no faster than that the test itself goes on."""
+    """Ids that were not signed, as long as the connection lasts; no faster than that the test itself goes on."""
     number = 0
     while True:
         for event in relay.events:

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 # Of a core. A service that tries again without a pause takes all of one; what the relays go on sending takes some 5 %.
 MOST_CPU = 0.3
-# Ends a test in which nobody says anything: the slowest sign is a request that has had no answer for 40 s.
+# Ends a test in which no service says anything: the slowest sign is a request that has had no answer for 40 s.
 PATIENCE_S = 120.0
 POLL_S = 0.25
 

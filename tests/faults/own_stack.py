@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
 from deploy.embedded.paths import DataPaths
+from deploy.embedded.servers.kafka import Properties
 from deploy.embedded.servers.launch import SERVERS
 from deploy.embedded.stack import Servers, running_stack
 from deploy.embedded.state import ServerState, read_state
@@ -90,9 +92,11 @@ class OwnStack:
 
 
 @contextmanager
-def own_stack(folder: Path, names: tuple[str, ...] = SERVERS) -> Iterator[OwnStack]:
+def own_stack(
+    folder: Path, names: tuple[str, ...] = SERVERS, kafka_properties: Properties = MappingProxyType({})
+) -> Iterator[OwnStack]:
     """Run servers for the length of the block; a server that is still stopped then goes on first."""
-    with running_stack(folder, names=names) as servers:
+    with running_stack(folder, names=names, kafka_properties=kafka_properties) as servers:
         stack = OwnStack(folder, servers)
         try:
             yield stack

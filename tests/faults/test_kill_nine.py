@@ -50,7 +50,7 @@ class Scale:
     kills: int
     relays: int
     again: bool
-    """Whether the relays are archived once more, by services that nobody disturbs."""
+    """Whether the relays are archived once more, by services that are not disturbed."""
 
 
 SHORT = Scale(events=8_000, kills=8, relays=3, again=False)

@@ -23,7 +23,7 @@ class End(NamedTuple):
 
 
 class Supervised(Services):
-    """Keeps the services of one world up. `ends` are those that nobody killed and nobody told to stop."""
+    """Keeps the services of one world up. `ends` are those that were neither killed nor told to stop."""
 
     def __init__(self, settings: Settings, **extra_env: str) -> None:
         super().__init__(settings, **extra_env)

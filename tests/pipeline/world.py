@@ -55,7 +55,7 @@ async def make_world(servers: Servers, settings: Settings) -> None:
 
 
 async def drop_world(servers: Servers, settings: Settings) -> None:
-    """Remove the database; whoever is still connected is thrown out. The topics go with the broker of the test run."""
+    """Remove the database, whose sessions are ended. The topics go with the broker of the test run."""
     assert servers.dsn
     admin = await asyncpg.connect(servers.dsn.get_secret_value())
     await admin.execute(f'DROP DATABASE "{settings.kafka.topic_prefix.rstrip(".")}" WITH (FORCE)')

@@ -32,7 +32,7 @@ class Part:
         return line
 
     def kill(self) -> None:
-        """End it as nobody can prepare for."""
+        """End it in a way that it cannot prepare for."""
         self._process.kill()
         self._process.wait(END_S)
 
@@ -42,7 +42,7 @@ class Part:
         return self._process.wait(END_S)
 
     def exit_code(self) -> int:
-        """Wait for an end that nobody asked for."""
+        """Wait for an end that was not asked for."""
         return self._process.wait(END_S)
 
 

@@ -70,6 +70,11 @@ class Hostile:
         self._server.close()
         await self._server.wait_closed()
 
+    @property
+    def sockets(self) -> int:
+        """Connections that are open now."""
+        return len(self._server.connections) if self._server is not None else 0
+
     def _handshake(self, connection: ServerConnection, request: Request) -> Response | None:
         self.connections += 1
         self.targets.append(request.path)

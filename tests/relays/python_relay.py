@@ -13,7 +13,7 @@ from pathlib import Path
 
 from deploy.embedded.ports import choose
 
-# It knows nothing of whoever starts it: this ends it with them.
+# It does not watch the process that starts it: this ends it with that one.
 PROGRAM = (
     "import os; from core.parent import watch_parent; watch_parent({parent}, lambda: os._exit(1)); "
     "from nostr_relay.cli import main; main()"

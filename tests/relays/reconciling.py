@@ -40,13 +40,14 @@ class Reconciling(Hostile):
         frame_limit_bytes: of its messages.
         opened: filters of all NEG-OPEN.
         closed: ids of all NEG-CLOSE.
+        server_side: of the exchange under way.
     """
 
     speech: Speech | None = None
     frame_limit_bytes: int = 0
     opened: list[dict[str, Any]] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
-    _server_side: NegentropyServer | None = None
+    server_side: NegentropyServer | None = None
 
     async def _take(self, websocket: ServerConnection, message: list[Any]) -> None:
         match message:
@@ -65,7 +66,7 @@ async def compare(relay: Reconciling, websocket: ServerConnection, message: list
     """Do as the protocol says."""
     if message[0] == "NEG-OPEN":
         asked = message[2]
-        relay._server_side = NegentropyServer(
+        relay.server_side = NegentropyServer(
             (
                 (event["created_at"], bytes.fromhex(event["id"]))
                 for event in relay.events
@@ -73,8 +74,8 @@ async def compare(relay: Reconciling, websocket: ServerConnection, message: list
             ),
             relay.frame_limit_bytes,
         )
-    assert relay._server_side is not None
-    await say(websocket, "NEG-MSG", message[1], relay._server_side.answer(bytes.fromhex(message[-1])).hex())
+    assert relay.server_side is not None
+    await say(websocket, "NEG-MSG", message[1], relay.server_side.answer(bytes.fromhex(message[-1])).hex())
 
 
 def refusal(*words: object) -> Speech:

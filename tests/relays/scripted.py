@@ -22,7 +22,7 @@ class ScriptedRelay:
         self._subscriptions: list[tuple[ServerConnection, bytes]] = []
 
     async def push(self, event: bytes) -> None:
-        """Store an event and send it to whoever is subscribed."""
+        """Store an event and send it to every subscriber."""
         self._stored.append(event)
         for socket, subscription in self._subscriptions:
             await socket.send(_frame(subscription, event), text=True)

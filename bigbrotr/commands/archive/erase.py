@@ -89,7 +89,7 @@ def erase(
     quiet_log(settings)
     with servers(settings) as filled:
         matching = asyncio.run(_matching(filled, rules))
-        say(_question(rules, matching))
+        say(question(rules, matching))
         if not yes and not _agreed():
             raise CommandFailedError("nothing was erased: answer y, or give --yes where there is no terminal")
         asyncio.run(_publish(filled, rules))
@@ -117,7 +117,8 @@ async def _matching(settings: Settings, rules: Sequence[Erasure]) -> int | None:
         return None
 
 
-def _question(rules: Sequence[Erasure], matching: int | None) -> str:
+def question(rules: Sequence[Erasure], matching: int | None) -> str:
+    """Say what is about to be erased, and how many archived events (None: not known) it covers."""
     first = rules[0]
     if first.id is None:
         what = f"everything that {first.pubkey} signed up to {_moment(first.until_s or 0)}"

@@ -9,7 +9,9 @@ import socket
 import struct
 import subprocess
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from deploy.embedded.errors import EmbeddedError, Report
 from deploy.embedded.paths import DataPaths
@@ -45,8 +47,12 @@ logger.server.level = info
 """
 
 
-def _properties(log_dir: Path, broker_port: int, controller_port: int) -> str:
-    settings = {
+Properties = Mapping[str, object]
+"""Settings of a broker, by Kafka's names for them."""
+
+
+def _properties(log_dir: Path, broker_port: int, controller_port: int, more: Properties) -> str:
+    settings: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.bootstrap.servers": f"{LOOPBACK}:{controller_port}",
@@ -75,10 +81,10 @@ def _properties(log_dir: Path, broker_port: int, controller_port: int) -> str:
         "num.io.threads": 4,
         "num.recovery.threads.per.data.dir": 2,  # reads the logs after a kill: no more than there are cores
     }
-    return "".join(f"{key}={_escaped(str(value))}\n" for key, value in settings.items())
+    return "".join(f"{key}={escaped(str(value))}\n" for key, value in {**settings, **more}.items())
 
 
-def _escaped(value: str) -> str:
+def escaped(value: str) -> str:
     """A value as java.util.Properties reads it: a backslash escapes, what is not ASCII is written in UTF-16 units."""
     units = value.replace("\\", "\\\\").encode("utf-16-be")
     return "".join(
@@ -91,12 +97,12 @@ def _java_command(java: Path, options: tuple[str, ...], classpath: str, log4j: P
     return [str(java), *options, "-cp", classpath, f"-Dlog4j2.configurationFile={log4j.as_uri()}"]
 
 
-def _format(command: list[str], paths: DataPaths, ports: tuple[int, int]) -> None:
+def _format(command: list[str], paths: DataPaths, ports: tuple[int, int], more: Properties) -> None:
     """Give an empty log directory its identity; it appears under its name only when complete."""
     fresh = paths.root / "kafka.new"
     shutil.rmtree(fresh, ignore_errors=True)
     config = paths.run / "kafka.format.properties"
-    config.write_text(_properties(fresh, *ports), encoding="ascii")
+    config.write_text(_properties(fresh, *ports, more), encoding="ascii")
     # KIP-853: a quorum that knows itself from its log, so that the controller's port may change later.
     arguments = ["format", "-t", _cluster_id(), "-c", str(config), "--standalone"]
     done = subprocess.run(  # noqa: S603 - our own command line
@@ -121,8 +127,19 @@ def _cluster_id() -> str:
     return cluster
 
 
-def prepare(paths: DataPaths, report: Report) -> Launch:
+def ports_of(paths: DataPaths) -> tuple[int, int]:
+    """The broker's port and the controller's: those of the last start if they are free, and the next start's."""
+    chosen = keep_or_choose(paths.run / "kafka.ports.json", ("broker", "controller"))
+    return chosen["broker"], chosen["controller"]
+
+
+def prepare(paths: DataPaths, report: Report, properties: Properties = MappingProxyType({})) -> Launch:
     """Fetch what is missing, format the log directory once, choose the ports; call it only while no broker runs for it.
+
+    Args:
+        paths: of the data directory.
+        report: told what takes long.
+        properties: beside ours or in their place.
 
     Raises ArtifactsMissingError when Java or the jars cannot be had, EmbeddedError when formatting fails.
     """
@@ -130,16 +147,15 @@ def prepare(paths: DataPaths, report: Report) -> Launch:
         raise EmbeddedError(f"Kafka takes a comma in {paths.root} for two directories: name a data directory without")
     java = find_java()
     classpath = str(ensure_jars(report) / "*")
-    chosen = keep_or_choose(paths.run / "kafka.ports.json", ("broker", "controller"))
-    ports = chosen["broker"], chosen["controller"]
+    ports = ports_of(paths)
     log4j = paths.run / "kafka-log4j2.properties"
     log4j.write_text(_LOG4J, encoding="ascii")
     command = _java_command(java, _JVM, classpath, log4j)
     if not paths.kafka.exists():
         report("formatting Kafka's log directory")
-        _format(command, paths, ports)
+        _format(command, paths, ports, properties)
     config = paths.run / "kafka.properties"
-    config.write_text(_properties(paths.kafka, *ports), encoding="ascii")
+    config.write_text(_properties(paths.kafka, *ports, properties), encoding="ascii")
     return Launch(
         name="kafka",
         argv=[*command, "kafka.Kafka", str(config)],

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from core.clock import CLOCK
+from core.clock import CLOCK, Clock
 from producers.connector.asking import Answer, Asker
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
@@ -58,6 +58,7 @@ class Crawler:
         claims: Claims,
         *,
         comparing: Comparing | None = None,
+        clock: Clock = CLOCK,
     ) -> None:
         """Read what `ledger` says, learning into `model` and `known_filters`, recording by `claims`.
 
@@ -67,11 +68,13 @@ class Crawler:
             known_filters: what the relay may be asked for.
             claims: of the present visit.
             comparing: for differences with the archive; None: everything is paged through.
+            clock: says what is due.
         """
         self._ledger = ledger
         self._model = model
         self._claims = claims
         self._comparing = comparing
+        self._clock = clock
         self._plan = Plan(model, known_filters, claims, compares=self._may_compare)
         self._asking: _Asking | None = None
         self._skip_s = 0
@@ -113,7 +116,7 @@ class Crawler:
             while not await self._read(client, asker, late):
                 pass
             self.finished.set()
-            now_s = int(CLOCK.now_s())
+            now_s = int(self._clock.now_s())
             due_s = self._ledger.next_due_s(now_s)
             rest_s = due_s - now_s if due_s is not None else LONGEST_REST_S
             longest_s = SHORTEST_REST_S * -(-len(self._ledger.reading) // MOST_FEEDS) if in_turns else LONGEST_REST_S
@@ -136,13 +139,13 @@ class Crawler:
             if planner.position is not None:
                 self.advances += 1
                 self._skip_s = max(1, self._skip_s * _SKIP_FACTOR)
-                self._ledger.add(name, planner.skip(self._skip_s, GapReason.FRAME_TOO_LARGE), int(CLOCK.now_s()))
+                self._ledger.add(name, planner.skip(self._skip_s, GapReason.FRAME_TOO_LARGE), int(self._clock.now_s()))
                 return
 
     async def _read(self, client: RelayClient, asker: Asker, late: LateAnswers) -> bool:
         """Read everything that is due; False if that has changed meanwhile."""
         plan = self._plan
-        plan.begin(client.identity, int(CLOCK.now_s()))
+        plan.begin(client.identity, int(self._clock.now_s()))
         if await late.begin():
             plan.drop()
             return False
@@ -197,7 +200,7 @@ class Crawler:
             self._cuts = 0
             self._model.behavior.limit = max(1, received // 2)
             words = f"connections end after about {received} events"
-            self._model.learn(Name.PAGE_EVENTS, self._model.behavior.limit, words, int(CLOCK.now_s()))
+            self._model.learn(Name.PAGE_EVENTS, self._model.behavior.limit, words, int(self._clock.now_s()))
 
     def _keep(self, asking: _Asking, brought: Page | None, error: RelayError) -> None:
         """Take in what a page had brought when the connection ended."""
@@ -207,7 +210,9 @@ class Crawler:
             self.advances += not ids <= self._cut_ids
             self._cut_ids = ids
         if brought is not None and error.state == "flood":
-            self._model.learn(Name.IGNORES_LIMIT, len(brought.events), "sent far more than `limit`", int(CLOCK.now_s()))
+            self._model.learn(
+                Name.IGNORES_LIMIT, len(brought.events), "sent far more than `limit`", int(self._clock.now_s())
+            )
             progress = planner.flooded(brought)
         else:
             # Of an answer that comes late, anything may lack.

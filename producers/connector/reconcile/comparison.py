@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -89,7 +89,15 @@ class Compared:
 class Comparing:
     """One relay's comparisons with the archive; that a relay refuses them is kept as long as the relay is."""
 
-    def __init__(self, relay: str, archive: ArchiveIds, held: HeldEvents, idle_s: float) -> None:
+    def __init__(
+        self,
+        relay: str,
+        archive: ArchiveIds,
+        held: HeldEvents,
+        idle_s: float,
+        *,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Compare the relay of this normalised URL.
 
         Args:
@@ -97,11 +105,13 @@ class Comparing:
             archive: what is archived.
             held: takes what both have.
             idle_s: it refuses by so many seconds of silence.
+            now_s: a clock that only runs.
         """
         self._relay = relay
         self._archive = archive
         self._held = held
         self._idle_s = idle_s
+        self._now_s = now_s
         self._not_before_s = 0.0
         self._too_many = 0
         self._refuses = False
@@ -112,7 +122,7 @@ class Comparing:
     @property
     def possible(self) -> bool:
         """Whether there is an archive to compare with, and a relay that has not just refused."""
-        return self._archive.configured and time.monotonic() >= self._not_before_s
+        return self._archive.configured and self._now_s() >= self._not_before_s
 
     @property
     def hopeful(self) -> bool:
@@ -172,7 +182,7 @@ class Comparing:
             shared=len(found.shared),
             fetched=len(found.need) - len(missing),
             withheld=len(missing),
-            withheld_in=_few([found.need[event_id] for event_id in missing]),
+            withheld_in=few([found.need[event_id] for event_id in missing]),
             rounds=found.rounds,
             compared_bytes=found.sent_bytes + found.received_bytes,
         )
@@ -187,11 +197,11 @@ class Comparing:
             if self._too_many < MOST_TOO_MANY:
                 return Instead.SPLIT
             left_alone_s = HOUR_S
-        self._not_before_s = time.monotonic() + left_alone_s
+        self._not_before_s = self._now_s() + left_alone_s
         return Instead.PAGE
 
 
-def _few(ranges: Iterable[Range]) -> list[Range]:
+def few(ranges: Iterable[Range]) -> list[Range]:
     """These ranges as at most `MOST_WITHHELD_IN`, with as little as possible between them."""
     apart = merge(ranges)
     between = sorted(

@@ -29,8 +29,8 @@ async def test_what_is_confirmed_is_recorded_and_what_is_not_is_not(command: Com
     assert refused.returncode == 1
     assert f"to be erased: 1 event: {ID}" in refused.stderr
     assert "nothing was erased" in refused.stderr
-    nobody = await command("erase", ID)
-    assert (nobody.returncode, nobody.stdout) == (1, "")
+    unasked = await command("erase", ID)
+    assert (unasked.returncode, unasked.stdout) == (1, "")
 
     erased = await command("erase", ID, OTHER_ID, ID, "--cause", "law", "--json", stdin=b"y\n")
     assert erased.returncode == 0, erased.stderr

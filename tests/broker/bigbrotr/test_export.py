@@ -72,7 +72,7 @@ async def test_filters_files_and_their_mistakes(filled: Settings, command: Comma
     assert (await command("export", *kinds, "-o", str(file))).returncode == 0
     assert gzip.decompress(file.read_bytes()).decode() == shown.stdout
 
-    unknown = await command("export", "--relay", "wss://nobody.example", "-o", str(tmp_path / "none"))
+    unknown = await command("export", "--relay", "wss://unknown.example", "-o", str(tmp_path / "none"))
     assert unknown.returncode == 2
     assert "no event was ever seen there" in unknown.stderr
     assert "Traceback" not in unknown.stderr
@@ -85,7 +85,7 @@ async def test_filters_files_and_their_mistakes(filled: Settings, command: Comma
 async def test_an_export_that_is_stopped_leaves_no_file_and_no_noise(filled: Settings, tmp_path: Path) -> None:
     big = tmp_path / "big.fifo"
     arguments = [sys.executable, "-m", "bigbrotr", "export"]
-    # Nobody reads from the pipe: the export stands in the middle of a write when it is interrupted.
+    # The pipe is not read: the export stands in the middle of a write when it is interrupted.
     os.mkfifo(big)
     reader = os.open(big, os.O_RDONLY | os.O_NONBLOCK)
     stuck = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""`topics trim` on a real Kafka: what a processor is done with goes, and nobody misses a bundle."""
+"""`topics trim` on a real Kafka: what a processor is done with goes, and no bundle is missed."""
 
 from __future__ import annotations
 

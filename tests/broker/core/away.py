@@ -28,7 +28,7 @@ def paused(bootstrap_servers: str) -> Iterator[None]:
 
 
 def free_port() -> int:
-    """Name a port on loopback where nobody listens."""
+    """Name a port on loopback where no server listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

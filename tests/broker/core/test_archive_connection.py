@@ -1,4 +1,4 @@
-"""Connections of readers: they cannot write, whoever opens them, and those with patience give up."""
+"""Connections of readers: they cannot write, whichever function opens them, and those with patience give up."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ PATIENCE_S = 60.0
 
 @pytest.fixture
 def later(settings: Settings) -> tuple[Settings, int, int]:
-    """Settings whose broker listens at an address where nobody does yet, with that port and the real one."""
+    """Settings whose broker listens at an address where none does yet, with that port and the real one."""
     real = int((settings.kafka.bootstrap_servers or "").rsplit(":", 1)[1])
     port = free_port()
     away = settings.kafka.model_copy(update={"bootstrap_servers": f"127.0.0.1:{port}"})

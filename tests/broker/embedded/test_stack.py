@@ -126,7 +126,7 @@ def test_servers_that_the_settings_name_are_used_and_only_the_other_is_started(t
 
 
 def test_nothing_is_started_when_the_settings_name_both(tmp_path: Path) -> None:
-    database = PostgresSettings(dsn=SecretStr("postgresql://nobody@127.0.0.1:1/none"))
+    database = PostgresSettings(dsn=SecretStr("postgresql://me@127.0.0.1:1/none"))
     named = Settings(data_dir=tmp_path, kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1"), postgres=database)
     with ensure_servers(named) as settings:
         assert settings == named
@@ -146,7 +146,7 @@ def test_the_data_outlives_the_run_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as another user")
-def test_root_keeps_its_data_below_a_folder_that_nobody_else_may_enter() -> None:
+def test_root_keeps_its_data_below_a_folder_that_only_root_may_enter() -> None:
     with tempfile.TemporaryDirectory(prefix="clôsed ") as folder:  # made for its owner only
         data_dir = Path(folder) / "data"
         with running_stack(data_dir) as servers:

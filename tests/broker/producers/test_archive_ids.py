@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
@@ -19,7 +18,7 @@ from core.archive.connection import Pool
 from core.settings import Settings
 from producers.connector.reconcile.archive_ids import ArchiveIds, ArchiveWindow, Patience, window_statement
 from schemas.nostr.filters import Filter
-from tests.broker.sinks.archived import AUTHORS, RELAYS, START_S, archive, fill, some_events
+from tests.broker.sinks.archived import AUTHORS, RELAYS, START_S, archive, fill, signed, some_events
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -107,10 +106,22 @@ async def test_only_the_months_of_the_window_are_looked_at(pool: Pool) -> None:
     assert plan.count(" on sightings_") == 1, plan
 
 
-async def test_connectors_cannot_write(servers: Servers, pool: Pool) -> None:
-    async with reading(dsn_of(servers, "archive_ids")) as ids:
-        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-            await (await ids._opened()).execute("DELETE FROM events")
+WRITES_WHEN_READ = """
+CREATE FUNCTION written() RETURNS bigint LANGUAGE sql VOLATILE
+    AS $$ INSERT INTO relays (url) VALUES ('wss://written.example') RETURNING 1::bigint $$;
+ALTER TABLE events RENAME TO stored;
+CREATE VIEW events AS SELECT stored.* FROM stored CROSS JOIN written();
+"""
+
+
+async def test_connectors_cannot_write(servers: Servers, caplog: pytest.LogCaptureFixture) -> None:
+    async with archive(servers, "read_only") as made, reading(dsn_of(servers, "read_only")) as ids:
+        async with made.acquire() as connection:
+            await fill(connection, [signed(START_S, 1, [], "held")])
+        await made.execute(WRITES_WHEN_READ)
+        assert await ask(ids) is None
+        assert "ReadOnlySQLTransactionError" in caplog.text
+        assert await made.fetchval("SELECT count(*) FROM relays WHERE url = 'wss://written.example'") == 0
 
 
 async def ask(ids: ArchiveIds) -> ArchiveWindow | None:
@@ -124,7 +135,7 @@ async def test_without_a_database_there_is_no_answer() -> None:
 
 
 async def test_a_database_that_is_not_there_is_not_asked_again_at_once(unused_tcp_port: int) -> None:
-    async with reading(f"postgresql://nobody@127.0.0.1:{unused_tcp_port}/nothing") as ids:
+    async with reading(f"postgresql://me@127.0.0.1:{unused_tcp_port}/nothing") as ids:
         assert await ask(ids) is None
         began = time.monotonic()
         for _ in range(100):
@@ -150,9 +161,7 @@ WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = cu
 """
 
 
-async def test_whoever_gives_up_waiting_for_others_of_us_does_not_call_the_archive_away(
-    servers: Servers, pool: Pool
-) -> None:
+async def test_giving_up_on_others_of_us_does_not_call_the_archive_away(servers: Servers, pool: Pool) -> None:
     async with reading(dsn_of(servers, "archive_ids"), turn_s=0.05) as ids, pool.acquire() as other:
         assert await ask(ids) is not None
         async with other.transaction():
@@ -168,7 +177,7 @@ async def test_whoever_gives_up_waiting_for_others_of_us_does_not_call_the_archi
         assert await ask(ids) is not None
 
 
-async def test_whoever_asks_waits_for_seconds_at_most_and_is_answered_again_later(servers: Servers, pool: Pool) -> None:
+async def test_a_question_waits_for_seconds_at_most_and_is_answered_again_later(servers: Servers, pool: Pool) -> None:
     async with (
         reading(dsn_of(servers, "archive_ids"), answer_s=0.3, left_alone_s=0) as ids,
         pool.acquire() as other,

@@ -46,7 +46,7 @@ def made(rng: random.Random, kind: int, tags: list[list[str]], *, pubkey: str | 
 
 
 def world(seed: int, size: int) -> list[Event]:
-    """Events of few authors within few seconds; requests name some of them, and others that nobody has seen."""
+    """Events of few authors within few seconds; requests name some of them, and others that were never seen."""
     rng = random.Random(seed)
     events: list[Event] = []
     for _ in range(size):

@@ -28,7 +28,7 @@ SEEN_MS = 1_795_000_000_000
 
 
 def event(number: int, *, content: str | None = None, tags: list[list[str]] | None = None, kind: int = 1) -> Event:
-    """An event with a right id; its signature is 64 bytes that nobody made, which the sink does not look at."""
+    """An event with a right id; its signature is 64 bytes of no key, which the sink does not look at."""
     rng = random.Random(number)
     unnamed = Event(
         "",

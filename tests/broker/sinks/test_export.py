@@ -129,9 +129,9 @@ async def test_sightings_of_one_relay_alone(pool: Pool) -> None:
     assert {seen.relay for each in found for seen in each.seen} == {RELAYS[1]}
 
 
-async def test_a_relay_that_nobody_met_is_an_error(pool: Pool) -> None:
+async def test_an_unknown_relay_is_an_error(pool: Pool) -> None:
     with pytest.raises(UnknownRelayError, match="no event was ever seen there"):
-        await exported(pool, Selection(relay="wss://nobody.example"))
+        await exported(pool, Selection(relay="wss://unknown.example"))
 
 
 async def test_what_is_hidden_is_left_out_and_counts_for_no_limit(pool: Pool) -> None:
@@ -188,7 +188,7 @@ async def test_a_switch_to_other_tables_waits_for_an_export(pool: Pool) -> None:
             with pytest.raises(asyncpg.LockNotAvailableError):
                 await other.execute("BEGIN; LOCK TABLE sink_offsets IN ACCESS EXCLUSIVE MODE NOWAIT")
             await other.execute("ROLLBACK")
-            # Nobody else waits: batches and rules of erasure go on.
+            # Nothing else waits: batches and rules of erasure go on.
             async with other.transaction():
                 await other.execute("LOCK TABLE sink_offsets, events, sightings IN ROW EXCLUSIVE MODE NOWAIT")
         async with other.transaction():

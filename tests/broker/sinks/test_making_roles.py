@@ -1,4 +1,4 @@
-"""Roles are made by whoever may make them, once for a whole server, and what there was before is handed over."""
+"""Roles are made by a role that may make them, once for a whole server, and what there was before is handed over."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.broker
 
 AUDITED = {"audit": 1}
-"""How the commands end that do not end with 0: nobody signed what these tests archive."""
+"""How the commands end that do not end with 0: what these tests archive is not signed."""
 _FORBIDDEN_TO_ALL_BUT_THE_OWNER = [
     "CREATE TABLE mine (a int)",
     "CREATE FUNCTION mine() RETURNS int LANGUAGE sql RETURN 1",

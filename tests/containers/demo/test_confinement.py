@@ -16,7 +16,7 @@ from tests.containers.stack import SERVERS, SERVICES, Stack
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(420)]
 
-# Access is asked of the kernel for every path, so a mount that nobody thought of is found too. What a link leads to is
+# Access is asked of the kernel for every path, so a mount that was not thought of is found too. What a link leads to is
 # found where it lies; devices and the kernel's own files are no place to keep anything.
 WRITABLE = r"find / \( -path /proc -o -path /dev -o -path /sys \) -prune -o ! -type l -writable -print"
 WRITE = """
@@ -54,7 +54,7 @@ def test_every_process_is_a_plain_user_without_any_capability(demo_stack: Stack)
     for service, _ in running(demo_stack):
         said = demo_stack.exec(service, "sh", "-c", "cat /proc/[0-9]*/status").stdout
         processes = [_fields(text) for text in said.split("Name:")[1:]]
-        # What the engine brings into a container, as a health check, is root for a moment, and nobody's child.
+        # What the engine brings into a container, as a health check, is root for a moment, and has no parent here.
         ours = [fields for fields in processes if fields["Pid"] == "1" or fields["PPid"] != "0"]
         assert ours, service
         for fields in ours:

@@ -47,7 +47,7 @@ def strike(stack: Stack, crash: Crash) -> int:
     """
     (victim,), (witness,) = stack.names(crash.victim), stack.names(crash.witness)
     before = stack.inspect(victim)
-    # From a container, since whoever runs the tests need not be root on this machine.
+    # From a container, since the user that runs the tests need not be root on this machine.
     said = docker(
         "run", "--rm", "--pid", "host", "--network", f"container:{witness}", "--user", "0", "--entrypoint", "python",
         stack.variables["BIGBROTR_IMAGE"], "-c", _STRIKE, str(before["State"]["Pid"]), crash.in_hand, str(WORK_S),

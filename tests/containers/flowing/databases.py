@@ -63,7 +63,7 @@ def create(stack: Stack, database: str) -> None:
 
 
 def drop(stack: Stack, *databases: str) -> None:
-    """Drop databases, whoever is connected."""
+    """Drop databases, also with sessions connected."""
     for database in databases:
         succeeded(stack.exec("postgres", "dropdb", "--force", "--if-exists", database))
 

@@ -120,7 +120,7 @@ async def test_a_dump_that_is_interrupted_never_has_the_name_of_one(flow: Flow, 
 
 @asynccontextmanager
 async def table_withheld(stack: Stack) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Let nobody read the events for a while; gives what waits until a dump waits for them."""
+    """Let no session read the events for a while; gives what waits until a dump waits for them."""
     holding = await connect(stack.settings("postgres"))
     asking = await connect(stack.settings("postgres"))  # within a transaction, the activity that was seen first stays
 

@@ -25,7 +25,7 @@ pytestmark = [
 
 log = logging.getLogger(__name__)
 
-# Downstream first: whoever is killed next still has what is upstream of it, and its work, while the others recover.
+# Downstream first: the next one to be killed still has what is upstream of it, and its work, while others recover.
 CRASHES = (
     Crash("sink", "sink", "open_events"),
     Crash("processor", "processor", "bundles_in_flight"),

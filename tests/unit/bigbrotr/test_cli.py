@@ -178,7 +178,7 @@ def test_status_works_when_nothing_runs(command: Command, tmp_path: Path) -> Non
 def test_status_says_what_cannot_be_reached(command: Command, tmp_path: Path) -> None:
     servers = {
         "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
-        "BIGBROTR_POSTGRES__DSN": "postgresql://nobody@127.0.0.1:1/none",
+        "BIGBROTR_POSTGRES__DSN": "postgresql://me@127.0.0.1:1/none",
     }
     done = command("--data-dir", str(tmp_path), "status", **servers)
     assert done.returncode == 0
@@ -201,7 +201,7 @@ def test_a_file_of_another_form_is_named_before_any_server_is_asked(
 ) -> None:
     servers = {
         "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
-        "BIGBROTR_POSTGRES__DSN": "postgresql://nobody@127.0.0.1:1/none",
+        "BIGBROTR_POSTGRES__DSN": "postgresql://me@127.0.0.1:1/none",
     }
     for data, name in ((bz2.compress(b"{}"), "bzip2 data"), ("{}".encode("utf-16"), "text in UTF-16")):
         (tmp_path / "events").write_bytes(data)
@@ -234,7 +234,7 @@ def test_a_list_of_relays_that_is_none_is_named(
 def test_a_filter_that_is_none_stops_the_start(command: Command, arguments: tuple[str, ...], tmp_path: Path) -> None:
     servers = {
         "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
-        "BIGBROTR_POSTGRES__DSN": "postgresql://nobody@127.0.0.1:1/none",
+        "BIGBROTR_POSTGRES__DSN": "postgresql://me@127.0.0.1:1/none",
         "BIGBROTR_CONNECTOR__FILTERS": '[{"kindz": [1]}]',
     }
     done = command("--data-dir", str(tmp_path), *arguments, **servers)

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from bigbrotr.cli import cli
-from bigbrotr.commands.archive.erase import _question, rules_for
+from bigbrotr.commands.archive.erase import question, rules_for
 from schemas.records.erasure import UNTIL_END, Cause
 
 ID, AUTHOR = "1" * 64, "a" * 64
@@ -41,5 +41,5 @@ def test_wrong_arguments_end_with_code_2_and_a_sentence(arguments: list[str], to
         (UNTIL_END - 1, "1099511627775, included"),
     ],
 )
-def test_whoever_is_asked_reads_which_second_a_date_means(until_s: int, told: str) -> None:
-    assert told in _question(rules_for([], AUTHOR, until_s, Cause.OPERATOR), None)
+def test_the_question_says_which_second_a_date_means(until_s: int, told: str) -> None:
+    assert told in question(rules_for([], AUTHOR, until_s, Cause.OPERATOR), None)

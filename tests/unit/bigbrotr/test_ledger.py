@@ -25,7 +25,7 @@ def accepted(ledger: Ledger) -> dict[str, int]:
     return {event_id: copies for batch in ledger.accepted() for event_id, copies in batch.items()}
 
 
-def test_what_nobody_refused_is_accepted(ledger: Ledger) -> None:
+def test_what_was_not_refused_is_accepted(ledger: Ledger) -> None:
     assert accepted(ledger) == {A: 4, B: 1, C: 1}
     assert ledger.settled() == []
 

@@ -24,7 +24,7 @@ def test_only_the_living_are_named(tmp_path: Path) -> None:
     assert running.read(tmp_path) == [alive]
 
 
-def test_a_file_that_is_broken_or_missing_names_nobody(tmp_path: Path) -> None:
+def test_a_file_that_is_broken_or_missing_names_no_process(tmp_path: Path) -> None:
     assert running.read(tmp_path) == []
     for content in ("", "{", '[{"name": "sink"}]', "[1]", "null"):
         (tmp_path / running.FILE_NAME).write_text(content)

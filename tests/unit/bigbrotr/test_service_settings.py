@@ -22,7 +22,7 @@ IN_THE_IMAGE = (
 )
 NAMED = {
     "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
-    "BIGBROTR_POSTGRES__DSN": "postgresql://nobody@127.0.0.1:1/none",
+    "BIGBROTR_POSTGRES__DSN": "postgresql://me@127.0.0.1:1/none",
 }
 NO_KAFKA = ["kafka.bootstrap_servers (BIGBROTR_KAFKA__BOOTSTRAP_SERVERS) is not set: give host:port"]
 NO_DSN = ["postgres.dsn (BIGBROTR_POSTGRES__DSN) is not set: give postgresql://"]

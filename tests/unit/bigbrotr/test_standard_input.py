@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
+import subprocess
 import sys
 
-import pytest
-
+READS_A_LINE_AND_WAITS = """
+import asyncio, sys
 from bigbrotr.console.standard_input import interruptible_stdin
 
+async def main():
+    before = sys.stdin
+    with interruptible_stdin():
+        source = sys.stdin.buffer
+        print(await asyncio.to_thread(source.readline))
+        waiting = asyncio.create_task(asyncio.to_thread(source.readline))
+        await asyncio.sleep(0)
+    print(await waiting, sys.stdin is before)
 
-async def test_a_read_that_waits_ends_with_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    read_end, write_end = os.pipe()
-    with os.fdopen(read_end) as stdin, os.fdopen(write_end, "wb", buffering=0) as writer:
-        monkeypatch.setattr(sys, "stdin", stdin)
-        with interruptible_stdin():
-            writer.write(b"one\n")
-            source = sys.stdin.buffer
-            assert await asyncio.to_thread(source.readline) == b"one\n"
-            waiting = asyncio.create_task(asyncio.to_thread(source.readline))
-            await asyncio.sleep(0)
-        async with asyncio.timeout(10):
-            assert await waiting == b""
-        assert sys.stdin is stdin
+asyncio.run(main())
+"""
+READS_ALL = """
+import sys
+from bigbrotr.console.standard_input import interruptible_stdin
+
+with interruptible_stdin():
+    print(sys.stdin.buffer.read())
+"""
 
 
-async def test_the_end_of_the_input_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    read_end, write_end = os.pipe()
-    os.write(write_end, b"one\ntwo")
-    os.close(write_end)
-    with os.fdopen(read_end) as stdin:
-        monkeypatch.setattr(sys, "stdin", stdin)
-        with interruptible_stdin():
-            assert sys.stdin.buffer.read() == b"one\ntwo"
+def test_a_read_that_waits_ends_with_the_block() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", READS_A_LINE_AND_WAITS], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(b"one\n")
+            process.stdin.flush()
+            # The pipe stays open meanwhile: only the end of the block can end the read.
+            assert process.wait(timeout=60) == 0
+            assert process.stdout.read() == b"b'one\\n'\nb'' True\n"
+        finally:
+            process.kill()
+
+
+def test_the_end_of_the_input_is_seen() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", READS_ALL], input=b"one\ntwo", capture_output=True, timeout=60, check=True
+    )
+    assert done.stdout == b"b'one\\ntwo'\n"

@@ -63,12 +63,9 @@ def test_the_level_is_obeyed_and_noisy_libraries_are_quiet(capsys: pytest.Captur
     assert said.count("shown") == 2
 
 
-def test_a_client_without_its_broker_does_not_fill_the_log(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_client_without_its_broker_does_not_fill_the_log(capsys: pytest.CaptureFixture[str]) -> None:
     now_s = 1000.0
-    monkeypatch.setattr("core.log.time.monotonic", lambda: now_s)
-    log.configure(Settings(), "processor")
+    log.configure(Settings(), "processor", now_s=lambda: now_s)
     for code in range(500):
         logging.getLogger("aiokafka").error("Unable connect to node with id %s: %s", 1, code)
         logging.getLogger("processors.x").warning("our own %s", "words")

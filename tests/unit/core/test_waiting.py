@@ -27,18 +27,18 @@ async def test_it_tries_until_it_works_and_says_so_meanwhile(caplog: pytest.LogC
     async def attempt() -> str:
         seen.append(waiting.reasons())
         if len(seen) < 20:
-            raise AwayError("nobody answers")
+            raise AwayError("no answer")
         return "here"
 
     quick = Backoff(0.001, 0.002)
     assert await waiting.until_it_works("the server", attempt, is_away, backoff=quick) == "here"
     assert seen[0] == []
-    said = re.compile(r"waiting for the server for \d+ s: AwayError: nobody answers")
+    said = re.compile(r"waiting for the server for \d+ s: AwayError: no answer")
     assert all(len(reasons) == 1 and said.fullmatch(reasons[0]) for reasons in seen[1:])
     assert waiting.reasons() == []
     # Told when it begins and when it ends, not at each of twenty tries.
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
-    assert "AwayError: nobody answers" in caplog.text
+    assert "AwayError: no answer" in caplog.text
 
 
 async def test_work_that_goes_well_is_no_wait_unless_it_takes_long() -> None:

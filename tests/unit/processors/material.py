@@ -38,7 +38,7 @@ def other_signature(made: Event) -> Event:
 
 
 def forged_signature(made: Event) -> Event:
-    """Right id, with a signature that is nobody's."""
+    """Right id, with a signature of no key."""
     return made._replace(sig=made.sig[:-2] + ("00" if made.sig[-2:] != "00" else "01"))
 
 

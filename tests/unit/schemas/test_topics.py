@@ -47,7 +47,7 @@ def test_compacted_topics_have_a_key_one_writer_and_a_time_for_cleaning() -> Non
         settings = configs(row.name)
         if row.compacted:
             assert row.key != "none"
-            # Of an erasure, equal keys mean equal rules, whoever writes them.
+            # Of an erasure, equal keys mean equal rules, whichever program writes them.
             assert len(row.writers) == 1 or row.name == "erasures"
             assert settings["cleanup.policy"] == "compact"
             assert int(settings["max.compaction.lag.ms"]) >= int(settings["min.compaction.lag.ms"])
@@ -58,7 +58,7 @@ def test_compacted_topics_have_a_key_one_writer_and_a_time_for_cleaning() -> Non
 
 
 @pytest.mark.parametrize("name", ["raw.bundles", "events", "sightings", "quarantine", "erasures", "relays", "coverage"])
-def test_what_nobody_may_lose_has_no_limit_of_time_or_size(name: str) -> None:
+def test_what_must_not_be_lost_has_no_limit_of_time_or_size(name: str) -> None:
     assert configs(name)["retention.ms"] == configs(name)["retention.bytes"] == "-1"
 
 

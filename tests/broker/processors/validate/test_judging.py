@@ -57,7 +57,9 @@ async def test_events_go_through_byte_exact_once_with_all_sightings(
     assert (details["bundles_done"], details["bundles_in_flight"], details["bytes_in_flight"]) == (len(made), 0, 0)
 
 
-async def test_a_forged_copy_first_keeps_nobody_out_and_every_refusal_says_why(ours: Settings, tmp_path: Path) -> None:
+async def test_a_forged_copy_first_keeps_no_event_out_and_every_refusal_says_why(
+    ours: Settings, tmp_path: Path
+) -> None:
     genuine, strange = event("genuine"), event("strange", created_at=2**41)
     bad_signature, bad_content = wire(forged_signature(genuine)), wire(forged_content(genuine))
     auth = event("auth", kind=22242)

@@ -87,7 +87,7 @@ async def test_more_than_a_batch_and_more_than_a_record_take_are_split_and_compl
 
 
 @pytest.mark.parametrize("name", ["events", "sightings", "erasures", "rejections", "quarantine"])
-async def test_whichever_output_kafka_refuses_is_told_to_whoever_waits(ours: Settings, name: str) -> None:
+async def test_whichever_output_kafka_refuses_is_told_to_what_waits(ours: Settings, name: str) -> None:
     made = event("x" * 200)
     refused = Refused(wire(made), Reason.BAD_SIGNATURE, "sig", "is not the author's")
     outcome = Outcome(1, 0, 1, refused=[refused], quarantined=[refused])

@@ -28,10 +28,10 @@ initialise() {
     fi
     # The arguments are written as in a shell, quotes and all.
     eval "initdb --username=\"\$user\" --pwfile=<(printf '%s\n' \"\$password\") $arguments"
-    # Whoever is inside is trusted, everybody else gives a password.
+    # Local connections are trusted, all others give a password.
     echo 'host all all all scram-sha-256' >> "$PGDATA/pg_hba.conf"
     if [[ $database != postgres ]]; then
-        # A server of one session needs no socket, so that nobody takes a half-made cluster for a ready one.
+        # A server of one session needs no socket, so that no client takes a half-made cluster for a ready one.
         echo "CREATE DATABASE \"${database//\"/\"\"}\"" | postgres --single -D "$PGDATA" postgres
     fi
 }

@@ -10,12 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.settings import PolicySettings
-from processors.validate import erasing
 from processors.validate.erasing import Erasing
 from processors.validate.outcome import Outcome, Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
-from schemas.nostr import erasure_requests
 from schemas.nostr.event import Event
 from schemas.nostr.judge import Policy
 from schemas.nostr.signature import verify_many
@@ -152,18 +150,21 @@ def test_what_is_not_rightly_signed_asks_for_nothing(asking: Event) -> None:
 
 
 @pytest.mark.parametrize("asking", [DELETION, VANISH])
-def test_what_is_asked_for_is_found_out_only_once_the_signature_was_checked(
-    asking: Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_asked_for_is_found_out_only_once_the_signature_was_checked(asking: Event) -> None:
     heard: list[str] = []
 
-    def requested(made: Event, own_urls: frozenset[str], at_ms: int) -> list[Erasure]:
-        heard.append(made.sig)
-        return erasure_requests.requested(made, own_urls, at_ms)
+    class Noting(Erasing):
+        """Notes the signature of each event whose rules are asked for."""
 
-    monkeypatch.setattr(erasing, "requested", requested)
+        def rules(self, event: Event, seen_at_ms: int) -> list[Erasure]:
+            heard.append(event.sig)
+            return super().rules(event, seen_at_ms)
+
     for known in ([], [RULES["author"]]):
-        run([line(forged_signature(asking)), line(asking), line(asking)], with_rules(*known, policy=ERASE))
+        noting = Noting.of(ERASE)
+        for rule in known:
+            noting.index.add(rule)
+        run([line(forged_signature(asking)), line(asking), line(asking)], noting)
     assert heard == [asking.sig] * 2
 
 

@@ -208,7 +208,7 @@ def test_what_a_relay_is_shown_to_hold_is_a_sighting_where_its_id_belongs_and_no
         if key == ("wss://a.example", SEEN_AT_MS)
     } == {(each.id, each.created_at, event_partition(each.id, partitions)) for each in made}
     assert (outcome.lines, outcome.refused, outcome.learned, events(outcome)) == (20, [], [], [])
-    # Nobody has verified it here: the event itself is checked when it comes.
+    # It was not verified here: the event itself is checked when it comes.
     assert run(seen, [line(wire(made[0]))]).checked == 1
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from producers.connector.crawl.planner import Planner
 from producers.connector.crawl.steps import Difference, Gap, Progress, Query
 from producers.connector.known_filters import WITHHELD_KINDS, KnownFilters
-from producers.connector.relay_behavior import ORDER_BITS, RelayBehavior
+from producers.connector.relay_behavior import ORDER_BITS, RelayBehavior, Thresholds
 from producers.relay_client.page import BEGINNING, FOREVER, Page, Seen
 from schemas.nostr.filters import Filter
 from schemas.ranges import contains, subtract
@@ -56,7 +56,8 @@ def relays(draw: st.DrawFn) -> SimulatedRelay:
 
 def habits_for(relay: SimulatedRelay) -> RelayBehavior:
     """No relay has a cap as small as these, so what is taken for dense, or for an order, is smaller too."""
-    return RelayBehavior(limit=500, smallest_cap=relay.cap, order_bits_wanted=ORDER_BITS if relay.order == "any" else 1)
+    bits = ORDER_BITS if relay.order == "any" else 1
+    return RelayBehavior(limit=500, thresholds=Thresholds(smallest_cap=relay.cap, order_bits=bits))
 
 
 @settings(max_examples=400, deadline=None)
@@ -82,7 +83,8 @@ def test_what_a_cap_hides_is_a_gap_and_never_called_read(
     events: list[Seen], cap: int, order: Order, ties: Ties, exclusive: bool
 ) -> None:
     relay = SimulatedRelay(events, cap=cap, order=order, ties=ties, exclusive_until=exclusive)
-    behavior, known_filters = RelayBehavior(limit=500, smallest_cap=1), KnownFilters().of("relay.example")
+    behavior = RelayBehavior(limit=500, thresholds=Thresholds(smallest_cap=1))
+    known_filters = KnownFilters().of("relay.example")
     crawled = crawl(relay, EVERYTHING, behavior, known_filters=known_filters)
     missed = {seen.at for seen in events if seen.id not in crawled.ids}
     assert not any(contains(crawled.read, second) for second in missed)
@@ -161,8 +163,8 @@ def test_an_event_that_comes_while_the_order_is_tried_costs_one_window_of_trust(
 def test_events_below_those_that_a_relay_withholds_are_reached(events: list[Seen], cap: int, order: Order) -> None:
     relay = SimulatedRelay(events, cap=cap, order=order, withholds=True)
     densest = max(Counter(seen.at for seen in events).values(), default=0)
-    crawled = crawl(relay, EVERYTHING, RelayBehavior(limit=500, smallest_cap=cap, order_bits_wanted=1))
-    # Kind 31999 is known to nobody: those of it alone may hide below withheld ones.
+    crawled = crawl(relay, EVERYTHING, RelayBehavior(limit=500, thresholds=Thresholds(cap, order_bits=1)))
+    # Kind 31999 is not a known kind: those of it alone may hide below withheld ones.
     known = {seen.id for seen in events if seen.kind in (1, 7)}
     assert densest >= cap or known <= crawled.ids
     assert not subtract(EVERYTHING, [*crawled.read, *crawled.open])
@@ -190,7 +192,7 @@ def test_an_empty_page_ends_a_range_when_known_kinds_show_nothing_either() -> No
     assert not set(second.kinds or ()) & set(WITHHELD_KINDS)
 
 
-def test_a_filter_of_kinds_that_nobody_withholds_needs_no_second_question() -> None:
+def test_a_filter_of_kinds_that_are_not_withheld_needs_no_second_question() -> None:
     relay = SimulatedRelay([])
     assert crawl(relay, [(10, 20)], base=Filter(kinds=(0, 3))).read == [(10, 20)]
     assert len(relay.queries) == 1
@@ -238,7 +240,7 @@ def test_pages_full_of_what_is_withheld_hide_nothing() -> None:
     assert crawled.gaps == []
 
 
-def test_a_burst_is_read_by_kind_and_by_author_down_to_kinds_that_nobody_knows() -> None:
+def test_a_burst_is_read_by_kind_and_by_author_down_to_unknown_kinds() -> None:
     burst = [*by(50, 1, 100, 20), *by(50, 7, 30, 30), *by(50, 54_321, 1, 40), *by(50, 4, 1, 30), *by(50, 1059, 3, 10)]
     rest = by(60, 1, 100, 1)
     relay = SimulatedRelay([*burst, *rest, *events_at(7, 8)], cap=50)
@@ -246,7 +248,7 @@ def test_a_burst_is_read_by_kind_and_by_author_down_to_kinds_that_nobody_knows()
     known_filters.learn(rest)
     crawled = crawl(relay, EVERYTHING, known_filters=known_filters)
     assert crawled.ids == {seen.id for seen in relay.events}
-    # Who else wrote kind 1 and 7 in these seconds nobody can say.
+    # Who else wrote kind 1 and 7 in these seconds cannot be known.
     assert crawled.gaps == [Gap(second, second, GapReason.DENSE_SECOND) for second in (60, 50)]
 
 

@@ -166,7 +166,7 @@ def test_each_filter_has_ranges_of_its_own() -> None:
     ]
 
 
-def test_whoever_changes_back_finds_what_was_read_with_the_old_filters() -> None:
+def test_filters_that_are_changed_back_find_what_was_read_with_them() -> None:
     book = ledger("f")
     book.add("f", Progress(read=[(0, NOW)]), NOW)
     book.heard(NOW, NOW + 1)
@@ -180,7 +180,7 @@ def test_whoever_changes_back_finds_what_was_read_with_the_old_filters() -> None
     assert back.backlog("f", NOW + 10 * DAY_S)[0] == (NOW + 1 - REVISIT_S, NOW + 10 * DAY_S)
 
 
-def test_what_nobody_may_see_is_unread_for_a_key() -> None:
+def test_what_was_closed_to_all_is_unread_for_a_key() -> None:
     book = ledger()
     book.add("f", Progress(read=[(0, NOW)]), NOW)
     book.assume(KEY)

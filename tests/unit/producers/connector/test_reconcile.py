@@ -153,7 +153,7 @@ async def test_a_relay_that_talks_out_of_turn_is_not_listened_to() -> None:
         assert unasked == [len(second.payload), len(first.payload)]
 
 
-async def test_what_nobody_waits_for_is_charged() -> None:
+async def test_what_is_not_waited_for_is_charged() -> None:
     async def flood(relay: Reconciling, websocket: ServerConnection, message: list[Any]) -> None:
         for _ in range(3):
             await say(websocket, "NEG-MSG", "another", "00" * 50_000)
@@ -191,7 +191,7 @@ async def test_a_lost_connection_is_no_refusal() -> None:
         websocket.transport.abort()
 
     async with Reconciling(speech=leave) as relay, conversation(relay.url) as talk:
-        # Whoever reads hears of it first, and cancels what waits for an answer.
+        # The reader hears of it first, and cancels what waits for an answer.
         with contextlib.suppress(RelayError, ReconcileRefused):
             await reconcile(talk.client, Filter(), None, START_S, [], idle_s=0.2)
         with pytest.raises(RelayError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -19,6 +21,7 @@ from producers.connector.intake import Intake
 from producers.connector.relay_model import Model
 from producers.connector.session import Session, Shared
 from producers.rejecting import Rejections
+from producers.relay_client.address_guard import allowed_addresses
 from producers.relay_client.dialling import Dialling
 from producers.relay_client.frames import FrameReader
 from producers.relay_client.refusals import RelayError
@@ -34,14 +37,14 @@ from tests.waiting import until
 DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
 
 
-def shared(slots: ConnectionLimits) -> Shared:
+def shared(slots: ConnectionLimits, dialling: Dialling = DIALLING) -> Shared:
     send_buffer = SendBuffer(Sender(), 1 << 30)
     return Shared(
         send_buffer=send_buffer,
         bundler=Bundler(send_buffer, "bundles", 4),
         rejections=Rejections(send_buffer, "rejections", 4, "connector"),
         slots=slots,
-        dialling=DIALLING,
+        dialling=dialling,
         filters={"f": Filter()},
         live_limit=10,
         eose_timeout_s=60,
@@ -73,9 +76,7 @@ async def test_a_relay_whose_reading_never_ends_gives_its_place_to_one_that_wait
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def test_the_form_of_a_path_that_was_answered_is_dialled_first_from_then_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_the_form_of_a_path_that_was_answered_is_dialled_first_from_then_on() -> None:
     async def drops(relay: Hostile, websocket: ServerConnection, subid: str, asked: dict[str, Any]) -> None:
         websocket.transport.abort()
 
@@ -106,7 +107,7 @@ async def test_a_relay_that_closes_every_feed_is_crawled_all_the_same() -> None:
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_stored_event_above_the_limit_keeps_no_feed_from_opening(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stored_event_above_the_limit_keeps_no_feed_from_opening() -> None:
     """The newest one, a minute old: a feed that asks for stored events meets it before it is open."""
     at_s = int(time.time()) - 60
     giant = {"id": "a" * 64, "created_at": at_s, "kind": 1, "pubkey": "b" * 64, "tags": []}
@@ -122,7 +123,27 @@ async def test_a_stored_event_above_the_limit_keeps_no_feed_from_opening(monkeyp
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_messages_that_nobody_knows_are_within_the_budget_too() -> None:
+async def test_a_fault_of_ours_costs_one_relay_and_not_the_others() -> None:
+    async with Hostile() as good, Hostile() as unlucky:
+
+        async def faulty(host: str, port: int, *, allow_private: bool) -> list[str]:
+            if unlucky.url.endswith(f":{port}"):
+                raise KeyError("a fault of ours")
+            return [host]
+
+        common = shared(ConnectionLimits(2), replace(DIALLING, look_up=faulty))
+        broken, whole = session(unlucky, common), session(good, common)
+        running = [asyncio.create_task(each.run()) for each in (broken, whole)]
+        await until(lambda: broken.state == "failed", "the fault is told")
+        await until(lambda: whole.status()["crawl"]["done"], "the other is read")  # type: ignore[index]
+        assert "a fault of ours" in str(broken.last_error)
+        assert not any(task.done() for task in running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_messages_of_unknown_verbs_are_within_the_budget_too() -> None:
     common = shared(ConnectionLimits(1))
     frames = FrameReader(Intake("wss://relay.example", common.bundler, common.rejections, Budget(1 << 20, 100)))
     frames.read(b'["NOTICE","a relay after all"]', {})
@@ -134,17 +155,17 @@ async def test_messages_that_nobody_knows_are_within_the_budget_too() -> None:
     assert common.send_buffer.bytes == 0
 
 
-async def test_a_session_ends_at_once_while_its_relay_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_session_ends_at_once_while_its_relay_is_looked_up() -> None:
     asked, answer = threading.Event(), threading.Event()
 
-    def never(*_: object, **__: object) -> list[object]:
+    def never(host: str, port: int) -> list[str]:
         asked.set()
         answer.wait()
         return []
 
-    monkeypatch.setattr("producers.relay_client.address_guard.socket.getaddrinfo", never)
+    dialling = replace(DIALLING, look_up=partial(allowed_addresses, resolve=never))
     relay = Hostile(url="wss://relay.example")
-    its = session(relay, shared(ConnectionLimits(1)))
+    its = session(relay, shared(ConnectionLimits(1), dialling))
     running = asyncio.create_task(its.run())
     try:
         await until(asked.is_set, "the look-up")

@@ -7,7 +7,7 @@ import pytest
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.crawl.planner import Planner
 from producers.connector.crawl.steps import Difference, Gap, Progress
-from producers.connector.reconcile.comparison import MOST_WITHHELD_IN, _few
+from producers.connector.reconcile.comparison import MOST_WITHHELD_IN, few
 from producers.connector.relay_behavior import RelayBehavior
 from schemas.negentropy.wire import INFINITE, Bound, seconds_between
 from schemas.nostr.filters import Filter
@@ -39,9 +39,9 @@ def test_bounds_of_a_range_and_an_id_tell_its_seconds(
 
 def test_many_ranges_are_joined_where_they_are_nearest() -> None:
     apart = [(start * start, start * start) for start in range(1, MOST_WITHHELD_IN + 3)]
-    assert _few(apart[-MOST_WITHHELD_IN:]) == apart[-MOST_WITHHELD_IN:]
-    assert _few([*apart, *apart]) == [(1, 9), *apart[3:]]
-    assert _few([]) == []
+    assert few(apart[-MOST_WITHHELD_IN:]) == apart[-MOST_WITHHELD_IN:]
+    assert few([*apart, *apart]) == [(1, 9), *apart[3:]]
+    assert few([]) == []
 
 
 def test_a_compared_window_is_read_but_for_what_is_withheld() -> None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from websockets.asyncio.server import ServerConnection
 
+from core.clock import Clock
 from producers.bundler import Bundler
 from producers.connector.asking import Asker
 from producers.connector.budget import Budget
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.coverage.open_gaps import FIRST_RETRY_S
-from producers.connector.crawl import crawler as crawler_module
 from producers.connector.crawl.crawler import Crawler
 from producers.connector.intake import Intake
 from producers.connector.known_filters import KnownFilters
@@ -40,6 +39,7 @@ from tests.unit.producers.sender import Sender
 
 DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
 EOSE_TIMEOUT_S = 20
+NS = 1_000_000_000
 
 
 def frames_of(send_buffer: SendBuffer) -> tuple[FrameReader, Bundler]:
@@ -97,17 +97,15 @@ async def test_a_page_that_is_closed_after_eose_is_answered_unless_the_relay_say
     assert not page.usable
 
 
-async def test_a_gap_is_tried_again_when_it_is_due_also_over_another_connection(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_gap_is_tried_again_when_it_is_due_also_over_another_connection() -> None:
     async def restricted(relay: Hostile, websocket: ServerConnection, subid: str, asked: dict[str, Any]) -> None:
         await say(websocket, "CLOSED", subid, "restricted: not now")
 
-    clock_s = 1_700_000_000.0
-    monkeypatch.setattr(crawler_module, "CLOCK", SimpleNamespace(now_s=lambda: clock_s))
+    passed_s = 0.0
+    clock = Clock(lambda: 1_700_000_000 * NS, lambda: round(passed_s * NS))
     ledger = Ledger("ws://relay.example", {"f": Filter()}, None)
     known_filters = KnownFilters().of("relay.example")
-    crawler = Crawler(ledger, Model(500), known_filters, Claims(ledger, hold_s=0))
+    crawler = Crawler(ledger, Model(500), known_filters, Claims(ledger, hold_s=0), clock=clock)
 
     async def visit(relay: Hostile) -> None:
         crawler.finished.clear()
@@ -124,7 +122,7 @@ async def test_a_gap_is_tried_again_when_it_is_due_also_over_another_connection(
         relay.answer = None
         await visit(relay)
         assert ledger.gaps > 0
-        clock_s += 2 * FIRST_RETRY_S
+        passed_s = 2 * FIRST_RETRY_S
         await visit(relay)
         assert ledger.gaps == 0
 

@@ -8,13 +8,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 
 import pytest
 import uvloop
 from websockets.datastructures import Headers
 
-from producers.relay_client import dialling as dialling_module
 from producers.relay_client.address_guard import AddressRefusedError
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.refusals import RelayError
@@ -44,10 +44,10 @@ def only_at(target: str, status: HTTPStatus = GONE, location: str | None = None)
     return lambda asked: None if asked == target else (status, headers)
 
 
-async def dial(relay: Hostile, given: str) -> str:
+async def dial(relay: Hostile, given: str, dialling: Dialling = DIALLING) -> str:
     """Dial a path of a relay; what was answered."""
     url = normalize(f"{relay.url}{given}", allow_private=True)
-    connection = await open_connection(record(url), url, DIALLING)
+    connection = await open_connection(record(url), url, dialling)
     await connection.close()
     return connection.dialled_url.removeprefix(relay.url)
 
@@ -160,7 +160,7 @@ async def test_both_forms_go_through_the_proxy() -> None:
     assert asked == [url.host] * 2
 
 
-async def test_each_form_is_dialled_at_an_address_that_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_each_form_is_dialled_at_an_address_that_was_judged() -> None:
     """The name means another address the second time: a private one, where none is allowed."""
     looked_up = 0
 
@@ -171,10 +171,9 @@ async def test_each_form_is_dialled_at_an_address_that_was_judged(monkeypatch: p
             raise AddressRefusedError("relay.example resolves to 10.0.0.1, no public address")
         return ["127.0.0.1"]
 
-    monkeypatch.setattr(dialling_module, "allowed_addresses", resolved)
     async with Hostile(refuse=only_at("/inbox/")) as relay:
         with pytest.raises(RelayError, match="no public address") as refused:
-            await dial(relay, "/inbox")
+            await dial(relay, "/inbox", replace(DIALLING, look_up=resolved))
         assert refused.value.state == "address_refused"
         assert relay.targets == ["/inbox"]
 
@@ -219,27 +218,29 @@ def test_a_host_that_drops_what_it_accepts_is_unreachable() -> None:
     assert {error.state for error in errors if isinstance(error, RelayError)} == {"unreachable"}
 
 
-async def test_an_address_that_never_answers_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_address_that_never_answers_leaves_time_for_the_next() -> None:
     async def resolved(host: str, port: int, *, allow_private: bool) -> list[str]:
         return ["127.0.0.2", "127.0.0.1"]
 
-    monkeypatch.setattr(dialling_module, "allowed_addresses", resolved)
     async with Hostile() as relay:
         url = normalize(relay.url, allow_private=True)
-        with socket.create_server(("127.0.0.2", url.port)):
-            connection = await open_connection(record(url), url, DIALLING)
+        with socket.create_server(("127.0.0.2", url.port)) as silent:
+            connection = await open_connection(record(url), url, replace(DIALLING, look_up=resolved))
             await connection.close()
+            silent.settimeout(0)
+            silent.accept()[0].close()  # it was tried
         assert relay.connections == 1
 
 
 def test_a_name_server_that_never_answers_does_not_hold_up_the_end_of_the_process() -> None:
     program = (
-        "import asyncio, socket, time\n"
+        "import asyncio, time\n"
         "from producers.relay_client import address_guard\n"
-        "socket.getaddrinfo = lambda *_, **__: time.sleep(600)\n"
+        "def never(host, port):\n"
+        "    time.sleep(600)\n"
         "async def look_up():\n"
         "    async with asyncio.timeout(0.2):\n"
-        "        await address_guard.allowed_addresses('relay.example', 443, allow_private=False)\n"
+        "        await address_guard.allowed_addresses('relay.example', 443, allow_private=False, resolve=never)\n"
         "try:\n"
         "    asyncio.run(look_up())\n"
         "except TimeoutError:\n"

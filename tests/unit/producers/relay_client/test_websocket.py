@@ -161,7 +161,7 @@ async def test_a_message_within_the_fragments_of_another_ends_the_connection() -
     assert got == []
 
 
-async def test_what_a_receiver_raises_is_handed_to_whoever_waits() -> None:
+async def test_what_a_receiver_raises_is_handed_to_what_waits() -> None:
     def refuse(_: bytes) -> None:
         raise ValueError("over budget")
 
@@ -306,7 +306,10 @@ def test_any_stream_is_taken_as_the_library_takes_it(
             websocket.data_received(whole[at : at + step])
             at += step
             turn += 1
-        assert websocket._failure is None
+        failing = asyncio.create_task(websocket.failure())
+        await asyncio.sleep(0)
+        assert not failing.done()
+        failing.cancel()
         return got, answers(wire.written)
 
     assert asyncio.run(run()) == by_the_library(stream)

@@ -209,7 +209,7 @@ async def member(settings: Settings, directory: Path) -> AsyncIterator[Member]:
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 - its pid is needed, not its output
             [sys.executable, "-m", "bigbrotr", "--config", str(directory / "config.yaml"), "service", "sink"],
-            cwd=Path(__file__).parents[3],
+            cwd=Path(__file__).parents[4],
             stderr=log,
         )
     try:

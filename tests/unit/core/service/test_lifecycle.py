@@ -18,7 +18,7 @@ import pytest
 from core.service.signals import SAME_WISH_S
 from tests.waiting import wait_until
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 # An ending takes milliseconds, starting Python a second; a loaded machine may take many times that.
 PATIENCE_S = 40.0
 
@@ -35,7 +35,7 @@ class Process:
         }
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.unit.core.probe_service", behaviour],
+                [sys.executable, "-m", "tests.unit.core.service.probe_service", behaviour],
                 cwd=ROOT,
                 env=environment,
                 stdout=log,
@@ -177,7 +177,7 @@ def test_work_that_ends_by_itself_ends_with_0(start: Start) -> None:
 
 
 def test_a_missed_drain_deadline_ends_with_3_and_says_where_it_hangs(start: Start) -> None:
-    probe = start("drains for ever", drain_s=0.3)
+    probe = start("drains without end", drain_s=0.3)
     probe.wait_for_log("probe is running")
     probe.signal(signal.SIGTERM)
     assert probe.exit_code() == 3
@@ -195,7 +195,7 @@ def test_a_blocked_loop_does_not_keep_a_signal_from_ending_the_process(start: St
 
 
 def test_a_second_signal_ends_at_once_with_3(start: Start) -> None:
-    probe = start("drains for ever", drain_s=3600)
+    probe = start("drains without end", drain_s=3600)
     probe.wait_for_log("probe is running")
     probe.signal(signal.SIGTERM)
     probe.wait_for_log("stopping: SIGTERM")
@@ -216,7 +216,7 @@ def test_one_wish_told_twice_is_not_a_second_signal(start: Start) -> None:
 @pytest.mark.parametrize(
     ("behaviour", "said"),
     [
-        ("closes for ever", "closing did not end"),
+        ("closes without end", "closing did not end"),
         ("leaves a thread", "the end of the process did not end"),
         ("leaves a stubborn task", "the end of the process did not end"),
     ],
@@ -270,7 +270,7 @@ def test_a_service_ends_when_its_killed_supervisor_can_tell_it_nothing(tmp_path:
     program = (
         "import os, subprocess, sys\n"
         "os.environ['BIGBROTR_PARENT_PID'] = str(os.getpid())\n"
-        "subprocess.run([sys.executable, '-m', 'tests.unit.core.probe_service', 'runs'], check=False)\n"
+        "subprocess.run([sys.executable, '-m', 'tests.unit.core.service.probe_service', 'runs'], check=False)\n"
     )
     supervisor = subprocess.Popen(
         [sys.executable, "-c", program],

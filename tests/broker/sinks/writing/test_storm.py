@@ -15,8 +15,8 @@ from schemas.nostr.event import Event
 from schemas.partition import event_partition
 from sinks.writing.rejection_breaker import StormError
 from tests.broker.sinks.material import event, feed, running_sink
-from tests.broker.sinks.test_archive import read_rejections
-from tests.broker.sinks.test_positions import run_sink_until_it_ends
+from tests.broker.sinks.writing.test_archive import read_rejections
+from tests.broker.sinks.writing.test_positions import run_sink_until_it_ends
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker

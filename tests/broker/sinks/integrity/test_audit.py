@@ -42,7 +42,7 @@ async def audited(pool: Pool, scope: Scope | None = None, jobs: int = 2) -> Audi
     return await audit(pool, scope or Scope(), jobs=jobs)
 
 
-async def test_an_archive_that_nobody_touched_is_right(pool: Pool) -> None:
+async def test_an_archive_that_was_not_altered_is_right(pool: Pool) -> None:
     told: list[int] = []
     report = await audit(pool, Scope(), jobs=3, progress=lambda now: told.append(now.events))
     assert (report.findings, report.altered, report.orphans) == ([], 0, 0)

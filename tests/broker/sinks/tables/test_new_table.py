@@ -26,7 +26,7 @@ from tests.broker.sinks.archived import signed
 from tests.broker.sinks.forgetting import Scribe, world
 from tests.broker.sinks.material import feed
 from tests.broker.sinks.rebuilding import in_schema
-from tests.broker.sinks.subjects import MIGRATIONS, SUBJECTS, WITH_SUBJECTS
+from tests.broker.sinks.tables.subjects import MIGRATIONS, SUBJECTS, WITH_SUBJECTS
 
 pytestmark = pytest.mark.broker
 

@@ -34,7 +34,7 @@ async def eraser(settings: Settings, pool: Pool) -> AsyncIterator[Eraser]:
 
 
 def rules_about(events: list[Event], rng: random.Random) -> list[Erasure]:
-    """Rules of every form, some about events that nobody has seen."""
+    """Rules of every form, some about events that were never seen."""
 
     def until() -> int:
         return START_S + rng.randrange(SPAN_S)

@@ -17,7 +17,7 @@ from schemas.reasons import Verdict
 from schemas.topics import RAW_LIMIT_BYTES
 from sinks.integrity.digest import archive_digest
 from tests.broker.sinks.material import feed, running_sink
-from tests.broker.sinks.test_archive import read_rejections
+from tests.broker.sinks.writing.test_archive import read_rejections
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker

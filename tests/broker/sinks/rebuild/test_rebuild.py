@@ -149,7 +149,7 @@ async def test_a_last_batch_that_is_dropped_is_read_again(settings: Settings) ->
         assert await connection.fetchval("SELECT count(*) FROM events") == len(made)
 
 
-async def test_a_live_archive_that_lets_nobody_look_stops_a_rebuild_and_one_that_is_gone_does_not(
+async def test_a_live_archive_that_cannot_be_read_stops_a_rebuild_and_one_that_is_gone_does_not(
     settings: Settings, servers: Servers
 ) -> None:
     assert servers.dsn is not None

@@ -27,7 +27,7 @@ from sinks.migrate import migrate
 from tests.broker.sinks.conftest import fresh_database
 from tests.broker.sinks.forgetting import KEYS, made
 from tests.broker.sinks.material import START_S, all_read, feed, running_sink
-from tests.broker.sinks.test_groups import member
+from tests.broker.sinks.writing.test_groups import member
 from tests.waiting import until
 
 if TYPE_CHECKING:

@@ -157,3 +157,27 @@ async def test_records_of_a_partition_that_was_not_placed_are_discarded_and_read
     await until(all_found, "all positions are found")
     assert reader.positions() == {tp: identity.end for tp, identity in identities.items()}
     await kafka.stop_client(consumer)
+
+
+async def test_an_idle_reader_takes_nothing_and_goes_on_where_it_was(settings: Settings) -> None:
+    topic = physical(settings.kafka.topic_prefix, "events")
+    reader = GroupReader(settings.sink.group_id)
+    consumer = await kafka.consumer(settings, topic, group_id=settings.sink.group_id, listener=reader)
+    reader.attach(consumer)
+    identities = await reader.identities(reader.assigned())
+    stored = {tp: StoredOffset(0, now.cluster_id, now.topic_id, None) for tp, now in identities.items()}
+    reader.place(stored, identities)
+    async with feed(settings) as fed:
+        await fed.events(event(number) for number in range(40))
+    await reader.idle(0.1)
+    assert consumer.paused() == reader.assigned()
+    assert set(reader.positions().values()) == {0}
+    reader.resume()
+    found: list[int] = []
+
+    async def all_found() -> bool:
+        found.extend(len(chunk.records) for chunk in await reader.poll(0.1, 100))
+        return sum(found) == 40
+
+    await until(all_found, "all records are read")
+    await kafka.stop_client(consumer)

@@ -12,7 +12,7 @@ from schemas.records.coverage import Coverage, FilterCoverage
 from schemas.records.sighting import Sighting
 from sinks.integrity.digest import archive_digest
 from tests.broker.sinks.material import event, feed, running_sink
-from tests.broker.sinks.test_archive import read_rejections
+from tests.broker.sinks.writing.test_archive import read_rejections
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.broker
 RULES = """
 ALTER TABLE events ADD CONSTRAINT no_sevens CHECK (kind <> 7);
 ALTER TABLE sightings ADD CONSTRAINT no_thirteens CHECK (NOT 13 = ANY (seen_ats_ms));
-ALTER TABLE relays ADD CONSTRAINT no_nobody CHECK (url NOT LIKE '%nobody%');
+ALTER TABLE relays ADD CONSTRAINT no_unknown CHECK (url NOT LIKE '%unknown%');
 ALTER TABLE coverage_ranges ADD CONSTRAINT no_elevens CHECK (since_s <> 11);
 """
 TROUBLE = """
@@ -46,8 +46,8 @@ async def test_bad_records_of_every_kind_in_one_batch_cost_nothing_but_themselve
         expected = fed.digest()
         await fed.events(event(number, kind=7) for number in range(100, 110))
         await fed.raw("sightings", 0, sightings("wss://b.example", 13))
-        await fed.raw("sightings", 1, sightings("wss://nobody.example", 14))
-        for relay, since in (("wss://a.example", 10), ("wss://b.example", 11), ("wss://nobody.example", 10)):
+        await fed.raw("sightings", 1, sightings("wss://unknown.example", 14))
+        for relay, since in (("wss://a.example", 10), ("wss://b.example", 11), ("wss://unknown.example", 10)):
             covered = FilterCoverage(filter="f", read=[(since, 20, 30)])
             record = Coverage(relay=relay, sets=[covered], updated_at_ms=1)
             await fed.raw("coverage", 0, record.encode(), relay.encode())
@@ -64,7 +64,7 @@ async def test_bad_records_of_every_kind_in_one_batch_cost_nothing_but_themselve
     assert await archive_digest(pool) == expected
     assert await pool.fetchval("SELECT array_agg(url) FROM relays") == ["wss://a.example"]
     rules = [rule for headers, _ in await read_rejections(settings) for rule in names() if rule in str(headers.detail)]
-    assert sorted(rules) == ["no_elevens", "no_nobody", "no_nobody", *["no_sevens"] * 10, "no_thirteens"]
+    assert sorted(rules) == ["no_elevens", *["no_sevens"] * 10, "no_thirteens", "no_unknown", "no_unknown"]
     assert not any("\n" in str(headers.detail) for headers, _ in await read_rejections(settings))
 
 
@@ -93,7 +93,7 @@ async def test_a_database_in_trouble_is_waited_for_and_blames_no_record(settings
 
 
 def sightings(relay: str, seen_at_ms: int) -> bytes:
-    """A record of `sightings` for an event that nobody has."""
+    """A record of `sightings` for an event that is not archived."""
     return sighting.encode([Sighting(relay, seen_at_ms, [("ab" * 32, 5)])])
 
 

@@ -10,14 +10,13 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from core import service
-from core.service import Service, UndrainedError, lifecycle, run_service
+from core.service import Service, UndrainedError, run_service
 from core.settings import load_settings
 from core.waiting import waiting_for
 
 FOREVER_S = 3600.0
 DOES_NOT_END = {
-    "closes for ever",
+    "closes without end",
     "leaves a thread",
     "leaves a stubborn task",
     "fails in its tick and will not be cancelled",
@@ -86,7 +85,7 @@ class Probe(Service):
         self.draining.set()
         if self.behaviour == "has a background task that fails in the drain":
             await asyncio.sleep(FOREVER_S)
-        if self.behaviour == "drains for ever":
+        if self.behaviour == "drains without end":
             await asyncio.sleep(FOREVER_S)
         if self.behaviour == "drains in part":
             raise UndrainedError("a batch was not taken")
@@ -97,7 +96,7 @@ class Probe(Service):
         tell("closed")
         if self.behaviour == "fails to close":
             raise RuntimeError("could not close")
-        if self.behaviour == "closes for ever":
+        if self.behaviour == "closes without end":
             await asyncio.sleep(FOREVER_S)
 
     def ready(self) -> str | None:
@@ -134,6 +133,5 @@ async def stubborn() -> None:
 
 if __name__ == "__main__":
     # Deadlines of seconds would make the tests as slow as they are; what matters is that there is one.
-    if sys.argv[1] in DOES_NOT_END:
-        lifecycle.CLOSE_S = service.EXIT_S = 0.5
-    sys.exit(run_service(Probe(sys.argv[1])))
+    probe = Probe(sys.argv[1])
+    sys.exit(run_service(probe, close_s=0.5, exit_s=0.5) if probe.behaviour in DOES_NOT_END else run_service(probe))

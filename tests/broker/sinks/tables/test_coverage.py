@@ -34,7 +34,7 @@ RELAYS = {f"wss://{name}.example": number for number, name in enumerate("abc", 1
 EVERYTHING = Filter().filter_hash()
 KEY = "ab" * 32
 FACT = Fact(name="interval_s", value=6.3, evidence="rate-limited: slow down", at_s=9)
-README = Path(__file__).parents[3] / "README.md"
+README = Path(__file__).parents[4] / "README.md"
 
 
 def some_coverage(rng: random.Random, relay: str, at_ms: int) -> Coverage:

@@ -9,7 +9,7 @@ import pytest
 from core.archive.connection import Pool
 from core.settings import Settings
 from tests.broker.sinks.material import event, feed
-from tests.broker.sinks.test_groups import member
+from tests.broker.sinks.writing.test_groups import member
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +48,7 @@ def test_defaults_need_no_file_and_no_variable() -> None:
 
 
 def test_the_settings_file_that_is_shipped_is_right() -> None:
-    settings = load_settings(Path(__file__).parents[3] / "deploy" / "bigbrotr.yaml")
+    settings = load_settings(Path(__file__).parents[4] / "deploy" / "bigbrotr.yaml")
     assert settings.relays
     assert [normalize(relay).url for relay in settings.relays] == settings.relays
 
@@ -225,8 +226,8 @@ def test_other_variables_with_the_prefix_are_left_alone(monkeypatch: pytest.Monk
     load_settings()
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has customs of its own")
 def test_the_data_folder_follows_the_desktop_customs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", "/data/of/mine")
     assert Settings().data_dir == Path("/data/of/mine/bigbrotr")
@@ -244,6 +245,6 @@ def test_every_setting_is_in_the_table_with_a_description() -> None:
 
 def test_the_readme_shows_the_settings_as_they_are() -> None:
     """To mend it, put the output of `python -m core.settings.table` between the marks."""
-    readme = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).resolve().parents[4] / "README.md").read_text(encoding="utf-8")
     between = readme.split("<!-- settings: begin -->\n")[1].split("<!-- settings: end -->")[0]
     assert between == settings_table()
