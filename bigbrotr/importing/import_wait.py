@@ -10,8 +10,8 @@ from pathlib import Path
 
 from aiokafka import TopicPartition
 
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.progress import ImportProgress
+from bigbrotr.errors import CommandFailedError
 from bigbrotr.services import READINGS
 from bigbrotr.status.lags import Lags
 from bigbrotr.status.topic_offsets import Offsets

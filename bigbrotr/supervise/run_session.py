@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from bigbrotr.console.display import Display
-from bigbrotr.console.errors import CommandFailedError
+from bigbrotr.errors import CommandFailedError
 from bigbrotr.status.collect import Collector
 from bigbrotr.status.snapshot import Snapshot
 from bigbrotr.supervise import running

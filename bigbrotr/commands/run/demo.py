@@ -18,14 +18,14 @@ from bigbrotr.commands.archive.migrate import migrated
 from bigbrotr.commands.run.status import DEMO_PART
 from bigbrotr.commands.topics.topics import created
 from bigbrotr.console.display import display
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.demo.comparison import STALLED_AFTER_S, Completion, Held, mismatches
 from bigbrotr.demo.process import DemoRelays, Offer, arguments
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.servers import say, servers
 from bigbrotr.status import archive
 from bigbrotr.status.snapshot import Snapshot
 from bigbrotr.supervise.run_session import LOCK_NAME, Session, StopWish, log_to_file, only_one, stop_on_signals
-from bigbrotr.supervise.servers import say, servers
 from core.archive.connection import reading
 from core.archive.counts import counts
 from core.settings import Settings

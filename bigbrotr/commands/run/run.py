@@ -12,12 +12,12 @@ import click
 from bigbrotr.commands.archive.migrate import migrated
 from bigbrotr.commands.topics.topics import created
 from bigbrotr.console.display import display
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.servers import say, servers
 from bigbrotr.status import archive
 from bigbrotr.status.snapshot import Snapshot
 from bigbrotr.supervise.run_session import Session, log_to_file, only_one, stop_on_signals
-from bigbrotr.supervise.servers import say, servers
 from core.settings import Settings
 from producers.filters import configured_filters
 from producers.operator.publish import RelayList, parse_relays, publish_relays
