@@ -17,7 +17,6 @@ from bigbrotr.status.lags import Lags
 from bigbrotr.status.topic_offsets import Offsets
 from bigbrotr.supervise import running
 from bigbrotr.supervise.pipeline import Pipeline
-from bigbrotr.supervise.run_session import only_one
 from core import kafka, postgres
 from core.settings import Settings
 from core.waiting import until_it_works
@@ -42,7 +41,7 @@ async def needed_services(
     if {service.name for service in running.read(settings.data_dir)} >= set(NEEDED):
         yield _Presence(settings.data_dir).check
         return
-    with only_one(settings.data_dir):
+    with running.only_one(settings.data_dir):
         pipeline = Pipeline(settings, config, names=NEEDED, on_event=note)
         try:
             await pipeline.start()
