@@ -9,8 +9,11 @@ import time
 from core import postgres
 from core.archive.connection import Connection, Pool, with_connection
 from core.erasures import ErasureFollower
+from core.kafka import Publisher
 from core.settings import Settings
-from sinks.erasure.eraser import Eraser
+from schemas.topics import physical
+from sinks.erasure.eraser import Eraser, ErasureSender
+from sinks.tables import TABLES, Tables
 from sinks.tables.vanish_requests import set_own_urls
 
 _log = logging.getLogger(__name__)
@@ -21,12 +24,16 @@ _EVERY_S = 1.0
 
 
 class ErasureTask:
-    """Applies every rule of the topic before `start` returns, and from then on those that come."""
+    """Applies every rule of the topic before `start` returns, and from then on those that come.
+
+    Attributes:
+        eraser: for what writes batches.
+    """
 
     def __init__(self, settings: Settings, pool: Pool, eraser: Eraser) -> None:
+        self.eraser = eraser
         self._settings = settings
         self._pool = pool
-        self._eraser = eraser
         self._follower: ErasureFollower | None = None
         self._archive: int | None = None
         self._task: asyncio.Task[None] | None = None
@@ -65,7 +72,7 @@ class ErasureTask:
                 _log.info("the archive was switched to other tables: all erasures are applied to them")
                 await self._begin()
             if self._settings.policy.expiration == "erase":
-                await self._eraser.erase_expired(int(time.time()))
+                await self.eraser.erase_expired(int(time.time()))
 
     async def _begin(self) -> None:
         """Apply every rule to the tables that there are now."""
@@ -75,8 +82,19 @@ class ErasureTask:
             await follower.close()
         self._archive = await with_connection(self._pool, _archive)
         await with_connection(self._pool, lambda connection: set_own_urls(connection, self._settings.policy.own_urls))
-        self._follower = ErasureFollower(self._settings, self._eraser.apply)
+        self._follower = ErasureFollower(self._settings, self.eraser.apply)
         await self._follower.start()
+
+
+async def open_erasures(settings: Settings, pool: Pool, publisher: Publisher, tables: Tables = TABLES) -> ErasureTask:
+    """The task for the archive that the pool leads to, to be started; waits until the topics are there."""
+
+    async def target(name: str) -> tuple[str, int]:
+        topic = physical(settings.kafka.topic_prefix, name)
+        return topic, await publisher.partition_count(topic)
+
+    sender = ErasureSender(publisher, await target("events"), await target("erasures"))
+    return ErasureTask(settings, pool, Eraser(pool, sender, tables))
 
 
 async def _archive(connection: Connection) -> int:

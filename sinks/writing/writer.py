@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from aiokafka import TopicPartition
 
 from core.archive.connection import Connection
-from sinks.erasure.erased import check_batch
+from sinks.erasure import check_batch
 from sinks.tables import TABLES, Tables, projection
 from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import AnyTopicTable
