@@ -12,9 +12,9 @@ from producers.connector.asking import Asker
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import ByKinds
 from producers.connector.crawl.crawler import MOST_FEEDS, Crawler
-from producers.connector.crawl.kind_lists import kind_lists, name_all
 from producers.connector.crawl.list_trial import kinds_that_are_read
 from producers.connector.crawl.windows import WHOLE_S
+from producers.connector.kind_lists import kind_lists, name_all
 from producers.connector.known_filters import REGISTERED_KINDS, RelayKnownFilters
 from producers.connector.live import LiveFeed
 from producers.connector.relay_model import SILENCE, Model, Name

@@ -14,8 +14,8 @@ import orjson
 
 from core.clock import TOLERANCE_S
 from producers.connector.coverage.filter_ledger import FilterLedger, LatePass
+from producers.connector.coverage.progress import Gap, Progress
 from producers.connector.coverage.read_ranges import DAY_S
-from producers.connector.crawl.steps import Gap, Progress
 from producers.relay_client.page import FOREVER
 from schemas.nostr.filters import Filter
 from schemas.ranges import Range

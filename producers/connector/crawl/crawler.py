@@ -12,11 +12,12 @@ from core.clock import CLOCK
 from producers.connector.asking import Answer, Asker
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
+from producers.connector.coverage.progress import Progress
 from producers.connector.crawl.late_answers import LateAnswers
 from producers.connector.crawl.list_trial import try_closing_list
 from producers.connector.crawl.plan import Plan
 from producers.connector.crawl.planner import Planner
-from producers.connector.crawl.steps import Difference, Progress, Query
+from producers.connector.crawl.steps import Difference, Query
 from producers.connector.known_filters import RelayKnownFilters
 from producers.connector.reconcile.comparison import Compared, Comparing, Instead
 from producers.connector.relay_model import Model, Name
