@@ -15,10 +15,10 @@ from processors.validate.erasing import Erasing
 from processors.validate.outcome import Outcome, Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
-from schemas.nostr import erasure_requests
 from schemas.nostr.event import Event
 from schemas.nostr.judge import Policy
 from schemas.nostr.signature import verify_many
+from schemas.records import erasure_requests
 from schemas.records.bundle import HeldLine, encode_held_line, encode_line
 from schemas.records.erasure import Cause, Erasure
 from tests.unit.processors.material import (
