@@ -21,8 +21,9 @@ from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.reconcile.archive_ids import ArchiveIds
 from producers.connector.relay_model import Model
-from producers.connector.session import Session, Shared
+from producers.connector.session import Session
 from producers.connector.session_manager import SessionManager
+from producers.connector.shared import Shared
 from producers.filters import configured_filters
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling

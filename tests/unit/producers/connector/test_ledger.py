@@ -15,7 +15,8 @@ from producers.connector.coverage.open_gaps import FIRST_RETRY_S, LONGEST_RETRY_
 from producers.connector.coverage.progress import Gap, Progress
 from producers.connector.coverage.read_ranges import DAY_S
 from producers.connector.relay_model import Model
-from producers.connector.session import Session, Shared
+from producers.connector.session import Session
+from producers.connector.shared import Shared
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling
 from producers.relay_client.page import BEGINNING, FOREVER

@@ -17,7 +17,8 @@ from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.intake import Intake
 from producers.connector.relay_model import Model
-from producers.connector.session import Session, Shared
+from producers.connector.session import Session
+from producers.connector.shared import Shared
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling
 from producers.relay_client.frames import FrameReader
