@@ -92,9 +92,9 @@ class Conversation:
         if client.auth.pending and not client.auth.answered:
             self._model.learn(Name.AUTH, SILENCE, "was silent until the connection ended", int(CLOCK.now_s()))
         self._claims.connection_lost()
-        self._crawler.connection_lost(ended, self._asker.current, client.received)
+        self._crawler.pages.connection_lost(ended, self._asker.current, client.received)
         if isinstance(ended, FrameTooLargeError) and self.started:
-            self._crawler.passed_by()
+            self._crawler.pages.passed_by()
         return ended
 
     def note_time(self) -> None:

@@ -128,7 +128,7 @@ class Session:
             "crawl": {
                 "done": self._crawler.finished.is_set(),
                 "position_s": self._crawler.position(),
-                "problem": self._crawler.problem,
+                "problem": self._crawler.pages.problem,
                 "gaps": self.ledger.gaps,
                 "compared": self._crawler.compared,
                 "withheld": self._crawler.withheld,
