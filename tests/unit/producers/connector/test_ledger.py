@@ -10,7 +10,8 @@ from producers.connector.budget import Budget
 from producers.connector.checkpoint import Checkpoints
 from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.filter_ledger import MAX_RANGES, FilterLedger, LatePass
-from producers.connector.coverage.ledger import LOOKBACK_DAYS, MOST_OLD_SETS, RECONNECT_OVERLAP_S, SAME_VISIT_S, Ledger
+from producers.connector.coverage.filter_sets import MOST_OLD_SETS
+from producers.connector.coverage.ledger import LOOKBACK_DAYS, RECONNECT_OVERLAP_S, SAME_VISIT_S, Ledger
 from producers.connector.coverage.open_gaps import FIRST_RETRY_S, LONGEST_RETRY_S, MAX_GAPS
 from producers.connector.coverage.progress import Gap, Progress
 from producers.connector.coverage.read_ranges import DAY_S
