@@ -9,8 +9,8 @@ from core.archive.connection import Connection
 from schemas.records.erasure import Cause
 from sinks.archive_lock import SHARED
 from sinks.tables.event_key import same_event
-from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import AnyTopicTable
+from sinks.tables.topic_tables.events import EVENTS
 
 
 class Found(NamedTuple):

@@ -14,7 +14,7 @@ from core.settings import Settings
 from schemas.topics import physical
 from sinks.erasure.eraser import Eraser, ErasureSender
 from sinks.tables import TABLES, Tables
-from sinks.tables.vanish_requests import set_own_urls
+from sinks.tables.projections.vanish_requests import set_own_urls
 
 _log = logging.getLogger(__name__)
 

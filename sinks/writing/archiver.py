@@ -20,8 +20,8 @@ from core.waiting import until_it_works
 from schemas.topics import physical
 from sinks.erasure import ErasedError, Eraser
 from sinks.tables import TABLES, Tables, contents
-from sinks.tables.events import EVENTS
-from sinks.tables.sightings import SIGHTINGS
+from sinks.tables.topic_tables.events import EVENTS
+from sinks.tables.topic_tables.sightings import SIGHTINGS
 from sinks.writing.bad_rows import is_row_error
 from sinks.writing.batch import Batch
 from sinks.writing.consumer import GroupReader

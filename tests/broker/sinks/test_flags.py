@@ -22,7 +22,7 @@ from sinks.backfill import backfill
 from sinks.migrate import MigrationError, check_schema, migrate, migrations
 from sinks.rows import event_row
 from sinks.tables import TABLES
-from sinks.tables.vanish_requests import set_own_urls
+from sinks.tables.projections.vanish_requests import set_own_urls
 from tests.broker.sinks.conftest import fresh_database
 from tests.broker.sinks.forgetting import OWN_URL, Flags, Scribe, expected_flags, made, world
 from tests.broker.sinks.material import START_S, event

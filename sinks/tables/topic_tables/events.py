@@ -13,10 +13,10 @@ from schemas.nostr.event import Event
 from schemas.nostr.event_id import IdForm, serialize
 from schemas.records import event_record
 from sinks.rows import event_row
-from sinks.tables.binary_copy import copy_events
 from sinks.tables.digest_table import DigestTable
 from sinks.tables.event_key import EVENT_KEY
 from sinks.tables.topic_table import Decoded, Record, RelayNumbers, TopicTable, affected
+from sinks.tables.topic_tables.binary_copy import copy_events
 
 _KEY = itemgetter(0, 1)
 _NIP01, _DEL = IdForm.NIP01.value, IdForm.DEL.value
