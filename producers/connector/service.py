@@ -30,9 +30,9 @@ from producers.relay_client.dialling import Dialling
 from producers.send_buffer import SendBuffer
 from producers.targets import full_name
 from schemas.nostr.filters import Filter
-from schemas.nostr.relay_url import Network, RelayUrlError, normalize
 from schemas.records.coverage import Coverage
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import Network, RelayUrlError, normalize
 
 logger = logging.getLogger(__name__)
 

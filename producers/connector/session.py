@@ -19,10 +19,10 @@ from producers.connector.relay_model import Model
 from producers.connector.shared import Shared
 from producers.connector.visits import Visits
 from producers.relay_client.refusals import HOUR_S, RelayError
-from schemas.nostr.registrable_domain import registrable_domain
-from schemas.nostr.relay_url import RelayUrl
 from schemas.records.coverage import Coverage
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.registrable_domain import registrable_domain
+from schemas.relay_urls.relay_url import RelayUrl
 
 logger = logging.getLogger(__name__)
 

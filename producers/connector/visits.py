@@ -23,8 +23,8 @@ from producers.relay_client.frames import FrameReader
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.spelling import dial_url
 from producers.relay_client.wording import Meaning, Said
-from schemas.nostr.relay_url import RelayUrl
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import RelayUrl
 
 
 class Visits:

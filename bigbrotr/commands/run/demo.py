@@ -33,7 +33,7 @@ from core.archive.connection import reading
 from core.archive.counts import counts
 from core.settings import Settings
 from producers.operator.publish import publish_relays
-from schemas.nostr.relay_url import normalize
+from schemas.relay_urls.relay_url import normalize
 
 _TRICKLE_PER_S = 20.0  # a person sees figures move, and the machine has nearly nothing to do
 _LAST_EVENTS_S = 1.5  # the sink commits twice a second; Ctrl-C guarantees an end within 15 s

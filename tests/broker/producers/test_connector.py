@@ -16,10 +16,10 @@ from producers.relay_client.connection import RelayConnection
 from producers.relay_client.dialling import Dialling, open_connection
 from schemas.nostr.event import Event, event_from_object
 from schemas.nostr.event_id import id_form
-from schemas.nostr.relay_url import RelayUrl, normalize
 from schemas.nostr.signature import verify
 from schemas.reasons import Reason
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import RelayUrl, normalize
 from tests.broker.producers.harness import (
     SECRET,
     connector,

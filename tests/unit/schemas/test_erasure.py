@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.nostr import deletion, relay_url
+from schemas.nostr import deletion
 from schemas.nostr.deletion import MAX_VANISH_RELAYS
 from schemas.nostr.event import Event, event_from_object
-from schemas.nostr.relay_url import RelayUrl
 from schemas.partition import event_partition
 from schemas.records.erasure import Cause, Erasure, Erasures
 from schemas.records.erasure_requests import requested
+from schemas.relay_urls import relay_url
+from schemas.relay_urls.relay_url import RelayUrl
 
 ME, OTHER, THIRD = ("a" * 64, "b" * 64, "c" * 64)
 OWN_URLS = frozenset({"wss://archive.example"})

@@ -23,10 +23,10 @@ from producers.relay_client.dialling import Dialling
 from producers.relay_client.page import BEGINNING, FOREVER
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
-from schemas.nostr.relay_url import normalize
 from schemas.ranges import contains
 from schemas.records.coverage import Coverage, FilterCoverage, GapReason
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import normalize
 from schemas.topics import topic
 from tests.unit.producers.sender import Sender, turns
 

@@ -25,9 +25,9 @@ from producers.relay_client.frames import FrameReader
 from producers.relay_client.refusals import RelayError
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
-from schemas.nostr.relay_url import normalize
 from schemas.records.coverage import GapReason
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import normalize
 from tests.relays.hostile import Hostile, Refusal, honest, say
 from tests.unit.producers.sender import Sender
 from tests.waiting import until
