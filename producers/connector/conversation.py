@@ -13,7 +13,7 @@ from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import ByKinds
 from producers.connector.crawl.crawler import MOST_FEEDS, Crawler
 from producers.connector.crawl.list_trial import kinds_that_are_read
-from producers.connector.crawl.windows import WHOLE_S
+from producers.connector.crawl.planning.windows import WHOLE_S
 from producers.connector.kind_lists import kind_lists, name_all
 from producers.connector.known_filters import REGISTERED_KINDS, RelayKnownFilters
 from producers.connector.live import LiveFeed

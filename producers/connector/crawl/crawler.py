@@ -14,8 +14,8 @@ from producers.connector.crawl.late_answers import LateAnswers
 from producers.connector.crawl.list_trial import try_closing_list
 from producers.connector.crawl.pages import Pages
 from producers.connector.crawl.plan import Plan
-from producers.connector.crawl.planner import Planner
-from producers.connector.crawl.steps import Difference, Query
+from producers.connector.crawl.planning.planner import Planner
+from producers.connector.crawl.planning.steps import Difference, Query
 from producers.connector.known_filters import RelayKnownFilters
 from producers.connector.reconcile.comparison import Compared, Comparing, Instead
 from producers.connector.relay_model import Model

@@ -11,7 +11,7 @@ from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.coverage.progress import Progress
 from producers.connector.crawl.plan import Plan
-from producers.connector.crawl.steps import Query
+from producers.connector.crawl.planning.steps import Query
 from producers.connector.reconcile.comparison import Comparing
 from producers.connector.relay_model import Model, Name
 from producers.relay_client.page import Page
