@@ -156,7 +156,7 @@ async def test_a_fault_of_ours_costs_one_relay_and_not_the_others(
             raise KeyError("a fault of ours")
         return await open_connection(record, url, dialling)
 
-    monkeypatch.setattr("producers.connector.session.open_connection", faulty)
+    monkeypatch.setattr("producers.connector.visits.open_connection", faulty)
     async with Hostile(events) as good, Hostile(events) as unlucky:
         await publish(quick, [unlucky.url, good.url])
         async with connector(quick) as service:
