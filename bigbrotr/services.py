@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bigbrotr.supervise.servers import BOTH, KAFKA, Server
+from bigbrotr.servers import BOTH, KAFKA, Server
 from core.settings import Settings, SettingsError
 
 if TYPE_CHECKING:

@@ -18,8 +18,7 @@ from core.service.closing import ConcurrentCloser
 from core.settings import Settings
 from core.waiting import brief
 from schemas.topics import logical
-from sinks.erasure.eraser import open_eraser
-from sinks.erasure.task import ErasureTask
+from sinks.erasure import open_erasures
 from sinks.migrate import MONTHS_NEEDED, check_schema, months_ahead
 from sinks.tables import contents
 from sinks.writing.archiver import Archiver
@@ -59,8 +58,7 @@ class SinkService(Service):
         closer = await self.resources.enter_async_context(ConcurrentCloser())
         publisher = await kafka.open_publisher(settings)
         closer.push(publisher.close)
-        eraser = await open_eraser(settings, pool, publisher)
-        erasures = ErasureTask(settings, pool, eraser)
+        erasures = await open_erasures(settings, pool, publisher)
         closer.push(erasures.close)
         await erasures.start()
         self.spawn(erasures.run(), "erasing")
@@ -81,7 +79,7 @@ class SinkService(Service):
             reader,
             pool,
             publisher,
-            eraser,
+            erasures.eraser,
             stopping=self.stopping,
             batch_age_s=sink.batch_age_ms / 1000,
         )

@@ -1,7 +1,7 @@
 """Renames another schema of the database to be the live archive, in one transaction, while services run.
 
 What must not be mixed is kept apart by two locks. Every batch locks rows of `sink_offsets`, and the application of a
-rule of erasure holds the advisory lock of `sinks.erasure.erased`; both then use one archive's tables to the end of
+rule of erasure holds the advisory lock of `sinks.archive_lock`; both then use one archive's tables to the end of
 their transaction, because a switch waits for them. Later transactions find the other tables under the names: PostgreSQL
 plans prepared statements anew when a schema is renamed, and `sinks.writing.relay_numbers` compares the table that its
 numbers come from.
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import asyncpg
 
 from core.archive.connection import Connection
-from sinks.erasure.erased import ARCHIVE_LOCK
+from sinks.archive_lock import ARCHIVE_LOCK
 from sinks.migrate import MigrationError, check_schema
 from sinks.rebuild.source import BEGINNING
 from sinks.rebuild.target import RESERVED

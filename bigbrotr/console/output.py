@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import zstandard
 
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.termination import removed_at_termination
+from bigbrotr.errors import CommandFailedError
 from core.files import replacing, temporary_beside
 
 _GZIP_LEVEL = 6  # gzip's own default: 9 takes three times as long for a hundredth of the size

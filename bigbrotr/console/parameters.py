@@ -7,7 +7,7 @@ import re
 
 import click
 
-from schemas.nostr.relay_url import RelayUrlError, normalize
+from schemas.relay_urls.relay_url import RelayUrlError, normalize
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _BASIC_DATE = re.compile(r"(?:19|20|21)[0-9]{6}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bigbrotr.console.errors import CommandFailedError
+from bigbrotr.errors import CommandFailedError
 from bigbrotr.supervise.bounded_log import BoundedLog
 
 _MODULE = "deploy.demo.relays"

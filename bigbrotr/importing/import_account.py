@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
 
-from bigbrotr.importing.line_ledger import Ledger
+from bigbrotr.importing.line_outcomes import LineOutcomes
 from bigbrotr.status.lags import Lags
 from core.archive.counts import present
 from core.erasures import ErasureFollower, into
@@ -70,29 +70,29 @@ async def account(
         report: of the import; what it refused itself is part of the account.
         before: where `rejections` and `quarantine` ended before the import began.
     """
-    ledger = Ledger()
+    outcomes = LineOutcomes()
     try:
-        await _add_lines(settings, report, ledger)
-        await _settle(settings, lags, before, ledger)
-        result = await _counted(lags, report, ledger)
+        await _add_lines(settings, report, outcomes)
+        await _settle(settings, lags, before, outcomes)
+        result = await _counted(lags, report, outcomes)
         if result.missing:
-            await _settle_quarantined(settings, report, ledger)
-            result = await _counted(lags, report, ledger)
+            await _settle_quarantined(settings, report, outcomes)
+            result = await _counted(lags, report, outcomes)
     finally:
-        ledger.close()
+        outcomes.close()
     return result
 
 
-async def _counted(lags: Lags, report: ImportReport, ledger: Ledger) -> Account:
+async def _counted(lags: Lags, report: ImportReport, outcomes: LineOutcomes) -> Account:
     result = Account(report.lines, refused=Counter(report.refused))
     by_verdict = {
         Verdict.REFUSED: result.refused,
         Verdict.QUARANTINED: result.quarantined,
         _ERASED: result.erased,
     }
-    for settled in ledger.settled():
+    for settled in outcomes.settled():
         by_verdict[settled.verdict][settled.reason] += settled.lines
-    for accepted in ledger.accepted():
+    for accepted in outcomes.accepted():
         async with lags.pool.acquire() as connection:
             found = await present(connection, list(accepted))
         result.archived += len(found)
@@ -105,26 +105,26 @@ async def _counted(lags: Lags, report: ImportReport, ledger: Ledger) -> Account:
     return result
 
 
-async def _add_lines(settings: Settings, report: ImportReport, ledger: Ledger) -> None:
+async def _add_lines(settings: Settings, report: ImportReport, outcomes: LineOutcomes) -> None:
     """Read what the import wrote, from Kafka: also standard input, which cannot be read twice."""
     erasing = await _erasing(settings)
     async for partition, offset, lines in _bundles(settings, report):
         pairs = [(line.event, find_id(line.event)) for line in lines]
-        ledger.add(partition, offset, [(raw, event_id) for raw, event_id in pairs if event_id])
+        outcomes.add(partition, offset, [(raw, event_id) for raw, event_id in pairs if event_id])
         if erasing.active:
             for line in lines:
                 if (cause := _erased(erasing, line)) is not None:
-                    ledger.settle(partition, offset, line.event, _ERASED, cause)
+                    outcomes.settle(partition, offset, line.event, _ERASED, cause)
 
 
-async def _settle_quarantined(settings: Settings, report: ImportReport, ledger: Ledger) -> None:
+async def _settle_quarantined(settings: Settings, report: ImportReport, outcomes: LineOutcomes) -> None:
     """Settle what is in quarantine already: it is kept once, so a second import leaves no trace there."""
     policy = Policy(archive_ephemeral=settings.processor.archive_ephemeral)
     async for partition, offset, lines in _bundles(settings, report):
         for line in lines:
             judgement = judge(line.event, policy)
             if judgement.verdict is Verdict.QUARANTINED and judgement.event is not None:
-                ledger.settle_all(partition, offset, line.event, judgement.verdict, str(judgement.reason))
+                outcomes.settle_all(partition, offset, line.event, judgement.verdict, str(judgement.reason))
 
 
 async def _bundles(settings: Settings, report: ImportReport) -> AsyncIterator[tuple[int, int, list[BundleLine]]]:
@@ -157,7 +157,7 @@ async def _erasing(settings: Settings) -> Erasing:
     return found
 
 
-async def _settle(settings: Settings, lags: Lags, before: Mapping[TopicPartition, int], ledger: Ledger) -> None:
+async def _settle(settings: Settings, lags: Lags, before: Mapping[TopicPartition, int], outcomes: LineOutcomes) -> None:
     prefix = settings.kafka.topic_prefix
     raw_topic, events_topic = physical(prefix, "raw.bundles"), physical(prefix, "events")
     for name, verdict in REFUSALS:
@@ -169,7 +169,7 @@ async def _settle(settings: Settings, lags: Lags, before: Mapping[TopicPartition
                 continue  # written by something else than this system
             partition, offset = refusal.source_partition, refusal.source_offset
             if refusal.source_topic == raw_topic and partition is not None and offset is not None:
-                settle = ledger.settle_all if verdict is Verdict.QUARANTINED else ledger.settle
+                settle = outcomes.settle_all if verdict is Verdict.QUARANTINED else outcomes.settle
                 settle(partition, offset, record.value or b"", verdict, refusal.reason)
             elif refusal.source_topic == events_topic and record.key is not None:
-                ledger.settle_id(record.key, verdict, refusal.reason)
+                outcomes.settle_id(record.key, verdict, refusal.reason)

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from aiokafka import TopicPartition
 
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.progress import ImportProgress
+from bigbrotr.errors import CommandFailedError
 from bigbrotr.services import READINGS
 from bigbrotr.status.lags import Lags
 from bigbrotr.supervise import running
 from bigbrotr.supervise.pipeline import Pipeline
-from bigbrotr.supervise.run_session import only_one
 from core import kafka, postgres
 from core.settings import Settings
 from core.waiting import until_it_works
@@ -41,7 +40,7 @@ async def needed_services(
     if {service.name for service in running.read(settings.data_dir)} >= set(NEEDED):
         yield _Presence(settings.data_dir).check
         return
-    with only_one(settings.data_dir):
+    with running.only_one(settings.data_dir):
         pipeline = Pipeline(settings, config, names=NEEDED, on_event=note)
         try:
             await pipeline.start()

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from aiokafka import TopicPartition
 
-from bigbrotr.console.errors import CommandFailedError
+from bigbrotr.errors import CommandFailedError
 from core import postgres
 from core.archive.connection import Connection, Pool, reading, reading_pool
 from core.archive.counts import ArchiveCounts, counts, events_per_relay

@@ -184,7 +184,7 @@ def _unreachable(error: Exception) -> str:
 
 
 def _server_notes(data_dir: Path) -> dict[str, str]:
-    from deploy.embedded.stack import server_notes  # noqa: PLC0415 - as in `bigbrotr.supervise.servers`
+    from deploy.embedded.stack import server_notes  # noqa: PLC0415 - as in `bigbrotr.servers`
 
     return server_notes(data_dir)
 

@@ -1,8 +1,13 @@
-"""A log file of bounded size: it is rotated when it is full, and one older part is kept."""
+"""Log files of bounded size: each is rotated when it is full, and one older part is kept."""
 
 from __future__ import annotations
 
+import io
+import logging
 from pathlib import Path
+
+from core import log
+from core.settings import Settings
 
 LOG_MAX_BYTES = 10 * 1024 * 1024  # about 80,000 lines; with the older part, 20 MiB a service at most
 
@@ -28,3 +33,22 @@ class BoundedLog:
                 file.write(data)
         except OSError:
             self.lost_bytes += len(data)
+
+
+class _LogStream(io.TextIOBase):
+    """A log file of bounded size as a stream for the `logging` module."""
+
+    def __init__(self, path: Path) -> None:
+        self._log = BoundedLog(path)
+
+    def write(self, text: str) -> int:
+        self._log.write(text.encode("utf-8", "backslashreplace"))
+        return len(text)
+
+
+def log_to_file(settings: Settings) -> None:
+    """Keep this process's log out of the live view, in `logs/supervisor.log` of the data directory."""
+    log.configure(settings, "supervisor")
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(_LogStream(settings.data_dir / "logs" / "supervisor.log"))

@@ -1,17 +1,21 @@
-"""`services.json` in a data directory: the services that run for it, so that no command starts them twice."""
+"""Services that run for a data directory: `services.json` names them, and a lock lets one process start them."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
+from bigbrotr.errors import CommandFailedError
 from core.files import write_whole
 
 FILE_NAME = "services.json"
+LOCK_NAME = "supervisor.lock"
 _START_TOLERANCE_S = 2.0  # psutil derives start times from boot time and clock ticks: two readings may differ slightly
 
 
@@ -56,6 +60,36 @@ def read(data_dir: Path) -> list[RunningService]:
     except (OSError, ValueError, TypeError):
         return []
     return [service for service in services if _is_alive(service)]
+
+
+@contextmanager
+def only_one(data_dir: Path) -> Iterator[None]:
+    """Be the only one that runs services for a data directory, for the length of the block.
+
+    Raises:
+        CommandFailedError: somebody else does, or the directory cannot be written to.
+    """
+    from deploy.embedded.lock import FileLock  # noqa: PLC0415 - so that `--help` of a command stays quick
+
+    lock = FileLock(data_dir / LOCK_NAME)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        ours = lock.try_acquire()
+    except OSError as error:
+        raise CommandFailedError(
+            f"the data directory {data_dir} cannot be used, {error.strerror}: choose another by --data-dir or "
+            "BIGBROTR_DATA_DIR"
+        ) from None
+    if not ours:
+        services = ", ".join(f"{service.name} (pid {service.pid})" for service in read(data_dir))
+        raise CommandFailedError(
+            f"services run already for {data_dir}{': ' if services else ''}{services}. "
+            f"See them with `bigbrotr --data-dir {data_dir} status`, or choose another --data-dir"
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _is_alive(service: RunningService) -> bool:

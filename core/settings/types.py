@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-from schemas.nostr.relay_url import RelayUrlError, normalize
+from schemas.relay_urls.relay_url import RelayUrlError, normalize
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ import sys
 import click
 import orjson
 
-from schemas.nostr.relay_url import RelayUrlError, normalize
+from schemas.relay_urls.relay_url import RelayUrlError, normalize
 
 
 class RelayUrl(click.ParamType):

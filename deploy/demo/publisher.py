@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from deploy.demo.events import sign_draft
 from deploy.demo.scene import Author, Draft, Signed
-from schemas.nostr.relay_url import normalize
+from schemas.relay_urls.relay_url import normalize
 
 EVENTS_PER_CONNECTION = 1000  # LocalRelay drops a connection that sends more than a few thousand messages a minute
 ANSWER_S = 30.0  # a relay on this machine answers in milliseconds; beyond this it has died

@@ -18,7 +18,7 @@ import click
 from nostr_sdk import LocalRelay, LocalRelayBuilder, NostrSdkError, RateLimit
 
 from deploy.demo.command import RelayUrl, say, stop_wish
-from schemas.nostr.relay_url import normalize
+from schemas.relay_urls.relay_url import normalize
 
 PAGE_LIMIT = 500  # what strfry, the most common relay, gives per request
 NO_LIMIT = 1_000_000  # LocalRelay wants numbers: more than anybody here will send

@@ -7,13 +7,13 @@ from typing import Self
 
 from core.clock import CLOCK
 from core.settings import PolicySettings
-from schemas.nostr.erasure_requests import requested
 from schemas.nostr.event import Event
 from schemas.nostr.facts import expiration
 from schemas.nostr.judge import Judgement
 from schemas.nostr.kinds import DELETION_KIND, VANISH_KIND
 from schemas.reasons import Reason, Verdict
 from schemas.records.erasure import Cause, Erasure, Erasures
+from schemas.records.erasure_requests import requested
 
 
 @dataclass(slots=True)

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext, suppress
 
 from producers.relay_client.refusals import HOUR_S
-from schemas.nostr.relay_url import RelayUrl
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import RelayUrl
 
 PRIORITY_SHARE = 4
 """One connection in so many is kept for the priority lane."""

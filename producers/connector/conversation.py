@@ -12,9 +12,9 @@ from producers.connector.asking import Asker
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import ByKinds
 from producers.connector.crawl.crawler import MOST_FEEDS, Crawler
-from producers.connector.crawl.kind_lists import kind_lists, name_all
 from producers.connector.crawl.list_trial import kinds_that_are_read
-from producers.connector.crawl.windows import WHOLE_S
+from producers.connector.crawl.planning.windows import WHOLE_S
+from producers.connector.kind_lists import kind_lists, name_all
 from producers.connector.known_filters import REGISTERED_KINDS, RelayKnownFilters
 from producers.connector.live import LiveFeed
 from producers.connector.relay_model import SILENCE, Model, Name
@@ -92,9 +92,9 @@ class Conversation:
         if client.auth.pending and not client.auth.answered:
             self._model.learn(Name.AUTH, SILENCE, "was silent until the connection ended", int(CLOCK.now_s()))
         self._claims.connection_lost()
-        self._crawler.connection_lost(ended, self._asker.current, client.received)
+        self._crawler.pages.connection_lost(ended, self._asker.current, client.received)
         if isinstance(ended, FrameTooLargeError) and self.started:
-            self._crawler.passed_by()
+            self._crawler.pages.passed_by()
         return ended
 
     def note_time(self) -> None:

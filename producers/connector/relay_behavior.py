@@ -76,7 +76,7 @@ class RelayBehavior:
         long_lists: whether it answers questions that name thousands of kinds; None: not tried yet.
         prompt: whether events were seen to come before EOSE.
         kinds_read: how many kinds of a list were shown to be read; None: not tried yet.
-        window_s: how long the next window is; see producers.connector.crawl.windows.
+        window_s: how long the next window is; see producers.connector.crawl.planning.windows.
         thresholds: for relays of other sizes than those on the network.
     """
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-from producers.connector.crawl.kind_lists import LONG_LIST, smaller
+from producers.connector.kind_lists import LONG_LIST, smaller
 from producers.connector.relay_behavior import RelayBehavior
 from producers.relay_client.wording import Meaning, Said
 from schemas.nostr.filters import Filter

@@ -21,17 +21,18 @@ from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.reconcile.archive_ids import ArchiveIds
 from producers.connector.relay_model import Model
-from producers.connector.session import Session, Shared
+from producers.connector.session import Session
 from producers.connector.session_manager import SessionManager
+from producers.connector.shared import Shared
 from producers.filters import configured_filters
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling
 from producers.send_buffer import SendBuffer
 from producers.targets import full_name
 from schemas.nostr.filters import Filter
-from schemas.nostr.relay_url import Network, RelayUrlError, normalize
 from schemas.records.coverage import Coverage
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import Network, RelayUrlError, normalize
 
 logger = logging.getLogger(__name__)
 

@@ -21,10 +21,10 @@ from core.kafka.state_topic import StateTopic
 from core.settings import Settings
 from producers.connector.session import Session
 from producers.targets import full_name
-from schemas.nostr.relay_url import normalize
 from schemas.partition import relay_partition
 from schemas.records.coverage import Coverage
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import normalize
 
 logger = logging.getLogger(__name__)
 

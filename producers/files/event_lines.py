@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 from producers.files.file_format import DamagedFileError, UnreadableFormatError
 from producers.files.json_values import JsonValues, StreamError
 from producers.files.unpacking import BROKEN, BUFFER_BYTES, CountedFile, unpacked
-from schemas.nostr.relay_url import MAX_URL_LENGTH
+from schemas.relay_urls.relay_url import MAX_URL_LENGTH
 from schemas.topics import RAW_LIMIT_BYTES
 
 __all__ = ["AROUND_EVENT_BYTES", "DamagedFileError", "EventLines", "Line", "UnreadableFormatError", "check_format"]

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import orjson
 
 from producers.files.event_lines import Line
-from schemas.nostr.relay_url import RelayUrlError, normalize
 from schemas.nostr.wire import find_id, message_event
 from schemas.reasons import EventError, Reason
 from schemas.records.bundle import BadLine, BundleLine, decode_lines
+from schemas.relay_urls.relay_url import RelayUrlError, normalize
 from schemas.topics import RAW_LIMIT_BYTES
 
 _COPY_STARTS = (b'{"relay":', b'{"event":')

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from core.kafka import publishing, read_to_end
 from core.settings import Settings
 from producers.targets import full_name
-from schemas.nostr.relay_url import RelayUrl, RelayUrlError, normalize
 from schemas.partition import relay_partition
 from schemas.records.relay import Lane, RelayRecord
+from schemas.relay_urls.relay_url import RelayUrl, RelayUrlError, normalize
 
 SOURCE = "publish"
 

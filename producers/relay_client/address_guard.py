@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any
 
-from schemas.nostr.relay_url import is_private_address
+from schemas.relay_urls.relay_url import is_private_address
 
 _RESOLVER_THREADS = 16
 """A dead name server holds a thread for up to half a minute; the loop's own pool is for others."""

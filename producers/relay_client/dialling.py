@@ -19,8 +19,8 @@ from producers.relay_client.connection import CLOSE_TIMEOUT_S, RelayConnection
 from producers.relay_client.refusals import HOUR_S, RelayError, refused_upgrade
 from producers.relay_client.spelling import dial_url, form_after
 from producers.relay_client.websocket import PushConnection
-from schemas.nostr.relay_url import Network, RelayUrl
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import Network, RelayUrl
 
 USER_AGENT = "bigbrotr (Nostr archive; reads only)"
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from urllib.parse import urljoin
 
-from schemas.nostr.relay_url import RelayUrlError, normalize
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import RelayUrlError, normalize
 
 _MOVED = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.PERMANENT_REDIRECT)
 """What servers say of a path with or without its slash. A temporary redirect names another place."""

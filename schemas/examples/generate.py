@@ -15,7 +15,6 @@ from schemas.nostr.event import Event, encode_event
 from schemas.nostr.event_id import IdForm, compute_id
 from schemas.nostr.facts import facts
 from schemas.nostr.filters import Filter
-from schemas.nostr.relay_url import Network
 from schemas.nostr.signature import public_key, sign
 from schemas.reasons import Reason
 from schemas.records import bundle, event_record, sighting
@@ -26,6 +25,7 @@ from schemas.records.rejection import Rejection
 from schemas.records.relay import RelayRecord
 from schemas.records.relay_found import RelayFound
 from schemas.records.relay_health import RelayHealth
+from schemas.relay_urls.relay_url import Network
 
 SECRET = (3).to_bytes(32)
 """The private key of BIP-340's first test vector."""

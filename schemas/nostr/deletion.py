@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from schemas.nostr.event import Event
 from schemas.nostr.kinds import GIFT_WRAP_KIND, EventClass, classify
-from schemas.nostr.relay_url import RelayUrlError, normalize
+from schemas.relay_urls.relay_url import RelayUrlError, normalize
 
 ALL_RELAYS = "ALL_RELAYS"
 """Stands for every relay in a request to vanish (NIP-62)."""

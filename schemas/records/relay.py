@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.nostr.relay_url import Network
 from schemas.records.document import Document
+from schemas.relay_urls.relay_url import Network
 
 Lane = Literal["regular", "priority"]
 """Priority relays keep a live subscription and a connection budget of their own; regular ones are crawled in turn."""

@@ -1,8 +1,4 @@
-"""Keeps erased events out of batches; an advisory lock separates batches from the application of rules.
-
-A batch holds the lock shared with other batches, a process that applies a rule holds it exclusively. So a rule meets
-every row: those that were committed before it are deleted by it, those after it are checked by their own transaction.
-"""
+"""Finds what of a batch is erased, inside the transaction that writes it."""
 
 from __future__ import annotations
 
@@ -11,9 +7,10 @@ from typing import NamedTuple
 
 from core.archive.connection import Connection
 from schemas.records.erasure import Cause
+from sinks.archive_lock import SHARED
 from sinks.tables.event_key import same_event
-from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import AnyTopicTable
+from sinks.tables.topic_tables.events import EVENTS
 
 
 class Found(NamedTuple):
@@ -37,19 +34,6 @@ class ErasedError(Exception):
         self.ids = ids
         self.found = found
 
-
-ARCHIVE_LOCK = "7110203, %s::regclass::oid::integer"
-"""The lock of the archive that a table (its name, quoted) belongs to; the first number is arbitrary and ours alone."""
-_LOCK_KEY = ARCHIVE_LOCK % "'events'"
-_SHARE_LOCK = f"SELECT pg_advisory_xact_lock_shared({_LOCK_KEY})"
-# A process that is frozen while it holds the lock must not block every sink without a time limit.
-# Twice: a switch of schemas holds the lock while it renames, and behind it the name is that of other tables.
-LOCK = f"""
-SET LOCAL idle_in_transaction_session_timeout = '30s';
-SELECT pg_advisory_xact_lock({_LOCK_KEY});
-SELECT pg_advisory_xact_lock({_LOCK_KEY});
-"""
-"""For a transaction that applies rules."""
 
 _HAS_RULES = """
 SELECT EXISTS (SELECT FROM erased_ids) AS about_ids,
@@ -106,7 +90,7 @@ async def check_batch(connection: Connection, tables: Iterable[AnyTopicTable]) -
         tables: that the batch has rows for; the temporary tables of others are empty.
     """
     # A statement of its own: the next one sees what was committed while this one waited.
-    await connection.execute(_SHARE_LOCK)
+    await connection.execute(SHARED)
     has_rules = await connection.fetchrow(_HAS_RULES)
     assert has_rules is not None, "a SELECT without FROM has a row"
     ids: list[bytes] = []

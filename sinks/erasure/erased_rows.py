@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from core.archive.connection import Connection
 from schemas.lookup import key_prefix
-from sinks.erasure.erased import LOCK
+from sinks.archive_lock import EXCLUSIVE
 from sinks.tables import TABLES, Tables
 from sinks.tables.event_key import same_event
 
@@ -47,7 +47,7 @@ async def erase_ids(connection: Connection, dates: Mapping[bytes, int | None], t
     """
     ids = list(dates)
     async with connection.transaction():
-        await connection.execute(LOCK)
+        await connection.execute(EXCLUSIVE)
         stored = await connection.fetch(_DATES, [key_prefix(each) for each in ids], ids)
         known = {each: date for each, date in dates.items() if date is not None}
         known |= {row["id"]: row["created_at"] for row in stored}

@@ -15,15 +15,12 @@ from typing import TypeVar
 from core import metrics
 from core.archive.connection import Pool, with_connection
 from core.kafka import ProducerRecord, Publisher
-from core.settings import Settings
 from schemas.partition import event_partition
 from schemas.records.erasure import Cause, Erasure
-from schemas.topics import physical
 from sinks.erasure.erased import Found, erased_among
 from sinks.erasure.erased_rows import erase_ids, erase_sightings, expired, new_ids
 from sinks.erasure.rules import Rules, find, new_rules, store_if_done
 from sinks.tables import TABLES, Tables
-from sinks.writing.batch import Batch
 
 T = TypeVar("T")
 
@@ -71,11 +68,12 @@ class Eraser:
         self._pool = pool
         self._tables = tables
         self._sender = sender
-        self._has_rules = False
+        self.has_rules = False
+        """Whether any rule was met: before, no event can be refused."""
 
     async def apply(self, rules: Sequence[Erasure]) -> None:
         """Return when every row that rules cover is deleted and none can come back. Known rules cost a look-up."""
-        self._has_rules = True
+        self.has_rules = True
         dates = {bytes.fromhex(rule.id): rule.created_at for rule in rules if rule.id and rule.pubkey is None}
         if dates:
             new = await with_connection(self._pool, partial(new_ids, ids=list(dates)))
@@ -91,19 +89,17 @@ class Eraser:
 
     async def erase(self, found: Sequence[Found]) -> None:
         """Announce events and delete them."""
-        self._has_rules = True
+        self.has_rules = True
         await self._sender.announce(found)
         await self._erase({each.id: each.created_at for each in found})
         for each in found:
             metrics.ERASED_ROWS.labels(each.cause.value).inc()
 
-    async def leave_out(self, batch: Batch) -> None:
-        """Take events whose ids are erased out of a batch, and publish tombstones for the records that were read."""
-        if not self._has_rules:
-            return
-        if erased := await with_connection(self._pool, partial(erased_among, ids=batch.event_ids())):
+    async def refuse(self, ids: Iterable[bytes]) -> set[bytes]:
+        """Which events of a batch (ids of 32 bytes each) are erased; tombstones are published for their records."""
+        if erased := await with_connection(self._pool, partial(erased_among, ids=ids)):
             await self._sender.send_tombstones(erased)
-            metrics.REFUSED_ERASED.inc(batch.leave_out(erased))
+        return erased
 
     async def erase_expired(self, now_s: int) -> None:
         """Erase what has expired by a moment (Unix seconds)."""
@@ -124,16 +120,6 @@ class Eraser:
                 await self.erase(found)
             else:
                 done = await with_connection(self._pool, partial(store_if_done, rules=rules))
-
-
-async def open_eraser(settings: Settings, pool: Pool, publisher: Publisher, tables: Tables = TABLES) -> Eraser:
-    """An eraser for the archive that the pool leads to; waits until the topics are there."""
-
-    async def target(name: str) -> tuple[str, int]:
-        topic = physical(settings.kafka.topic_prefix, name)
-        return topic, await publisher.partition_count(topic)
-
-    return Eraser(pool, ErasureSender(publisher, await target("events"), await target("erasures")), tables)
 
 
 def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -12,7 +12,8 @@ from typing import Any
 from core.archive.connection import Connection
 from schemas.nostr.deletion import address_sha256
 from schemas.records.erasure import Cause, Erasure
-from sinks.erasure.erased import LOCK, Found
+from sinks.archive_lock import EXCLUSIVE
+from sinks.erasure.erased import Found
 
 
 @dataclass(slots=True)
@@ -140,7 +141,7 @@ async def find(connection: Connection, rules: Rules, limit: int) -> list[Found]:
 async def store_if_done(connection: Connection, rules: Rules) -> bool:
     """Record rules as applied, if nothing is left that they cover; return whether that was so."""
     async with connection.transaction():
-        await connection.execute(LOCK)
+        await connection.execute(EXCLUSIVE)
         if await find(connection, rules, 1):
             return False
         if rules.author_ids:

@@ -9,10 +9,13 @@ import time
 from core import postgres
 from core.archive.connection import Connection, Pool, with_connection
 from core.erasures import ErasureFollower
+from core.kafka import Publisher
 from core.settings import Settings
 from core.tasks import run_until_first
-from sinks.erasure.eraser import Eraser
-from sinks.tables.vanish_requests import set_own_urls
+from schemas.topics import physical
+from sinks.erasure.eraser import Eraser, ErasureSender
+from sinks.tables import TABLES, Tables
+from sinks.tables.projections.vanish_requests import set_own_urls
 
 _log = logging.getLogger(__name__)
 
@@ -22,12 +25,16 @@ _EVERY_S = 1.0
 
 
 class ErasureTask:
-    """Applies every rule of the topic before `start` returns, and with `run` those that come from then on."""
+    """Applies every rule of the topic before `start` returns, and with `run` those that come from then on.
+
+    Attributes:
+        eraser: for what writes batches.
+    """
 
     def __init__(self, settings: Settings, pool: Pool, eraser: Eraser) -> None:
+        self.eraser = eraser
         self._settings = settings
         self._pool = pool
-        self._eraser = eraser
         self._follower: ErasureFollower | None = None
         self._archive: int | None = None
 
@@ -39,7 +46,7 @@ class ErasureTask:
             await follower.close()
         self._archive = await with_connection(self._pool, _archive)
         await with_connection(self._pool, lambda connection: set_own_urls(connection, self._settings.policy.own_urls))
-        self._follower = ErasureFollower(self._settings, self._eraser.apply)
+        self._follower = ErasureFollower(self._settings, self.eraser.apply)
         await self._follower.start()
 
     async def run(self) -> None:
@@ -71,7 +78,18 @@ class ErasureTask:
                 _log.info("the archive was switched to other tables: all erasures are applied to them")
                 await self.start()
             if self._settings.policy.expiration == "erase":
-                await self._eraser.erase_expired(int(time.time()))
+                await self.eraser.erase_expired(int(time.time()))
+
+
+async def open_erasures(settings: Settings, pool: Pool, publisher: Publisher, tables: Tables = TABLES) -> ErasureTask:
+    """The task for the archive that the pool leads to, to be started; waits until the topics are there."""
+
+    async def target(name: str) -> tuple[str, int]:
+        topic = physical(settings.kafka.topic_prefix, name)
+        return topic, await publisher.partition_count(topic)
+
+    sender = ErasureSender(publisher, await target("events"), await target("erasures"))
+    return ErasureTask(settings, pool, Eraser(pool, sender, tables))
 
 
 async def _archive(connection: Connection) -> int:

@@ -24,8 +24,8 @@ from core.settings import Settings
 from schemas.digest import ArchiveDigest, Digest
 from sinks.tables import TABLES, Tables
 from sinks.tables.digest_table import DigestTable, month_of
-from sinks.tables.events import EVENTS
-from sinks.tables.sightings import SIGHTINGS
+from sinks.tables.topic_tables.events import EVENTS
+from sinks.tables.topic_tables.sightings import SIGHTINGS
 
 # Rows in memory at once: an event is at most about a megabyte, so these are at most as many megabytes.
 _PREFETCH = 64

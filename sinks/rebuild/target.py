@@ -16,7 +16,7 @@ from core.archive.connection import Connection
 from core.settings import Settings
 from core.waiting import brief
 from sinks.rebuild.source import BEGINNING, Start
-from sinks.writing.stored_offsets import StoredOffset, TopicIdentity, begin_offsets, check_position, stored_offsets
+from sinks.writing.stored_offsets import StoredOffset, TopicIdentity, check_position, resumed_offsets, stored_offsets
 
 # A live database that does not answer within this is away: then it is not the one that we are connected to.
 _LIVE_S = 5.0
@@ -150,11 +150,10 @@ async def begin(
                 f"{start.text}, which is safe: rows converge"
             )
         starts = {tp: identity._replace(beginning=first[tp]) for tp, identity in found.items()}
-        await begin_offsets(connection, group_id, starts)
-        stored = await stored_offsets(connection, group_id)
+        stored = await resumed_offsets(connection, group_id, starts)
     for tp, identity in found.items():
         check_position(tp, group_id, stored[tp], identity)
-    return {tp: stored[tp] for tp in found}
+    return stored
 
 
 async def finish(connection: Connection, group_id: str) -> None:

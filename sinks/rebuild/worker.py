@@ -19,8 +19,7 @@ from core.service import gc_tuning
 from core.settings import Settings
 from core.tasks import run_until_first
 from core.waiting import brief
-from sinks.erasure.eraser import open_eraser
-from sinks.erasure.task import ErasureTask
+from sinks.erasure import open_erasures
 from sinks.tables import TABLES, Tables
 from sinks.writing.archiver import Archiver
 from sinks.writing.consumer import Chunk, GroupReader
@@ -110,10 +109,9 @@ async def fill(
         closing.push_async_callback(publisher.close)
         client = await kafka.consumer(settings, auto_offset_reset="none", fetch_max_wait_ms=kafka.FETCH_MAX_WAIT_MS)
         closing.push_async_callback(kafka.stop_client, client)
-        eraser = await open_eraser(settings, pool, publisher, tables)
-        erasing = ErasureTask(settings, pool, eraser)
-        closing.push_async_callback(erasing.close)
-        await erasing.start()
+        erasures = await open_erasures(settings, pool, publisher, tables)
+        closing.push_async_callback(erasures.close)
+        await erasures.start()
         client.assign(list(ends))
         reader = PartitionReader(settings.sink.group_id, ends)
         reader.attach(client)
@@ -122,14 +120,14 @@ async def fill(
             reader,
             pool,
             publisher,
-            eraser,
+            erasures.eraser,
             stopping=asyncio.Event(),
             batch_age_s=_BATCH_AGE_S,
             tables=tables,
         )
         gc_tuning.settle()
         ready()
-        await run_until_first(_read(archiver, reader, tell), erasing.run())
+        await run_until_first(_read(archiver, reader, tell), erasures.run())
         tell(Report(archiver.committed, done=True))
 
 

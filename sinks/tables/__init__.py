@@ -1,8 +1,8 @@
 """The tables of the archive, a module for each, and the one list of them.
 
-A new table is a module here, a migration and a line in `TABLES`. What the sink reads and in which order it writes, what
-an erasure deletes, what digest and audit cover, what a rebuild brings back and what `migrate` searches older events for
-follow from the list. Roles need none: they are granted what is in the schema.
+A new table is a module in `topic_tables` or `projections`, a migration and a line in `TABLES`. What the sink reads and
+in which order it writes, what an erasure deletes, what digest and audit cover, what a rebuild brings back and what
+`migrate` searches older events for follow from the list. Roles need none: they are granted what is in the schema.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 
 from core.settings import Settings
 from schemas.topics import physical
-from sinks.tables.coverage import COVERAGE
-from sinks.tables.deletions_by_address import DELETIONS_BY_ADDRESS
-from sinks.tables.deletions_by_id import DELETIONS_BY_ID
 from sinks.tables.digest_table import DigestTable
 from sinks.tables.erasures import RULES
-from sinks.tables.events import EVENTS
-from sinks.tables.expirations import EXPIRATIONS
-from sinks.tables.nul_tags import NUL_TAGS
 from sinks.tables.projection import Projection
-from sinks.tables.sightings import SIGHTINGS
+from sinks.tables.projections.deletions_by_address import DELETIONS_BY_ADDRESS
+from sinks.tables.projections.deletions_by_id import DELETIONS_BY_ID
+from sinks.tables.projections.expirations import EXPIRATIONS
+from sinks.tables.projections.nul_tags import NUL_TAGS
+from sinks.tables.projections.vanish_requests import VANISH_REQUESTS
 from sinks.tables.topic_table import AnyTopicTable
-from sinks.tables.vanish_requests import VANISH_REQUESTS
+from sinks.tables.topic_tables.coverage import COVERAGE
+from sinks.tables.topic_tables.events import EVENTS
+from sinks.tables.topic_tables.sightings import SIGHTINGS
 
 
 @dataclass(frozen=True)

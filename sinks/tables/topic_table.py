@@ -19,6 +19,8 @@ T = TypeVar("T")
 Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 RelayNumbers: TypeAlias = Mapping[str, int]
 """The integer of each relay's URL."""
+# A longer URL is no relay's, and beyond 2,704 bytes the unique index of `relays` would refuse it.
+_MAX_URL_BYTES = 2048
 
 
 class Decoded(NamedTuple, Generic[T]):
@@ -72,6 +74,12 @@ class TopicTable(Generic[T]):
 
 
 AnyTopicTable: TypeAlias = TopicTable[Any]
+
+
+def check_url(url: str) -> None:
+    """Raise ValueError where a URL cannot be stored."""
+    if len(url.encode()) > _MAX_URL_BYTES or "\0" in url:
+        raise ValueError(f"relay: must be a URL of at most {_MAX_URL_BYTES} bytes without U+0000")
 
 
 def affected(status: str) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiokafka import TopicPartition
 
@@ -18,24 +18,17 @@ from core.service import UndrainedError
 from core.settings import Settings
 from core.waiting import until_it_works
 from schemas.topics import physical
-from sinks.erasure.erased import ErasedError
-from sinks.erasure.eraser import Eraser
+from sinks.erasure import ErasedError, Eraser
 from sinks.tables import TABLES, Tables, contents
-from sinks.tables.events import EVENTS
-from sinks.tables.sightings import SIGHTINGS
+from sinks.tables.topic_tables.events import EVENTS
+from sinks.tables.topic_tables.sightings import SIGHTINGS
 from sinks.writing.bad_rows import is_row_error
 from sinks.writing.batch import Batch
 from sinks.writing.consumer import GroupReader
+from sinks.writing.group_wait import AbandonedError, GroupWait
 from sinks.writing.rejection_breaker import RejectionBreaker
 from sinks.writing.rejections import RejectionSender
-from sinks.writing.stored_offsets import (
-    OffsetsMovedError,
-    StoredOffset,
-    TopicIdentity,
-    begin_offsets,
-    check_position,
-    stored_offsets,
-)
+from sinks.writing.stored_offsets import OffsetsMovedError, check_position, resumed_offsets
 from sinks.writing.writer import Writer
 
 T = TypeVar("T")
@@ -47,14 +40,8 @@ _log = logging.getLogger(__name__)
 _POLL_RECORDS = 32
 # How long an empty poll waits, which is also how late a stop may be noticed.
 _POLL_S = 0.5
-# How often the group hears of us while a database is waited for, far below the poll interval after which we are out.
-_IDLE_S = 1.0
 # Committed offsets are sent to Kafka this often; only tools that show lag read them.
 _TELL_KAFKA_S = 1.0
-
-
-class AbandonedError(Exception):
-    """The partitions went to another member before the database took the batch."""
 
 
 class Archiver:
@@ -74,17 +61,16 @@ class Archiver:
     ) -> None:
         sink = settings.sink
         self._reader = reader
+        self._wait = GroupWait(reader, stopping, sink.drain_s)
         self._pool = pool
         self._writer = Writer(sink.group_id, tables)
         self._rejections = RejectionSender(publisher, physical(settings.kafka.topic_prefix, "rejections"))
         self._eraser = eraser
         self._storm = RejectionBreaker(sink.storm_inputs, sink.storm_share)
-        self._stopping = stopping
         self._group_id = sink.group_id
         self._contents = contents(settings, tables)
         self._batch_events = sink.batch_events
         self._batch_age_s = batch_age_s
-        self._drain_s = sink.drain_s
         self._batch = Batch(reader.generation)
         self._untold: dict[TopicPartition, int] = {}
         self._told_s = time.monotonic()
@@ -159,15 +145,19 @@ class Archiver:
     async def _write(self, batch: Batch, refused: Mapping[TopicPartition, list[int]]) -> dict[str, int] | None:
         """Write a batch; None where it is to be tried again, without what was taken out of it."""
         try:
-            await self._patiently(self._eraser.leave_out(batch))
+            await self._wait.until_done(self._leave_out_erased(batch))
             try:
                 return await self._with_database(partial(self._writer.write, batch=batch, refused=refused))
             except Exception as error:
                 if not is_row_error(error) or not await self._set_bad_rows_apart(batch):
                     raise
         except ErasedError as error:
-            await self._patiently(self._eraser.erase(error.found))
+            await self._wait.until_done(self._eraser.erase(error.found))
         return None
+
+    async def _leave_out_erased(self, batch: Batch) -> None:
+        if self._eraser.has_rules and (erased := await self._eraser.refuse(batch.event_ids())):
+            metrics.REFUSED_ERASED.inc(batch.leave_out(erased))
 
     async def _set_bad_rows_apart(self, batch: Batch) -> bool:
         bad = await self._with_database(lambda connection: self._writer.find_bad_rows(connection, batch))
@@ -183,7 +173,7 @@ class Archiver:
         partitions = self._reader.unplaced()
         identities = await until_it_works("Kafka", lambda: self._reader.identities(partitions), kafka.is_transient)
         try:
-            stored = await self._with_database(lambda connection: self._load(connection, identities))
+            stored = await self._with_database(partial(resumed_offsets, group_id=self._group_id, identities=identities))
         except (AbandonedError, UndrainedError):  # Nothing was read of these partitions, so nothing is left undone.
             return
         if generation != self._reader.generation:
@@ -193,15 +183,8 @@ class Archiver:
             self._storm.resume(tp, offset.next_offset, offset.refused)
         self._reader.place(stored, identities)
 
-    async def _load(
-        self, connection: Connection, identities: Mapping[TopicPartition, TopicIdentity]
-    ) -> dict[TopicPartition, StoredOffset]:
-        await begin_offsets(connection, self._group_id, identities)
-        stored = await stored_offsets(connection, self._group_id)
-        return {tp: stored[tp] for tp in identities}
-
     async def _with_database(self, attempt: Callable[[Connection], Awaitable[T]]) -> T:
-        """Try until the database takes it, as `_patiently` waits."""
+        """Try until the database takes it, and stay in the group meanwhile."""
 
         async def once() -> T:
             try:
@@ -213,32 +196,7 @@ class Archiver:
                     metrics.BATCH_RETRIES.inc()
                 raise
 
-        return await self._patiently(until_it_works("PostgreSQL", once, postgres.is_transient))
-
-    async def _patiently(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for work that waits for servers; meanwhile consumption pauses, and the group goes on hearing of us.
-
-        Raises AbandonedError where the assignment changes before it is done, UndrainedError where the process is to
-        stop and the time for a drain passes.
-        """
-        generation = self._reader.generation
-        task = asyncio.ensure_future(work)
-        held_s = 0.0
-        try:
-            while not (await asyncio.wait({task}, timeout=_IDLE_S))[0]:
-                held_s += _IDLE_S
-                await self._reader.idle(0.0)
-                if generation != self._reader.generation:
-                    raise AbandonedError("the partitions were assigned anew")
-                if self._stopping.is_set() and held_s >= self._drain_s:
-                    raise UndrainedError("the database did not take the open batch, which is read again")
-            return task.result()
-        finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
-            if held_s:
-                self._reader.resume()
+        return await self._wait.until_done(until_it_works("PostgreSQL", once, postgres.is_transient))
 
     def _count(self, batch: Batch, written: Mapping[str, int], began_s: float) -> None:
         offsets = {tp: advance.following for tp, advance in batch.advances.items()}

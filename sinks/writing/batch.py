@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 
-from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import AnyTopicTable, Record
+from sinks.tables.topic_tables.events import EVENTS
 from sinks.writing.stored_offsets import Advance
 
 # Decoded rows take about three times the bytes of their records: a batch stays below 64 MiB.

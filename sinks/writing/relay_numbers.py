@@ -12,19 +12,11 @@ _CACHED = 100_000
 
 # `tableoid` says of which table a row is: two schemas have a `relays` each, and the names are exchanged by a switch.
 _KNOWN = "SELECT url, id, tableoid FROM relays WHERE url = ANY($1::text[])"
-# A longer URL is no relay's, and beyond 2,704 bytes the unique index of `relays` would refuse it.
-_MAX_URL_BYTES = 2048
 # In order, so that two instances that meet the same new relays wait for each other instead of deadlocking.
 _CREATE = """
 INSERT INTO relays (url) SELECT url FROM unnest($1::text[]) AS new (url) ORDER BY url
 ON CONFLICT DO NOTHING
 """
-
-
-def check_url(url: str) -> None:
-    """Raise ValueError where a URL cannot be stored."""
-    if len(url.encode()) > _MAX_URL_BYTES or "\0" in url:
-        raise ValueError(f"relay: must be a URL of at most {_MAX_URL_BYTES} bytes without U+0000")
 
 
 class ArchiveSwitchedError(OffsetsMovedError):

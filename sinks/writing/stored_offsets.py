@@ -108,6 +108,15 @@ async def begin_offsets(
     )
 
 
+async def resumed_offsets(
+    connection: Connection, group_id: str, identities: Mapping[TopicPartition, TopicIdentity]
+) -> dict[TopicPartition, StoredOffset]:
+    """Where partitions are read on, stored for those that had no offset yet."""
+    await begin_offsets(connection, group_id, identities)
+    stored = await stored_offsets(connection, group_id)
+    return {tp: stored[tp] for tp in identities}
+
+
 async def move_offsets(connection: Connection, group_id: str, advances: Mapping[TopicPartition, Advance]) -> None:
     """Move the offsets of a batch, inside its transaction and before its rows are written.
 

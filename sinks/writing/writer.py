@@ -15,10 +15,10 @@ from typing import Any, TypeAlias
 from aiokafka import TopicPartition
 
 from core.archive.connection import Connection
-from sinks.erasure.erased import check_batch
+from sinks.erasure import check_batch
 from sinks.tables import TABLES, Tables, projection
-from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import AnyTopicTable
+from sinks.tables.topic_tables.events import EVENTS
 from sinks.writing.bad_rows import find_bad
 from sinks.writing.batch import Batch, Entry
 from sinks.writing.rejection_breaker import store_refused

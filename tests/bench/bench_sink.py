@@ -32,8 +32,8 @@ from schemas.nostr.event_id import IdForm
 from sinks.migrate import migrate
 from sinks.rows import event_row
 from sinks.tables import TABLES
-from sinks.tables.events import INSERT
-from sinks.writing.binary_copy import copy_events
+from sinks.tables.topic_tables.binary_copy import copy_events
+from sinks.tables.topic_tables.events import INSERT
 from sinks.writing.writer import preparation
 from tests.broker.sinks.material import event, feed, running_sink
 from tests.waiting import until

@@ -11,7 +11,6 @@ from schemas.nostr.event import encode_event, parse_event
 from schemas.nostr.event_model import EventModel
 from schemas.nostr.facts import facts
 from schemas.nostr.judge import Policy, judge
-from schemas.nostr.relay_url import normalize
 from schemas.reasons import Verdict
 from schemas.records import bundle, event_record, sighting
 from schemas.records.coverage import Coverage
@@ -21,6 +20,7 @@ from schemas.records.rejection import Rejection
 from schemas.records.relay import RelayRecord
 from schemas.records.relay_found import RelayFound
 from schemas.records.relay_health import RelayHealth
+from schemas.relay_urls.relay_url import normalize
 from schemas.topics import TOPICS, topic
 
 

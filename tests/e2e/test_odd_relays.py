@@ -16,8 +16,8 @@ import pytest
 
 from deploy.embedded.stack import Servers
 from schemas.nostr.filters import Filter
-from schemas.nostr.relay_url import normalize
 from schemas.records.coverage import Coverage
+from schemas.relay_urls.relay_url import normalize
 from tests.broker.producers.harness import coverage
 from tests.pipeline.fixtures import Pipeline, pipeline
 from tests.pipeline.world import announce

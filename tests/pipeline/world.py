@@ -19,7 +19,7 @@ from core.settings import (
 )
 from deploy.embedded.stack import Servers
 from producers.operator.publish import publish_relays
-from schemas.nostr.relay_url import normalize
+from schemas.relay_urls.relay_url import normalize
 from sinks.migrate import migrate
 
 PARTITIONS = 4  # as the embedded stack has

@@ -19,9 +19,9 @@ from producers.relay_client.client import RelayClient
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.frames import FrameReader
 from producers.send_buffer import SendBuffer
-from schemas.nostr.relay_url import normalize
 from schemas.records.bundle import BundleLine, HeldLine, decode_lines
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import normalize
 from tests.relays.hostile import Hostile, say
 from tests.relays.negentropy_server import NegentropyServer
 from tests.unit.producers.sender import Sender

@@ -13,8 +13,8 @@ import click
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import MOMENT
 from bigbrotr.console.progress import StepProgress
+from bigbrotr.servers import POSTGRES, quiet_log, servers
 from bigbrotr.status import archive
-from bigbrotr.supervise.servers import POSTGRES, quiet_log, servers
 from core.settings import Settings
 from sinks.integrity.audit import audit
 from sinks.integrity.audit_report import NAMED, AuditReport, Scope

@@ -13,11 +13,11 @@ from rich.console import Console
 
 from bigbrotr.console.coverage_bar import Axis, axis, share
 from bigbrotr.console.coverage_view import Style, legend, relay_lines
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import MOMENT, RELAY
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.servers import POSTGRES, quiet_log, servers
 from bigbrotr.status import archive
-from bigbrotr.supervise.servers import POSTGRES, quiet_log, servers
 from core.archive.coverage import RelayState, read_coverage
 from core.settings import Settings
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import click
 
 from bigbrotr.commands.rebuild.target_archive import TARGET, at, named
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
-from bigbrotr.supervise.servers import POSTGRES, quiet_log, say, servers
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from core.archive.connection import reading
 from core.archive.counts import database_bytes, has_schema
 from core.settings import Settings

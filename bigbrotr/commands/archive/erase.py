@@ -12,10 +12,10 @@ import asyncpg
 import click
 
 from bigbrotr.commands.topics.topics import created
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import KEY, MOMENT
-from bigbrotr.supervise.servers import quiet_log, say, servers
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.servers import quiet_log, say, servers
 from core.archive.connection import reading
 from core.archive.counts import present, signed_until
 from core.kafka import PublishError

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import click
 
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.output import Write, opened_output
 from bigbrotr.console.parameters import RELAY
 from bigbrotr.console.progress import StepProgress
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from bigbrotr.status import archive
-from bigbrotr.supervise.servers import POSTGRES, quiet_log, say, servers
 from core.archive.rows import DamagedRowError
 from core.archive.selection import Hide, Selection, UnknownRelayError
 from core.settings import Settings

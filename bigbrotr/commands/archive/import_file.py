@@ -13,16 +13,16 @@ import click
 
 from bigbrotr.commands.archive.migrate import migrated
 from bigbrotr.commands.topics.topics import created
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import RELAY
 from bigbrotr.console.progress import ImportProgress
 from bigbrotr.console.snapshot_view import by_reason
 from bigbrotr.console.standard_input import interruptible_stdin
+from bigbrotr.errors import CommandFailedError
 from bigbrotr.importing.import_account import REFUSALS, Account, account
 from bigbrotr.importing.import_wait import needed_services, settled
+from bigbrotr.servers import BOTH, KAFKA, quiet_log, servers
 from bigbrotr.status.lags import open_lags
-from bigbrotr.supervise.servers import BOTH, KAFKA, quiet_log, servers
 from core.settings import Settings
 from producers.files.event_lines import DamagedFileError, UnreadableFormatError, check_format
 from producers.files.importer import ImportReport, import_lines

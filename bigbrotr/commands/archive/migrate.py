@@ -6,10 +6,10 @@ import asyncio
 
 import click
 
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from bigbrotr.status import archive
-from bigbrotr.supervise.servers import POSTGRES, quiet_log, say, servers
 from core.settings import Settings
 from sinks.migrate import Migrated, MigrationError
 from sinks.migrate import migrate as apply

@@ -11,8 +11,8 @@ from typing import BinaryIO
 import click
 import orjson
 
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.errors import CommandFailedError
 from bigbrotr.importing.judging import verdicts
 from producers.files.event_lines import DamagedFileError, EventLines
 from schemas.nostr.judge import Policy

@@ -9,11 +9,11 @@ import re
 import click
 
 from bigbrotr.commands.rebuild.target_archive import TARGET, at, named
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import MOMENT
 from bigbrotr.console.progress import CountProgress
-from bigbrotr.supervise.servers import quiet_log, say, servers
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.servers import quiet_log, say, servers
 from sinks.migrate import MigrationError
 from sinks.rebuild.run import Plan, Rebuilt, default_jobs, rebuild
 from sinks.rebuild.source import BEGINNING, Start

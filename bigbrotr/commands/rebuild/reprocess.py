@@ -11,11 +11,11 @@ from dataclasses import asdict
 import click
 from aiokafka.errors import KafkaError
 
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import MOMENT
 from bigbrotr.console.progress import CountProgress
-from bigbrotr.supervise.servers import KAFKA, quiet_log, servers
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.servers import KAFKA, quiet_log, servers
 from core.waiting import brief
 from processors.validate.reprocess import Report, reprocess
 

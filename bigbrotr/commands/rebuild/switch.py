@@ -7,10 +7,10 @@ import json
 
 import click
 
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from bigbrotr.status import archive
-from bigbrotr.supervise.servers import POSTGRES, quiet_log, say, servers
 from core.settings import Settings
 from core.settings.types import schema_name
 from sinks.switch import Switched, SwitchError, switch

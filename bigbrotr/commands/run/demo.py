@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -18,19 +17,23 @@ from bigbrotr.commands.archive.migrate import migrated
 from bigbrotr.commands.run.status import DEMO_PART
 from bigbrotr.commands.topics.topics import created
 from bigbrotr.console.display import display
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.demo.comparison import STALLED_AFTER_S, Completion, Held, mismatches
+from bigbrotr.demo.isolation import cleared, isolated
 from bigbrotr.demo.process import DemoRelays, Offer, arguments
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.servers import say, servers
 from bigbrotr.status import archive
 from bigbrotr.status.snapshot import Snapshot
-from bigbrotr.supervise.run_session import LOCK_NAME, Session, StopWish, log_to_file, only_one, stop_on_signals
-from bigbrotr.supervise.servers import say, servers
+from bigbrotr.supervise.bounded_log import log_to_file
+from bigbrotr.supervise.running import only_one
+from bigbrotr.supervise.shown_pipeline import ShownPipeline
+from bigbrotr.supervise.stop_wish import StopWish, stop_on_signals
 from core.archive.connection import reading
 from core.archive.counts import counts
 from core.settings import Settings
 from producers.operator.publish import publish_relays
-from schemas.nostr.relay_url import normalize
+from schemas.relay_urls.relay_url import normalize
 
 _TRICKLE_PER_S = 20.0  # a person sees figures move, and the machine has nearly nothing to do
 _LAST_EVENTS_S = 1.5  # the sink commits twice a second; Ctrl-C guarantees an end within 15 s
@@ -43,28 +46,6 @@ Examples:
   bigbrotr demo --once --events 2000 --json
   bigbrotr demo --once --seed 7 --base-time-s 1767225600 --live-s 0
 """
-
-
-def isolated(settings: Settings) -> Settings:
-    """Keep the demo's events out of real topics too, where the demo runs on servers of one's own."""
-    prefix = settings.kafka.topic_prefix
-    if settings.kafka.bootstrap_servers is not None:
-        prefix = f"demo-{time.time_ns() // 1_000_000}.{prefix}"
-    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"topic_prefix": prefix})})
-
-
-def cleared(data_dir: Path) -> None:
-    """Remove what an earlier demo has left: each starts with an empty archive, or its figures would say nothing."""
-    from deploy.embedded.stack import stop  # noqa: PLC0415 - not needed against one's own servers
-
-    stop(data_dir)
-    for entry in data_dir.iterdir():
-        if entry.name == LOCK_NAME:
-            continue
-        if entry.is_dir():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
 
 
 @click.command(epilog=_EPILOG)
@@ -121,8 +102,8 @@ async def _demo(
         shown = display("BigBrotr demo", file=sys.stderr if as_document else None)
         async with stop_on_signals() as wish:
             with shown:
-                session = Session(settings, config, shown, exact=True)
-                problems = await _shown(settings, session, relays, wish, completion, once=once)
+                pipeline = ShownPipeline(settings, config, shown, exact=True)
+                problems = await _shown(settings, pipeline, relays, wish, completion, once=once)
         outcome = await _outcome(settings, completion, began_s, problems, once=once)
         _tell(outcome)
         return outcome
@@ -131,7 +112,13 @@ async def _demo(
 
 
 async def _shown(
-    settings: Settings, session: Session, relays: DemoRelays, wish: StopWish, completion: Completion, *, once: bool
+    settings: Settings,
+    pipeline: ShownPipeline,
+    relays: DemoRelays,
+    wish: StopWish,
+    completion: Completion,
+    *,
+    once: bool,
 ) -> list[str]:
     """Run the services until everything is archived, or somebody wants it to end; what went wrong, in sentences."""
     last_report = asyncio.create_task(relays.report())
@@ -152,7 +139,7 @@ async def _shown(
                 ) from None
             await _arrived(settings, completion.offer)
 
-    problems = await session.conduct(until, wish, before_stop)
+    problems = await pipeline.conduct(until, wish, before_stop)
     if once and wish.asked.is_set():
         problems.append("interrupted before everything was archived")
     if completion.stalled:

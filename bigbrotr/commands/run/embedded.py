@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.errors import CommandFailedError
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.stack import PARTITIONS, Servers, attach, running_stack
 from deploy.embedded.stack import stop as stop_stack

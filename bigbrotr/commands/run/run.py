@@ -12,12 +12,15 @@ import click
 from bigbrotr.commands.archive.migrate import migrated
 from bigbrotr.commands.topics.topics import created
 from bigbrotr.console.display import display
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.servers import say, servers
 from bigbrotr.status import archive
 from bigbrotr.status.snapshot import Snapshot
-from bigbrotr.supervise.run_session import Session, log_to_file, only_one, stop_on_signals
-from bigbrotr.supervise.servers import say, servers
+from bigbrotr.supervise.bounded_log import log_to_file
+from bigbrotr.supervise.running import only_one
+from bigbrotr.supervise.shown_pipeline import ShownPipeline
+from bigbrotr.supervise.stop_wish import stop_on_signals
 from core.settings import Settings
 from producers.filters import configured_filters
 from producers.operator.publish import RelayList, parse_relays, publish_relays
@@ -101,7 +104,7 @@ async def _run(settings: Settings, config: Path | None, relays: RelayList, *, al
 
     async with stop_on_signals() as wish:
         with display("BigBrotr") as shown:
-            problems = await Session(settings, config, shown).conduct(never, wish)
+            problems = await ShownPipeline(settings, config, shown).conduct(never, wish)
     rows = await archive.counted(settings)
     say(f"archived {rows.events - before.events:,} events in this run; the archive holds {rows.events:,}")
     return problems

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.servers import servers
 from bigbrotr.services import BY_NAME, SERVICES
-from bigbrotr.supervise.servers import servers
 from core.service import run_service
 
 _WIDTH = max(map(len, BY_NAME)) + 2

@@ -13,13 +13,13 @@ from typing import Any
 
 import click
 
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.progress import StepProgress
 from bigbrotr.console.rejections_options import PLACE, selecting, selection
 from bigbrotr.console.rejections_view import HEADING, document, line, replayed, whole
 from bigbrotr.console.snapshot_view import by_reason
-from bigbrotr.supervise.servers import KAFKA, quiet_log, servers
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.servers import KAFKA, quiet_log, servers
 from core.kafka import PublishError
 from core.settings import Settings, SettingsError
 from producers.rejected.reading import GoneError, read, read_places, stretch

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from bigbrotr.commands.topics.topics import created
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
-from bigbrotr.supervise.servers import KAFKA, quiet_log, say, servers
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.servers import KAFKA, quiet_log, say, servers
 from core.kafka import PublishError
 from core.settings import Settings
 from core.settings.errors import key_and_variable

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bigbrotr.commands.topics.trim import trim_
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
-from bigbrotr.supervise.servers import KAFKA, quiet_log, servers
+from bigbrotr.errors import CommandFailedError
+from bigbrotr.servers import KAFKA, quiet_log, servers
 from core.kafka.topic_admin import TopicsError
 from core.kafka.topics import TopicChange, TopicState, create_topics, describe_topics
 from core.settings import Settings

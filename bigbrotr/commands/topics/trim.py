@@ -10,12 +10,12 @@ from functools import partial
 import click
 from aiokafka.errors import KafkaError
 
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import DURATION
+from bigbrotr.errors import CommandFailedError
 from bigbrotr.retention.janitor import Janitor
 from bigbrotr.retention.trimming import TOPIC, Trim, report_lines, trim
-from bigbrotr.supervise.servers import KAFKA, quiet_log, servers
+from bigbrotr.servers import KAFKA, quiet_log, servers
 from core import kafka
 from core.kafka.topic_admin import TopicsError
 from core.service import run_service

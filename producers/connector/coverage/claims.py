@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from producers.connector.coverage.ledger import SAME_VISIT_S, Ledger
-from producers.connector.crawl.steps import Progress
+from producers.connector.coverage.progress import Progress
 from producers.relay_client.page import BEGINNING, FOREVER, Seen
 from producers.relay_client.subscriptions import PageSubscription
 from schemas.nostr.filters import Filter

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from core.clock import TOLERANCE_S
 from producers.connector.coverage.open_gaps import CORRECTS, FIRST_RETRY_S, MAX_GAPS, OpenGap, OpenGaps
+from producers.connector.coverage.progress import Progress
 from producers.connector.coverage.read_ranges import joined, shared, touched
-from producers.connector.crawl.steps import Progress
 from producers.relay_client.page import BEGINNING, FOREVER
 from schemas.ranges import Range, complement, merge, subtract
 from schemas.records.coverage import FilterCoverage, GapReason, ReadRange

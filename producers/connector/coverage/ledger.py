@@ -1,25 +1,23 @@
 """Coverage of one relay in memory: filled by live feed and crawl, written to `coverage` when it is durable.
 
-One set for each filter that is asked and for each identity under which it was read. Sets that are not in use now are
-kept for a while: other filters or another key open ranges of their own, and going back finds the old. A filter that is
-read by lists of kinds has a set for each list, and is read itself as far as the lists name every kind and all are read.
+A filter that is read by lists of kinds has a set for each list, and is read itself as far as the lists name every kind
+and all are read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
-
-import orjson
+from typing import NamedTuple
 
 from core.clock import TOLERANCE_S
 from producers.connector.coverage.filter_ledger import FilterLedger, LatePass
+from producers.connector.coverage.filter_sets import FilterSets
+from producers.connector.coverage.progress import Gap, Progress
 from producers.connector.coverage.read_ranges import DAY_S
-from producers.connector.crawl.steps import Gap, Progress
 from producers.relay_client.page import FOREVER
 from schemas.nostr.filters import Filter
 from schemas.ranges import Range
-from schemas.records.coverage import Coverage, FilterCoverage, GapReason
+from schemas.records.coverage import Coverage, GapReason
 
 LOOKBACK_DAYS = 3
 """Events arrive late; gift wraps are dated back up to two days (NIP-59)."""
@@ -30,12 +28,6 @@ SAME_VISIT_S = 3600
 """A relay that was away for longer begins a new visit."""
 RECONNECT_OVERLAP_S = 600
 """A reconnect within a visit reads so far back again: clocks differ by minutes and relays store late."""
-MOST_OLD_SETS = 8
-"""That are not in use, the most recently used. More would make each record larger without end."""
-LONGEST_WIRE_BYTES = 2048
-"""Of a filter that is shown in the record; one with thousands of authors is known by its hash."""
-
-_Key = tuple[str, str | None]
 
 
 class ByKinds(NamedTuple):
@@ -80,16 +72,12 @@ class Ledger:
         self._by_kinds: dict[str, ByKinds] = {}
         self.reading = dict(filters)
         """What is asked, by hash: the filters, or lists of kinds instead."""
-        self._lookback_s = lookback_days * DAY_S
         self._passes = [
             LatePass(days * DAY_S, every * DAY_S)
             for days, every in ((lookback_days, 1), (late_days, LATE_EVERY_DAYS))
             if days
         ]
-        sets = [FilterLedger(each) for each in (stored.sets if stored is not None else [])]
-        self._sets: dict[_Key, FilterLedger] = {(each.filter, each.identity): each for each in sets}
-        self._visited: dict[_Key, int | None] = {}
-        """The end of what had been read when each was last begun to be visited."""
+        self._sets = FilterSets(stored.sets if stored is not None else [], lookback_days * DAY_S)
         self._updated_at_ms = stored.updated_at_ms if stored is not None else 0
         self.changes = 0
         """Counts changes, so that a writer knows whether there is something new."""
@@ -106,12 +94,7 @@ class Ledger:
         """From now on everything is read as this public key; None: without AUTH."""
         self.identity = identity
         for name, wanted in {**self._filters, **self.reading}.items():
-            key = (name, identity)
-            if key not in self._sets:
-                self._sets[key] = FilterLedger(FilterCoverage(filter=name, wire=_shown(wanted), identity=identity))
-            elif key not in self._visited:
-                self._begin_visit(self._sets[key])
-            self._visited.setdefault(key, None)
+            self._sets.open(name, wanted, identity)
 
     def read_by_kinds(self, by_kinds: Mapping[str, ByKinds]) -> None:
         """From now on these filters (by their hashes) are read by lists of kinds, and all others as they are."""
@@ -127,9 +110,7 @@ class Ledger:
         """The lists of kinds by which a filter without kinds was read before, as far as the record shows them."""
         wire = self._filters[filter_hash].to_wire()
         lists = (
-            each.wire.get("kinds")
-            for each in self._sets.values()
-            if {**each.wire, "kinds": None} == {**wire, "kinds": None}
+            shown.get("kinds") for shown in self._sets.wires() if {**shown, "kinds": None} == {**wire, "kinds": None}
         )
         return [tuple(kinds) for kinds in lists if kinds]
 
@@ -199,16 +180,14 @@ class Ledger:
             if by_kinds.whole or not by_kinds.besides:
                 parts = [self._set(part.filter_hash()) for part in by_kinds.parts]
                 self._set(name).follow(parts, whole=by_kinds.whole)
-        active = {(name, self.identity): self._set(name) for name in {**self._filters, **self.reading}}
-        old = {key: each for key, each in self._sets.items() if key not in active and each.end_s is not None}
-        self._sets = {**active, **dict(list(old.items())[:MOST_OLD_SETS])}
-        sets = [each.record(len(self._sets)) for each in self._sets.values()]
+        kept = self._sets.keep({**self._filters, **self.reading}, self.identity)
+        sets = [each.record(len(kept)) for each in kept]
         # Readers keep the record that is dated last, which a clock that was ahead may have written.
         self._updated_at_ms = max(now_ms, self._updated_at_ms + 1)
         return Coverage(relay=self.relay, cursor_s=self.cursor_s, sets=sets, updated_at_ms=self._updated_at_ms)
 
     def _set(self, filter_hash: str) -> FilterLedger:
-        return self._sets[filter_hash, self.identity]
+        return self._sets.of(filter_hash, self.identity)
 
     def _active(self) -> list[FilterLedger]:
         return [self._set(name) for name in self.reading]
@@ -218,14 +197,7 @@ class Ledger:
         if self.cursor_s is not None and self.cursor_s > now_s + TOLERANCE_S:
             self.cursor_s = None
             self.changes += 1
-        for each in self._sets.values():
-            each.check(now_s)
-        for key, end_s in list(self._visited.items()):
-            if end_s is not None and end_s - 1 > now_s + TOLERANCE_S:
-                # It was begun from an end that is not believed any more.
-                self._visited[key] = None
-                if key in self._sets:
-                    self._begin_visit(self._sets[key])
+        self._sets.check(now_s)
 
     def _last_s(self, default: int) -> int:
         """When the relay was last followed or, if it never was, read."""
@@ -236,18 +208,4 @@ class Ledger:
     def _visit(self, now_s: int) -> None:
         if now_s - self._last_s(default=now_s) > SAME_VISIT_S:
             for each in self._active():
-                self._begin_visit(each)
-
-    def _begin_visit(self, coverage: FilterLedger) -> None:
-        """Take back what each visit reads again: it is unread until that was done, however often the relay is lost."""
-        if coverage.end_s is None:
-            return
-        key = (coverage.filter, coverage.identity)
-        # One that was begun and did not get further is begun at the same second again.
-        end_s = self._visited[key] = max(coverage.end_s, self._visited.get(key) or 0)
-        coverage.forget([(end_s - self._lookback_s, FOREVER)])
-
-
-def _shown(wanted: Filter) -> dict[str, Any]:
-    wire = wanted.to_wire()
-    return wire if len(orjson.dumps(wire)) <= LONGEST_WIRE_BYTES else {}
+                self._sets.begin_visit(each)

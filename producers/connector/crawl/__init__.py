@@ -1,1 +1,1 @@
-"""The crawl: reads a relay's stored events page by page; chooses the next REQ, and interprets its answer."""
+"""The crawl: reads a relay's stored events page by page. `planning` chooses the questions, the rest asks them."""

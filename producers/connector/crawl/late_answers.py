@@ -9,7 +9,7 @@ from dataclasses import replace
 from core.clock import CLOCK
 from producers.connector.asking import Answer, Asker
 from producers.connector.coverage.claims import NOW_S, Claims, proves_late, silence_s
-from producers.connector.crawl.windows import WHOLE_S
+from producers.connector.crawl.planning.windows import WHOLE_S
 from producers.connector.known_filters import REGISTERED_KINDS
 from producers.connector.relay_behavior import ORDER_UNKNOWN
 from producers.connector.relay_model import Model, Name

@@ -8,7 +8,7 @@ from dataclasses import replace
 from core.clock import CLOCK
 from producers.connector.asking import Asker
 from producers.connector.coverage.claims import NOW_S, Claims
-from producers.connector.crawl.kind_lists import SIZES, control, sample, smaller
+from producers.connector.kind_lists import SIZES, control, sample, smaller
 from producers.connector.known_filters import WITHHELD_KINDS
 from producers.connector.relay_behavior import MOST_KINDS_ASKED
 from producers.connector.relay_model import Model, Name

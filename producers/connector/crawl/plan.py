@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from producers.connector.coverage.claims import Claims
-from producers.connector.crawl.planner import Planner
-from producers.connector.crawl.windows import WHOLE_S
+from producers.connector.crawl.planning.planner import Planner
+from producers.connector.crawl.planning.windows import WHOLE_S
 from producers.connector.known_filters import RelayKnownFilters
 from producers.connector.relay_model import Model
 from schemas.ranges import Range, merge, subtract

@@ -14,9 +14,9 @@ from core.kafka import open_publisher, read_to_end
 from core.settings import Settings
 from deploy.demo.events import generate
 from schemas.digest import Digest
-from schemas.nostr.relay_url import Network
 from schemas.partition import relay_partition
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import Network
 from schemas.topics import TOPICS, physical
 from tests.broker.bigbrotr.conftest import Command
 

@@ -13,7 +13,7 @@ from core.settings import Settings
 from schemas.nostr.filters import Filter
 from schemas.records.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
 from sinks.migrate import migrate
-from sinks.tables import coverage
+from sinks.tables.topic_tables import coverage
 from tests.broker.bigbrotr.conftest import Command
 
 pytestmark = pytest.mark.broker

@@ -14,10 +14,10 @@ from core.settings import Settings
 from producers.connector.service import ConnectorService
 from schemas.nostr.event import Event, event_from_object
 from schemas.nostr.event_id import id_form
-from schemas.nostr.relay_url import normalize
 from schemas.nostr.signature import verify
 from schemas.reasons import Reason
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import normalize
 from tests.broker.producers.harness import (
     SECRET,
     connector,

@@ -16,7 +16,7 @@ from nostr_sdk import LocalRelay, LocalRelayBuilder, RateLimit
 from websockets.asyncio.client import connect
 
 from core.settings import Settings
-from schemas.nostr.relay_url import normalize
+from schemas.relay_urls.relay_url import normalize
 from tests.broker.producers.harness import (
     connector,
     coverage,

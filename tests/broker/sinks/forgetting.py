@@ -14,9 +14,9 @@ from schemas.nostr.event_id import compute_id
 from schemas.records import event_record, sighting
 from schemas.records.sighting import Sighting
 from sinks.tables import TABLES, Tables
-from sinks.tables.events import EVENTS
-from sinks.tables.sightings import SIGHTINGS
 from sinks.tables.topic_table import AnyTopicTable, Record
+from sinks.tables.topic_tables.events import EVENTS
+from sinks.tables.topic_tables.sightings import SIGHTINGS
 from sinks.writing.batch import Batch
 from sinks.writing.stored_offsets import TopicIdentity, begin_offsets
 from sinks.writing.writer import Writer

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.console.output import opened_output
+from bigbrotr.errors import CommandFailedError
 
 TEXT = b"a line\n" * 100_000
 

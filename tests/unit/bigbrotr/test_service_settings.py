@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bigbrotr.supervise.servers import BOTH, KAFKA, POSTGRES, Server, servers
+from bigbrotr.servers import BOTH, KAFKA, POSTGRES, Server, servers
 from core.settings import KafkaSettings, PostgresSettings, Settings, SettingsError
 
 SECRET = "hunter2-correct-horse"

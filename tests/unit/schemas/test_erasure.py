@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from schemas.nostr import deletion
 from schemas.nostr.deletion import MAX_VANISH_RELAYS
-from schemas.nostr.erasure_requests import requested
 from schemas.nostr.event import Event, event_from_object
 from schemas.partition import event_partition
 from schemas.records.erasure import Cause, Erasure, Erasures
+from schemas.records.erasure_requests import requested
 
 ME, OTHER, THIRD = ("a" * 64, "b" * 64, "c" * 64)
 OWN_URLS = frozenset({"wss://archive.example"})

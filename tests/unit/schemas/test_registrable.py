@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.nostr.registrable_domain import registrable_domain
+from schemas.relay_urls.registrable_domain import registrable_domain
 
 
 @pytest.mark.parametrize(

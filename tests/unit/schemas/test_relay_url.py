@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.nostr.relay_url import Network, RelayUrl, RelayUrlError, is_private_address, normalize
+from schemas.relay_urls.relay_url import Network, RelayUrl, RelayUrlError, is_private_address, normalize
 
 ONION = "oxtrdevav64z64yb7x6rjg4ntzqjhedm5b5zjqulugknhzr46ny2qbad.onion"
 I2P = "ukeu3k5oycgaauneqgtnvselmt4yemvoilkln7jpvamvfx7dnkdq.b32.i2p"

@@ -7,8 +7,8 @@ from aiokafka import ConsumerRecord, TopicPartition
 from schemas.nostr.event import Event, encode_event
 from schemas.records import event_record, sighting
 from schemas.records.sighting import Sighting
-from sinks.tables.events import EVENTS
-from sinks.tables.sightings import SIGHTINGS, sighting_rows
+from sinks.tables.topic_tables.events import EVENTS
+from sinks.tables.topic_tables.sightings import SIGHTINGS, sighting_rows
 from sinks.writing.batch import MAX_BATCH_BYTES, Batch
 
 EVENT = Event("ab" * 32, "11" * 32, 5, 1, [], "c", "22" * 64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.records.coverage import Coverage
-from sinks.tables.coverage import Change, decode
+from sinks.tables.topic_tables.coverage import Change, decode
 
 RECORD = Coverage(relay="wss://a.example", updated_at_ms=7)
 

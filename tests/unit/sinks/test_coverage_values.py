@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from schemas.nostr.relay_url import MAX_URL_LENGTH
 from schemas.records.coverage import LONGEST_EVIDENCE, MOST_FACTS, Fact, FilterCoverage
-from sinks.tables.coverage_values import facts_json, wire_json
+from schemas.relay_urls.relay_url import MAX_URL_LENGTH
+from sinks.tables.topic_tables.coverage_values import facts_json, wire_json
 
 
 def stored(*facts: Fact) -> list[dict[str, object]]:

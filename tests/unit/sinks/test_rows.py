@@ -14,7 +14,7 @@ from schemas.lookup import key_prefix, tag_hash
 from schemas.nostr.event import Event, encode_event
 from schemas.nostr.event_id import IdForm, compute_id
 from sinks.rows import event_row, tag_hashes
-from sinks.tables.events import recomputed_id
+from sinks.tables.topic_tables.events import recomputed_id
 
 text = st.text(st.characters(codec="utf-8"))
 events = st.builds(

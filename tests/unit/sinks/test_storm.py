@@ -8,8 +8,8 @@ from itertools import accumulate
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
-from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import Record
+from sinks.tables.topic_tables.events import EVENTS
 from sinks.writing.batch import Batch, Rejected
 from sinks.writing.rejection_breaker import RejectionBreaker, StormError
 

@@ -21,7 +21,7 @@ from schemas.digest import Digest
 from schemas.nostr.event import Event
 from schemas.records.erasure import Cause, Erasure, Erasures
 from schemas.topics import physical
-from sinks.erasure.erased import ARCHIVE_LOCK
+from sinks.archive_lock import ARCHIVE_LOCK
 from sinks.integrity.digest import archive_digest
 from sinks.migrate import migrate
 from tests.broker.sinks.conftest import fresh_database

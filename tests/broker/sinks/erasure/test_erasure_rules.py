@@ -13,8 +13,7 @@ from core.archive.connection import Connection, Pool
 from core.settings import Settings
 from schemas.nostr.event import Event
 from schemas.records.erasure import Cause, Erasure, Erasures
-from sinks.erasure.erased import ErasedError
-from sinks.erasure.eraser import Eraser, open_eraser
+from sinks.erasure import ErasedError, Eraser, open_erasures
 from sinks.erasure.rules import Rules, store_if_done
 from tests.broker.sinks.forgetting import KEYS, PLACES, SPAN_S, Scribe, made, world
 from tests.broker.sinks.material import START_S
@@ -29,7 +28,7 @@ RULES = ("erased_ids", "erased_author_ids", "erased_addresses", "erased_authors"
 @pytest.fixture
 async def eraser(settings: Settings, pool: Pool) -> AsyncIterator[Eraser]:
     publisher = await kafka.open_publisher(settings)
-    yield await open_eraser(settings, pool, publisher)
+    yield (await open_erasures(settings, pool, publisher)).eraser
     await publisher.close()
 
 

@@ -27,8 +27,8 @@ from sinks.rebuild.target import LiveError, RebuildError
 from sinks.rebuild.worker import PartitionReader, Report, fill
 from sinks.switch import SwitchError, switch
 from sinks.tables import TABLES
-from sinks.tables.sightings import SIGHTINGS
 from sinks.tables.topic_table import Record
+from sinks.tables.topic_tables.sightings import SIGHTINGS
 from sinks.writing.batch import Batch
 from sinks.writing.stored_offsets import OffsetsMovedError, StoredOffset, TopicIdentity, begin_offsets, stored_offsets
 from sinks.writing.writer import Writer

@@ -19,8 +19,8 @@ from schemas.nostr.filters import Filter
 from schemas.records.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
 from sinks.integrity.digest import digests
 from sinks.migrate import migrate, migrations
-from sinks.tables import coverage
-from sinks.tables.coverage import Change
+from sinks.tables.topic_tables import coverage
+from sinks.tables.topic_tables.coverage import Change
 from tests.broker.sinks.conftest import fresh_database
 from tests.broker.sinks.material import Feed, feed, running_sink
 from tests.waiting import until

@@ -16,13 +16,13 @@ import pytest
 from core.archive.connection import Connection
 from core.archive.rows import EVENT_COLUMNS
 from schemas.nostr.deletion import MAX_VANISH_RELAYS
-from schemas.nostr.erasure_requests import requested
 from schemas.nostr.event import Event, encode_event, event_from_object, parse_event
+from schemas.records.erasure_requests import requested
 from sinks.backfill import backfill
 from sinks.migrate import MigrationError, check_schema, migrate, migrations
 from sinks.rows import event_row
 from sinks.tables import TABLES
-from sinks.tables.vanish_requests import set_own_urls
+from sinks.tables.projections.vanish_requests import set_own_urls
 from tests.broker.sinks.conftest import fresh_database
 from tests.broker.sinks.forgetting import OWN_URL, Flags, Scribe, expected_flags, made, world
 from tests.broker.sinks.material import START_S, event

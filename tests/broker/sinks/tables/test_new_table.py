@@ -13,7 +13,7 @@ from core.settings import Settings
 from schemas.nostr.event import Event, encode_event
 from schemas.nostr.event_id import id_form
 from schemas.records.erasure import Cause, Erasure
-from sinks.erasure.eraser import open_eraser
+from sinks.erasure import open_erasures
 from sinks.integrity.audit import audit
 from sinks.integrity.audit_report import Scope
 from sinks.integrity.digest import digests
@@ -68,8 +68,8 @@ async def test_a_new_table_is_searched_for_written_erased_digested_and_audited(s
 
     publisher = await kafka.open_publisher(settings)
     try:
-        eraser = await open_eraser(settings, pool, publisher, WITH_SUBJECTS)
-        await eraser.apply([Erasure(id=victim.id, cause=Cause.OPERATOR, erased_at_ms=1)])
+        erasures = await open_erasures(settings, pool, publisher, WITH_SUBJECTS)
+        await erasures.eraser.apply([Erasure(id=victim.id, cause=Cause.OPERATOR, erased_at_ms=1)])
     finally:
         await publisher.close()
     assert await subjects(pool) == {event_id: text for event_id, text in EXPECTED.items() if event_id != victim.id}

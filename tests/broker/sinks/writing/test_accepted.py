@@ -11,9 +11,9 @@ from core.settings import Settings
 from schemas.nostr.event import Event, encode_event
 from schemas.nostr.event_id import compute_id
 from schemas.nostr.judge import CREATED_AT_END, Policy, judge
-from schemas.nostr.relay_url import MAX_URL_LENGTH
 from schemas.nostr.signature import public_key, sign
 from schemas.reasons import Verdict
+from schemas.relay_urls.relay_url import MAX_URL_LENGTH
 from schemas.topics import RAW_LIMIT_BYTES
 from sinks.integrity.digest import archive_digest
 from tests.broker.sinks.material import feed, running_sink

@@ -1,4 +1,4 @@
-"""Rows packed by `sinks/writing/binary_copy.py` are those that asyncpg's own encoder writes."""
+"""Rows packed by `sinks/tables/topic_tables/binary_copy.py` are those that asyncpg's own encoder writes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from core.archive.connection import Pool
 from core.archive.rows import EVENT_COLUMNS, EventRow
 from schemas.nostr.event_id import IdForm
 from sinks.rows import event_row
+from sinks.tables.topic_tables.binary_copy import SightingRow, copy_events, copy_sightings
 from sinks.writing.bad_rows import is_row_error
-from sinks.writing.binary_copy import SightingRow, copy_events, copy_sightings
 from tests.broker.sinks.material import event
 
 pytestmark = pytest.mark.broker

@@ -26,8 +26,8 @@ from schemas.nostr.event import Event, encode_event
 from schemas.records import event_record
 from sinks.integrity.digest import archive_digest
 from sinks.tables import TABLES
-from sinks.tables.events import EVENTS
 from sinks.tables.topic_table import Record
+from sinks.tables.topic_tables.events import EVENTS
 from sinks.writing.batch import Batch
 from sinks.writing.stored_offsets import OffsetsMovedError, TopicIdentity, begin_offsets, stored_offsets
 from sinks.writing.writer import Writer

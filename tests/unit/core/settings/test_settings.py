@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from core.settings import KafkaSettings, Settings, SettingsError, load_settings
 from core.settings.table import settings_table
-from schemas.nostr.relay_url import normalize
+from schemas.relay_urls.relay_url import normalize
 
 SECRET = "hunter2-correct-horse"
 WriteFile = Callable[[str], Path]

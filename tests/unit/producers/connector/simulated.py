@@ -6,8 +6,9 @@ import random
 from dataclasses import dataclass, field
 from typing import Literal
 
-from producers.connector.crawl.planner import Planner
-from producers.connector.crawl.steps import Difference, Gap, Query
+from producers.connector.coverage.progress import Gap
+from producers.connector.crawl.planning.planner import Planner
+from producers.connector.crawl.planning.steps import Difference, Query
 from producers.connector.known_filters import WITHHELD_KINDS, RelayKnownFilters
 from producers.connector.relay_behavior import RelayBehavior
 from producers.relay_client.page import Page, Seen

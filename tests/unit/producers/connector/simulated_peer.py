@@ -15,7 +15,7 @@ from typing import Any, Literal, NoReturn
 import orjson
 
 from core.clock import CLOCK
-from producers.connector.crawl.steps import Query
+from producers.connector.crawl.planning.steps import Query
 from producers.relay_client.connection import Backpressure
 from producers.relay_client.page import Seen
 from producers.relay_client.refusals import RelayError

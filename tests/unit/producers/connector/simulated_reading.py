@@ -18,8 +18,8 @@ from producers.connector.conversation import Conversation
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.crawl.crawler import Crawler
-from producers.connector.crawl.kind_lists import LONG_LIST
 from producers.connector.intake import Intake
+from producers.connector.kind_lists import LONG_LIST
 from producers.connector.known_filters import REGISTERED_KINDS, WITHHELD_KINDS, KnownFilters
 from producers.connector.live import BACKDATED_S
 from producers.connector.reconnects import Reconnects

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers.connector.crawl.planner import Planner
-from producers.connector.crawl.steps import Difference, Gap, Progress, Query
+from producers.connector.coverage.progress import Gap, Progress
+from producers.connector.crawl.planning.planner import Planner
+from producers.connector.crawl.planning.steps import Difference, Query
 from producers.connector.known_filters import WITHHELD_KINDS, KnownFilters
 from producers.connector.relay_behavior import ORDER_BITS, RelayBehavior, Thresholds
 from producers.relay_client.page import BEGINNING, FOREVER, Page, Seen

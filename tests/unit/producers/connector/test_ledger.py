@@ -10,21 +10,23 @@ from producers.connector.budget import Budget
 from producers.connector.checkpoint import Checkpoints
 from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.filter_ledger import MAX_RANGES, FilterLedger, LatePass
-from producers.connector.coverage.ledger import LOOKBACK_DAYS, MOST_OLD_SETS, RECONNECT_OVERLAP_S, SAME_VISIT_S, Ledger
+from producers.connector.coverage.filter_sets import MOST_OLD_SETS
+from producers.connector.coverage.ledger import LOOKBACK_DAYS, RECONNECT_OVERLAP_S, SAME_VISIT_S, Ledger
 from producers.connector.coverage.open_gaps import FIRST_RETRY_S, LONGEST_RETRY_S, MAX_GAPS
+from producers.connector.coverage.progress import Gap, Progress
 from producers.connector.coverage.read_ranges import DAY_S
-from producers.connector.crawl.steps import Gap, Progress
 from producers.connector.relay_model import Model
-from producers.connector.session import Session, Shared
+from producers.connector.session import Session
+from producers.connector.shared import Shared
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling
 from producers.relay_client.page import BEGINNING, FOREVER
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
-from schemas.nostr.relay_url import normalize
 from schemas.ranges import contains
 from schemas.records.coverage import Coverage, FilterCoverage, GapReason
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import normalize
 from schemas.topics import topic
 from tests.unit.producers.sender import Sender, turns
 

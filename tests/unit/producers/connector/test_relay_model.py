@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producers.connector.crawl.kind_lists import LONG_LIST
+from producers.connector.kind_lists import LONG_LIST
 from producers.connector.relay_model import KEPT_S, Model, Name
 from producers.relay_client.wording import Meaning, Said, understood
 from schemas.nostr.filters import Filter

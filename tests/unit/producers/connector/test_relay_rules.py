@@ -27,9 +27,9 @@ from schemas.nostr.messages import (
     prefix_of,
     unwrapped,
 )
-from schemas.nostr.relay_url import normalize
 from schemas.nostr.signature import verify
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import normalize
 
 
 @pytest.mark.parametrize(

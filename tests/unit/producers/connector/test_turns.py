@@ -19,7 +19,8 @@ from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.intake import Intake
 from producers.connector.relay_model import Model
-from producers.connector.session import Session, Shared
+from producers.connector.session import Session
+from producers.connector.shared import Shared
 from producers.rejecting import Rejections
 from producers.relay_client.address_guard import allowed_addresses
 from producers.relay_client.dialling import Dialling
@@ -27,9 +28,9 @@ from producers.relay_client.frames import FrameReader
 from producers.relay_client.refusals import RelayError
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
-from schemas.nostr.relay_url import normalize
 from schemas.records.coverage import GapReason
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import normalize
 from tests.relays.hostile import Hostile, Refusal, honest, say
 from tests.unit.producers.sender import Sender
 from tests.waiting import until
@@ -136,7 +137,7 @@ async def test_a_fault_of_ours_costs_one_relay_and_not_the_others() -> None:
         running = [asyncio.create_task(each.run()) for each in (broken, whole)]
         await until(lambda: broken.state == "failed", "the fault is told")
         await until(lambda: whole.status()["crawl"]["done"], "the other is read")  # type: ignore[index]
-        assert "a fault of ours" in str(broken.last_error)
+        assert "a fault of ours" in str(broken.status()["last_error"])
         assert not any(task.done() for task in running)
         for task in running:
             task.cancel()

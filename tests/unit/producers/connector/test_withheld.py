@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from producers.connector.coverage.ledger import Ledger
-from producers.connector.crawl.planner import Planner
-from producers.connector.crawl.steps import Difference, Gap, Progress
+from producers.connector.coverage.progress import Gap, Progress
+from producers.connector.crawl.planning.planner import Planner
+from producers.connector.crawl.planning.steps import Difference
 from producers.connector.reconcile.comparison import MOST_WITHHELD_IN, few
 from producers.connector.relay_behavior import RelayBehavior
 from schemas.negentropy.wire import INFINITE, Bound, seconds_between

@@ -16,9 +16,9 @@ from producers.relay_client.frames import FrameReader
 from producers.relay_client.refusals import RelayError
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
-from schemas.nostr.relay_url import Network, RelayUrl, normalize
 from schemas.records.bundle import decode_lines
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import Network, RelayUrl, normalize
 from tests.relays import hostile
 from tests.relays.hostile import Hostile
 from tests.unit.producers.sender import Sender, turns

@@ -31,8 +31,8 @@ from producers.relay_client.subscriptions import LEAST_RELEASED, PageSubscriptio
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.nostr.messages import Closed
-from schemas.nostr.relay_url import normalize
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import normalize
 from tests.relays import hostile
 from tests.relays.hostile import Hostile, say
 from tests.unit.producers.sender import Sender

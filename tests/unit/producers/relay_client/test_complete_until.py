@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from producers.relay_client.connection import RelayConnection
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.send_buffer import SendBuffer
-from schemas.nostr.relay_url import normalize
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import normalize
 from tests.relays.hostile import Hostile, say
 from tests.unit.producers.sender import Sender
 from tests.waiting import until

@@ -19,8 +19,8 @@ from producers.relay_client.address_guard import AddressRefusedError
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.refusals import RelayError
 from producers.send_buffer import SendBuffer
-from schemas.nostr.relay_url import Network, RelayUrl, normalize
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import Network, RelayUrl, normalize
 from tests.relays.hostile import Hostile, Refusal
 from tests.relays.socks import socks_proxy
 from tests.relays.stubborn import Way, stubborn

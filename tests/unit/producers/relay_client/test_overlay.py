@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from producers.relay_client.dialling import Dialling, open_connection
-from schemas.nostr.relay_url import Network, normalize
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import Network, normalize
 from tests.relays.local_relay import local_relay
 from tests.relays.socks import socks_proxy
 

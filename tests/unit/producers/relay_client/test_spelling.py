@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.relay_client.spelling import dial_url, form_after, other_form
-from schemas.nostr.relay_url import Network, normalize
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import Network, normalize
 
 MOVED = HTTPStatus.MOVED_PERMANENTLY
 

@@ -11,9 +11,9 @@ from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.frames import FrameReader
 from producers.relay_client.subscriptions import Subscription
 from schemas.nostr.filters import Filter
-from schemas.nostr.relay_url import normalize
 from schemas.reasons import EventError, Reason
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import normalize
 from tests.relays.hostile import Hostile, say, wrong_subscription
 
 DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})

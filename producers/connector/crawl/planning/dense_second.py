@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
-from producers.connector.crawl.kind_lists import LONG_LIST
-from producers.connector.crawl.steps import Query
+from producers.connector.crawl.planning.steps import Query
+from producers.connector.kind_lists import LONG_LIST
 from producers.connector.known_filters import MOST_AUTHORS, WITHHELD_KINDS, RelayKnownFilters, is_author
 from producers.connector.relay_behavior import MOST_KINDS_ASKED, RelayBehavior
 from producers.relay_client.page import FOREVER, Page, Seen

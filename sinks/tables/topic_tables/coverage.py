@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 
 from core.archive.connection import Connection
 from schemas.records.coverage import Coverage, FilterCoverage
-from sinks.tables.coverage_values import FAR_S, facts_json, gap_row, second, wire_json
 from sinks.tables.digest_table import DigestTable, all_values
-from sinks.tables.topic_table import Decoded, Record, RelayNumbers, TopicTable
-from sinks.writing.relay_numbers import check_url
+from sinks.tables.topic_table import Decoded, Record, RelayNumbers, TopicTable, check_url
+from sinks.tables.topic_tables.coverage_values import FAR_S, facts_json, gap_row, second, wire_json
 
 # Rows in the order of their key, so that two instances wait for each other instead of deadlocking.
 _TAKE = """

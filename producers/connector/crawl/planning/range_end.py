@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from producers.connector.crawl.any_order import may_hide
-from producers.connector.crawl.pending_range import Mode, Outcome, PendingRange, apart
-from producers.connector.crawl.steps import Progress
+from producers.connector.coverage.progress import Progress
+from producers.connector.crawl.planning.any_order import may_hide
+from producers.connector.crawl.planning.pending_range import Mode, Outcome, PendingRange, apart
 from producers.connector.relay_behavior import MOST_HIDDEN, RelayBehavior
 from producers.relay_client.page import Page, Seen
 from schemas.records.coverage import GapReason

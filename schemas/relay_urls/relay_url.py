@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
-from schemas.nostr.relay_host import Network, RelayUrlError, is_private_address, spell_host
+from schemas.relay_urls.relay_host import Network, RelayUrlError, is_private_address, spell_host
 
 __all__ = ["Network", "RelayUrl", "RelayUrlError", "is_private_address", "normalize"]
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 import orjson
 
 from schemas.nostr.filters import Filter
-from schemas.nostr.relay_url import MAX_URL_LENGTH
 from schemas.records.coverage import LONGEST_EVIDENCE, MOST_FACTS, Fact, FilterCoverage, Gap
+from schemas.relay_urls.relay_url import MAX_URL_LENGTH
 
 FAR_S = 2**53
 """Seconds beyond this are stored as this: the end of `int8range` must not overflow, and integers up to here are exact

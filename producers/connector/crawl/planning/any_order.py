@@ -5,8 +5,8 @@ Nothing of the range counts as read unless all of it fits the page: it is asked 
 
 from __future__ import annotations
 
-from producers.connector.crawl.pending_range import Mode, Outcome, PendingRange, apart
-from producers.connector.crawl.steps import Progress
+from producers.connector.coverage.progress import Progress
+from producers.connector.crawl.planning.pending_range import Mode, Outcome, PendingRange, apart
 from producers.connector.relay_behavior import RelayBehavior
 from producers.relay_client.page import Page, Seen
 from schemas.records.coverage import GapReason

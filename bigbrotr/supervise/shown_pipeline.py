@@ -1,124 +1,32 @@
-"""The common part of `demo` and `run`: prepare the servers, run the services, show them, stop them in order."""
+"""The common part of `demo` and `run`: start the services, show them, stop them in order."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import datetime as dt
-import io
 import logging
-import signal
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bigbrotr.console.display import Display
-from bigbrotr.console.errors import CommandFailedError
 from bigbrotr.status.collect import Collector
 from bigbrotr.status.snapshot import Snapshot
-from bigbrotr.supervise import running
-from bigbrotr.supervise.bounded_log import BoundedLog
 from bigbrotr.supervise.pipeline import Pipeline
-from core import log
+from bigbrotr.supervise.stop_wish import StopWish
 from core.settings import Settings
 from core.tasks import cancel, first_of
 from core.tasks import running as running_beside
 
-LOCK_NAME = "supervisor.lock"
 SHOW_EVERY_S = 1.0
 SHOW_STOP_EVERY_S = 0.3  # each service takes about this long to stop, and a person has asked for it and looks
 _KEPT_NOTES = 4  # the live view has room for these
-
-# Closing the terminal is as good as Ctrl-C: the view is not visible any more, and no key could stop it.
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
 
 Until = Callable[[Snapshot], Awaitable[bool]]
 """Whether a snapshot is the last one that is needed."""
 
 
-class _LogStream(io.TextIOBase):
-    """A log file of bounded size as a stream for the `logging` module."""
-
-    def __init__(self, path: Path) -> None:
-        self._log = BoundedLog(path)
-
-    def write(self, text: str) -> int:
-        self._log.write(text.encode("utf-8", "backslashreplace"))
-        return len(text)
-
-
-def log_to_file(settings: Settings) -> None:
-    """Keep this process's log out of the live view, in `logs/supervisor.log` of the data directory."""
-    log.configure(settings, "supervisor")
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(_LogStream(settings.data_dir / "logs" / "supervisor.log"))
-
-
-@contextmanager
-def only_one(data_dir: Path) -> Iterator[None]:
-    """Be the only one that runs services for a data directory, for the length of the block.
-
-    Raises:
-        CommandFailedError: somebody else does, or the directory cannot be written to.
-    """
-    from deploy.embedded.lock import FileLock  # noqa: PLC0415 - so that `--help` of a command stays quick
-
-    lock = FileLock(data_dir / LOCK_NAME)
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        ours = lock.try_acquire()
-    except OSError as error:
-        raise CommandFailedError(
-            f"the data directory {data_dir} cannot be used, {error.strerror}: choose another by --data-dir or "
-            "BIGBROTR_DATA_DIR"
-        ) from None
-    if not ours:
-        services = ", ".join(f"{service.name} (pid {service.pid})" for service in running.read(data_dir))
-        raise CommandFailedError(
-            f"services run already for {data_dir}{': ' if services else ''}{services}. "
-            f"See them with `bigbrotr --data-dir {data_dir} status`, or choose another --data-dir"
-        )
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@asynccontextmanager
-async def stop_on_signals() -> AsyncIterator[StopWish]:
-    """Turn the first SIGINT, SIGTERM or SIGHUP into a request to stop, and a second one into one to stop at once."""
-    wish = StopWish()
-    loop = asyncio.get_running_loop()
-    for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, wish.note)
-    try:
-        yield wish
-    finally:
-        for number in _STOP_SIGNALS:
-            loop.remove_signal_handler(number)
-
-
-class StopWish:
-    """Whether a stop was requested, since when (`time.monotonic`), and whether without waiting."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.at_once = asyncio.Event()
-        self.asked_at_s: float | None = None
-
-    def note(self) -> None:
-        """Take note of a signal."""
-        if self.asked.is_set():
-            self.at_once.set()
-            return
-        self.asked_at_s = time.monotonic()
-        self.asked.set()
-
-
-class Session:
+class ShownPipeline:
     """A running pipeline with its display.
 
     Args:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
 
-from producers.connector.crawl.steps import Gap, Progress, Query
+from producers.connector.coverage.progress import Gap, Progress
+from producers.connector.crawl.planning.steps import Query
 from producers.connector.relay_behavior import RelayBehavior
 from producers.relay_client.page import BEGINNING, FOREVER, Seen
 from schemas.records.coverage import GapReason

@@ -12,9 +12,8 @@ from schemas.records import sighting
 from schemas.records.sighting import Sighting
 from sinks.tables.digest_table import DigestTable
 from sinks.tables.event_key import EVENT_KEY
-from sinks.tables.topic_table import Decoded, Record, RelayNumbers, TopicTable, affected
-from sinks.writing.binary_copy import SightingRow, copy_sightings
-from sinks.writing.relay_numbers import check_url
+from sinks.tables.topic_table import Decoded, Record, RelayNumbers, TopicTable, affected, check_url
+from sinks.tables.topic_tables.binary_copy import SightingRow, copy_sightings
 
 _KEY = itemgetter(0, 1)
 # An event is seen by 2.4 relays in the mean: sightings alone close a batch when they are four times its events.

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from producers.connector.crawl.dense_second import DenseSecond
-from producers.connector.crawl.paging import WindowReader
-from producers.connector.crawl.steps import Difference, Gap, Progress, Step
-from producers.connector.crawl.windows import Windows
+from producers.connector.coverage.progress import Gap, Progress
+from producers.connector.crawl.planning.dense_second import DenseSecond
+from producers.connector.crawl.planning.paging import WindowReader
+from producers.connector.crawl.planning.steps import Difference, Step
+from producers.connector.crawl.planning.windows import Windows
 from producers.connector.known_filters import KnownFilters, RelayKnownFilters
 from producers.connector.relay_behavior import RelayBehavior
 from producers.relay_client.page import Page, Seen

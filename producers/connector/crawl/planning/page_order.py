@@ -6,8 +6,8 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from producers.connector.crawl.pending_range import PendingRange
-from producers.connector.crawl.steps import Query
+from producers.connector.crawl.planning.pending_range import PendingRange
+from producers.connector.crawl.planning.steps import Query
 from producers.connector.relay_behavior import RelayBehavior
 from producers.relay_client.page import Page, Seen
 from schemas.ranges import Range

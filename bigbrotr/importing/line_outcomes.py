@@ -51,7 +51,7 @@ class Settled(NamedTuple):
     lines: int
 
 
-class Ledger:
+class LineOutcomes:
     """Lines of one import, and what is known of each."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from sinks.rows import event_row
 from sinks.tables.digest_table import DigestTable
 from sinks.tables.event_key import EVENT_KEY
 from sinks.tables.topic_table import Decoded, Record, RelayNumbers, TopicTable, affected
-from sinks.writing.binary_copy import copy_events
+from sinks.tables.topic_tables.binary_copy import copy_events
 
 _KEY = itemgetter(0, 1)
 _NIP01, _DEL = IdForm.NIP01.value, IdForm.DEL.value

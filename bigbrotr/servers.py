@@ -10,7 +10,7 @@ from typing import Literal
 
 import click
 
-from bigbrotr.console.errors import CommandFailedError
+from bigbrotr.errors import CommandFailedError
 from core import log
 from core.settings import Settings, SettingsError
 from core.settings.errors import key_and_variable

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from producers.connector.crawl.pending_range import Mode, Outcome, PendingRange
-from producers.connector.crawl.steps import Gap, Progress
+from producers.connector.coverage.progress import Gap, Progress
+from producers.connector.crawl.planning.pending_range import Mode, Outcome, PendingRange
 from producers.connector.relay_behavior import RelayBehavior
 from producers.relay_client.page import Page, Seen
 

@@ -8,12 +8,13 @@ first had not shown (`range_end`).
 
 from __future__ import annotations
 
-from producers.connector.crawl.any_order import after_any_order
-from producers.connector.crawl.newest_first import Top, after_lost_connection, after_newest_first, compare_top
-from producers.connector.crawl.page_order import PageOrder
-from producers.connector.crawl.pending_range import Mode, Outcome, PendingRange, apart
-from producers.connector.crawl.range_end import after_check, after_nothing
-from producers.connector.crawl.steps import Gap, Progress, Query
+from producers.connector.coverage.progress import Gap, Progress
+from producers.connector.crawl.planning.any_order import after_any_order
+from producers.connector.crawl.planning.newest_first import Top, after_lost_connection, after_newest_first, compare_top
+from producers.connector.crawl.planning.page_order import PageOrder
+from producers.connector.crawl.planning.pending_range import Mode, Outcome, PendingRange, apart
+from producers.connector.crawl.planning.range_end import after_check, after_nothing
+from producers.connector.crawl.planning.steps import Query
 from producers.connector.known_filters import RelayKnownFilters, readable_kinds, says_kinds
 from producers.connector.relay_behavior import RelayBehavior
 from producers.relay_client.page import FOREVER, Page, Seen

@@ -1,0 +1,37 @@
+"""What the sessions of a connector have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from producers.bundler import Bundler
+from producers.connector.connection_limits import ConnectionLimits
+from producers.connector.coverage.claims import HOLD_S
+from producers.connector.known_filters import KnownFilters
+from producers.connector.reconcile.archive_ids import ArchiveIds
+from producers.rejecting import Rejections
+from producers.relay_client.dialling import Dialling
+from producers.relay_client.pace import Paces
+from producers.send_buffer import SendBuffer
+from schemas.nostr.filters import Filter
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Of one process; each session gets all of it."""
+
+    send_buffer: SendBuffer
+    bundler: Bundler
+    rejections: Rejections
+    slots: ConnectionLimits
+    dialling: Dialling
+    filters: dict[str, Filter]
+    live_limit: int
+    eose_timeout_s: float
+    auth_key: SecretStr | None
+    hold_s: float = HOLD_S
+    archive: ArchiveIds | None = None
+    known_filters: KnownFilters = field(default_factory=KnownFilters)
+    paces: Paces = field(default_factory=Paces)

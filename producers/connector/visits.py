@@ -1,0 +1,155 @@
+"""Visits to one relay: each connects and talks as long as it lasts, and leaves for the next what was seen."""
+
+from __future__ import annotations
+
+import time
+
+from core.clock import CLOCK
+from producers.connector.budget import Budget
+from producers.connector.conversation import Conversation
+from producers.connector.coverage.claims import Claims
+from producers.connector.coverage.ledger import SAME_VISIT_S
+from producers.connector.crawl.crawler import Crawler
+from producers.connector.intake import Intake
+from producers.connector.known_filters import RelayKnownFilters
+from producers.connector.live import BACKDATED_S
+from producers.connector.reconnects import MINIMUM_UPTIME_S
+from producers.connector.relay_model import Model, Name
+from producers.connector.shared import Shared
+from producers.relay_client.client import RelayClient
+from producers.relay_client.connection import FrameTooLargeError, RelayConnection
+from producers.relay_client.dialling import open_connection
+from producers.relay_client.frames import FrameReader
+from producers.relay_client.refusals import RelayError
+from producers.relay_client.spelling import dial_url
+from producers.relay_client.wording import Meaning, Said
+from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import RelayUrl
+
+
+class Visits:
+    """One relay's. `visit` is called for each, while the relay has a connection slot."""
+
+    def __init__(
+        self,
+        record: RelayRecord,
+        url: RelayUrl,
+        shared: Shared,
+        *,
+        budget: Budget,
+        model: Model,
+        known_filters: RelayKnownFilters,
+        claims: Claims,
+        crawler: Crawler,
+    ) -> None:
+        """Prepare; nothing is opened yet."""
+        self.conversation: Conversation | None = None
+        """The one of the present visit, once it is connected."""
+        self.intake = Intake(record.url, shared.bundler, shared.rejections, budget)
+        self.frames = FrameReader(self.intake)
+        self._record = record
+        self._url = url
+        self._shared = shared
+        self._budget = budget
+        self._model = model
+        self._known_filters = known_filters
+        self._claims = claims
+        self._crawler = crawler
+        # Hosts count by address. The operator's own relays may all be on his machine, and are counted each.
+        self._pace = shared.paces.of(f"{url.host}:{url.port}" if record.allow_private else url.host)
+        self._backdated_s = BACKDATED_S
+        self._connecting = False
+        self._was_cut = False
+        self._left_s: float | None = None
+
+    @property
+    def state(self) -> str | None:
+        """One word: connecting, connected, crawling, live or paused; None where there is no visit."""
+        conversation = self.conversation
+        if conversation is None:
+            return "connecting" if self._connecting else None
+        if conversation.connection.paused:
+            return "paused"
+        if not conversation.started:
+            return "connected"
+        if not self._crawler.finished.is_set():
+            return "crawling"
+        return "live" if conversation.followed else "connected"
+
+    async def visit(self) -> tuple[RelayError, float]:
+        """Connect and stay as long as it lasts; why it ended, and after how many seconds."""
+        try:
+            return await self._visit()
+        finally:
+            self._connecting = False
+            self.conversation = None
+
+    async def _visit(self) -> tuple[RelayError, float]:
+        pause_s = self._budget.pause_s(time.monotonic())
+        if pause_s:
+            return RelayError("over_budget", "sent more refused input in an hour than the budget allows", pause_s), 0.0
+        self._connecting = True
+        self._begin()
+        # Hosts count handshakes with the messages.
+        await self._pace.turn()
+        try:
+            connection = await open_connection(self._as_learnt(), self._url, self._shared.dialling)
+        except RelayError as error:
+            if error.state == "rate_limited":
+                self._pace.refused(Said(Meaning.RATE, wait_s=error.wait_s))
+            return error, 0.0
+        self._pace.answered()
+        if connection.dialled_url != dial_url(self._record):
+            evidence = "answered where the spelling that was given was not"
+            self._model.learn(Name.URL, connection.dialled_url, evidence, int(CLOCK.now_s()))
+        began = time.monotonic()
+        ended = await self._converse(connection)
+        return ended, time.monotonic() - began
+
+    async def _converse(self, connection: RelayConnection) -> RelayError:
+        """Talk until the connection ends, or the relay's turn is over; why."""
+        shared, began = self._shared, time.monotonic()
+        url, auth_key = connection.dialled_url, shared.auth_key
+        client = RelayClient(url, connection, self.frames, shared.send_buffer, auth_key=auth_key, pace=self._pace)
+        talk = self.conversation = Conversation(
+            client,
+            self._crawler,
+            self._model,
+            self._claims,
+            self._known_filters,
+            eose_timeout_s=shared.eose_timeout_s,
+        )
+        # The stored events of a feed must not use up a connection that bears few.
+        limit = 1 if self._was_cut else min(shared.live_limit, self._model.page_limit)
+        turn = shared.slots.turn(self._record, self._crawler.finished)
+        try:
+            ended = await talk.talk(shared.filters, turn, limit=limit, backdated_s=self._backdated_s)
+        finally:
+            await connection.close()
+        self._left_s = time.monotonic()
+        self._was_cut |= client.received > 0 and self._left_s - began < MINIMUM_UPTIME_S
+        # A frame that is too large may be among the stored events with which a feed begins: without these, the crawl
+        # gets to pass it by.
+        too_large = isinstance(ended, FrameTooLargeError)
+        self._backdated_s = 0 if too_large and not talk.started else BACKDATED_S
+        return self._over_size(ended) if too_large else ended
+
+    def _begin(self) -> None:
+        """What was proved of a relay holds for as long as it is not left for long."""
+        if self._left_s is None or time.monotonic() - self._left_s > SAME_VISIT_S:
+            self._model.begin_visit(int(CLOCK.now_s()))
+            self._claims.begin_visit()
+            self._pace.begin_at(self._model.interval_s)
+            self._was_cut = self._model.cut
+
+    def _as_learnt(self) -> RelayRecord:
+        """The record with the spelling of its URL that was answered."""
+        spelling = self._model.text(Name.URL)
+        return self._record if spelling is None else self._record.model_copy(update={"spelling": spelling})
+
+    def _over_size(self, error: RelayError) -> RelayError:
+        try:
+            self.intake.too_large(self._shared.dialling.frame_max_bytes)
+        except RelayError as over:
+            return over
+        return error

@@ -1,0 +1,1 @@
+"""URLs of relays: their normal form, the host that each names, and whose domain that is."""

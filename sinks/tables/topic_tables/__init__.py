@@ -1,0 +1,1 @@
+"""Tables of what the records of a topic become, a module for each; `sinks.tables.topic_table` is their interface."""
