@@ -59,7 +59,7 @@ class Crawler:
         self._comparing = comparing
         self._clock = clock
         self._plan = Plan(model, known_filters, claims, compares=self._may_compare)
-        self.pages = Pages(ledger, model, claims, self._plan, comparing, clock)
+        self.pages = Pages(ledger, model, claims, self._plan, comparing=comparing, clock=clock)
         self._woken = asyncio.Event()
         self.finished = asyncio.Event()
         """Set while all that can be read now is read."""

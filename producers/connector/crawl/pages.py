@@ -43,6 +43,7 @@ class Pages:
         model: Model,
         claims: Claims,
         plan: Plan,
+        *,
         comparing: Comparing | None,
         clock: Clock,
     ) -> None:
