@@ -10,7 +10,7 @@ import orjson
 
 from core.archive.rows import EventRow
 from schemas.lookup import first_int64, key_prefix
-from schemas.nostr.event import Event
+from schemas.nostr.event import Event, encode_event
 
 _LETTERS = frozenset(ascii_letters)
 
@@ -27,8 +27,8 @@ def tag_hashes(tags: Sequence[Sequence[str]]) -> list[int]:
     )
 
 
-def event_row(event: Event, raw: bytes, id_form: int) -> EventRow:
-    """The row of a verified event; `raw` is its text as received, kept only where the columns cannot hold the event.
+def event_row(event: Event, id_form: int) -> EventRow:
+    """The row of a verified event; `raw` is its canonical text, kept only where the columns cannot hold the event.
 
     Raises ValueError where a string is not Unicode text (lone surrogates), which belongs into quarantine.
     """
@@ -52,7 +52,7 @@ def event_row(event: Event, raw: bytes, id_form: int) -> EventRow:
         tag_hashes(tags),
         None if has_nul else tags_json,
         None if has_nul else content,
-        raw if has_nul else None,
+        encode_event(event) if has_nul else None,
     )
 
 

@@ -8,7 +8,7 @@ from processors.validate.apart import set_apart
 from processors.validate.examination import Candidate, Examination
 from processors.validate.outcome import Groups, NewEvent, Outcome, Refused, Source
 from processors.validate.seen import SeenSet, fingerprint, pack
-from schemas.nostr.event import Event
+from schemas.nostr.event import Event, encode_event
 from schemas.nostr.facts import facts
 from schemas.nostr.judge import conclude
 from schemas.partition import event_partition
@@ -77,7 +77,8 @@ class Conclusion:
         value = b""
         if accepted and new:
             stated = facts(event, judgement.id_form, seen_at_ms)  # type: ignore[arg-type] # accepted: never None
-            value = encode(candidate.raw, relay, seen_at_ms, stated)
+            # What was signed, and nothing else: a relay can add members and white space to any event.
+            value = encode(encode_event(event), relay, seen_at_ms, stated)
         record = pack(event_id, fingerprint(event.sig.encode()), event.created_at if accepted else None)
 
         self._drop(candidate, len(candidate.copies) - len(copies))

@@ -9,6 +9,7 @@ from typing import Any
 from core.clock import CLOCK
 from producers.bundler import Bundler
 from producers.connector.budget import Budget
+from producers.connector.padding import trim
 from producers.rejecting import Rejections
 from producers.relay_client.refusals import over_budget
 from producers.relay_client.subscriptions import Subscription
@@ -32,14 +33,18 @@ class Intake:
         subscription: Subscription,  # noqa: ARG002 - a copy is a copy, whatever it came for
         event: bytes,
         event_id: str,
-        fields: Mapping[str, Any],  # noqa: ARG002 - verified by the processor
+        fields: Mapping[str, Any],
     ) -> None:
-        """Put a copy into a bundle.
+        """Put a copy into a bundle, without what a relay added to the event beyond measure; that is charged.
 
         Raises:
             EventError: too_large, or not_json where the bytes cannot stand on one line.
+            RelayError: the relay went beyond what it may cost.
         """
-        self._bundler.add(self._relay, CLOCK.now_ms(), event, event_id)
+        text, padding_bytes = trim(event, fields)
+        self._bundler.add(self._relay, CLOCK.now_ms(), text, event_id)
+        if padding_bytes:
+            self.unasked(padding_bytes)
 
     def refuse(self, reason: Reason, value: bytes, field: str | None, detail: str) -> None:
         """Send a frame or an event to `rejections`.

@@ -1,8 +1,9 @@
 """The `events` topic: one verified event per record, with the copy it was taken from and its facts.
 
-    {"event":{…verbatim…},"relay":"wss://relay.example","seen_at":1700000000000,"facts":{"class":"regular"}}
+    {"event":{…canonical…},"relay":"wss://relay.example","seen_at":1700000000000,"facts":{"class":"regular"}}
 
-The key is the id's 32 bytes. `relay` is null for an event imported without one.
+The key is the id's 32 bytes. `relay` is null for an event imported without one. The event's text is the canonical one
+(`schemas.nostr.event.encode_event`); older records hold it as it was received.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _RELAY = b',"relay":'
 
 
 class EventRecord(NamedTuple):
-    """A record of the `events` topic, decoded: the event, its verbatim bytes, and the copy that was taken."""
+    """A record of the `events` topic, decoded: the event, its text in the record, and the copy that was taken."""
 
     event: Event
     raw: bytes
@@ -29,18 +30,18 @@ class EventRecord(NamedTuple):
     facts: dict[str, object]
 
 
-def encode(event_raw: bytes, relay: str | None, seen_at_ms: int, facts: dict[str, object]) -> bytes:
+def encode(text: bytes, relay: str | None, seen_at_ms: int, facts: dict[str, object]) -> bytes:
     """Write a record.
 
     Args:
-        event_raw: the verbatim bytes of an accepted event.
+        text: of an accepted event.
         relay: the normalised URL of the relay that this copy came from, or None.
         seen_at_ms: when this copy was received, milliseconds since 1970.
         facts: as `schemas.nostr.facts.facts` states them.
     """
     return b'%b%b,"relay":%b,"seen_at":%d,"facts":%b}' % (
         _START,
-        event_raw,
+        text,
         orjson.dumps(relay),
         seen_at_ms,
         orjson.dumps(facts),

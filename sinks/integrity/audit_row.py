@@ -81,7 +81,7 @@ def diagnose(row: EventRow) -> list[Wrong]:
         column = "raw" if row.raw is not None else (error.field or "tags").partition("[")[0]
         return [Wrong((column,), f"gives no event: {error}")]
     if row.raw is not None:
-        return _diagnose_raw(row, row.raw, event)
+        return _diagnose_raw(row, event)
     wrong, genuine = _diagnose_columns(row, event)
     return wrong + list(_derived(row, genuine, {column for each in wrong for column in each.columns}))
 
@@ -97,13 +97,15 @@ def _is_plausible(row: EventRow) -> bool:
     """Whether all but the signature is as the sink would have written it."""
     try:
         event = _event(row)
-        expected = event_row(event, row.raw or b"", row.id_form)
+        expected = event_row(event, row.id_form)
     except ValueError:
         return False
     return (
         form_of(serialize(event), row.id.hex()) == row.id_form
-        # Tags as PostgreSQL writes them have other white space, and hashes are a set.
-        and expected._replace(tags=row.tags, tag_hashes=row.tag_hashes) == row
+        and (expected.raw is None) == (row.raw is None)
+        # Tags as PostgreSQL writes them have other white space, and hashes are a set. Older rows hold the text
+        # as it was received.
+        and expected._replace(tags=row.tags, tag_hashes=row.tag_hashes, raw=row.raw) == row
         and _same_hashes(row, event.tags)
     )
 
@@ -119,13 +121,13 @@ def _event(row: EventRow) -> Event:
     return event if row.raw is not None else event_from_object(event._asdict())
 
 
-def _diagnose_raw(row: EventRow, raw: bytes, event: Event) -> list[Wrong]:
+def _diagnose_raw(row: EventRow, event: Event) -> list[Wrong]:
     """A row that keeps the bytes of the event: they are right or not by themselves, then the columns follow."""
     form = id_form(event)
     if form is None or not verify(event.pubkey, event.id, event.sig):
         what = "its id does not fit" if form is None else "its signature does not fit"
         return [Wrong(("raw",), f"is not what was signed: {what}")]
-    expected = event_row(event, raw, form)
+    expected = event_row(event, form)
     wrong = [
         Wrong((column,), "differs from the event in raw, which is as it was signed")
         for column in ("created_at", "id", "kind", "id_form", "pubkey", "sig")

@@ -101,7 +101,7 @@ async def fill_topics(settings: Settings, events: list[Event], batch: int) -> No
 
 def prepared(events: list[Event]) -> tuple[list[EventRow], list[SightingRow]]:
     """The rows in memory, in the order of arrival."""
-    rows = [event_row(each, b"", IdForm.NIP01.value) for each in events]
+    rows = [event_row(each, IdForm.NIP01.value) for each in events]
     sightings = [
         (row.created_at, row.id, held, [moment] * len(held))
         for moment, (held, row) in enumerate(zip(map(holders, range(len(rows))), rows, strict=True))

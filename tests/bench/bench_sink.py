@@ -114,7 +114,7 @@ def _text(row: EventRow) -> str:
 
 async def compare_ways(dsn: str) -> None:
     """Print the cost of each way of writing the same rows, for this process and for the server."""
-    rows = [event_row(usual_event(number), b"", IdForm.NIP01.value) for number in range(WAYS_EVENTS)]
+    rows = [event_row(usual_event(number), IdForm.NIP01.value) for number in range(WAYS_EVENTS)]
     connection = await asyncpg.connect(dsn)
     ways: dict[str, Way] = {"COPY binary": by_copy, "UNNEST": by_unnest, "COPY text": by_text}
     best: dict[str, tuple[float, float]] = {}

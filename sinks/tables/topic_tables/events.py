@@ -37,7 +37,7 @@ def decode(record: Record) -> Decoded[EventRow] | None:
         return None
     decoded = event_record.decode(record.value)
     form = _DEL if "del_form" in decoded.facts else _NIP01
-    return Decoded(event_row(decoded.event, decoded.raw, form), 1, decoded.seen_at_ms)
+    return Decoded(event_row(decoded.event, form), 1, decoded.seen_at_ms)
 
 
 async def prepare(connection: Connection, rows: Sequence[EventRow], _relays: RelayNumbers) -> None:

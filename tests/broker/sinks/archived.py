@@ -12,7 +12,7 @@ import asyncpg
 
 from core.archive.connection import Connection, Pool
 from core.archive.rows import EVENT_COLUMNS
-from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event import Event
 from schemas.nostr.event_id import IdForm, id_form, serialize
 from schemas.nostr.signature import public_key, sign
 from sinks.migrate import migrate
@@ -83,7 +83,7 @@ async def fill(
     for event in events:
         form = id_form(event)
         assert form is not None
-        rows.append(event_row(event, encode_event(event), form))
+        rows.append(event_row(event, form))
     await connection.copy_records_to_table("events", records=sorted(rows), columns=EVENT_COLUMNS)
     projections = TABLES.projections
     derived = projection.derive(projections, projection.picked(projections, rows))

@@ -178,9 +178,7 @@ async def test_tables_of_older_versions_are_handed_over_and_their_owner_goes_on(
             await admin.execute("CREATE EXTENSION pg_buffercache")
             assert (await migrate(admin)).applied == [migration.name for migration in migrations()[3:]]
             assert await admin.fetchval("SELECT viewowner FROM pg_views WHERE viewname = 'pg_buffercache'") != OWNER
-        await app.copy_records_to_table(
-            "events", records=[event_row(event(1), b"", IdForm.NIP01)], columns=EVENT_COLUMNS
-        )
+        await app.copy_records_to_table("events", records=[event_row(event(1), IdForm.NIP01)], columns=EVENT_COLUMNS)
         assert await migrate(app) == ([], 0, "")
     await assert_complete(dsn)
 
@@ -265,9 +263,7 @@ async def test_without_roles_and_rights_in_a_dump_a_restored_archive_is_complete
     dsn, other = await server.database(), await server.database()
     await assert_complete(dsn)
     async with connected(dsn) as admin:
-        await admin.copy_records_to_table(
-            "events", records=[event_row(event(1), b"", IdForm.NIP01)], columns=EVENT_COLUMNS
-        )
+        await admin.copy_records_to_table("events", records=[event_row(event(1), IdForm.NIP01)], columns=EVENT_COLUMNS)
     dump = tmp_path / "dump"
     as_reader = address(dsn, READER, PASSWORDS[READER].get_secret_value())
     for program, *arguments in (

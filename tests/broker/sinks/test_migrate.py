@@ -49,7 +49,7 @@ async def test_migrating_twice_changes_nothing_the_second_time(empty: asyncpg.Co
 
 async def test_an_old_database_with_rows_gets_what_it_lacks(empty: asyncpg.Connection[asyncpg.Record]) -> None:
     await migrate(empty, migrations()[:2], JANUARY)
-    row = event_row(event(1), b"", IdForm.NIP01)
+    row = event_row(event(1), IdForm.NIP01)
     await empty.copy_records_to_table("events", records=[row], columns=EVENT_COLUMNS)
     with pytest.raises(MigrationError, match=migrations()[2].name):
         await check_schema(empty)
@@ -78,7 +78,7 @@ async def test_a_schema_of_its_own_is_made_and_nothing_outside_is_seen(settings:
         await check_schema(connection)
         assert await months_ahead(connection) == MONTHS_AHEAD
         assert await migrate(connection) == ([], 0, "")
-        row = event_row(event(1), b"", IdForm.NIP01)
+        row = event_row(event(1), IdForm.NIP01)
         await connection.copy_records_to_table("events", records=[row], columns=EVENT_COLUMNS)
         assert await connection.fetchval("SELECT count(*) FROM event_by_id($1)", event(1).id) == 1
         assert await connection.fetchval("SELECT count(*) FROM rebuilt.events") == 1
@@ -110,7 +110,7 @@ async def test_months_are_added_and_rows_of_the_future_move_into_theirs(
 ) -> None:
     await migrate(empty, as_of=JANUARY)
     moments = [0, 2**40 - 1, *(int(datetime(year, 3, 1, tzinfo=UTC).timestamp()) for year in (2019, 2026, 2029))]
-    rows = [event_row(event(n)._replace(created_at=moment), b"", IdForm.NIP01) for n, moment in enumerate(moments)]
+    rows = [event_row(event(n)._replace(created_at=moment), IdForm.NIP01) for n, moment in enumerate(moments)]
     await empty.copy_records_to_table("events", records=rows, columns=EVENT_COLUMNS)
     assert await empty.fetchval("SELECT count(*) FROM events_future") == 2
     later = datetime(2028, 1, 31, 23, 59, tzinfo=UTC)
@@ -134,7 +134,7 @@ async def test_sql_and_python_hash_tags_and_prefixes_alike(empty: asyncpg.Connec
 async def test_tags_authors_and_ids_are_found_through_their_indexes(empty: asyncpg.Connection[asyncpg.Record]) -> None:
     await migrate(empty)
     made = event(1, tags=[["p", "somebody"], ["t", "topic"]])
-    await empty.copy_records_to_table("events", records=[event_row(made, b"", IdForm.NIP01)], columns=EVENT_COLUMNS)
+    await empty.copy_records_to_table("events", records=[event_row(made, IdForm.NIP01)], columns=EVENT_COLUMNS)
     await empty.execute("SET enable_seqscan = off")
     for condition, index in (
         ("tag_hashes @> ARRAY[tag_hash('p', 'somebody')]", "tag_hashes"),

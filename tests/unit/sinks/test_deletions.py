@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event import Event
 from sinks.rows import event_row
 from sinks.tables import TABLES
 from sinks.tables.projection import Derived, derive, picked
@@ -19,7 +19,7 @@ def event(kind: int, tags: list[list[str]], content: str = "") -> Event:
 
 
 def derived(made: Event) -> Derived:
-    rows = [event_row(made, encode_event(made), 0)]
+    rows = [event_row(made, 0)]
     return derive(TABLES.projections, picked(TABLES.projections, rows))
 
 

@@ -16,8 +16,13 @@ import pytest
 from core.archive.connection import Connection
 from core.archive.rows import EVENT_COLUMNS
 from schemas.nostr.deletion import MAX_VANISH_RELAYS
+<<<<<<< HEAD:tests/broker/sinks/tables/test_flags.py
 from schemas.nostr.event import Event, encode_event, event_from_object, parse_event
 from schemas.records.erasure_requests import requested
+=======
+from schemas.nostr.erasure_requests import requested
+from schemas.nostr.event import Event, event_from_object, parse_event
+>>>>>>> w/canonical:tests/broker/sinks/test_flags.py
 from sinks.backfill import backfill
 from sinks.migrate import MigrationError, check_schema, migrate, migrations
 from sinks.rows import event_row
@@ -136,7 +141,7 @@ async def test_the_shared_cases_of_deletion_and_vanishing(archive: Connection, s
 async def test_events_of_before_are_searched_when_the_database_is_migrated(unmigrated: Connection) -> None:
     await migrate(unmigrated, migrations()[:3])
     events = world(7, 200)
-    rows = [event_row(each, encode_event(each), 0) for each in events]
+    rows = [event_row(each, 0) for each in events]
     await unmigrated.copy_records_to_table("events", records=rows, columns=EVENT_COLUMNS)
     # What is derived of the third step's rows cannot be written: the run ends there, and the next goes on from there.
     third = sorted(rows)[60:90]

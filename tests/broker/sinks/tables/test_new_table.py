@@ -10,7 +10,7 @@ import pytest
 from core import kafka, postgres
 from core.archive.connection import Connection, Pool
 from core.settings import Settings
-from schemas.nostr.event import Event, encode_event
+from schemas.nostr.event import Event
 from schemas.nostr.event_id import id_form
 from schemas.records.erasure import Cause, Erasure
 from sinks.erasure import open_erasures
@@ -102,7 +102,7 @@ async def test_two_sinks_that_write_the_same_rows_at_once_do_not_deadlock(pool: 
 
 async def test_rows_are_picked_in_sql_as_here(pool: Pool) -> None:
     events = [*world(5, 300), *EVENTS]
-    rows = [event_row(each, encode_event(each), id_form(each) or 0) for each in events]
+    rows = [event_row(each, id_form(each) or 0) for each in events]
     async with pool.acquire() as connection:
         scribe = Scribe(connection)
         await scribe.begin()

@@ -10,6 +10,7 @@ from processors.validate.erasing import Erasing
 from processors.validate.outcome import Outcome, Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
+from schemas.nostr.event import encode_event
 from schemas.nostr.judge import Policy, judge
 from schemas.nostr.signature import verify_many
 from schemas.partition import event_partition
@@ -222,3 +223,9 @@ def test_what_a_relay_holds_may_come_before_or_after_the_event(lines: list[bytes
         (SECOND.id, "wss://b.example"),
     }
     assert sorted(event_id for outcome in outcomes for event_id in events(outcome)) == sorted([FIRST.id, SECOND.id])
+
+
+def test_an_event_is_published_as_it_was_signed_whatever_a_relay_added() -> None:
+    padded = b" " + wire(FIRST)[:-1] + b', "more" : [1, 2, 3] }'
+    record = decode(run(SeenSet(10), [line(padded)]).records(0).events[0].value)
+    assert record.raw == encode_event(FIRST)
