@@ -16,13 +16,8 @@ import pytest
 from core.archive.connection import Connection
 from core.archive.rows import EVENT_COLUMNS
 from schemas.nostr.deletion import MAX_VANISH_RELAYS
-<<<<<<< HEAD:tests/broker/sinks/tables/test_flags.py
-from schemas.nostr.event import Event, encode_event, event_from_object, parse_event
-from schemas.records.erasure_requests import requested
-=======
-from schemas.nostr.erasure_requests import requested
 from schemas.nostr.event import Event, event_from_object, parse_event
->>>>>>> w/canonical:tests/broker/sinks/test_flags.py
+from schemas.records.erasure_requests import requested
 from sinks.backfill import backfill
 from sinks.migrate import MigrationError, check_schema, migrate, migrations
 from sinks.rows import event_row
