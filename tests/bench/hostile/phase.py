@@ -84,7 +84,7 @@ class Phase:
             },
             "processes": {
                 name: {
-                    "cores": round(max(0.0, use.cpu_s) / seconds, 2),
+                    "cores": round(max(0.0, use.cpu_s) / seconds, 3),
                     "peak_mb": round(use.peak_bytes / MB),
                     "end_mb": round(use.end_bytes / MB),
                 }

@@ -37,7 +37,7 @@ def _hurts(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
         yield f"{missing} of {honest['sent']} honest events were not archived"
     p99, usual_p99 = honest["delay_s"]["p99"], usual["delay_s"]["p99"]
     if p99 is not None and usual_p99 is not None and p99 > max(_SLOW_DELAY_S, _DELAY_FACTOR * usual_p99):
-        yield f"honest events took {p99} s (p99) instead of {usual_p99}"
+        yield f"honest events took {'at least ' if missing else ''}{p99} s (p99) instead of {usual_p99}"
     yield from _services(before, after)
     yield from _growth(before, after)
 
@@ -79,6 +79,9 @@ def show(result: dict[str, Any], console: Console) -> None:
         f"the hostile relay sent {sent_mb:,.1f} MB ({sent_mb / seconds:.2f} MB/s)"
         f" in {hostile['connections']} connections; states {hostile['state_shares']}, {hostile['refused']} refused;"
         f" {hostile['last_errors'] or 'no error'}"
+    )
+    console.print(
+        f"CPU ms per MB sent: {hostile['cpu_ms_per_mb']}; bytes on disk per byte: {hostile['disk_bytes_per_byte']}"
     )
     console.print(f"counted: {result['loaded']['counted']}", highlight=False)
     console.print(f"services stopped within {result['stop_s']} s, exit codes {result['exit_codes']}")

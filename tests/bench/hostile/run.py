@@ -15,6 +15,7 @@ from deploy.embedded.stack import Servers, running_stack
 from deploy.embedded.state import read_state
 from tests.bench.hostile.arrivals import Arrivals
 from tests.bench.hostile.child import Child, child
+from tests.bench.hostile.cost import costs
 from tests.bench.hostile.counters import Standing
 from tests.bench.hostile.loads import LOADS
 from tests.bench.hostile.phase import Phase, Place, measure_phase
@@ -98,10 +99,11 @@ async def _phases(place: Place, honest: Child, hostile: Child, *, times: Times, 
                 task.result()
     finally:
         await cancel(*following)
+    before, after, sent_bytes = baseline.result(arrivals), loaded.result(arrivals), did["sent_bytes"] - sent_before
     return {
-        "baseline": baseline.result(arrivals),
-        "loaded": loaded.result(arrivals),
-        "hostile": {**did, "sent_bytes": did["sent_bytes"] - sent_before, **standing.summary()},
+        "baseline": before,
+        "loaded": after,
+        "hostile": {**did, "sent_bytes": sent_bytes, **costs(before, after, sent_bytes), **standing.summary()},
     }
 
 
