@@ -18,8 +18,6 @@ from websockets.server import ServerProtocol
 
 from tests.relays.raw_frames import Opcode, frame, read_frame
 
-_CHUNK_BYTES = 256 * 1024
-"""Handed to the socket at a time: what is counted as sent is ahead of it by no more than this."""
 _BACKLOG = 1024
 """Connections that wait to be accepted: a thousand come at once."""
 _ENDS = (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
@@ -42,14 +40,13 @@ class Client:
         self._account = account
 
     async def send(self, data: bytes) -> None:
-        """Send these bytes as they are, as fast as the client takes them."""
-        for at in range(0, len(data), _CHUNK_BYTES):
-            chunk = data[at : at + _CHUNK_BYTES]
-            self._writer.write(chunk)
-            await self._writer.drain()
-            self._account.sent_bytes += len(chunk)
-            # A client that takes everything at once would leave no turn to the reading.
-            await asyncio.sleep(0)
+        """Send these bytes as they are, and wait until the client has taken most of them."""
+        # At once, since another answer must not come into the middle, and a cancelled one must not end there.
+        self._writer.write(data)
+        await self._writer.drain()
+        self._account.sent_bytes += len(data)
+        # A client that takes everything would leave no turn to the reading.
+        await asyncio.sleep(0)
 
     async def say(self, *message: object) -> None:
         """Send a message of NIP-01."""
