@@ -27,6 +27,7 @@ _TELLING = (
 )
 """Counters by what they count, as the library names them: without `_total`."""
 _TIMEOUT_S = 10.0
+_NO_ANSWER = "no answer of the connector"
 _EVERY_S = 5.0
 """A thousand relays are a long answer."""
 
@@ -76,7 +77,7 @@ class Standing:
         while True:
             details = await asyncio.to_thread(services.details, "connector")
             relays = [each for each in details.get("relays", ()) if each.get("url") in wanted]
-            self.states.update(str(each.get("state")) for each in relays)
+            self.states.update([str(each.get("state")) for each in relays] if details else [_NO_ANSWER])
             self.last = relays or self.last
             await asyncio.sleep(_EVERY_S)
 

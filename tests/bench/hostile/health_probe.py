@@ -35,5 +35,7 @@ class HealthProbe:
                         self.failed += not answer.ok
                 except (OSError, ValueError, aiohttp.ClientError, TimeoutError):
                     self.failed += 1
-                self.latencies_s.append(time.monotonic() - began)
+                finally:
+                    # Also of the last question, which is cancelled: it may have waited for long.
+                    self.latencies_s.append(time.monotonic() - began)
                 await asyncio.sleep(max(0.0, began + _EVERY_S - time.monotonic()))
