@@ -76,6 +76,10 @@ format: $(DEV) ## Mend what ruff can mend
 bench: $(DEV) ## Measure the hot path and the whole pipeline, as ratios of one run
 	$(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: bench-hostile
+bench-hostile: $(DEV) ## Measure what hostile relays do to an honest one, for 85 minutes; ARGS="--load notices" for one
+	$(BIN)/python -m tests.bench.bench_hostile $(ARGS)
+
 .PHONY: lock
 lock: $(BIN)/python ## Resolve the lock files anew from pyproject.toml
 	$(PIP) uv

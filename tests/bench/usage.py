@@ -13,10 +13,11 @@ SAMPLE_S = 0.5  # reading the memory map of every process costs milliseconds: of
 
 
 class Used(NamedTuple):
-    """CPU seconds within the measured time, and the largest memory seen (bytes, shared memory in proportion)."""
+    """CPU seconds within the measured time; the most memory seen, and the last (bytes, shared memory in proportion)."""
 
     cpu_s: float
     peak_bytes: int
+    end_bytes: int
 
 
 class Meter:
@@ -26,6 +27,7 @@ class Meter:
         self._roots = {name: psutil.Process(pid) for name, pid in pids.items()}
         self._before: dict[str, float] = {}
         self._peak: dict[str, int] = dict.fromkeys(pids, 0)
+        self._end: dict[str, int] = dict.fromkeys(pids, 0)
         self._done = threading.Event()
         self._sampler = threading.Thread(target=self._sample, daemon=True)
 
@@ -39,12 +41,13 @@ class Meter:
         cpu = {name: _cpu_s(root) - self._before[name] for name, root in self._roots.items()}
         self._done.set()
         self._sampler.join()
-        return {name: Used(cpu[name], self._peak[name]) for name in self._roots}
+        return {name: Used(cpu[name], self._peak[name], self._end[name]) for name in self._roots}
 
     def _sample(self) -> None:
         while True:
             for name, root in self._roots.items():
-                self._peak[name] = max(self._peak[name], _memory_bytes(root))
+                self._end[name] = _memory_bytes(root)
+                self._peak[name] = max(self._peak[name], self._end[name])
             if self._done.wait(SAMPLE_S):
                 return
 

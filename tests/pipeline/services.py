@@ -67,7 +67,7 @@ class Services:
 
     def _is_ready(self, name: str) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port(name)}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url(name)}/readyz", timeout=5) as answer:
                 return bool(answer.status == HTTPStatus.OK)
         except (OSError, ValueError):
             return False
@@ -83,7 +83,7 @@ class Services:
     def metric(self, name: str, sample: str) -> float | None:
         """Return a metric without labels of a service; None while it does not answer."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port(name)}/metrics", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url(name)}/metrics", timeout=5) as answer:
                 lines = answer.read().decode().splitlines()
         except (OSError, ValueError):
             return None
@@ -91,13 +91,14 @@ class Services:
 
     def _status(self, name: str) -> dict[str, Any]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port(name)}/status", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url(name)}/status", timeout=5) as answer:
                 return dict(json.load(answer))
         except (OSError, ValueError):
             return {}
 
-    def _port(self, name: str) -> int:
-        return int((self._folder / f"{name}.port").read_text())
+    def url(self, name: str) -> str:
+        """Return where a running service serves its health; OSError or ValueError while it does not yet."""
+        return f"http://127.0.0.1:{int((self._folder / f'{name}.port').read_text())}"
 
     def kill(self, name: str) -> None:
         """End a service as a power cut would."""
