@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from core.kafka.access import bootstrap_servers, connection_options
 from core.kafka.clients import (
     FETCH_MAX_WAIT_MS,
     METADATA_AGE_MS,
     admin,
-    bootstrap_servers,
     consumer,
     is_transient,
     producer,
@@ -14,16 +14,19 @@ from core.kafka.clients import (
 )
 from core.kafka.publisher import Publisher, PublishError, RecordTooLargeError, open_publisher, publishing
 from core.kafka.reading import end_offsets, offsets_at, read_between
+from core.kafka.refusals import KafkaRefusedError
 from core.kafka.state_snapshot import read_to_end
 
 __all__ = [
     "FETCH_MAX_WAIT_MS",
     "METADATA_AGE_MS",
+    "KafkaRefusedError",
     "PublishError",
     "Publisher",
     "RecordTooLargeError",
     "admin",
     "bootstrap_servers",
+    "connection_options",
     "consumer",
     "end_offsets",
     "is_transient",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from deploy.embedded.ports import choose
 from deploy.embedded.servers import kafka
+from deploy.embedded.servers.kafka_properties import jaas_key, properties, server_login
 from tests.faults.own_stack import OwnStack, own_stack
 
 
@@ -31,15 +33,15 @@ def broker_line() -> BrokerLine:
 @pytest.fixture(scope="package")
 def stack(broker_line: BrokerLine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnStack]:
     """Servers that may be killed; the other tests' go on undisturbed."""
-    plain = kafka._properties
 
-    def with_second_listener(*args: object) -> str:
-        text = plain(*args)  # type: ignore[arg-type]
+    def with_second_listener(log_dir: Path, ports: tuple[int, int], password: str) -> str:
+        text = properties(log_dir, ports, password)
         text = re.sub(r"(?m)^(listeners=.*)$", rf"\1,LINE://127.0.0.1:{broker_line.back}", text)
         text = re.sub(r"(?m)^(advertised.listeners=.*)$", rf"\1,LINE://127.0.0.1:{broker_line.front}", text)
-        return text + "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,LINE:PLAINTEXT\n"
+        text = re.sub(r"(?m)^(listener.security.protocol.map=.*)$", r"\1,LINE:SASL_PLAINTEXT", text)
+        return f"{text}{jaas_key('LINE')}={server_login(password)}\n"
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kafka, "_properties", with_second_listener)
+        patch.setattr(kafka, "properties", with_second_listener)
         with own_stack(tmp_path_factory.mktemp("own")) as started:
             yield started
