@@ -128,7 +128,7 @@ def prepare(paths: DataPaths, report: Report) -> Launch:
 
 
 def is_ready(launch: Launch, _pid: int) -> bool:
-    """Whether the broker answers an ApiVersions request (KIP-35), as it does before a login; it listens before it can."""
+    """Whether the broker answers an ApiVersions request (KIP-35), also before a login; it listens before it can."""
     request = struct.pack(">hhih", 18, 0, 1, -1)  # key, version, correlation id, no client id
     try:
         with socket.create_connection((LOOPBACK, launch.port), timeout=_READY_TIMEOUT_S) as connection:

@@ -38,14 +38,15 @@ class SecuredBroker:
 
     def settings(self, way: str) -> dict[str, Any]:
         """What settings of the group `kafka` one of these ways needs: the name of a field."""
-        user = {"username": USER, "password": SecretStr(PASSWORD), "sasl_mechanism": "SCRAM-SHA-512"}
+        user: dict[str, Any] = {"username": USER, "password": SecretStr(PASSWORD), "sasl_mechanism": "SCRAM-SHA-512"}
         checked = {"ssl_cafile": self.authority.certificate}
         ours = {"ssl_certfile": self.client.certificate, "ssl_keyfile": self.client.key}
-        return {"bootstrap_servers": getattr(self, way)} | {
+        found: dict[str, dict[str, Any]] = {
             "scram": user | {"security_protocol": "SASL_PLAINTEXT"},
             "scram_tls": user | checked | {"security_protocol": "SASL_SSL"},
             "mutual_tls": checked | ours | {"security_protocol": "SSL"},
-        }[way]
+        }
+        return found[way] | {"bootstrap_servers": getattr(self, way)}
 
     def changed(self, way: str, **changes: Any) -> KafkaSettings:
         """Settings of that way, but for these."""
@@ -76,7 +77,7 @@ def secured_broker(folder: Path) -> Iterator[SecuredBroker]:
     try:
         wait_until(lambda: process.poll() is not None or kafka.is_ready(launch, process.pid), "the broker is ready")
         assert process.poll() is None, Path(launch.log).read_text()[-4000:]
-        yield SecuredBroker(*at, authority, authority.sign("client"))
+        yield SecuredBroker(at[0], at[1], at[2], authority, authority.sign("client"))
     finally:
         process.send_signal(launch.stop_signal)
         process.wait(STOP_S)

@@ -80,9 +80,7 @@ async def test_any_kafka_tool_on_this_machine_reads_the_topics(archived: Stack) 
     ],
     ids=["none", "wrong"],
 )
-async def test_kafka_refuses_who_has_not_its_password(
-    demo_stack: Stack, login: dict[str, str], words: str
-) -> None:
+async def test_kafka_refuses_who_has_not_its_password(demo_stack: Stack, login: dict[str, str], words: str) -> None:
     given = KafkaSettings.model_validate({"bootstrap_servers": f"127.0.0.1:{demo_stack.kafka_port}"} | login)
     with pytest.raises(kafka.KafkaRefusedError, match=words):
         await kafka.admin(Settings(kafka=given))
