@@ -95,7 +95,7 @@ LOCK := pyproject.toml --quiet --universal --python-version 3.11 --generate-hash
 # In its folder, Compose also finds .env and a compose.override.yaml. With DEMO=1, the variables of demo.env are those
 # of .env.
 COMPOSE = cd deploy && docker compose $(if $(DEMO),--env-file demo.env)
-PASSWORD_FILES = $(foreach role,postgres owner writer reader,deploy/secrets/$(role)_password)
+PASSWORD_FILES = $(foreach role,kafka postgres owner writer reader,deploy/secrets/$(role)_password)
 
 # The folder keeps other users of the machine out; the files are read in containers, by users with other numbers.
 .PHONY: secrets

@@ -44,8 +44,20 @@ def run(arguments: list[str]) -> int:
 
 
 def _refusal(error: Exception) -> str | None:
-    """Return why PostgreSQL does not let us in, where that is what the error is about."""
-    if "asyncpg" not in sys.modules:  # then no server was asked
+    """Return why a server does not let us in, where that is what the error is about."""
+    return _refusal_of_kafka(error) or _refusal_of_postgres(error)
+
+
+def _refusal_of_kafka(error: Exception) -> str | None:
+    if "aiokafka" not in sys.modules:  # then no server was asked
+        return None
+    from core.kafka import KafkaRefusedError  # noqa: PLC0415 - `--help` must not wait for aiokafka
+
+    return f"Kafka refuses: {error}" if isinstance(error, KafkaRefusedError) else None
+
+
+def _refusal_of_postgres(error: Exception) -> str | None:
+    if "asyncpg" not in sys.modules:
         return None
     from asyncpg import exceptions  # noqa: PLC0415 - as above
 

@@ -20,6 +20,8 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 # Libraries that tell at info level, or as warnings on healthy idle partitions, what concerns only their authors.
 _QUIET = {
     "aiokafka": logging.WARNING,
+    # Its one warning to us says at each connection that PLAIN sends the password, which `kafka.sasl_mechanism` says.
+    "aiokafka.conn": logging.ERROR,
     "aiohttp.access": logging.WARNING,
     "asyncio": logging.WARNING,
     "faust": logging.WARNING,

@@ -65,7 +65,7 @@ async def settings(servers: Servers, tmp_path: Path) -> AsyncIterator[Settings]:
         await database.execute(f"CREATE DATABASE {mine}")
         values = Settings(
             data_dir=tmp_path / "data",
-            kafka={"bootstrap_servers": servers.bootstrap_servers, "topic_prefix": f"{mine}.", "partitions": 4},
+            kafka={**servers.kafka_settings(), "topic_prefix": f"{mine}.", "partitions": 4},
             postgres={"dsn": SecretStr(urlunsplit(address._replace(path=f"/{mine}")))},
             connector={"group_id": f"{mine}-connector"},
             processor={"group_id": f"{mine}-processor"},

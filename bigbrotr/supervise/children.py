@@ -11,7 +11,8 @@ from core import kafka, postgres
 from core.parent import PARENT_VARIABLE
 from core.settings import CONFIG_VARIABLE, Settings
 
-_DSN_FILE = "BIGBROTR_POSTGRES__DSN_FILE"  # the parent has read it, and passes on its content
+# The parent has read them, and passes on what they hold.
+_READ = {"BIGBROTR_POSTGRES__DSN_FILE", "BIGBROTR_KAFKA__PASSWORD_FILE"}
 
 
 def service_argv(name: str) -> list[str]:
@@ -34,11 +35,12 @@ def service_env(settings: Settings, config: Path | None, name: str, base: Mappin
         base: the environment of the parent.
     """
     env = {
-        **{name: value for name, value in base.items() if name.upper() != _DSN_FILE},
+        **{name: value for name, value in base.items() if name.upper() not in _READ},
         PARENT_VARIABLE: str(os.getpid()),
         "PYTHONUNBUFFERED": "1",
         "BIGBROTR_DATA_DIR": str(settings.data_dir),
         "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers(settings),
+        **_kafka_login(settings),
         "BIGBROTR_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
         "BIGBROTR_KAFKA__PARTITIONS": str(settings.kafka.partitions),
         "BIGBROTR_POSTGRES__DSN": postgres.dsn(settings),
@@ -49,6 +51,18 @@ def service_env(settings: Settings, config: Path | None, name: str, base: Mappin
     if config is not None:
         env[CONFIG_VARIABLE] = str(config.absolute())
     return env
+
+
+def _kafka_login(settings: Settings) -> dict[str, str]:
+    given = settings.kafka
+    if given.username is None or given.password is None:
+        return {}
+    return {
+        "BIGBROTR_KAFKA__SECURITY_PROTOCOL": given.security_protocol,
+        "BIGBROTR_KAFKA__SASL_MECHANISM": given.sasl_mechanism,
+        "BIGBROTR_KAFKA__USERNAME": given.username,
+        "BIGBROTR_KAFKA__PASSWORD": given.password.get_secret_value(),
+    }
 
 
 def read_port(settings: Settings, name: str) -> int | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from core.kafka.access import bootstrap_servers, connection_options
 from core.kafka.clients import (
     FETCH_MAX_WAIT_MS,
     METADATA_AGE_MS,
     admin,
-    bootstrap_servers,
     consumer,
     is_transient,
     producer,
@@ -22,12 +22,14 @@ from core.kafka.publisher import (
     publishing,
 )
 from core.kafka.reading import read_between
+from core.kafka.refusals import KafkaRefusedError
 from core.kafka.state_snapshot import read_to_end
 
 __all__ = [
     "FETCH_MAX_WAIT_MS",
     "METADATA_AGE_MS",
     "Bounds",
+    "KafkaRefusedError",
     "Offsets",
     "ProducerRecord",
     "PublishError",
@@ -37,6 +39,7 @@ __all__ = [
     "bootstrap_servers",
     "bounds",
     "committed",
+    "connection_options",
     "consumer",
     "end_offsets",
     "is_transient",

@@ -1,8 +1,9 @@
 """Started Kafka clients with the settings that guarantee durable writes, no hidden commits and no skipped records.
 
-Each function waits for the broker as long as it takes, with back-off, and says so in the log and in `/readyz`. The
-settings differ from aiokafka's defaults where those lose data: acks=all instead of 1, an idempotent producer, reading
-from the earliest record instead of the latest, and no commits behind our back.
+Each function waits for the broker as long as it takes, with back-off, and says so in the log and in `/readyz`. A broker
+that refuses us is not waited for: KafkaRefusedError says what to correct (`core.kafka.refusals`). The settings differ
+from aiokafka's defaults where those lose data: acks=all instead of 1, an idempotent producer, reading from the earliest
+record instead of the latest, and no commits behind our back.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerClosed
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, ProducerClosed
 
-from core.settings.errors import SettingsError
+from core.kafka.access import bootstrap_servers, connection_options
+from core.kafka.refusals import raise_if_refused
 from core.settings.model import Settings
 from core.waiting import until_it_works
 from schemas.topics import OUTPUT_FACTOR, RAW_LIMIT_BYTES
@@ -51,21 +53,6 @@ STOP_S = 4.0
 _ABANDON_S = 0.5
 
 
-def bootstrap_servers(settings: Settings) -> str:
-    """Name the brokers.
-
-    Raises:
-        SettingsError: they are not set, and nothing embedded has filled them in.
-    """
-    servers = settings.kafka.bootstrap_servers
-    if servers is None:
-        raise SettingsError(
-            "kafka.bootstrap_servers (BIGBROTR_KAFKA__BOOTSTRAP_SERVERS) is not set: give host:port of a broker, or "
-            "start the embedded one with `bigbrotr embedded start`"
-        )
-    return servers
-
-
 def is_transient(error: BaseException) -> bool:
     """Return whether waiting may help: the broker is away, electing, or does not have the topic yet."""
     if isinstance(error, KafkaError):
@@ -80,7 +67,7 @@ async def producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
     it through `stop_client`.
     """
     options: dict[str, Any] = {
-        "bootstrap_servers": bootstrap_servers(settings),
+        **connection_options(settings),
         "acks": "all",
         "enable_idempotence": True,
         "compression_type": None if settings.kafka.compression == "none" else settings.kafka.compression,
@@ -105,7 +92,7 @@ async def consumer(
     once partitions are assigned. `overrides` are options of AIOKafkaConsumer.
     """
     options: dict[str, Any] = {
-        "bootstrap_servers": bootstrap_servers(settings),
+        **connection_options(settings),
         "group_id": group_id,
         "auto_offset_reset": "earliest",
         "enable_auto_commit": False,
@@ -132,7 +119,7 @@ async def consumer(
 
 async def admin(settings: Settings, **overrides: Any) -> AIOKafkaAdminClient:
     """Start an admin client; end it through `stop_client`."""
-    options = {"bootstrap_servers": bootstrap_servers(settings)} | overrides
+    options = connection_options(settings) | overrides
     return await _started(settings, "Kafka", lambda: AIOKafkaAdminClient(**options))
 
 
@@ -198,8 +185,10 @@ async def _started(settings: Settings, what: str, make: Callable[[], Client]) ->
         client = make()
         try:
             await client.start()
-        except BaseException:
+        except BaseException as error:
             await stop_client(client, _ABANDON_S)
+            if isinstance(error, KafkaConnectionError):
+                await raise_if_refused(settings)
             raise
         return client
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from core.kafka.topic_admin import TopicsError
-from core.settings.groups import MOST_PARTITIONS
+from core.settings.kafka import MOST_PARTITIONS
 from core.settings.model import Settings
 from schemas.partition import is_partition_count
 from schemas.topic_row import Topic

@@ -1,8 +1,8 @@
 """Read the settings: variables win over the YAML file, the file over the defaults; anything unknown is an error.
 
 `load_settings` is the only place where a process looks at its environment for settings. The models are in
-`core.settings.model`, `core.settings.groups` and `core.settings.postgres`; they are handed on here, so that others
-import one module.
+`core.settings.model`, `core.settings.groups`, `core.settings.kafka` and `core.settings.postgres`; they are handed on
+here, so that others import one module.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from core.settings.file import read_settings_file
 from core.settings.groups import (
     ConnectorSettings,
     HttpSettings,
-    KafkaSettings,
     LogSettings,
     PolicySettings,
     ProcessorSettings,
     SinkSettings,
 )
+from core.settings.kafka import KafkaSettings
 from core.settings.model import Settings
 from core.settings.postgres import PostgresSettings
 from core.settings.secrets import with_secrets

@@ -8,66 +8,22 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.settings.types import (
-    BootstrapServers,
     DecodedList,
     ProxyUrl,
     RelayUrls,
     SecretHex,
-    power_of_two,
 )
 
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
-_MIB = 1024 * 1024
-MOST_PARTITIONS = 1024
-"""Each is a file handle or three in the broker and a lane in a processor; a cluster with more needs another design."""
+MIB = 1024 * 1024
 
 
 class Group(BaseModel):
     """A group of settings: unknown keys are errors, values are fixed, and no message repeats an input."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class KafkaSettings(Group):
-    """How to reach Kafka, how its topics are made, and how producers batch."""
-
-    bootstrap_servers: BootstrapServers | None = Field(
-        None, description="`host:port` of one or more brokers, separated by commas; unset: the embedded Kafka"
-    )
-    topic_prefix: str = Field(
-        "nostr.", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="Stands before the name of every topic"
-    )
-    partitions: Annotated[int, power_of_two(MOST_PARTITIONS)] = Field(
-        16, description="Partitions of every topic, a power of two; fixed once the topics exist"
-    )
-    replication_factor: int = Field(1, ge=1, le=16, description="Copies of every partition in the cluster")
-    compression: Literal["none", "lz4", "zstd", "snappy", "gzip"] = Field(
-        "zstd", description="Codec of what is produced; aiokafka's lz4 costs five times the time for half the ratio"
-    )
-    linger_ms: int = Field(
-        5, ge=0, le=10_000, description="How long a producer waits, in ms, for more records before it sends a batch"
-    )
-    max_batch_bytes: int = Field(
-        _MIB // 2,
-        ge=16_384,
-        le=1_000_000,  # a batch must fit into the smallest max.message.bytes of a topic, 1 MiB
-        description="A producer's batch for one partition, in bytes",
-    )
-    in_flight_bytes: int = Field(
-        32 * _MIB, ge=_MIB, description="Unacknowledged bytes of one producer, beyond which it takes no more"
-    )
-    session_timeout_s: float = Field(
-        15.0,
-        ge=6.0,  # Kafka's group.min.session.timeout.ms
-        le=1800.0,  # Kafka's group.max.session.timeout.ms
-        description="A consumer that is not heard of for this long, in seconds, is dead, and others get its partitions",
-    )
-    # A wrong policy is noticed within a week, even over holidays, and `reprocess` corrects it as far back as this.
-    bundles_keep_days: int = Field(
-        7, ge=0, le=3650, description="Days that `topics trim` keeps validated bundles, for `reprocess`; 0: none"
-    )
 
 
 def _everything() -> list[dict[str, Any]]:
@@ -79,10 +35,10 @@ class ConnectorSettings(Group):
 
     group_id: str = Field("bigbrotr-connector", min_length=1, description="Consumer group that shares the relays")
     bundle_lines: PositiveInt = Field(256, description="Received copies after which a bundle is sent")
-    bundle_bytes: int = Field(256 * 1024, ge=1024, le=_MIB, description="Bytes after which a bundle is sent")
+    bundle_bytes: int = Field(256 * 1024, ge=1024, le=MIB, description="Bytes after which a bundle is sent")
     bundle_age_ms: int = Field(50, ge=1, le=500, description="Age in ms after which a bundle is sent")
     frame_max_bytes: int = Field(
-        2 * _MIB, ge=64 * 1024, le=16 * _MIB, description="A longer frame, in bytes, closes its connection"
+        2 * MIB, ge=64 * 1024, le=16 * MIB, description="A longer frame, in bytes, closes its connection"
     )
     page_limit: int = Field(500, ge=1, le=5000, description="Stored events asked for at a time")
     live_limit: int = Field(500, ge=1, le=5000, description="`limit` of a live subscription")
@@ -94,7 +50,7 @@ class ConnectorSettings(Group):
     ping_interval_s: PositiveFloat = Field(30.0, description="Seconds between pings")
     max_connections: PositiveInt = Field(500, description="Relays that one connector is connected to at once")
     in_flight_bytes: int = Field(
-        32 * _MIB, ge=_MIB, description="Received bytes not yet acknowledged by Kafka, beyond which sockets pause"
+        32 * MIB, ge=MIB, description="Received bytes not yet acknowledged by Kafka, beyond which sockets pause"
     )
     auth_key: SecretHex | None = Field(
         None, description="Secret key (64 hex digits) that answers NIP-42 AUTH; unset: AUTH is not answered"
@@ -103,7 +59,7 @@ class ConnectorSettings(Group):
     i2p_proxy: ProxyUrl | None = Field(None, description="The same for .i2p relays")
     loki_proxy: ProxyUrl | None = Field(None, description="The same for .loki relays")
     refused_bytes_per_hour: PositiveInt = Field(
-        64 * _MIB, description="Refused bytes of one relay in an hour, after which its socket pauses"
+        64 * MIB, description="Refused bytes of one relay in an hour, after which its socket pauses"
     )
     refused_events_per_hour: PositiveInt = Field(10_000, description="The same for refused events")
     lookback_days: int = Field(

@@ -15,13 +15,13 @@ from core.settings.errors import ENV_PREFIX, NESTING
 from core.settings.groups import (
     ConnectorSettings,
     HttpSettings,
-    KafkaSettings,
     LogSettings,
     PolicySettings,
     PositiveFloat,
     ProcessorSettings,
     SinkSettings,
 )
+from core.settings.kafka import KafkaSettings
 from core.settings.postgres import PostgresSettings
 from core.settings.types import WordList, default_data_dir
 

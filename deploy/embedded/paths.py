@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KAFKA_VERSION = "4.3.1"
+PRIVATE = 0o700
+"""For folders with data or secrets: entered by their owner alone."""
 
 
 def cache_root() -> Path:
@@ -49,11 +51,16 @@ class DataPaths:
 
     @property
     def run(self) -> Path:
-        """Locks, state, settings and logs of the stack; nothing in it is data."""
+        """Locks, state, settings, passwords and logs of the stack; nothing in it is data."""
         return self.root / "embedded"
 
     def make(self) -> None:
-        """Make the folders; `run` is for its owner only, as it holds the database's password."""
+        """Make the folders, and close to others what holds data or passwords; an earlier version left Kafka's open.
+
+        The data directory itself may be one that the user shares, and PostgreSQL closes its own.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
-        self.run.mkdir(mode=0o700, exist_ok=True)
-        self.run.chmod(0o700)
+        self.run.mkdir(mode=PRIVATE, exist_ok=True)
+        for folder in (self.run, self.kafka):
+            if folder.exists():
+                folder.chmod(PRIVATE)

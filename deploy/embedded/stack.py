@@ -12,41 +12,29 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from pydantic import SecretStr
-
-from core.settings import Settings, SettingsError
+from core.settings import Settings
 from deploy.embedded.errors import EmbeddedError, Report
 from deploy.embedded.lock import FileLock, is_locked, locked
 from deploy.embedded.paths import DataPaths
-from deploy.embedded.servers.kafka import Properties
+from deploy.embedded.reach import PARTITIONS, Servers, filled_in, refuse_credentials
+from deploy.embedded.servers.kafka_properties import Properties
 from deploy.embedded.servers.launch import SERVERS
 from deploy.embedded.servers.process import end_left_over
 from deploy.embedded.starting import POLL_S, STOP_TIMEOUT_S, running_guard, start_or_attach
-from deploy.embedded.state import StackState, guard_lock, holders_lock, keep_file, read_state, start_lock
+from deploy.embedded.state import guard_lock, holders_lock, keep_file, read_state, start_lock
+
+__all__ = ["PARTITIONS", "Servers", "attach", "ensure_servers", "filled_in", "running_stack", "server_notes", "stop"]
 
 log = logging.getLogger("embedded")
 
-PARTITIONS = 4  # one node and few cores gain nothing from more, and each costs files and a seen-set
+_OPEN_BROKER = (
+    "the embedded Kafka that runs was started by an earlier version, and lets every user of this machine in: stop all "
+    "that uses it, or say `bigbrotr embedded stop`, and the next start gives it a password"
+)
 _TURN_TIMEOUT_S = 900.0  # the process before us may be fetching 45 MB over a slow line
-
-
-@dataclass(frozen=True)
-class Servers:
-    """How to reach the servers of a running stack; None for one that it does not run."""
-
-    bootstrap_servers: str | None
-    dsn: SecretStr | None
-
-    @classmethod
-    def of(cls, current: StackState) -> Servers:
-        """The addresses that a guard tells."""
-        broker, database = current.servers.get("kafka"), current.servers.get("postgres")
-        return cls(broker.address if broker else None, SecretStr(database.address) if database else None)
 
 
 @contextmanager
@@ -58,41 +46,16 @@ def ensure_servers(settings: Settings, *, keep: bool = False, report: Report = l
     embedded Kafka is used and no number of partitions is set, there are 4.
 
     Raises EmbeddedError (ArtifactsMissingError when a program can neither be found nor fetched), SettingsError where
-    the settings have a password for a PostgreSQL that they do not name.
+    the settings have a password for a PostgreSQL, or a protocol for a Kafka, that they do not name.
     """
     given = {"kafka": settings.kafka.bootstrap_servers, "postgres": settings.postgres.dsn}
     wanted = tuple(name for name in SERVERS if given[name] is None)
     if not wanted:
         yield settings
         return
-    _refuse_password(settings)
+    refuse_credentials(settings)
     with running_stack(settings.data_dir, names=wanted, keep=keep, report=report) as servers:
         yield filled_in(settings, servers)
-
-
-def filled_in(settings: Settings, servers: Servers) -> Settings:
-    """The settings with the addresses of these servers where they name none themselves.
-
-    Raises SettingsError as `ensure_servers` does.
-    """
-    update: dict[str, Any] = {}
-    if settings.kafka.bootstrap_servers is None and servers.bootstrap_servers is not None:
-        chosen: dict[str, Any] = {"bootstrap_servers": servers.bootstrap_servers}
-        if "partitions" not in settings.kafka.model_fields_set:
-            chosen["partitions"] = PARTITIONS
-        update["kafka"] = settings.kafka.model_copy(update=chosen)
-    if settings.postgres.dsn is None and servers.dsn is not None:
-        _refuse_password(settings)
-        update["postgres"] = settings.postgres.model_copy(update={"dsn": servers.dsn})
-    return settings.model_copy(update=update)
-
-
-def _refuse_password(settings: Settings) -> None:
-    if settings.postgres.dsn is None and settings.postgres.password is not None:
-        raise SettingsError(
-            "postgres.password (BIGBROTR_POSTGRES__PASSWORD) is set, but postgres.dsn (BIGBROTR_POSTGRES__DSN), which "
-            "it is for, is not: set that too, or leave the password out, as the embedded PostgreSQL has its own"
-        )
 
 
 @contextmanager
@@ -120,9 +83,12 @@ def running_stack(
                 current = start_or_attach(paths, names, report=report, kafka_properties=kafka_properties)
                 if keep:
                     keep_file(paths.run).touch()
+            servers = Servers.of(current)
+            if servers.broker is not None and servers.broker.password is None:
+                report(_OPEN_BROKER)
         except (OSError, subprocess.SubprocessError) as error:
             raise EmbeddedError(f"the servers of {paths.root} cannot be started: {error}") from error
-        yield Servers.of(current)
+        yield servers
     finally:
         holder.release()
         _wait_if_last(paths)

@@ -13,6 +13,7 @@ from deploy.embedded.errors import EmbeddedError, Report
 from deploy.embedded.lock import is_locked
 from deploy.embedded.paths import DataPaths
 from deploy.embedded.servers import kafka, postgres
+from deploy.embedded.servers.kafka_properties import Properties
 from deploy.embedded.servers.launch import SERVERS, launch_file
 from deploy.embedded.state import ServerState, StackState, guard_lock, keep_file, read_state
 
@@ -44,7 +45,7 @@ def start_or_attach(
     names: tuple[str, ...],
     *,
     report: Report,
-    kafka_properties: kafka.Properties = MappingProxyType({}),
+    kafka_properties: Properties = MappingProxyType({}),
 ) -> StackState:
     """The stack with these servers ready. Call it as a holder, and with the start lock held.
 

@@ -41,7 +41,7 @@ class ServerState(BaseModel):
 
     ready: bool
     address: str
-    """How clients reach it: bootstrap servers, or a DSN with its password."""
+    """As the launch has it. A guard of an earlier version tells of a broker without a password."""
     process: Identity | None
     restarts: int
     """In the life of this guard."""

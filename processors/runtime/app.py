@@ -6,8 +6,13 @@ producer are not used.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import faust
+from faust.auth import SASLCredentials, SSLCredentials
 from faust.types import TopicT
+from faust.types.auth import CredentialsT
 from mode.supervisors import CrashingSupervisor
 
 from core import kafka
@@ -47,11 +52,13 @@ def create_app(settings: Settings, spec: ProcessorSpec) -> faust.App:
         spec: whose group and name it has.
 
     Raises:
-        SettingsError: no broker is named.
+        SettingsError: no broker is named, or a file that TLS needs cannot be used.
     """
+    connection = kafka.connection_options(settings)
     return _App(
         spec.group_id,
-        broker=[f"kafka://{server}" for server in kafka.bootstrap_servers(settings).split(",")],
+        broker=[f"kafka://{server}" for server in connection["bootstrap_servers"].split(",")],
+        broker_credentials=_credentials(connection),
         broker_client_id=f"bigbrotr-{spec.name}",
         # A worker binds no port: health and metrics are served by our own lifecycle.
         web_enabled=False,
@@ -81,6 +88,19 @@ def create_app(settings: Settings, spec: ProcessorSpec) -> faust.App:
         table_standby_replicas=0,
         worker_redirect_stdouts=False,
     )
+
+
+def _credentials(connection: Mapping[str, Any]) -> CredentialsT | None:
+    """Word aiokafka's options as Faust takes them, which makes the same of them again."""
+    context = connection["ssl_context"]
+    if "sasl_mechanism" in connection:
+        return SASLCredentials(
+            username=connection["sasl_plain_username"],
+            password=connection["sasl_plain_password"],
+            mechanism=connection["sasl_mechanism"],
+            ssl_context=context,  # with one, the protocol is SASL_SSL
+        )
+    return SSLCredentials(context) if context is not None else None
 
 
 def declare_topic(app: faust.App, name: str) -> TopicT:

@@ -13,7 +13,7 @@ from deploy.embedded.ports import choose
 from tests.containers.our_images import ROOT, demo_image, our_image
 from tests.containers.server_images import kafka_image, postgres_image
 
-SECRETS = ("postgres_password", "owner_password", "writer_password", "reader_password")
+SECRETS = ("kafka_password", "postgres_password", "owner_password", "writer_password", "reader_password")
 
 
 class Recipe:
@@ -61,6 +61,11 @@ class Recipe:
         password = self.secret(f"{role}_password")
         dsn = f"postgresql://{user}:{password}@127.0.0.1:{self.postgres_port}/bigbrotr"
         return Settings(
-            kafka=KafkaSettings(bootstrap_servers=f"127.0.0.1:{self.kafka_port}"),
+            kafka=KafkaSettings(
+                bootstrap_servers=f"127.0.0.1:{self.kafka_port}",
+                security_protocol="SASL_PLAINTEXT",
+                username="bigbrotr",
+                password=SecretStr(self.secret("kafka_password")),
+            ),
             postgres=PostgresSettings(dsn=SecretStr(dsn)),
         )

@@ -10,6 +10,7 @@ import pytest
 from deploy.embedded.paths import DataPaths
 from deploy.embedded.ports import LOOPBACK, choose
 from deploy.embedded.servers import kafka
+from deploy.embedded.servers.kafka_properties import CLIENTS, CONTROLLER, PROTOCOL, jaas_key, server_login
 from tests.faults.own_stack import OwnStack, own_stack
 
 
@@ -35,11 +36,12 @@ def stack(broker_line: BrokerLine, tmp_path_factory: pytest.TempPathFactory) -> 
     paths = DataPaths.of(folder)
     paths.make()
     broker, controller = kafka.ports_of(paths)
-    ours = f"PLAINTEXT://{LOOPBACK}:{broker},CONTROLLER://{LOOPBACK}:{controller}"
+    ours = f"{CLIENTS}://{LOOPBACK}:{broker},{CONTROLLER}://{LOOPBACK}:{controller}"
     second_listener = {
         "listeners": f"{ours},LINE://{LOOPBACK}:{broker_line.back}",
         "advertised.listeners": f"{ours},LINE://{LOOPBACK}:{broker_line.front}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,LINE:PLAINTEXT",
+        "listener.security.protocol.map": ",".join(f"{each}:{PROTOCOL}" for each in (CLIENTS, CONTROLLER, "LINE")),
+        jaas_key("LINE"): server_login(kafka.password_of(paths)),
     }
     with own_stack(folder, kafka_properties=second_listener) as started:
         yield started

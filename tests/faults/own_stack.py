@@ -15,7 +15,7 @@ from types import MappingProxyType
 import psutil
 
 from deploy.embedded.paths import DataPaths
-from deploy.embedded.servers.kafka import Properties
+from deploy.embedded.servers.kafka_properties import Properties
 from deploy.embedded.servers.launch import SERVERS
 from deploy.embedded.stack import Servers, running_stack
 from deploy.embedded.state import ServerState, read_state

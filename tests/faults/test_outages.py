@@ -169,7 +169,7 @@ def partly_on(disk: SmallDisk, part: str, stack: OwnStack, folder: Path) -> Iter
         pass
     move(folder / "pg" / "postgres" / part, disk)
     with own_stack(folder / "pg", names=("postgres",)) as database:
-        servers = Servers(stack.servers.bootstrap_servers, database.servers.dsn)
+        servers = Servers(stack.servers.broker, database.servers.dsn)
         with pipeline(servers, a_name(), folder) as started:
             yield started
 

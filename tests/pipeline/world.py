@@ -32,9 +32,7 @@ def settings_for(servers: Servers, name: str, folder: Path) -> Settings:
     dsn = urlsplit(servers.dsn.get_secret_value())._replace(path=f"/{name}").geturl()
     return Settings(
         data_dir=folder,
-        kafka=KafkaSettings(
-            bootstrap_servers=servers.bootstrap_servers, topic_prefix=f"{name}.", partitions=PARTITIONS
-        ),
+        kafka=KafkaSettings(**servers.kafka_settings(), topic_prefix=f"{name}.", partitions=PARTITIONS),
         postgres=PostgresSettings(dsn=SecretStr(dsn)),
         connector=ConnectorSettings(group_id=f"{name}-connector"),
         processor=ProcessorSettings(group_id=f"{name}-processor"),

@@ -9,10 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from pydantic import SecretStr
 
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.errors import CommandFailedError
+from core.settings.errors import variable
+from deploy.embedded.client_files import write_client_files
 from deploy.embedded.errors import EmbeddedError
+from deploy.embedded.paths import DataPaths
 from deploy.embedded.stack import PARTITIONS, Servers, attach, running_stack
 from deploy.embedded.stack import stop as stop_stack
 
@@ -21,7 +25,7 @@ Examples:
   bigbrotr embedded start
   eval "$(bigbrotr embedded env)"
   psql "$BIGBROTR_POSTGRES__DSN"
-  kcat -b "$BIGBROTR_KAFKA__BOOTSTRAP_SERVERS" -L
+  kcat -F "$KCAT_CONFIG" -L
 """
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -34,15 +38,21 @@ def _failures() -> Iterator[None]:
         raise CommandFailedError(str(error)) from None
 
 
-def _variables(servers: Servers) -> dict[str, str]:
-    """The settings that make any process of ours use these servers."""
-    found = {}
-    if servers.bootstrap_servers is not None:
-        found["BIGBROTR_KAFKA__BOOTSTRAP_SERVERS"] = servers.bootstrap_servers
+def _variables(data_dir: Path, servers: Servers) -> dict[str, str]:
+    """The settings that make any process of ours use these servers, and files of settings for other tools."""
+    found = {variable(("kafka", key)): _text(value) for key, value in servers.kafka_settings().items()}
+    if servers.broker is not None:
         found["BIGBROTR_KAFKA__PARTITIONS"] = str(PARTITIONS)  # servers named by settings have 16, unless told so
+        files = write_client_files(DataPaths.of(data_dir), servers.broker)
+        found["KCAT_CONFIG"] = str(files.kcat)  # kcat reads this file by itself, too
+        found["KAFKA_COMMAND_CONFIG"] = str(files.java)
     if servers.dsn is not None:
         found["BIGBROTR_POSTGRES__DSN"] = servers.dsn.get_secret_value()
     return found
+
+
+def _text(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _as_json(data_dir: Path, servers: Servers) -> str:
@@ -81,16 +91,24 @@ def start(options: Options, *, as_json: bool) -> None:
 @_JSON
 @pass_options
 def env(options: Options, *, as_json: bool) -> None:
-    """Print the variables by which any process reaches the servers that run, for a shell to evaluate."""
+    """Print the variables by which any process reaches the servers that run, for a shell to evaluate.
+
+    KCAT_CONFIG names a file for `kcat -F`, and KAFKA_COMMAND_CONFIG one for `--command-config` of Kafka's own tools, as
+    a password on a command line would be seen by all users of this machine.
+    """
     data_dir = options.settings().data_dir
     with _failures():
         servers = attach(data_dir)
     if servers is None:
         raise CommandFailedError(f"no servers run for {data_dir}: `bigbrotr embedded start` starts them")
+    try:
+        variables = _variables(data_dir, servers)
+    except OSError as error:
+        raise CommandFailedError(f"the settings of other tools cannot be written: {error}") from None
     if as_json:
-        click.echo(json.dumps(_variables(servers)))
+        click.echo(json.dumps(variables))
         return
-    for name, value in _variables(servers).items():
+    for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 

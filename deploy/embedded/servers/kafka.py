@@ -1,26 +1,34 @@
-"""A real Apache Kafka as one child process: KRaft, one node that is broker and controller, loopback only."""
+"""A real Apache Kafka as one child process, with a password that is made once for each data directory."""
 
 from __future__ import annotations
 
 import base64
+import secrets
 import shutil
 import signal
 import socket
 import struct
 import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from pydantic import SecretStr
+
+from core.files import write_whole
+from deploy.embedded.broker_address import BrokerAddress
 from deploy.embedded.errors import EmbeddedError, Report
-from deploy.embedded.paths import DataPaths
+from deploy.embedded.paths import PRIVATE, DataPaths
 from deploy.embedded.ports import LOOPBACK, keep_or_choose
 from deploy.embedded.servers.jars import ensure_jars
 from deploy.embedded.servers.java import find_java
+from deploy.embedded.servers.kafka_properties import Properties, properties
 from deploy.embedded.servers.launch import Launch
 from deploy.embedded.servers.process import server_environment
 
+_PASSWORD_BYTES = 24  # beyond guessing
 _FORMAT_TIMEOUT_S = 60  # takes 1 s; a busy machine much longer
 _READY_TIMEOUT_S = 1.0  # the broker answers in a millisecond, or is not ready
 _JVM = (
@@ -47,62 +55,17 @@ logger.server.level = info
 """
 
 
-Properties = Mapping[str, object]
-"""Settings of a broker, by Kafka's names for them."""
-
-
-def _properties(log_dir: Path, broker_port: int, controller_port: int, more: Properties) -> str:
-    settings: dict[str, object] = {
-        "process.roles": "broker,controller",
-        "node.id": 1,
-        "controller.quorum.bootstrap.servers": f"{LOOPBACK}:{controller_port}",
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{broker_port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{broker_port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "controller.listener.names": "CONTROLLER",
-        "log.dirs": log_dir,
-        # One node cannot hold more than one copy of anything.
-        "offsets.topic.replication.factor": 1,
-        "transaction.state.log.replication.factor": 1,
-        "transaction.state.log.min.isr": 1,
-        "share.coordinator.state.topic.replication.factor": 1,
-        "share.coordinator.state.topic.min.isr": 1,
-        # 50 partitions are for clusters; each costs files and start-up time.
-        "offsets.topic.num.partitions": 4,
-        "transaction.state.log.num.partitions": 4,
-        "share.coordinator.state.topic.num.partitions": 4,
-        # After a kill, the controller refuses the broker until its former session has timed out: it is back in 5 s,
-        # with the default of 9 s in 12 s. A broker that stalls for longer is fenced a moment, which clients wait out.
-        "broker.session.timeout.ms": 3000,
-        "broker.heartbeat.interval.ms": 500,
-        "group.initial.rebalance.delay.ms": 0,  # no wait for more consumers of a group to join
-        "auto.create.topics.enable": "false",  # a mistyped topic must be an error
-        "log.cleaner.dedupe.buffer.size": 16 * 2**20,  # 600,000 keys a pass; the default takes a quarter of the heap
-        "num.network.threads": 2,
-        "num.io.threads": 4,
-        "num.recovery.threads.per.data.dir": 2,  # reads the logs after a kill: no more than there are cores
-    }
-    return "".join(f"{key}={escaped(str(value))}\n" for key, value in {**settings, **more}.items())
-
-
-def escaped(value: str) -> str:
-    """A value as java.util.Properties reads it: a backslash escapes, what is not ASCII is written in UTF-16 units."""
-    units = value.replace("\\", "\\\\").encode("utf-16-be")
-    return "".join(
-        chr(unit) if unit < 0x80 else f"\\u{unit:04x}"  # noqa: PLR2004 - ASCII
-        for (unit,) in struct.iter_unpack(">H", units)
-    )
-
-
 def _java_command(java: Path, options: tuple[str, ...], classpath: str, log4j: Path) -> list[str]:
     return [str(java), *options, "-cp", classpath, f"-Dlog4j2.configurationFile={log4j.as_uri()}"]
 
 
-def _format(command: list[str], paths: DataPaths, ports: tuple[int, int], more: Properties) -> None:
+def _format(command: list[str], paths: DataPaths, settings: Callable[[Path], str]) -> None:
     """Give an empty log directory its identity; it appears under its name only when complete."""
     fresh = paths.root / "kafka.new"
     shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(mode=PRIVATE)
     config = paths.run / "kafka.format.properties"
-    config.write_text(_properties(fresh, *ports, more), encoding="ascii")
+    write_whole(config, settings(fresh), private=True)
     # KIP-853: a quorum that knows itself from its log, so that the controller's port may change later.
     arguments = ["format", "-t", _cluster_id(), "-c", str(config), "--standalone"]
     done = subprocess.run(  # noqa: S603 - our own command line
@@ -133,13 +96,21 @@ def ports_of(paths: DataPaths) -> tuple[int, int]:
     return chosen["broker"], chosen["controller"]
 
 
-def prepare(paths: DataPaths, report: Report, properties: Properties = MappingProxyType({})) -> Launch:
+def password_of(paths: DataPaths) -> str:
+    """The password of this data directory, made if there is none: the broker has no other record of it."""
+    file = paths.run / "kafka.password"
+    if not file.exists():
+        write_whole(file, secrets.token_urlsafe(_PASSWORD_BYTES), private=True)
+    return file.read_text(encoding="ascii")
+
+
+def prepare(paths: DataPaths, report: Report, more: Properties = MappingProxyType({})) -> Launch:
     """Fetch what is missing, format the log directory once, choose the ports; call it only while no broker runs for it.
 
     Args:
         paths: of the data directory.
         report: told what takes long.
-        properties: beside ours or in their place.
+        more: properties beside ours or in their place.
 
     Raises ArtifactsMissingError when Java or the jars cannot be had, EmbeddedError when formatting fails.
     """
@@ -147,21 +118,21 @@ def prepare(paths: DataPaths, report: Report, properties: Properties = MappingPr
         raise EmbeddedError(f"Kafka takes a comma in {paths.root} for two directories: name a data directory without")
     java = find_java()
     classpath = str(ensure_jars(report) / "*")
-    ports = ports_of(paths)
+    ports, password = ports_of(paths), password_of(paths)
     log4j = paths.run / "kafka-log4j2.properties"
     log4j.write_text(_LOG4J, encoding="ascii")
     command = _java_command(java, _JVM, classpath, log4j)
     if not paths.kafka.exists():
         report("formatting Kafka's log directory")
-        _format(command, paths, ports, properties)
+        _format(command, paths, partial(properties, ports=ports, password=password, more=more))
     config = paths.run / "kafka.properties"
-    config.write_text(_properties(paths.kafka, *ports, properties), encoding="ascii")
+    write_whole(config, properties(paths.kafka, ports=ports, password=password, more=more), private=True)
     return Launch(
         name="kafka",
         argv=[*command, "kafka.Kafka", str(config)],
         data=str(paths.kafka),
         log=str(paths.run / "kafka.log"),
-        address=f"{LOOPBACK}:{ports[0]}",
+        address=BrokerAddress(f"{LOOPBACK}:{ports[0]}", SecretStr(password)).secret_text(),
         port=ports[0],
         stop_signal=signal.SIGTERM,
         death_signal=signal.SIGKILL,  # it recovers from that, and a clean stop may take longer than anybody waits
@@ -169,7 +140,7 @@ def prepare(paths: DataPaths, report: Report, properties: Properties = MappingPr
 
 
 def is_ready(launch: Launch, _pid: int) -> bool:
-    """Whether the broker answers an ApiVersions request (KIP-35); it listens before it can."""
+    """Whether the broker answers an ApiVersions request (KIP-35), also before a login; it listens before it can."""
     request = struct.pack(">hhih", 18, 0, 1, -1)  # key, version, correlation id, no client id
     try:
         with socket.create_connection((LOOPBACK, launch.port), timeout=_READY_TIMEOUT_S) as connection:

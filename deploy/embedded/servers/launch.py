@@ -27,7 +27,7 @@ class Launch(BaseModel):
     log: str
     """The file that takes what the server writes to its standard output and error."""
     address: str
-    """How clients reach it: bootstrap servers, or a DSN with its password."""
+    """How clients reach it, password included: a `BrokerAddress` as text, or a DSN."""
     port: int
     """Where it listens."""
     uid: int | None = None

@@ -13,7 +13,8 @@ def main(data_dir: str, *names: str) -> None:
     """Print how to reach the servers as one line of JSON, then wait."""
     with running_stack(Path(data_dir), names=names) as servers:
         assert servers.dsn is not None
-        print(json.dumps([servers.bootstrap_servers, servers.dsn.get_secret_value()]), flush=True)  # noqa: T201 - what the test waits for
+        broker = servers.broker.secret_text() if servers.broker is not None else None
+        print(json.dumps([broker, servers.dsn.get_secret_value()]), flush=True)  # noqa: T201 - what the test waits for
         sys.stdin.read()
 
 

@@ -7,15 +7,19 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import asyncpg
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from core.kafka import connection_options
+from core.settings import Settings
+from deploy.embedded.broker_address import BrokerAddress
 from deploy.embedded.paths import DataPaths
 from deploy.embedded.servers.launch import SERVERS
+from deploy.embedded.stack import Servers
 from deploy.embedded.state import StackState, read_state
 
 PATIENCE_S = 60.0  # no test is decided by it; it bounds how long a broken one takes
@@ -42,8 +46,8 @@ class Holder:
     def addresses(self) -> tuple[str, str]:
         """Wait until the servers are ready."""
         assert self.process.stdout is not None
-        bootstrap_servers, dsn = json.loads(self.process.stdout.readline())
-        return bootstrap_servers, dsn
+        broker, dsn = json.loads(self.process.stdout.readline())
+        return broker, dsn
 
     def leave(self) -> None:
         """Let the stack go."""
@@ -93,21 +97,33 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-async def write_record(bootstrap_servers: str, value: bytes) -> None:
+def addresses(servers: Servers) -> tuple[str, str]:
+    """The broker's and the database's, as a guard tells them."""
+    assert servers.broker is not None
+    assert servers.dsn is not None
+    return servers.broker.secret_text(), servers.dsn.get_secret_value()
+
+
+def options(broker: str) -> dict[str, Any]:
+    """By which clients of aiokafka reach a broker, of which a guard tells this."""
+    return connection_options(Settings(kafka=BrokerAddress.parse(broker).settings()))
+
+
+async def write_record(broker: str, value: bytes) -> None:
     """Leave an acknowledged record in a new topic."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(**options(broker))
     await admin.start()
     await admin.create_topics([NewTopic("kept", 1, 1)])
     await admin.close()
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all")
+    producer = AIOKafkaProducer(**options(broker), acks="all")
     await producer.start()
     await producer.send_and_wait("kept", value)
     await producer.stop()
 
 
-async def read_record(bootstrap_servers: str) -> bytes:
+async def read_record(broker: str) -> bytes:
     """What `write_record` left."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(**options(broker), auto_offset_reset="earliest")
     await consumer.start()
     consumer.assign([TopicPartition("kept", 0)])
     record = await consumer.getone()
@@ -133,12 +149,12 @@ async def read_row(dsn: str) -> bytes:
     return value
 
 
-async def write_both(bootstrap_servers: str, dsn: str, value: bytes) -> None:
+async def write_both(broker: str, dsn: str, value: bytes) -> None:
     """Leave a record and a row."""
-    await write_record(bootstrap_servers, value)
+    await write_record(broker, value)
     await write_row(dsn, value)
 
 
-async def read_both(bootstrap_servers: str, dsn: str) -> tuple[bytes, bytes]:
+async def read_both(broker: str, dsn: str) -> tuple[bytes, bytes]:
     """What `write_both` left."""
-    return await read_record(bootstrap_servers), await read_row(dsn)
+    return await read_record(broker), await read_row(dsn)

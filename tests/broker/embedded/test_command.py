@@ -28,6 +28,10 @@ def bigbrotr(data_dir: Path, *arguments: str, **variables: str) -> subprocess.Co
     )
 
 
+def own_files_only(*paths: Path) -> bool:
+    return all(path.stat().st_mode & 0o777 == 0o600 for path in paths)
+
+
 def test_the_servers_stay_until_they_are_stopped_and_a_shell_reaches_them(tmp_path: Path) -> None:
     nothing = bigbrotr(tmp_path, "env")
     assert nothing.returncode == 1
@@ -45,7 +49,14 @@ def test_the_servers_stay_until_they_are_stopped_and_a_shell_reaches_them(tmp_pa
 
     variables = json.loads(bigbrotr(tmp_path, "env", "--json").stdout)
     assert variables["BIGBROTR_KAFKA__BOOTSTRAP_SERVERS"] == told["bootstrap_servers"]
+    assert own_files_only(Path(variables["KCAT_CONFIG"]), Path(variables["KAFKA_COMMAND_CONFIG"]))
+    assert variables["BIGBROTR_KAFKA__PASSWORD"] not in started.stdout
     lines = bigbrotr(tmp_path, "env").stdout
+    script = 'eval "$1"; "$2" topics create --json'
+    made = subprocess.run(
+        ["/bin/bash", "-c", script, "-", lines, _BIGBROTR], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert made.returncode == 0, made.stderr
     psql = installed_binaries() / "psql"
     script = f'eval "$1"; "{psql}" -At -c "select 40 + 2" "$BIGBROTR_POSTGRES__DSN"'
     assert subprocess.check_output(["/bin/bash", "-c", script, "-", lines], text=True, timeout=60) == "42\n"

@@ -10,6 +10,7 @@ import pytest
 from deploy.embedded.stack import attach, running_stack
 from tests.broker.embedded.support import (
     Holder,
+    addresses,
     guard_process,
     is_alive,
     kill_all,
@@ -54,15 +55,13 @@ def test_everything_killed_at_once_is_recovered(tmp_path: Path) -> None:
     assert (tmp_path / "postgres" / "postmaster.pid").exists()
     assert (tmp_path / "kafka" / ".lock").exists()
     with running_stack(tmp_path) as servers:
-        assert servers.dsn is not None
-        assert (servers.bootstrap_servers, servers.dsn.get_secret_value()) == reached
+        assert addresses(servers) == reached
         assert asyncio.run(read_both(*reached)) == (b"f", b"f")
 
 
 def test_a_killed_server_comes_back_at_its_address(tmp_path: Path) -> None:
     with running_stack(tmp_path) as servers:
-        assert servers.dsn is not None
-        reached = (str(servers.bootstrap_servers), servers.dsn.get_secret_value())
+        reached = addresses(servers)
         asyncio.run(write_both(*reached, b"g"))
         kill_all(server_processes(tmp_path))
         wait_until(lambda: all(one.restarts >= 1 and one.ready for one in told(tmp_path).servers.values()), "restarts")

@@ -18,6 +18,7 @@ from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.stack import PARTITIONS, Servers, attach, ensure_servers, running_stack
 from tests.broker.embedded.support import (
     Holder,
+    addresses,
     guard_process,
     is_alive,
     read_both,
@@ -29,12 +30,6 @@ from tests.broker.embedded.support import (
 )
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
-
-
-def addresses(servers: Servers) -> tuple[str, str]:
-    assert servers.bootstrap_servers is not None
-    assert servers.dsn is not None
-    return servers.bootstrap_servers, servers.dsn.get_secret_value()
 
 
 def test_a_second_start_finds_the_data_and_the_addresses_of_the_first(tmp_path: Path) -> None:
@@ -55,8 +50,8 @@ def test_a_second_start_finds_the_data_and_the_addresses_of_the_first(tmp_path: 
 
 
 def test_listens_on_the_loopback_only_and_asks_for_the_password(servers: Servers) -> None:
-    bootstrap_servers, dsn = addresses(servers)
-    ports = {int(bootstrap_servers.rsplit(":", 1)[1]), int(dsn.rsplit(":", 1)[1].split("/", maxsplit=1)[0])}
+    broker, dsn = addresses(servers)
+    ports = {int(broker.rsplit(":", 1)[1]), int(dsn.rsplit(":", 1)[1].split("/", maxsplit=1)[0])}
     sockets = [one for one in psutil.net_connections("inet") if one.status == psutil.CONN_LISTEN]
     listening = [(one.pid, *one.laddr) for one in sockets]
     pids = {pid for pid, _, port in listening if port in ports}

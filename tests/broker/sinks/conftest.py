@@ -32,9 +32,7 @@ async def settings(servers: Servers, tmp_path: Path) -> AsyncIterator[Settings]:
     async with fresh_database(servers, name) as dsn:
         made = Settings(
             data_dir=tmp_path,
-            kafka=KafkaSettings(
-                bootstrap_servers=servers.bootstrap_servers, topic_prefix=f"{name}.", partitions=4, linger_ms=0
-            ),
+            kafka=KafkaSettings(**servers.kafka_settings(), topic_prefix=f"{name}.", partitions=4, linger_ms=0),
             postgres=PostgresSettings(dsn=dsn),
             sink=SinkSettings(group_id=name, batch_age_ms=50),
         )

@@ -34,6 +34,8 @@ def test_a_missing_secret_stops_the_stack_before_anything_runs(engine: None, tmp
         ("sink", "BIGBROTR_POSTGRES__DSN", "", "postgres.dsn"),
         ("processor", "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS", "", "kafka.bootstrap_servers"),
         ("sink", "BIGBROTR_POSTGRES__PASSWORD_FILE", "/run/secrets/another", "/run/secrets/another"),
+        ("processor", "BIGBROTR_KAFKA__PASSWORD_FILE", "/run/secrets/another", "/run/secrets/another"),
+        ("processor", "BIGBROTR_KAFKA__USERNAME", "", "without kafka.username"),
     ],
 )
 def test_wrong_and_missing_settings_end_a_service_with_the_key_in_its_message(

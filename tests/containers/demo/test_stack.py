@@ -13,7 +13,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from bigbrotr.services import BY_NAME
+from core import kafka
 from core.kafka.topics import describe_topics
+from core.settings import KafkaSettings, Settings
 from tests.containers.demo.plan import BASE_TIME_S, EVENTS, PARTITIONS, POOL_MIN, SEED
 from tests.containers.stack import SERVERS, SERVICES, Stack
 from tests.pipeline.world import connect
@@ -50,7 +52,13 @@ def test_the_command_for_people_tells_the_digest_that_make_demo_has(archived: St
 
 async def test_any_kafka_tool_on_this_machine_reads_the_topics(archived: Stack) -> None:
     consumer = AIOKafkaConsumer(
-        "nostr.events", bootstrap_servers=f"127.0.0.1:{archived.kafka_port}", auto_offset_reset="earliest"
+        "nostr.events",
+        bootstrap_servers=f"127.0.0.1:{archived.kafka_port}",
+        security_protocol="SASL_PLAINTEXT",
+        sasl_mechanism="PLAIN",
+        sasl_plain_username="bigbrotr",
+        sasl_plain_password=archived.secret("kafka_password"),
+        auto_offset_reset="earliest",
     )
     found = set()
     async with consumer:
@@ -59,6 +67,23 @@ async def test_any_kafka_tool_on_this_machine_reads_the_topics(archived: Stack) 
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 found |= {(record.key or b"").hex() for record in records}
     assert found == set(await archived.archive.events())
+
+
+@pytest.mark.parametrize(
+    ("login", "words"),
+    [
+        ({}, "asks for a user name and a password"),
+        (
+            {"security_protocol": "SASL_PLAINTEXT", "username": "bigbrotr", "password": "hunter2-correct-horse"},
+            "refuses the user or the password",
+        ),
+    ],
+    ids=["none", "wrong"],
+)
+async def test_kafka_refuses_who_has_not_its_password(demo_stack: Stack, login: dict[str, str], words: str) -> None:
+    given = KafkaSettings.model_validate({"bootstrap_servers": f"127.0.0.1:{demo_stack.kafka_port}"} | login)
+    with pytest.raises(kafka.KafkaRefusedError, match=words):
+        await kafka.admin(Settings(kafka=given))
 
 
 async def test_the_reader_may_read_and_nothing_else(demo_stack: Stack) -> None:

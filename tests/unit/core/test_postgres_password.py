@@ -11,6 +11,7 @@ from bigbrotr.commands.rebuild.target_archive import at
 from bigbrotr.supervise.children import service_env
 from core import postgres
 from core.settings import KafkaSettings, PostgresSettings, Settings, SettingsError
+from deploy.embedded.broker_address import BrokerAddress
 from deploy.embedded.stack import Servers, ensure_servers, filled_in
 
 SECRET = "hunter2-correct-horse"
@@ -66,7 +67,7 @@ def test_another_schema_has_the_password_and_another_server_never_gets_it() -> N
 
 
 def test_the_embedded_server_does_not_get_a_password_that_is_for_another(tmp_path: Path) -> None:
-    found = Servers("127.0.0.1:1", SecretStr("postgresql://me:own@127.0.0.1:1/db"))
+    found = Servers(BrokerAddress("127.0.0.1:1"), SecretStr("postgresql://me:own@127.0.0.1:1/db"))
     settings = settings_of(None).model_copy(update={"data_dir": tmp_path / "data"})
     with pytest.raises(SettingsError, match=r"BIGBROTR_POSTGRES__PASSWORD.*is set, but postgres.dsn"):
         filled_in(settings, found)

@@ -70,6 +70,32 @@ def test_ports_are_published_on_the_loopback_interface_only(services: dict[str, 
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
+def test_every_way_into_kafka_asks_for_the_password(services: dict[str, dict[str, Any]]) -> None:
+    broker = services["kafka"]["environment"]
+    ways = dict(each.split(":") for each in broker["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
+    assert ways.keys() == {each.split(":")[0] for each in broker["KAFKA_LISTENERS"].split(",")}
+    assert set(ways.values()) == {"SASL_PLAINTEXT"}
+    for name, service in services.items():
+        if name == "kafka" or "BIGBROTR_KAFKA__PASSWORD_FILE" in service.get("environment", {}):
+            assert "kafka_password" in service["secrets"], name
+
+
+def test_servers_of_ones_own_are_reached_as_env_says_by_all_that_the_bundled_ones_are() -> None:
+    theirs = yaml.safe_load((DEPLOY / "compose.external.yaml").read_text(encoding="utf-8"))["services"]
+    ours = {
+        name
+        for name, each in yaml.safe_load(TEXT)["services"].items()
+        if "BIGBROTR_CONFIG" in each.get("environment", {})
+    }
+    assert {name for name, each in theirs.items() if "environment" in each} == ours
+
+
+def test_every_secret_is_made_by_make() -> None:
+    makefile = (DEPLOY.parent / "Makefile").read_text(encoding="utf-8")
+    (made,) = re.findall(r"PASSWORD_FILES = \$\(foreach role,([a-z ]+),deploy/secrets/\$\(role\)_password\)", makefile)
+    assert {f"{name}_password" for name in made.split()} == yaml.safe_load(TEXT)["secrets"].keys()
+
+
 def test_no_password_stands_in_the_file_or_has_a_default() -> None:
     document = yaml.safe_load(TEXT)
     assert all(secret.keys() == {"file"} for secret in document["secrets"].values())

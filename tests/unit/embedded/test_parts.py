@@ -16,12 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.settings import KafkaSettings, Settings
+from deploy.embedded.broker_address import BrokerAddress
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.lock import FileLock, is_locked, locked
 from deploy.embedded.paths import DataPaths
 from deploy.embedded.ports import LOOPBACK, keep_or_choose
 from deploy.embedded.servers import postgres_binaries
-from deploy.embedded.servers.kafka import escaped, prepare
+from deploy.embedded.servers.kafka import prepare
+from deploy.embedded.servers.kafka_properties import escaped
 from deploy.embedded.servers.postgres_user import Account
 from deploy.embedded.servers.process import Identity, end_left_over
 from deploy.embedded.stack import PARTITIONS, Servers, filled_in
@@ -109,7 +111,7 @@ def test_properties_are_written_as_java_reads_them(value: str) -> None:
 
 
 def test_the_number_of_partitions_is_ours_only_where_none_is_set() -> None:
-    servers = Servers("127.0.0.1:1", None)
+    servers = Servers(BrokerAddress("127.0.0.1:1"), None)
     assert filled_in(Settings(), servers).kafka.partitions == PARTITIONS
     assert filled_in(Settings(kafka=KafkaSettings(partitions=16)), servers).kafka.partitions == 16
 

@@ -16,6 +16,8 @@ from core.settings.secrets import file_variables, with_secrets
 
 SECRET = "hunter2-correct-horse"
 VARIABLES = [
+    "BIGBROTR_KAFKA__PASSWORD_FILE",
+    "BIGBROTR_KAFKA__SSL_PASSWORD_FILE",
     "BIGBROTR_POSTGRES__DSN_FILE",
     "BIGBROTR_POSTGRES__PASSWORD_FILE",
     "BIGBROTR_POSTGRES__OWNER_PASSWORD_FILE",
