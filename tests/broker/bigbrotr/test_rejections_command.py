@@ -60,7 +60,7 @@ async def fill(settings: Settings) -> None:
         offset = await refuser.put("events", value, partition, key)
         place: dict[str, Any] = {"source_topic": "events", "source_partition": partition, "source_offset": offset}
         kept = value if len(value) < 10 else b""
-        await refuser.refuse(kept, Reason.BAD_ROW, "sink", key=key, **place)
+        await refuser.refuse(kept, Reason.BAD_ROW, "sink", "unwritten", key=key, **place)
     gone: dict[str, Any] = {"source_topic": "events", "source_partition": 3, "source_offset": 99}
     await refuser.refuse(b"", Reason.BAD_ROW, "sink", **gone)
     state: dict[str, Any] = {"source_topic": "coverage", "source_partition": 0, "source_offset": 0}
