@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.kafka.clients import (
+    COMMIT_INTERVAL_S,
     FETCH_MAX_WAIT_MS,
     METADATA_AGE_MS,
     admin,
@@ -17,6 +18,7 @@ from core.kafka.reading import end_offsets, offsets_at, read_between
 from core.kafka.state_snapshot import read_to_end
 
 __all__ = [
+    "COMMIT_INTERVAL_S",
     "FETCH_MAX_WAIT_MS",
     "METADATA_AGE_MS",
     "PublishError",

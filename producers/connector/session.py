@@ -22,6 +22,10 @@ from producers.connector.crawl.crawler import Crawler
 from producers.connector.intake import Intake
 from producers.connector.known_filters import KnownFilters
 from producers.connector.live import BACKDATED_S
+from producers.connector.reading.judge_pool import JudgePool
+from producers.connector.reading.limits import ReadingLimits
+from producers.connector.reading.pacing import Pacing
+from producers.connector.reading.relay_judge import RelayJudge
 from producers.connector.reconcile.archive_ids import ArchiveIds
 from producers.connector.reconcile.comparison import Comparing
 from producers.connector.reconcile.held_events import HeldEvents
@@ -63,6 +67,8 @@ class Shared:
     archive: ArchiveIds | None = None
     known_filters: KnownFilters = field(default_factory=KnownFilters)
     paces: Paces = field(default_factory=Paces)
+    judges: JudgePool = field(default_factory=JudgePool)
+    pacing: Pacing = field(default_factory=Pacing)
 
 
 class Session:
@@ -76,7 +82,9 @@ class Session:
         self.host = url.host
         self.ledger = ledger
         self.model = model
-        self._intake = Intake(record.url, shared.bundler, shared.rejections, budget)
+        judge, window = RelayJudge(shared.judges, budget), shared.pacing.window()
+        self._limits = ReadingLimits(shared.send_buffer, judge, window)
+        self._intake = Intake(record.url, shared.bundler, shared.rejections, budget, self._limits.taken)
         self._frames = FrameReader(self._intake)
         self.last_error: str | None = None
         self.retry_at_s: float | None = None
@@ -171,6 +179,7 @@ class Session:
             "state": self.state,
             "received": self._frames.received,
             "refused": self._intake.refused,
+            "forged": self._limits.judge.forged,
             "last_error": self.last_error,
             "retry_in_s": max(0, round(self.retry_at_s - CLOCK.now_s())) if self.retry_at_s is not None else None,
             "crawl": {
@@ -217,7 +226,7 @@ class Session:
         """Talk until the connection ends, or the relay's turn is over; why."""
         shared, began = self._shared, time.monotonic()
         url, auth_key = connection.dialled_url, shared.auth_key
-        client = RelayClient(url, connection, self._frames, shared.send_buffer, auth_key=auth_key, pace=self._pace)
+        client = RelayClient(url, connection, self._frames, self._limits, auth_key=auth_key, pace=self._pace)
         talk = self._conversation = Conversation(
             client,
             self._crawler,

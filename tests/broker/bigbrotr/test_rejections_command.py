@@ -93,7 +93,7 @@ async def test_refused_input_is_found_shown_judged_again_and_sent(command: Comma
     assert "detail            line 7" in shown.stdout.splitlines()
     assert raw.stdout.encode() == RAWS[2]
     assert missing.returncode == 1
-    assert "has offsets 0 to 6, and 777 is not there" in missing.stderr
+    assert "has offsets 0 to 4, and 777 is not there" in missing.stderr
     assert dry.json()["sent"] == 5
     assert await held(settings, "raw.bundles") == []
     assert await held(settings, "events") == before
