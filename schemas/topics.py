@@ -129,8 +129,8 @@ TOPICS: tuple[Topic, ...] = (
         writers=("sink",),
         readers=(Reader("rejections command", "on demand"),),
         max_message_bytes=_OUTPUT,
-        # They are missing in the archive, so an operator has weeks; and they are gone within the month that privacy laws
-        # allow. No bound in bytes: relays could exhaust it, and the sink stops before it sets aside much (`storm_share`).
+        # They are missing in the archive, so an operator has weeks; and they are gone within the month that privacy
+        # laws allow. No bound in bytes: relays could exhaust it, and the sink stops where it would set aside much.
         retention_ms=28 * DAY_MS,
         extra=_TRIMMED,
     ),

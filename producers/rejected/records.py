@@ -1,4 +1,4 @@
-"""One record of `rejections`, `quarantine` or `unwritten` (dead letters), its place, and the selection of some of them."""
+"""One record of `rejections`, `quarantine` or `unwritten` (dead letters), its place, and a selection of some."""
 
 from __future__ import annotations
 

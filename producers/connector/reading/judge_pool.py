@@ -21,8 +21,9 @@ PER_RELAY = 16
 DELAY_S = 0.02
 """For so long less than a chunk waits for more. No relay's reading waits for it: a pause needs more than a chunk."""
 SWITCH_S = 0.0005
-"""Python's switch interval for a process with a pool. After each signature a thread waits so long for an event loop that
-never rests; with the default of 5 ms the first copies of a relay would take seconds beside others that are read."""
+"""Python's switch interval for a process with a pool. After each signature a thread waits so long for an event loop
+that never rests; with the default of 5 ms the first copies of a relay would take seconds beside others that are read.
+"""
 FORGED = frozenset({Reason.NOT_JSON, Reason.BAD_FIELD, Reason.ID_MISMATCH, Reason.BAD_SIGNATURE})
 """What no honest relay sends on purpose. What is refused by policy, or quarantined, is what an author has signed."""
 _POLICY = Policy(archive_ephemeral=True)
