@@ -9,22 +9,29 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from weakref import WeakSet
 
 from core.kafka import COMMIT_INTERVAL_S
 
-LEAST_ALLOWED = 2000
-"""Copies of a relay that may always be under way: four pages, a sixth of a second of the processor's work."""
+LEAST_UNDER_WAY = 2000
+"""Copies that may always be under way: a sixth of a second of the processor's work."""
+LEAST_OF_RELAY = 100
+"""Of these, of one relay, however many send: what a live feed brings now and then is never held up."""
 LAG_S = 0.5
-"""The processor lags when it is certainly so far behind. It may be one look and one commit further, a second and a half
-then; and at the next look it is not idle yet, so that a pause never costs its rate."""
+"""The processor lags when what it works on is certainly so old. Before that its rate is not known: it may have had
+nothing to do."""
+RELEASED_LOOKS = 10
+"""Looks in a row at which no relay would have sent more, and nothing lags, after which there is no limit any more; else
+all would surge again each time that the queue is short."""
 WINDOW_S = 2.0
-"""Of the processor's work, shared by the relays that send: a second of queue, and one after which it is known to be
-done (a commit, a look)."""
-RATE_OVER_S = 5.0
-"""The processor's rate is that of so many seconds: its commits come in steps."""
+"""Of the processor's work may be under way: a second of queue, and one after which it is known to be done (a commit, a
+look), in which the queue must not run dry."""
+_RATE_OVER_S = 2.0
+"""The processor's rate is that of so many seconds, since its commits come in steps,"""
+_RATES = 20
+"""and the highest of so many looks, ten seconds: too high a rate makes the queue longer, too low a one idle."""
 AWAY_S = 30.0
 """A processor whose offsets stand still for so long is away: twice the time after which its group drops it."""
 _RESOLUTION = 64
@@ -48,7 +55,7 @@ class Window:
 
     @property
     def full(self) -> bool:
-        """Whether more are under way than the relay's share."""
+        """Whether more are under way than each relay may have."""
         pacing = self._pacing
         return pacing.limiting and self.sent - self.validated > pacing.allowance
 
@@ -85,15 +92,16 @@ class Pacing:
         self._committed: Mapping[int, int] = {}
         self._moved_s: float | None = None
         self._passed: deque[tuple[float, int]] = deque()
+        self._rates: deque[float] = deque([0.0], maxlen=_RATES)
         self._total = 0
         self._validated = 0
-        self._senders = 1
         self._looked = asyncio.Event()
         self.lag_s = 0.0
         """How old what the processor works on is, at least."""
         self.away = False
         """Whether the processor stands still."""
-        self.allowance = LEAST_ALLOWED
+        self._free_looks = RELEASED_LOOKS
+        self.allowance = LEAST_UNDER_WAY
         """Copies of a relay that may be under way while the processor lags."""
 
     def window(self) -> Window:
@@ -105,7 +113,7 @@ class Pacing:
     @property
     def limiting(self) -> bool:
         """Whether relays are held to the allowance."""
-        return self.lag_s > LAG_S and not self.away
+        return self._free_looks < RELEASED_LOOKS and not self.away
 
     @property
     def waiting(self) -> bool:
@@ -125,7 +133,6 @@ class Pacing:
                 window.noted = sent[window] = window.sent
         if not sent:
             return None
-        self._senders = len(sent)
         return Noted(self._total, sent)
 
     def published(self, noted: Noted, now_s: float) -> None:
@@ -144,6 +151,7 @@ class Pacing:
             committed: the next offset of each partition.
             now_s: the time.
         """
+        pressing = any(window.full for window in self._windows)
         if committed != self._committed or not self._snapshots:
             self._committed, self._moved_s = dict(committed), now_s
         while self._snapshots and self._snapshots[0].passed(committed):
@@ -153,8 +161,12 @@ class Pacing:
                 window.validated = sent
         oldest_s = now_s - self._snapshots[0].at_s if self._snapshots else 0.0
         self.lag_s = max(0.0, oldest_s - COMMIT_INTERVAL_S)
+        self._free_looks = 0 if pressing or self.lag_s > LAG_S else self._free_looks + 1
         self.away = self._moved_s is not None and now_s - self._moved_s >= AWAY_S
-        self.allowance = max(LEAST_ALLOWED, int(self._rate(now_s) / self._senders * WINDOW_S))
+        self._measure(now_s)
+        under_way = [window.sent - window.validated for window in self._windows if window.sent > window.validated]
+        room = max(LEAST_UNDER_WAY, int(max(self._rates) * WINDOW_S))
+        self.allowance = max(LEAST_OF_RELAY, _level(under_way, room))
         self._looked.set()
         self._looked = asyncio.Event()
 
@@ -162,11 +174,27 @@ class Pacing:
         """Wait until the processor was looked at again."""
         await self._looked.wait()
 
-    def _rate(self, now_s: float) -> float:
-        """Copies that the processor got through in a second, of late."""
+    def _measure(self, now_s: float) -> None:
+        """See how many copies a second the processor gets through."""
         passed = self._passed
         passed.append((now_s, self._validated))
-        while len(passed) > 2 and now_s - passed[1][0] >= RATE_OVER_S:  # noqa: PLR2004 - two ends of a time
+        while now_s - passed[0][0] > _RATE_OVER_S and now_s - passed[1][0] >= _RATE_OVER_S:
             passed.popleft()
         began_s, before = passed[0]
-        return (self._validated - before) / (now_s - began_s) if now_s > began_s else 0.0
+        if now_s > began_s:
+            self._rates.append((self._validated - before) / (now_s - began_s))
+
+
+def _level(under_way: Sequence[int], room: int) -> int:
+    """How much each relay may have, so that all together have `room`: what some do not need, the others get."""
+    if not under_way:
+        return room
+    ascending = sorted(under_way)
+    for number, copies in enumerate(ascending):
+        share = room // (len(ascending) - number)
+        if copies > share:
+            return share
+        room -= copies
+    # There is room for more, which those take who have most.
+    largest = ascending[-1]
+    return largest + room // sum(2 * copies > largest for copies in ascending)
