@@ -23,8 +23,8 @@ LAG_S = 0.5
 """The processor lags when what it works on is certainly so old. Before that its rate is not known: it may have had
 nothing to do."""
 RELEASED_LOOKS = 10
-"""Looks in a row at which no relay would have sent more, and nothing lags, after which there is no limit any more; else
-all would surge again each time that the queue is short."""
+"""Looks in a row at which nothing lags, after which there is no limit any more: five seconds. Else all would surge
+again each time that the queue is short."""
 WINDOW_S = 2.0
 """Of the processor's work may be under way: a second of queue, and one after which it is known to be done (a commit, a
 look), in which the queue must not run dry."""
@@ -151,7 +151,6 @@ class Pacing:
             committed: the next offset of each partition.
             now_s: the time.
         """
-        pressing = any(window.full for window in self._windows)
         if committed != self._committed or not self._snapshots:
             self._committed, self._moved_s = dict(committed), now_s
         while self._snapshots and self._snapshots[0].passed(committed):
@@ -161,7 +160,7 @@ class Pacing:
                 window.validated = sent
         oldest_s = now_s - self._snapshots[0].at_s if self._snapshots else 0.0
         self.lag_s = max(0.0, oldest_s - COMMIT_INTERVAL_S)
-        self._free_looks = 0 if pressing or self.lag_s > LAG_S else self._free_looks + 1
+        self._free_looks = 0 if self.lag_s > LAG_S else self._free_looks + 1
         self.away = self._moved_s is not None and now_s - self._moved_s >= AWAY_S
         self._measure(now_s)
         under_way = [window.sent - window.validated for window in self._windows if window.sent > window.validated]

@@ -11,7 +11,7 @@ import pytest
 from producers.connector.budget import FORGED_PER_HOUR, Budget
 from producers.connector.reading.judge_pool import CHUNK, PER_RELAY, Judged, JudgePool
 from producers.connector.reading.limits import ReadingLimits
-from producers.connector.reading.pacing import Pacing
+from producers.connector.reading.pacing import LEAST_UNDER_WAY, Pacing
 from producers.connector.reading.relay_judge import WAITING_BYTES, WAITING_COPIES, RelayJudge
 from producers.connector.reading.sampling import JUDGED_FIRST
 from producers.relay_client.refusals import RelayError
@@ -144,6 +144,31 @@ async def test_twenty_forged_copies_end_the_reading_for_the_hour(pool: JudgePool
     assert 3590 < error.value.wait_s <= 3600
 
 
+async def test_a_relay_rests_for_each_of_three_reasons(pool: JudgePool) -> None:
+    send_buffer, pacing = SendBuffer(Sender(), 1000), Pacing()
+    judge, window = RelayJudge(pool, Budget(1 << 30, 1 << 30)), pacing.window()
+    limits = ReadingLimits(send_buffer, judge, window)
+    for _ in range(WAITING_COPIES):
+        limits.taken(GENUINE)
+    assert limits.full
+    await limits.room()
+    await judged(judge)
+    assert window.sent == WAITING_COPIES
+
+    noted = pacing.note()
+    assert noted is not None
+    pacing.acknowledged(0, 1)
+    pacing.published(noted, 0.0)
+    pacing.look({}, 10.0)
+    window.sent += LEAST_UNDER_WAY
+    assert limits.full
+    pacing.look({0: 2}, 10.0)
+    assert not limits.full
+
+    send_buffer.put("t", bytes(1000), partition=0)
+    assert limits.full
+
+
 async def test_a_copy_that_is_known_to_be_forged_is_charged_again_but_ends_nothing(pool: JudgePool) -> None:
     account = Account()
     judge = RelayJudge(pool, account)
@@ -189,8 +214,12 @@ async def test_a_relay_rests_while_too_much_of_it_waits(size: int, most: int) ->
 async def test_relays_are_judged_in_turn(pool: JudgePool) -> None:
     """One that has sent much is asked for a few of it, then the others are."""
     order: list[Asking] = []
-    greedy = Asking(list(islice(cycle([GENUINE]), 10 * CHUNK)), order.append)
-    modest = [Asking([GENUINE], order.append) for _ in range(3)]
+
+    def heard(relay: Asking) -> None:
+        order.extend([relay] * (len(relay.verdicts) - order.count(relay)))
+
+    greedy = Asking(list(islice(cycle([GENUINE]), 10 * CHUNK)), heard)
+    modest = [Asking([GENUINE], heard) for _ in range(3)]
     total = len(greedy.copies)
     copies, greedy.copies = greedy.copies, []
     for copy in copies:
@@ -201,7 +230,7 @@ async def test_relays_are_judged_in_turn(pool: JudgePool) -> None:
     await until(lambda: len(greedy.verdicts) == total and all(relay.verdicts for relay in modest), "all are judged")
     # What was with the thread already, and one turn.
     last = max(order.index(relay) for relay in modest)
-    assert order[:last].count(greedy) * PER_RELAY <= 2 * CHUNK
+    assert order[:last].count(greedy) <= CHUNK + PER_RELAY
     assert {each.forged for relay in [greedy, *modest] for each in relay.verdicts} == {None}
 
 
