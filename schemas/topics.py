@@ -109,7 +109,7 @@ TOPICS: tuple[Topic, ...] = (
         codec=Codec("the original bytes, reason in headers", "schemas.records.rejection:Rejection.from_headers"),
         partitioned_by="as received",
         cleanup="delete",
-        writers=("connector", "import", "processor", "sink"),
+        writers=("connector", "import", "processor"),
         readers=(Reader("rejections command", "on demand"),),
         max_message_bytes=_OUTPUT,
         # Long enough to look into yesterday's surprise after a long weekend.
@@ -118,6 +118,21 @@ TOPICS: tuple[Topic, ...] = (
         retention_bytes=256 * MIB,
         # A segment is deleted as a whole: smaller ones let the bound in bytes mean what it says.
         extra=(("segment.bytes", str(32 * MIB)),),
+    ),
+    Topic(
+        name="unwritten",
+        description="verified records that the database would not take, with its words",
+        key="as received",
+        codec=Codec("the original bytes, reason in headers", "schemas.records.rejection:Rejection.from_headers"),
+        partitioned_by="as received",
+        cleanup="delete",
+        writers=("sink",),
+        readers=(Reader("rejections command", "on demand"),),
+        max_message_bytes=_OUTPUT,
+        # They are missing in the archive, so an operator has weeks; and they are gone within the month that privacy
+        # laws allow. No bound in bytes: relays could exhaust it, and the sink stops where it would set aside much.
+        retention_ms=28 * DAY_MS,
+        extra=_TRIMMED,
     ),
     Topic(
         name="relays.found",

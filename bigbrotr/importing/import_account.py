@@ -26,7 +26,11 @@ from schemas.topics import physical
 
 _NAMED = 20  # enough to look into the cause; the count says how many there are
 _ERASED = "erased"
-REFUSALS = (("rejections", Verdict.REFUSED), ("quarantine", Verdict.QUARANTINED))
+REFUSALS = (
+    ("rejections", Verdict.REFUSED),
+    ("unwritten", Verdict.REFUSED),
+    ("quarantine", Verdict.QUARANTINED),
+)
 
 
 @dataclass
@@ -68,7 +72,7 @@ async def account(
         settings: with the servers filled in.
         lags: open connections.
         report: of the import; what it refused itself is part of the account.
-        before: where `rejections` and `quarantine` ended before the import began.
+        before: where the topics of `REFUSALS` ended before the import began.
     """
     outcomes = LineOutcomes()
     try:

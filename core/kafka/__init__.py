@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.kafka.access import bootstrap_servers, connection_options
 from core.kafka.clients import (
+    COMMIT_INTERVAL_S,
     FETCH_MAX_WAIT_MS,
     METADATA_AGE_MS,
     admin,
@@ -26,6 +27,7 @@ from core.kafka.refusals import KafkaRefusedError
 from core.kafka.state_snapshot import read_to_end
 
 __all__ = [
+    "COMMIT_INTERVAL_S",
     "FETCH_MAX_WAIT_MS",
     "METADATA_AGE_MS",
     "Bounds",

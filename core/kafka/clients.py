@@ -39,6 +39,9 @@ _PARTITION_FETCH_BYTES = 1024 * 1024
 # A leader of a group that knows no partitions of a topic yet, as just after a broker's restart, gives none of them to
 # anybody, and shares anew only when its metadata are refreshed: after five minutes, if it were aiokafka's default.
 METADATA_AGE_MS = 10_000
+COMMIT_INTERVAL_S = 0.5
+"""How often a processor commits what is acknowledged: as much work a kill may repeat, and as late a connector knows
+what is validated. A request of two milliseconds each time."""
 FETCH_MAX_WAIT_MS = 50
 """For a consumer that catches up in some partitions while others are at their ends.
 

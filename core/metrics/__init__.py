@@ -119,6 +119,22 @@ RELAYS = _gauge("relays", "Relays by the state of their connection", "relays", "
 RELAY_FAILURES = _counter(
     "relay_failures", "Connections that failed or were refused, by reason", "connections", "reason", of=_CONNECTOR
 )
+JUDGED = _counter(
+    "judged_copies", "Copies of relays whose id and signature the connector has checked itself", "copies", of=_CONNECTOR
+)
+FORGED = _counter(
+    "forged_copies",
+    "Those of them that were no event, or not what their author signed; they count against the relay's budget",
+    "copies",
+    "reason",
+    of=_CONNECTOR,
+)
+VALIDATION_LAG = _gauge(
+    "validation_lag_seconds",
+    "How far the processor is behind this connector at least; above half a second relays are paced",
+    "seconds",
+    of=_CONNECTOR,
+)
 CLOCK_STEPS = _counter(
     "clock_steps", "Times the host's clock was set by more than seconds, or set back", "steps", of=_CONNECTOR
 )

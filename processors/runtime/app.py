@@ -27,8 +27,6 @@ _FETCH_BYTES = 1024 * 1024
 # A fetch is bounded as it travels: compressed. A mebibyte of it can hold gigabytes of repetitive bundles, which Faust
 # would unpack at once; so it unpacks as many as its buffer takes, of a little over 1 MiB each at most.
 _POLL_RECORDS = _STREAM_BUFFER_RECORDS
-# How much acknowledged work a kill may repeat.
-_COMMIT_INTERVAL_S = 1.0
 # Two heartbeats may be lost within the shortest session that Kafka allows.
 _HEARTBEAT_S = 2.0
 # Kafka waits this long for a member that drains at a revoke; beyond the deadline of our own for that drain.
@@ -78,7 +76,7 @@ def create_app(settings: Settings, spec: ProcessorSpec) -> faust.App:
         stream_buffer_maxsize=_STREAM_BUFFER_RECORDS,
         # A revoke waits for the records that are open; the service ends the process if that takes too long.
         stream_wait_empty=True,
-        broker_commit_interval=_COMMIT_INTERVAL_S,
+        broker_commit_interval=kafka.COMMIT_INTERVAL_S,
         broker_session_timeout=settings.kafka.session_timeout_s,
         broker_heartbeat_interval=_HEARTBEAT_S,
         broker_rebalance_timeout=spec.drain_s + _REBALANCE_MARGIN_S,

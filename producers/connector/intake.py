@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.clock import CLOCK
@@ -19,12 +19,20 @@ from schemas.reasons import Reason
 class Intake:
     """Takes what one relay sends, over all of its connections: the `MessageHandler` of its client."""
 
-    def __init__(self, relay: str, bundler: Bundler, rejections: Rejections, budget: Budget) -> None:
-        """Take events of the relay with this normalised URL."""
+    def __init__(
+        self,
+        relay: str,
+        bundler: Bundler,
+        rejections: Rejections,
+        budget: Budget,
+        taken: Callable[[bytes], None] = lambda _: None,
+    ) -> None:
+        """Take events of the relay with this normalised URL; `taken` is told of each copy that is in a bundle."""
         self._relay = relay
         self._bundler = bundler
         self._rejections = rejections
         self._budget = budget
+        self._taken = taken
         self.refused = 0
         """Frames and events that were refused."""
 
@@ -43,6 +51,7 @@ class Intake:
         """
         text, padding_bytes = trim(event, fields)
         self._bundler.add(self._relay, CLOCK.now_ms(), text, event_id)
+        self._taken(text)
         if padding_bytes:
             self.unasked(padding_bytes)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import Counter
 from dataclasses import dataclass
 
+from aiokafka import TopicPartition
+
 from core import metrics
 from core.clock import BELIEVED_AFTER_S, CLOCK
-from core.kafka import Publisher, open_publisher, stop_client
+from core.kafka import Publisher, admin, open_publisher, stop_client
 from core.service import Service
 from core.service.closing import ConcurrentCloser
 from core.settings import Settings
@@ -19,6 +22,9 @@ from producers.connector.budget import Budget
 from producers.connector.checkpoint import Checkpoints
 from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.ledger import Ledger
+from producers.connector.reading.judge_pool import SWITCH_S, JudgePool
+from producers.connector.reading.pacing import Pacing
+from producers.connector.reading.validation_watch import ValidationWatch
 from producers.connector.reconcile.archive_ids import ArchiveIds
 from producers.connector.relay_model import Model
 from producers.connector.session import Session
@@ -69,6 +75,7 @@ class ConnectorService(Service):
         """Connect to Kafka, waiting for it, join the group and begin to read."""
         settings = self.settings
         self.spawn(self._watch_clock(), "clock")
+        sys.setswitchinterval(SWITCH_S)
         clients = await self.resources.enter_async_context(ConcurrentCloser())
         # Room above the send buffer's own bound, so that its order is kept by its queue alone.
         publisher = await open_publisher(settings, most_bytes=2 * settings.connector.in_flight_bytes)
@@ -76,12 +83,15 @@ class ConnectorService(Service):
         counts = {name: await publisher.partition_count(full_name(settings, name)) for name in _WRITTEN}
         archive = ArchiveIds(settings)
         self.resources.push_async_callback(archive.close)
+        offsets = await admin(settings)
+        clients.push(stop_client, offsets)
         client = await self._fleet.join()
         clients.push(stop_client, client)
         clients.push(self._fleet.close)
         # Entered last, so closed first: sessions use what is entered above.
         self.resources.push_async_callback(self._fleet.close_sockets)
         shared = _shared(settings, publisher, self._filters, archive, counts)
+        self.resources.callback(shared.judges.close)
         checkpoints = Checkpoints(
             shared.send_buffer,
             shared.bundler,
@@ -96,6 +106,15 @@ class ConnectorService(Service):
             checkpointing=self.spawn(checkpoints.run(), "checkpoints"),
         )
         self.spawn(shared.send_buffer.run(), "send_buffer")
+        bundles = full_name(settings, "raw.bundles")
+        watch = ValidationWatch(
+            shared.pacing,
+            shared.bundler,
+            offsets,
+            settings.processor.group_id,
+            [TopicPartition(bundles, number) for number in range(counts["raw.bundles"])],
+        )
+        self.spawn(watch.run(), "validation")
 
     async def run(self) -> None:
         """Let the background tasks read relays until stopped."""
@@ -132,6 +151,11 @@ class ConnectorService(Service):
             "unacknowledged_bytes": shared.send_buffer.bytes,
             "bundle_age_ms": round(shared.bundler.age_s * 1000),
             "waiting_for_a_place": shared.slots.waiting,
+            "validation": {
+                "lag_s": round(shared.pacing.lag_s, 1),
+                "away": shared.pacing.away,
+                "allowed_copies": shared.pacing.allowance if shared.pacing.limiting else None,
+            },
             "proxies": {
                 "tor": connector.tor_proxy is not None,
                 "i2p": connector.i2p_proxy is not None,
@@ -199,6 +223,7 @@ def _shared(
 ) -> Shared:
     connector = settings.connector
     send_buffer = SendBuffer(publisher, connector.in_flight_bytes)
+    pacing = Pacing()
     return Shared(
         send_buffer=send_buffer,
         bundler=Bundler(
@@ -208,6 +233,7 @@ def _shared(
             lines=connector.bundle_lines,
             max_bytes=connector.bundle_bytes,
             age_ms=connector.bundle_age_ms,
+            acknowledged=pacing.acknowledged,
         ),
         rejections=Rejections(send_buffer, full_name(settings, "rejections"), partitions["rejections"], STAGE),
         slots=ConnectionLimits(connector.max_connections),
@@ -227,4 +253,6 @@ def _shared(
         auth_key=connector.auth_key,
         hold_s=connector.eose_hold_s,
         archive=archive,
+        judges=JudgePool(),
+        pacing=pacing,
     )

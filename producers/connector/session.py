@@ -123,6 +123,7 @@ class Session:
             "state": self.state,
             "received": self._visits.frames.received,
             "refused": self._visits.intake.refused,
+            "forged": self._visits.limits.judge.forged,
             "last_error": None if self._visits.conversation is not None else self._last_error,
             "retry_in_s": max(0, round(self._retry_at_s - CLOCK.now_s())) if self._retry_at_s is not None else None,
             "crawl": {

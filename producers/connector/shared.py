@@ -10,6 +10,8 @@ from producers.bundler import Bundler
 from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.claims import HOLD_S
 from producers.connector.known_filters import KnownFilters
+from producers.connector.reading.judge_pool import JudgePool
+from producers.connector.reading.pacing import Pacing
 from producers.connector.reconcile.archive_ids import ArchiveIds
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling
@@ -35,3 +37,5 @@ class Shared:
     archive: ArchiveIds | None = None
     known_filters: KnownFilters = field(default_factory=KnownFilters)
     paces: Paces = field(default_factory=Paces)
+    judges: JudgePool = field(default_factory=JudgePool)
+    pacing: Pacing = field(default_factory=Pacing)

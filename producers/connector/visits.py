@@ -13,6 +13,8 @@ from producers.connector.crawl.crawler import Crawler
 from producers.connector.intake import Intake
 from producers.connector.known_filters import RelayKnownFilters
 from producers.connector.live import BACKDATED_S
+from producers.connector.reading.limits import ReadingLimits
+from producers.connector.reading.relay_judge import RelayJudge
 from producers.connector.reconnects import MINIMUM_UPTIME_S
 from producers.connector.relay_model import Model, Name
 from producers.connector.shared import Shared
@@ -45,7 +47,9 @@ class Visits:
         """Prepare; nothing is opened yet."""
         self.conversation: Conversation | None = None
         """The one of the present visit, once it is connected."""
-        self.intake = Intake(record.url, shared.bundler, shared.rejections, budget)
+        judge, window = RelayJudge(shared.judges, budget), shared.pacing.window()
+        self.limits = ReadingLimits(shared.send_buffer, judge, window)
+        self.intake = Intake(record.url, shared.bundler, shared.rejections, budget, self.limits.taken)
         self.frames = FrameReader(self.intake)
         self._record = record
         self._url = url
@@ -110,7 +114,7 @@ class Visits:
         """Talk until the connection ends, or the relay's turn is over; why."""
         shared, began = self._shared, time.monotonic()
         url, auth_key = connection.dialled_url, shared.auth_key
-        client = RelayClient(url, connection, self.frames, shared.send_buffer, auth_key=auth_key, pace=self._pace)
+        client = RelayClient(url, connection, self.frames, self.limits, auth_key=auth_key, pace=self._pace)
         talk = self.conversation = Conversation(
             client,
             self._crawler,

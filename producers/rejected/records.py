@@ -1,4 +1,4 @@
-"""One record of `rejections` or `quarantine` (dead letters), its place, and the selection of some of them."""
+"""One record of `rejections`, `quarantine` or `unwritten` (dead letters), its place, and a selection of some."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple, Self
 
 from schemas.records.rejection import Rejection
 
-TOPICS = ("rejections", "quarantine")
-"""Logical names of the topics that hold what was not accepted."""
+TOPICS = ("rejections", "quarantine", "unwritten")
+"""Logical names of the topics that hold what was not accepted, or could not be written."""
 UNREADABLE = "unreadable"
 """Stands for the reason where the headers are of a newer version, or of something else than this system."""
-_PLACE = re.compile(r"(?:.*\.)?(rejections|quarantine)/(\d{1,9})/(\d{1,18})")
+_PLACE = re.compile(r"(?:.*\.)?(rejections|quarantine|unwritten)/(\d{1,9})/(\d{1,18})")
 
 
 class Place(NamedTuple):

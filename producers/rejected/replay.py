@@ -157,7 +157,7 @@ class _Replay:
         if topic in self._sources(_STATE_TOPICS):
             return _LEFT
         key, value = item.key, item.value
-        if not value:  # Too large for `rejections`: it is only named.
+        if not value:  # Too large for `unwritten`: it is only named.
             try:
                 (record,) = (await read_records(self._settings, [(TopicPartition(topic, partition), offset)])).values()
             except GoneError:

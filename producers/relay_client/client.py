@@ -115,7 +115,7 @@ class RelayClient:
 
     async def request_page(self, asked: Filter) -> PageSubscription:
         """Ask for one page of stored events; `release` it afterwards."""
-        page = PageSubscription(self._name("page"), asked)
+        page = PageSubscription(self._name("page"), asked, self.connection.silent_s)
         await self._request(page)
         return page
 

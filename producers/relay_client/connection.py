@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from typing import NoReturn, Protocol
 
@@ -12,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from core.clock import CLOCK
 from core.tasks import run_until_first
 from core.waiting import brief
+from producers.relay_client.loop_clock import loop_s
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.websocket import PushConnection, Receiver
 
@@ -60,6 +62,15 @@ class RelayConnection:
         self.answered_s = 0.0
         """When the last ping was sent that was answered, wall clock. All that came before the answer is dealt with."""
         self._paused_since_pong = False
+        self._resumed_s = -math.inf
+
+    def silent_s(self, since_s: float) -> float:
+        """How long nothing can have been said that we left in the socket: since a moment, or since our last pause.
+
+        Args:
+            since_s: when the relay was last heard, seconds of the loop.
+        """
+        return 0.0 if self.paused else loop_s() - max(since_s, self._resumed_s)
 
     @property
     def complete_until_s(self) -> float:
@@ -101,6 +112,7 @@ class RelayConnection:
             full.clear()
             await backpressure.room()
             self.paused = False
+            self._resumed_s = loop_s()
             self._websocket.transport.resume_reading()
 
     async def _raise_failure(self) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
@@ -23,6 +23,15 @@ RELEASED_S = 60.0
 LEAST_RELEASED = 500
 """Or its limit, if that is larger: so many are taken then. A relay that is being filled goes on to send what it stores
 until it has read the CLOSE, which were 60 of a small question beside some thousand a second."""
+
+
+_GRAIN_S = 0.01
+"""Clocks of event loops have a grain: a wait may end so much too early."""
+
+
+def silent_since(since_s: float) -> float:
+    """Seconds since a moment of the loop, where nothing is left in a socket."""
+    return loop_s() - since_s
 
 
 class Subscription:
@@ -100,9 +109,10 @@ class Subscription:
 class PageSubscription(Subscription):
     """One page of stored events: a question, and what answers it, also late."""
 
-    def __init__(self, subid: str, asked: Filter) -> None:
-        """Collect the answer to a query."""
+    def __init__(self, subid: str, asked: Filter, silent_s: Callable[[float], float] = silent_since) -> None:
+        """Collect the answer to a query; `silent_s` tells for how long the relay has been silent since a moment."""
         super().__init__(subid, asked)
+        self._silent_s = silent_s
         self.asked_at_s = loop_s()
         self._seen: dict[str, Seen] = {}
         self._limit = asked.limit or 1
@@ -135,9 +145,8 @@ class PageSubscription(Subscription):
         """Keep what the next question depends on; an id that came already is counted only."""
         super().take(created_at, event_id, fields)
         if self.eose is not None and event_id not in self._seen:
-            now_s = loop_s()
-            self.late_gap_s = max(self.late_gap_s, now_s - self._last_s)
-            self._last_s = now_s
+            self.late_gap_s = max(self.late_gap_s, self._silent_s(self._last_s))
+            self._last_s = loop_s()
             self.late.add(event_id)
             self.disturbed.set()
         if self._released_s is not None:
@@ -171,13 +180,18 @@ class PageSubscription(Subscription):
         self.disturbed.clear()
 
     async def quiet_for(self, seconds: float) -> bool:
-        """Wait for so much silence since EOSE, or since the last event after it; False if it is disturbed before."""
-        try:
-            async with asyncio.timeout(max(0.0, seconds)):
-                await self.disturbed.wait()
-        except TimeoutError:
-            return True
-        return False
+        """Wait for so much silence from now on; False if it is disturbed before. A pause of ours is no silence."""
+        began_s, rest_s = loop_s(), seconds
+        while True:
+            try:
+                async with asyncio.timeout(max(0.0, rest_s)):
+                    await self.disturbed.wait()
+            except TimeoutError:
+                rest_s = seconds - self._silent_s(began_s)
+                if rest_s <= _GRAIN_S:
+                    return True
+            else:
+                return False
 
     def release(self) -> None:
         """Only what comes late is of interest from now on."""
@@ -187,7 +201,7 @@ class PageSubscription(Subscription):
     @property
     def since_last_s(self) -> float:
         """Seconds since EOSE, or since the last event that followed it."""
-        return loop_s() - self._last_s
+        return self._silent_s(self._last_s)
 
     @property
     def full(self) -> bool:

@@ -66,13 +66,10 @@ def build() -> dict[str, Example]:
     held = bundle.HeldLine(OTHER_RELAY, SEEN_AT_MS + 950, article.id, article.created_at)
     lines = [*(bundle.encode_line(*copy) for copy in copies), bundle.encode_held_line(held)]
     source: dict[str, str | int] = {"source_topic": "nostr.raw.bundles", "source_partition": 3, "source_offset": 17}
+    archived = event_record.encode(encode_event(article), RELAY, SEEN_AT_MS, facts(article, IdForm.NIP01, SEEN_AT_MS))
     return {
         "raw.bundles": Example(None, [], b"".join(lines)),
-        "events": Example(
-            bytes.fromhex(article.id),
-            [],
-            event_record.encode(encode_event(article), RELAY, SEEN_AT_MS, facts(article, IdForm.NIP01, SEEN_AT_MS)),
-        ),
+        "events": Example(bytes.fromhex(article.id), [], archived),
         "sightings": Example(
             None,
             [],
@@ -91,6 +88,18 @@ def build() -> dict[str, Example]:
         ),
         "quarantine": _refused(encode_event(future), Reason.CREATED_AT_OUT_OF_RANGE, "created_at", source),
         "rejections": _refused(altered, Reason.ID_MISMATCH, "id", source),
+        "unwritten": Example(
+            bytes.fromhex(article.id),
+            Rejection(
+                reason=Reason.BAD_ROW,
+                stage="sink",
+                detail='new row for relation "events" violates check constraint "events_kind"',
+                source_topic="nostr.events",
+                source_partition=3,
+                source_offset=17,
+            ).to_headers(),
+            archived,
+        ),
         "relays.found": _keyed(
             RELAY.encode(),
             RelayFound(

@@ -1,4 +1,4 @@
-"""The dead-letter topics `rejections` and `quarantine`: the original bytes as value, reason and source as headers."""
+"""The dead letters in `rejections`, `quarantine` and `unwritten`: original bytes, with reason and source as headers."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Archiver:
         self._wait = GroupWait(reader, stopping, sink.drain_s)
         self._pool = pool
         self._writer = Writer(sink.group_id, tables)
-        self._rejections = RejectionSender(publisher, physical(settings.kafka.topic_prefix, "rejections"))
+        self._rejections = RejectionSender(publisher, physical(settings.kafka.topic_prefix, "unwritten"))
         self._eraser = eraser
         self._storm = RejectionBreaker(sink.storm_inputs, sink.storm_share)
         self._group_id = sink.group_id

@@ -1,6 +1,6 @@
 """Circuit breaker: with too many rejections the archive is at fault and not the records, and the sink must stop.
 
-A record that cannot be stored goes to `rejections`, and the rest goes on. Where most of a stretch is refused, a table,
+A record that cannot be stored goes to `unwritten`, and the rest goes on. Where most of a stretch is refused, a table,
 a rule or this program is broken, and going on would drain the stream into a topic that keeps its records for days.
 Only what this sink refuses is counted (`bad_row`): what the processor refuses never reaches it, so a hostile relay
 cannot stop it.
@@ -73,7 +73,7 @@ class RejectionBreaker:
         """Give the refused offsets to store beside the batch's, of each partition where it refuses any.
 
         Raises:
-            StormError: with this batch too many are refused; nothing of it may be committed, nor sent to `rejections`.
+            StormError: with this batch too many are refused; nothing of it may be committed, nor sent to `unwritten`.
         """
         stored = {}
         for tp, rejected in _by_partition(batch.rejected).items():

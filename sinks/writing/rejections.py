@@ -1,4 +1,7 @@
-"""Sends records that cannot be stored to the dead-letter topic `rejections`, and waits for the acknowledgement."""
+"""Sends records that cannot be stored to the dead-letter topic `unwritten`, and waits for the acknowledgement.
+
+Not to `rejections`, which has a bound in bytes: what relays sent would push out what is missing in the archive.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _MAX_DETAIL = 1000
 class RejectionSender:
     """Publishes rejections of this stage; the record's bytes stay as they are, the headers say where it was.
 
-    A record too large for `rejections` is named without its bytes: they stay where the headers say.
+    A record too large for `unwritten` is named without its bytes: they stay where the headers say.
     """
 
     def __init__(self, publisher: Publisher, topic: str) -> None:

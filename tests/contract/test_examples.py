@@ -54,6 +54,12 @@ def again_refused(example: Example) -> Example:
     return Example(None, rejection.to_headers(), encode_event(parse_event(example.value)))
 
 
+def again_unwritten(example: Example) -> Example:
+    rejection = Rejection.from_headers(example.headers)
+    event = again_event(Example(example.key, [], example.value))
+    return event._replace(headers=rejection.to_headers())
+
+
 def again_erasure(example: Example) -> Example:
     record = Erasure.decode(example.value)
     return Example(record.key(), [], record.encode())
@@ -80,6 +86,7 @@ AGAIN: dict[str, Callable[[Example], Example]] = {
     "erasures": again_erasure,
     "quarantine": again_refused,
     "rejections": again_refused,
+    "unwritten": again_unwritten,
     "relays.found": again_document(RelayFound),
     "relays": again_document(RelayRecord),
     "raw.probes": again_document(ProbeRecord),

@@ -145,7 +145,7 @@ def _consequences() -> str:
 the erasure is recorded. What happens now:
 - copies that arrive are dropped, and rows are deleted, within seconds where processor and sink run
 - Kafka rewrites the topic events without it within {lag_ms // DAY_MS} days of the sink's having met it
-- raw.bundles keeps what relays sent until it is deleted there, and rejections for days
+- raw.bundles keeps what relays sent until it is deleted there, rejections for days, and unwritten for weeks
 - quarantine keeps what it has: look with `bigbrotr rejections`
 - backups of PostgreSQL and Kafka keep it until they are deleted"""
 

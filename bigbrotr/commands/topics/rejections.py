@@ -29,7 +29,7 @@ from producers.rejected.replay import ReplayReport, replay
 
 @click.group()
 def rejections() -> None:
-    """Look at what was refused or quarantined, and send it through the pipeline again."""
+    """Look at what was refused, quarantined or not written, and send it through the pipeline again."""
 
 
 @rejections.command(
@@ -48,7 +48,7 @@ def list_(options: Options, /, *, limit: int, as_lines: bool, **wanted: Any) -> 
     """List what was refused, newest first, and count it by reason.
 
     With --limit 0 all are written as they are read, partition by partition. How long they are kept is the topics' rule:
-    rejections for 7 days, quarantine without limit.
+    rejections for 7 days, less where they are many; unwritten for 28 days; quarantine without limit.
     """
     chosen = selection(**wanted)
     settings = options.settings()

@@ -60,7 +60,7 @@ async def fill(settings: Settings) -> None:
         offset = await refuser.put("events", value, partition, key)
         place: dict[str, Any] = {"source_topic": "events", "source_partition": partition, "source_offset": offset}
         kept = value if len(value) < 10 else b""
-        await refuser.refuse(kept, Reason.BAD_ROW, "sink", key=key, **place)
+        await refuser.refuse(kept, Reason.BAD_ROW, "sink", "unwritten", key=key, **place)
     gone: dict[str, Any] = {"source_topic": "events", "source_partition": 3, "source_offset": 99}
     await refuser.refuse(b"", Reason.BAD_ROW, "sink", **gone)
     state: dict[str, Any] = {"source_topic": "coverage", "source_partition": 0, "source_offset": 0}
@@ -93,7 +93,7 @@ async def test_refused_input_is_found_shown_judged_again_and_sent(command: Comma
     assert "detail            line 7" in shown.stdout.splitlines()
     assert raw.stdout.encode() == RAWS[2]
     assert missing.returncode == 1
-    assert "has offsets 0 to 6, and 777 is not there" in missing.stderr
+    assert "has offsets 0 to 4, and 777 is not there" in missing.stderr
     assert dry.json()["sent"] == 5
     assert await held(settings, "raw.bundles") == []
     assert await held(settings, "events") == before

@@ -22,6 +22,7 @@ NAMES = {
     "erasures",
     "quarantine",
     "rejections",
+    "unwritten",
     "relays.found",
     "relays",
     "raw.probes",
@@ -68,10 +69,18 @@ def test_what_strangers_fill_is_bounded() -> None:
     assert int(settings["retention.bytes"]) > int(settings["segment.bytes"]) > 0
 
 
+def test_what_the_sink_sets_aside_is_kept_for_weeks_whatever_strangers_send() -> None:
+    settings = configs("unwritten")
+    assert topic("unwritten").writers == ("sink",)
+    assert settings["retention.bytes"] == "-1"
+    # A record is deleted with its segment, within the month that privacy laws allow.
+    assert 21 < (int(settings["retention.ms"]) + int(settings["segment.ms"])) / 86_400_000 < 30
+
+
 def test_sizes() -> None:
     assert RAW_LIMIT_BYTES == MIB
     assert configs("raw.bundles")["max.message.bytes"] == str(RAW_LIMIT_BYTES + ENVELOPE_BYTES)
-    for name in ("events", "rejections", "quarantine"):
+    for name in ("events", "rejections", "quarantine", "unwritten"):
         assert configs(name)["max.message.bytes"] == str(4 * RAW_LIMIT_BYTES)
 
 

@@ -172,8 +172,8 @@ async def test_damage_to_a_row_is_found_by_the_digest(settings: Settings, pool: 
 
 
 async def read_rejections(settings: Settings) -> list[tuple[Rejection, bytes]]:
-    """All rejections in the topic."""
-    topic = physical(settings.kafka.topic_prefix, "rejections")
+    """All that the sink has set aside."""
+    topic = physical(settings.kafka.topic_prefix, "unwritten")
     ends = await kafka.end_offsets(settings, [topic])
     consumer = await kafka.consumer(settings)
     consumer.assign(list(ends))

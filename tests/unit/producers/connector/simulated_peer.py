@@ -19,6 +19,7 @@ from producers.connector.crawl.planning.steps import Query
 from producers.relay_client.connection import Backpressure
 from producers.relay_client.page import Seen
 from producers.relay_client.refusals import RelayError
+from producers.relay_client.subscriptions import silent_since
 from producers.relay_client.websocket import Receiver
 from tests.unit.producers.connector.simulated import SimulatedRelay
 
@@ -160,6 +161,8 @@ class PeerConnection:
             loop.call_later(self._habits.cut_s, self._end)
         if self._habits.auth is not None:
             loop.call_soon(self._challenge)
+
+    silent_s = staticmethod(silent_since)
 
     @property
     def heard_s(self) -> float:

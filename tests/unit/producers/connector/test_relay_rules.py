@@ -84,6 +84,16 @@ def test_a_budget_is_counted_by_the_hour() -> None:
     assert not budget.charge(0, 13.0 + HOUR_S)
 
 
+def test_a_budget_bears_few_forged_copies_an_hour() -> None:
+    budget = Budget(1 << 30, 1 << 30, forged_per_hour=2)
+    assert budget.charge(1, 10.0, forged=True)
+    assert budget.charge(1, 20.0)
+    assert not budget.charge(1, 30.0, forged=True)
+    assert budget.pause_s(30.0) == HOUR_S - 20
+    assert budget.pause_s(10.0 + HOUR_S) == 0
+    assert budget.charge(1, 10.0 + HOUR_S, forged=True)
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [

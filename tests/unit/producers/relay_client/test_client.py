@@ -156,3 +156,10 @@ async def test_a_closed_question_takes_what_a_relay_sends_until_it_has_read_the_
         page.take(taken, f"{1000 + taken:064x}", {})
         taken += 1
     assert taken == LEAST_RELEASED
+
+
+async def test_silence_that_ends_in_a_pause_of_ours_is_none() -> None:
+    silences = iter([0.0, 1.0])
+    page = PageSubscription("page-1", Filter(limit=5), lambda _: next(silences))
+    assert await page.quiet_for(0.05)
+    assert next(silences, None) is None

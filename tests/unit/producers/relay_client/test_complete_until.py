@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from producers.relay_client.connection import RelayConnection
 from producers.relay_client.dialling import Dialling, open_connection
+from producers.relay_client.loop_clock import loop_s
 from producers.send_buffer import SendBuffer
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import normalize
@@ -72,6 +73,27 @@ async def test_after_a_pause_only_a_pong_says_that_all_before_it_was_dealt_with(
         assert connection.complete_until_s < before
         tasks.append(asyncio.create_task(connection.keep_alive()))
         await until(lambda: connection.complete_until_s > before, "a pong")
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_no_time_passes_in_silence_while_frames_are_left_in_the_socket() -> None:
+    sender = Sender()
+    send_buffer = SendBuffer(sender, in_flight_bytes=1)
+    async with Hostile() as relay, connected(relay) as connection:
+        tasks = [
+            asyncio.create_task(send_buffer.run()),
+            asyncio.create_task(connection.read(lambda frame: send_buffer.put("t", frame, partition=0), send_buffer)),
+        ]
+        began_s = loop_s()
+        await connection.send(b'["REQ","live-1",{"limit":1}]')
+        await until(lambda: connection.paused, "a pause")
+        await asyncio.sleep(QUIET_S)
+        assert connection.silent_s(began_s) == 0
+        sender.acknowledge()
+        await until(lambda: not connection.paused, "the end of the pause")
+        assert connection.silent_s(began_s) < loop_s() - began_s - QUIET_S
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
