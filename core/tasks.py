@@ -25,6 +25,9 @@ async def run_until_first(*work: Coroutine[Any, Any, object]) -> None:
                 task.result()
     finally:
         await cancel(*tasks)
+        # What one raised refers to this frame, and a task to what it raised: a cycle, with all that they hold.
+        tasks.clear()
+        ended = task = None
 
 
 @asynccontextmanager

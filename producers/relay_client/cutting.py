@@ -26,18 +26,10 @@ _TURN_BYTES = 128 << 10
 class Cutter:
     """The stream of one connection, from the first frame on."""
 
-    def __init__(self, protocol: Protocol, odd: OddFrames, take_odd: Callable[[bytes, bool], bool]) -> None:
-        """Nothing came yet.
-
-        Args:
-            protocol: tells in which state the connection is.
-            odd: says where a frame ends that is no whole message.
-            take_odd: takes such a frame, or the bytes by which the library refuses it (then the other argument is
-                true); False if it was a part of a message.
-        """
+    def __init__(self, protocol: Protocol, odd: OddFrames) -> None:
+        """Nothing came yet; `odd` says where a frame ends that is no whole message."""
         self._protocol = protocol
         self._odd = odd
-        self._take_odd = take_odd
         self._chunk = b""
         self._at = 0
         self._wanted = 0
@@ -62,8 +54,14 @@ class Cutter:
             data, self.rest = bytes(self.rest), bytearray()
         self._chunk, self._at = data, 0
 
-    def turn(self, receiver: Receiver) -> bool:
-        """Hand on the messages of a turn; whether there was more than parts of messages."""
+    def turn(self, receiver: Receiver, take_odd: Callable[[bytes, bool], bool]) -> bool:
+        """Hand on the messages of a turn; whether there was more than parts of messages.
+
+        Args:
+            receiver: takes messages.
+            take_odd: takes another frame, or the bytes by which the library refuses it (then the other argument is
+                true); False if it was a part of a message.
+        """
         data, at = self._chunk, self._at
         size, odd_frames = len(data), TURN_ODD_FRAMES
         stop, end = min(size - 1, at + _TURN_BYTES), at
@@ -90,7 +88,7 @@ class Cutter:
             end, refused = self._odd.end_of(data, at)
             if end > size:
                 break
-            dealt |= self._take_odd(data[at:end], refused)
+            dealt |= take_odd(data[at:end], refused)
             if not self._chunk:
                 return dealt
             at, whole = end, self._whole

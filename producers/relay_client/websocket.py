@@ -45,7 +45,7 @@ class PushConnection(ClientConnection):
         self._charge: Charge = _ignore
         self._handshake = Handshake()
         self._odd = OddFrames(self.protocol, self.pending_pings)
-        self._cutter = Cutter(self.protocol, self._odd, self._take_odd)
+        self._cutter = Cutter(self.protocol, self._odd)
         self._turn: asyncio.Handle | None = None
         self._cutting: asyncio.Handle | None = None
         self._held = True
@@ -80,10 +80,11 @@ class PushConnection(ClientConnection):
         self._schedule()
 
     async def failure(self) -> Exception:
-        """Wait until a receiver has raised, and return what."""
+        """Wait until a receiver has raised, and return what: once, since it may refer to this connection."""
         await self._failed.wait()
-        assert self._failure is not None
-        return self._failure
+        failure, self._failure = self._failure, None
+        assert failure is not None
+        return failure
 
     def give_up(self, size_bytes: int) -> None:
         """End, because all connections together hold too much that is unfinished, and this one most of it."""
@@ -97,7 +98,7 @@ class PushConnection(ClientConnection):
 
     def data_received(self, data: bytes) -> None:
         """Take what the socket brought (asyncio's protocol)."""
-        if self._failure is None and self._cutting is None:
+        if not self._failed.is_set() and self._cutting is None:
             self._cutter.add(data)
             if self._turn is None:
                 self._work()
@@ -130,7 +131,7 @@ class PushConnection(ClientConnection):
             if self.response is None:
                 self._cutter.give(self._handshake.step, super().data_received)
                 self._end_if(self.protocol.handshake_exc is not None)
-            elif not self._held and self._cutter.behind and self._cutter.turn(self._receiver):
+            elif not self._held and self._cutter.behind and self._cutter.turn(self._receiver, self._take_odd):
                 self._after()
         except Exception as error:  # noqa: BLE001 - raised by `failure`; the transport would only log it
             self._fail(error)
@@ -141,7 +142,7 @@ class PushConnection(ClientConnection):
         self._schedule()
 
     def _schedule(self) -> None:
-        if self._failure is not None:
+        if self._failed.is_set():
             return
         waits = self._held and self.response is not None and self._cutting is None
         if self._cutter.behind:
@@ -174,7 +175,7 @@ class PushConnection(ClientConnection):
             UNFINISHED.hold(self, held)
 
     def _fail(self, error: Exception) -> None:
-        if self._failure is None:
+        if not self._failed.is_set():
             # It may be kept for an hour, and what was read with it.
             clear_frames(error.__traceback__)
             self._failure = error

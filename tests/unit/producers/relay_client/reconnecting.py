@@ -1,4 +1,6 @@
-"""A process whose relays end each connection in the middle of a message; prints by how many bytes it has grown.
+"""A process whose relays end each connection in the middle of a message.
+
+Prints by how many bytes it has grown, and how many of its ended connections still exist.
 
 Arguments: connections in all, and at once. The collector of cycles is off, as if it came too late.
 """
@@ -16,6 +18,7 @@ from websockets.frames import Frame, Opcode
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.unasked import Unasked
+from producers.relay_client.websocket import PushConnection
 from schemas.nostr.relay_url import normalize
 from schemas.records.relay import RelayRecord
 
@@ -62,7 +65,8 @@ async def main(connections: int, at_once: int) -> None:
         await asyncio.gather(*(_connect(url, 1) for _ in range(at_once)))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         await asyncio.gather(*(_connect(url, connections // at_once) for _ in range(at_once)))
-        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+        print(grown, sum(type(each) is PushConnection for each in gc.get_objects()))
 
 
 if __name__ == "__main__":
