@@ -30,21 +30,17 @@ class Cutter:
         """Nothing came yet; `odd` says where a frame ends that is no whole message."""
         self._protocol = protocol
         self._odd = odd
-        self._chunk = b""
+        self.chunk = b""
+        """What may hold frames to cut, from a place on."""
         self._at = 0
         self._wanted = 0
         self.rest = bytearray()
         """A part of a frame."""
 
-    @property
-    def behind(self) -> bool:
-        """Whether there may be frames to cut."""
-        return bool(self._chunk)
-
     def add(self, data: bytes) -> None:
         """Take what the socket brought."""
-        if self._chunk:
-            self._chunk, self._at = self._chunk[self._at :] + data, 0
+        if self.chunk:
+            self.chunk, self._at = self.chunk[self._at :] + data, 0
             return
         if self.rest:
             # Not cut anew for each of the pieces that a large frame comes in: that is quadratic.
@@ -52,7 +48,7 @@ class Cutter:
             if len(self.rest) < self._wanted:
                 return
             data, self.rest = bytes(self.rest), bytearray()
-        self._chunk, self._at = data, 0
+        self.chunk, self._at = data, 0
 
     def turn(self, receiver: Receiver, take_odd: Callable[[bytes, bool], bool]) -> bool:
         """Hand on the messages of a turn; whether there was more than parts of messages.
@@ -62,9 +58,9 @@ class Cutter:
             take_odd: takes another frame, or the bytes by which the library refuses it (then the other argument is
                 true); False if it was a part of a message.
         """
-        data, at = self._chunk, self._at
-        size, odd_frames = len(data), TURN_ODD_FRAMES
-        stop, end = min(size - 1, at + _TURN_BYTES), at
+        data, at = self.chunk, self._at
+        size, odd_frames, end = len(data), TURN_ODD_FRAMES, at
+        stop = size - 1 if size - at <= _TURN_BYTES else at + _TURN_BYTES
         whole = self._whole
         limit = self._protocol.max_message_size or size
         dealt = False
@@ -89,26 +85,28 @@ class Cutter:
             if end > size:
                 break
             dealt |= take_odd(data[at:end], refused)
-            if not self._chunk:
+            if not self.chunk:
                 return dealt
             at, whole = end, self._whole
             odd_frames -= 1
-        if at >= size - 1 or end > size:
+        if at == size:
+            self.chunk = b""
+        elif end > size or at == size - 1:
             self.rest, self._wanted = bytearray(data[at:]), max(end - at, 2)
-            self._chunk = b""
+            self.chunk = b""
         else:
             self._at = at
         return dealt
 
     def give(self, step: Step, feed: Callable[[bytes], None]) -> None:
         """Have what came first taken by another: `Handshake.step`."""
-        self._at = step(self._chunk, self._at, feed)
-        if self._at >= len(self._chunk):
-            self._chunk = b""
+        self._at = step(self.chunk, self._at, feed)
+        if self._at >= len(self.chunk):
+            self.chunk = b""
 
     def drop(self) -> None:
         """Keep nothing."""
-        self._chunk, self.rest = b"", bytearray()
+        self.chunk, self.rest = b"", bytearray()
 
     @property
     def _whole(self) -> tuple[int, ...]:

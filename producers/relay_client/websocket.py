@@ -50,6 +50,7 @@ class PushConnection(ClientConnection):
         self._cutting: asyncio.Handle | None = None
         self._held = True
         self._resting = False
+        self._deaf = False
         self._counted = False
         self._failure: Exception | None = None
         self._failed = asyncio.Event()
@@ -67,7 +68,7 @@ class PushConnection(ClientConnection):
     @property
     def behind(self) -> bool:
         """Whether something that the socket brought is not dealt with yet."""
-        return self._cutter.behind
+        return bool(self._cutter.chunk)
 
     def hold(self) -> None:
         """Hand on nothing, and leave in the socket what is there, until `go_on` is called."""
@@ -98,7 +99,7 @@ class PushConnection(ClientConnection):
 
     def data_received(self, data: bytes) -> None:
         """Take what the socket brought (asyncio's protocol)."""
-        if not self._failed.is_set() and self._cutting is None:
+        if not self._deaf:
             self._cutter.add(data)
             if self._turn is None:
                 self._work()
@@ -107,8 +108,6 @@ class PushConnection(ClientConnection):
         """Keep nothing that has a size, and no cycle: the collector comes once a minute (asyncio's protocol)."""
         super().connection_lost(exc)
         self._drop()
-        if self._cutting is not None:
-            self._cutting.cancel()
         self._receiver = self._after = self._charge = _ignore
         self.protocol.reader.discard()
         self.protocol.parser.close()
@@ -127,25 +126,29 @@ class PushConnection(ClientConnection):
     def _work(self) -> None:
         """Deal with a turn's part of what is there, and see to it that the next turn follows."""
         self._turn = None
+        cutter = self._cutter
         try:
             if self.response is None:
-                self._cutter.give(self._handshake.step, super().data_received)
+                cutter.give(self._handshake.step, super().data_received)
+                self._count()
                 self._end_if(self.protocol.handshake_exc is not None)
-            elif not self._held and self._cutter.behind and self._cutter.turn(self._receiver, self._take_odd):
+            elif cutter.chunk and not self._held and cutter.turn(self._receiver, self._take_odd):
                 self._after()
         except Exception as error:  # noqa: BLE001 - raised by `failure`; the transport would only log it
             self._fail(error)
             if self.response is None:
                 self.transport.abort()
             return
-        self._count()
-        self._schedule()
+        if len(cutter.rest) > SMALL_BYTES or self._odd.message or self._counted:
+            self._count()
+        if cutter.chunk or self._resting:
+            self._schedule()
 
     def _schedule(self) -> None:
         if self._failed.is_set():
             return
         waits = self._held and self.response is not None and self._cutting is None
-        if self._cutter.behind:
+        if self._cutter.chunk:
             if not self._resting:
                 self._resting = True
                 self.transport.pause_reading()
@@ -169,7 +172,7 @@ class PushConnection(ClientConnection):
             self._cutting = self.loop.call_later(_CLOSING_S, self.transport.abort)
 
     def _count(self) -> None:
-        held = len(self._cutter.rest) + len(self._odd.message) if self.response is not None else self._handshake.bytes
+        held = self._handshake.bytes if self.response is None else len(self._cutter.rest) + len(self._odd.message)
         if held > SMALL_BYTES or self._counted:
             self._counted = held > SMALL_BYTES
             UNFINISHED.hold(self, held)
@@ -184,6 +187,7 @@ class PushConnection(ClientConnection):
             self.transport.pause_reading()
 
     def _drop(self) -> None:
+        self._deaf = True
         self._cutter.drop()
         self._odd.drop()
         UNFINISHED.hold(self, 0)

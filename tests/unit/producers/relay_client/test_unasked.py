@@ -23,7 +23,7 @@ from schemas.nostr.relay_url import normalize
 from schemas.reasons import Reason
 from schemas.records.relay import RelayRecord
 from tests.relays.hostile import Hostile, say
-from tests.unit.producers.relay_client.test_websocket import connection, frame, fragmented
+from tests.unit.producers.relay_client.test_websocket import connection, fragmented, frame
 from tests.unit.producers.relay_client.test_without_connector import Unlimited
 from tests.waiting import until
 
