@@ -11,8 +11,7 @@ _THRESHOLDS = (50_000, 20, 20)
 (the default is 700 objects), the older ones after 20 and 400 of those collections."""
 _EVERY_S = 60.0
 """By count alone, cycles that hold large buffers (ended connections did) filled gigabytes before the oldest generation
-was looked at: few objects, many bytes. A thousand small
-cycles a second are some megabytes in a minute."""
+was looked at: few objects, many bytes. Ended connections leave a kilobyte each now, megabytes in a minute."""
 _LEAST_RATIO = 200
 """A collection stops everything for 100 ms per million objects: it takes one part in so many of the time at most."""
 

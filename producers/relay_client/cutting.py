@@ -50,7 +50,7 @@ class Cutter:
             data, self.rest = bytes(self.rest), bytearray()
         self.chunk, self._at = data, 0
 
-    def turn(self, receiver: Receiver, take_odd: Callable[[bytes, bool], bool]) -> bool:
+    def turn(self, receiver: Receiver, take_odd: Callable[[bytes, bool], bool]) -> bool:  # noqa: C901 - a hot loop
         """Hand on the messages of a turn; whether there was more than parts of messages.
 
         Args:

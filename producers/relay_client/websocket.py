@@ -119,8 +119,7 @@ class PushConnection(ClientConnection):
         if self.response is None or not isinstance(event, Frame) or event.opcode not in _DATA:
             super().process_event(event)
             return
-        message = self._odd.join(event, self._charge)
-        if message is not None:
+        if (message := self._odd.join(event, self._charge)) is not None:
             self._receiver(message)
 
     def _work(self) -> None:

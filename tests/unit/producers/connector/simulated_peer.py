@@ -17,9 +17,10 @@ import orjson
 from core.clock import CLOCK
 from producers.connector.crawl.steps import Query
 from producers.relay_client.connection import Backpressure
+from producers.relay_client.cutting import Receiver
 from producers.relay_client.page import Seen
 from producers.relay_client.refusals import RelayError
-from producers.relay_client.websocket import Receiver
+from producers.relay_client.unasked import Charge
 from tests.unit.producers.connector.simulated import SimulatedRelay
 
 Way = Literal["closed", "notice"]
@@ -166,7 +167,7 @@ class PeerConnection:
         """Now, as what it says is heard at once."""
         return CLOCK.now_s()
 
-    async def read(self, receiver: Receiver, backpressure: Backpressure) -> NoReturn:
+    async def read(self, receiver: Receiver, backpressure: Backpressure, charge: Charge) -> NoReturn:
         """Hand on every frame until the end."""
         self._receiver = receiver
         for frame in self._early:

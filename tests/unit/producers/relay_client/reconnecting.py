@@ -66,7 +66,8 @@ async def main(connections: int, at_once: int) -> None:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         await asyncio.gather(*(_connect(url, connections // at_once) for _ in range(at_once)))
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-        print(grown, sum(type(each) is PushConnection for each in gc.get_objects()))
+        existing = sum(type(each) is PushConnection for each in gc.get_objects())
+        sys.stdout.write(f"{grown} {existing}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whatever one read of a socket brings is dealt with in short turns of the event loop, and the socket rests meanwhile."""
+"""What one read of a socket brings is dealt with in short turns of the event loop, and the socket rests meanwhile."""
 
 from __future__ import annotations
 
@@ -101,8 +101,7 @@ async def test_what_follows_the_handshake_in_one_read_is_not_dealt_with_at_once(
     websocket = PushConnection(protocol)
     websocket.connection_made(Wire())
     websocket.data_received(accepted(protocol) + frame(Opcode.PONG, b"") * 10_000 + frame(Opcode.TEXT, b"last"))
-    while websocket.response is None:
-        await asyncio.sleep(0)
+    assert websocket.response is not None
     for _ in range(20):
         await asyncio.sleep(0)
     charged: list[Unasked] = []

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from websockets.frames import Opcode
@@ -100,7 +101,7 @@ async def test_those_who_finish_nothing_are_cut_and_charged_and_others_go_on(par
         honest = await stack.enter_async_context(Hostile([], silence, echo=True))
         hostile = await stack.enter_async_context(flooding(b"", PARTS[part], once=True))
         neighbour = await dial(honest.url)
-        tasks = [asyncio.create_task(neighbour.read(got.append, Unlimited(), lambda *_: None))]
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(neighbour.read(got.append, Unlimited(), lambda *_: None))]
         tasks += [asyncio.create_task(read(hostile)) for _ in range(count)]
         await until(lambda: len(charged) >= 9, "those that are too many are charged")
         assert UNFINISHED.bytes <= MOST_BYTES
