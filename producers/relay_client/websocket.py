@@ -81,11 +81,9 @@ class PushConnection(ClientConnection):
         self._schedule()
 
     async def failure(self) -> Exception:
-        """Wait until a receiver has raised, and return what: once, since it may refer to this connection."""
+        """Wait until a receiver has raised, and return what, while the connection is there."""
         await self._failed.wait()
-        failure, self._failure = self._failure, None
-        assert failure is not None
-        return failure
+        return self._failure or RelayError("disconnected", "the connection has ended")
 
     def give_up(self, size_bytes: int) -> None:
         """End, because all connections together hold too much that is unfinished, and this one most of it."""
@@ -109,6 +107,7 @@ class PushConnection(ClientConnection):
         super().connection_lost(exc)
         self._drop()
         self._receiver = self._after = self._charge = _ignore
+        self._failure = None
         self.protocol.reader.discard()
         self.protocol.parser.close()
         if self.protocol.parser_exc is not None:
