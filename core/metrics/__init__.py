@@ -135,6 +135,16 @@ VALIDATION_LAG = _gauge(
     "seconds",
     of=_CONNECTOR,
 )
+UNASKED = _counter(
+    "unasked",
+    "Messages and frames of relays that nothing waited for, charged as refused input, by what they are",
+    "messages",
+    "what",
+    of=_CONNECTOR,
+)
+UNFINISHED = _gauge(
+    "unfinished_bytes", "Bytes of messages that relays have not finished, small ones left out", "bytes", of=_CONNECTOR
+)
 CLOCK_STEPS = _counter(
     "clock_steps", "Times the host's clock was set by more than seconds, or set back", "steps", of=_CONNECTOR
 )

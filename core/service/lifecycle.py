@@ -102,7 +102,7 @@ class Lifecycle:
         self._has_started = True
         self.phase = Phase.RUNNING
         service.spawn(self._tick(), "tick")
-        gc_tuning.settle()
+        service.spawn(gc_tuning.settle_and_collect(), "garbage")
         logger.info("%s is running", service.name)
         run = asyncio.create_task(service.run(), name="run")
         await self._first(run, service.stopping, cut_short=False)

@@ -61,7 +61,9 @@ class ConnectorSettings(Group):
     refused_bytes_per_hour: PositiveInt = Field(
         64 * MIB, description="Refused bytes of one relay in an hour, after which its socket pauses"
     )
-    refused_events_per_hour: PositiveInt = Field(10_000, description="The same for refused events")
+    refused_events_per_hour: PositiveInt = Field(
+        10_000, description="The same for refused events, messages and control frames"
+    )
     lookback_days: int = Field(
         3, ge=1, le=365, description="Days below its end that each visit reads again, and each day of a longer one"
     )

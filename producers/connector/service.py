@@ -33,6 +33,7 @@ from producers.connector.shared import Shared
 from producers.filters import configured_filters
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling
+from producers.relay_client.unfinished import UNFINISHED
 from producers.send_buffer import SendBuffer
 from producers.targets import full_name
 from schemas.nostr.filters import Filter
@@ -164,9 +165,10 @@ class ConnectorService(Service):
         }
 
     def tick(self) -> None:
-        """Refresh the gauge of relay states."""
+        """Refresh the gauges of relay states and of unfinished messages."""
         counts = Counter(session.state for session in self._fleet.sessions.values())
         self._states |= set(counts)
+        metrics.UNFINISHED.set(UNFINISHED.bytes)
         for state in self._states:
             metrics.RELAYS.labels(state).set(counts[state])
 

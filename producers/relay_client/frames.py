@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from producers.relay_client.refusals import RelayError, not_a_relay
 from producers.relay_client.subscriptions import Subscription
+from producers.relay_client.unasked import Unasked
 from schemas.nostr.messages import Garbage, Message, Unknown, parse_message, unwrapped
 from schemas.nostr.wire import find_id, open_event_frame, usable_id
 from schemas.reasons import EventError, Reason
@@ -46,8 +47,8 @@ class MessageHandler(Protocol):
             detail: what is wrong, for a person.
         """
 
-    def unasked(self, size_bytes: int) -> None:
-        """Account for a message that nothing was waiting for, and of which nothing is kept."""
+    def unasked(self, what: Unasked, size_bytes: int) -> None:
+        """Account for a message or a frame that nothing was waiting for, and of which nothing is kept."""
 
 
 class FrameReader:
@@ -127,7 +128,7 @@ class FrameReader:
                 raise not_a_relay(f"sent {self._foreign} frames and none of them is a message of NIP-01")
             if isinstance(message, Unknown):
                 # Nothing of it is kept, but without end it would cost the others their turn.
-                self.handler.unasked(len(frame))
+                self.handler.unasked(Unasked.UNKNOWN, len(frame))
             return None
         self._understood = True
         return message

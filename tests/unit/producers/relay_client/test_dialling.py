@@ -257,7 +257,7 @@ async def test_a_connection_is_cut_while_it_closes_and_nothing_of_it_can_be_sent
     async with stubborn(Way.NO_READING, {}) as relay:
         url = normalize(relay.url, allow_private=True)
         connection = await open_connection(record(url), url, DIALLING)
-        reading = asyncio.create_task(connection.read(lambda frame: None, SendBuffer(Sender(), 1 << 20)))
+        reading = asyncio.create_task(connection.read(lambda _: None, SendBuffer(Sender(), 1 << 20), lambda *_: None))
 
         async def ask_without_end() -> None:
             while True:
