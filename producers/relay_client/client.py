@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from producers.relay_client.auth import SignIn
 from producers.relay_client.connection import Backpressure, RelayConnection
-from producers.relay_client.frames import FrameReader
+from producers.relay_client.frames import Copy, FrameReader, parse
 from producers.relay_client.hearing import Hearing
 from producers.relay_client.loop_clock import loop_s
 from producers.relay_client.negentropy_session import Exchanges
@@ -26,6 +26,8 @@ AFTER_REFUSAL_S = 2.0
 """A notice names no question: one that is under way may still be answered."""
 UNTIL_SIGNED_IN_S = 5.0
 """Of silence to a question, before a challenge is taken for what the relay waits for: some hold a REQ until AUTH."""
+PARSED_AT_ONCE_BYTES = 64 * 1024
+"""A longer message is parsed in a thread: at worst, it takes a second for a mebibyte, and here 2 ms at least."""
 _TICK_S = 0.01
 """Clocks of event loops have a grain: a wait for less may end before any time has passed."""
 _MOST_RELEASED = 64
@@ -61,6 +63,7 @@ class RelayClient:
         self.exchanges = Exchanges(self.say, connection)
         self._frames = frames
         self._backpressure = backpressure
+        self._waiting: deque[bytes] = deque()
         self._open: dict[str, Subscription] = {}
         self._hearing = Hearing(self._open, self.auth, self.exchanges, frames.handler.unasked)
         self._released: deque[PageSubscription] = deque()
@@ -101,17 +104,42 @@ class RelayClient:
             RelayError: the connection has ended, or must.
             Exception: what the handler of the frames raised.
         """
-        await self.connection.read(self._take, self._backpressure, self._frames.handler.unasked)
+        await self.connection.read(self._take, self, self._frames.handler.unasked)
 
     async def say(self, message: bytes) -> None:
         """Send a message when it is its turn; raises `RelayError` where the connection has ended."""
         await self.pace.turn()
         await self.connection.send(message)
 
+    @property
+    def full(self) -> bool:
+        """Whether the socket is to rest (`Backpressure`)."""
+        return bool(self._waiting) or self._backpressure.full
+
+    async def room(self) -> None:
+        """Take the frames that wait for a thread, and those behind them; then wait until there is room for more.
+
+        Raises:
+            RelayError: the relay went beyond what it may cost.
+        """
+        while self._waiting:
+            frame = self._waiting[0]
+            content = await asyncio.to_thread(parse, frame) if len(frame) > PARSED_AT_ONCE_BYTES else parse(frame)
+            self._waiting.popleft()
+            self._took(content, len(frame))
+        if self._backpressure.full:
+            await self._backpressure.room()
+
     def _take(self, frame: bytes) -> None:
-        message = self._frames.read(frame, self._open)
+        if self._waiting or len(frame) > PARSED_AT_ONCE_BYTES:
+            self._waiting.append(frame)
+        else:
+            self._took(parse(frame), len(frame))
+
+    def _took(self, content: Copy | bytes, size_bytes: int) -> None:
+        message = self._frames.take(content, self._open)
         if message is not None:
-            self._hearing.hear(message, len(frame))
+            self._hearing.hear(message, size_bytes)
 
     async def subscribe(self, asked: Filter) -> Subscription:
         """Open a subscription that stays open."""
