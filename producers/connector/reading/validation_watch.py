@@ -16,7 +16,7 @@ from producers.bundler import Bundler
 from producers.connector.reading.pacing import Pacing
 
 LOOK_EVERY_S = 0.5
-"""One request to Kafka and its search for the coordinator: a few milliseconds of a second."""
+"""A request to Kafka, and one for the coordinator: 0.6 ms of processor time."""
 
 
 class ValidationWatch:
