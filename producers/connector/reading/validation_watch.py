@@ -69,5 +69,5 @@ class ValidationWatch:
             metrics.VALIDATION_LAG.set(self._pacing.lag_s)
 
     async def _committed(self) -> dict[int, int]:
-        found = await self._admin.list_consumer_group_offsets(self._group_id, partitions=self._partitions)
-        return {tp.partition: at.offset for tp, at in found.items() if at.offset >= 0}
+        found = await kafka.committed(self._admin, self._group_id, self._partitions)
+        return {tp.partition: offset for tp, offset in found.items()}
