@@ -89,6 +89,7 @@ class ArchivedEvents:
         self._relays = relays
         self._partitions = partitions
         self._reader = BoundedReader(settings, _WORDING, log, _PATIENCE, _SESSION)
+        self._find = _FIND.format(trusted=TRUSTED)
         self._shares = KnownShares()
         self._trusted = False
         self._judging = asyncio.Lock()
@@ -103,9 +104,7 @@ class ArchivedEvents:
         if not unknown or not await self._trusts():
             return
         times = [each.created_at for each in unknown.values()]
-        rows = await self._reader.fetch(
-            _FIND.format(trusted=TRUSTED), *self._identity(), times, list(unknown), min(times), max(times)
-        )
+        rows = await self._reader.fetch(self._find, *self._identity(), times, list(unknown), min(times), max(times))
         if rows is None:
             return
         self._count(unknown, rows)
