@@ -43,17 +43,23 @@ _BROKER_S = 5.0
 _WORDING = Wording("everything is published as if it were new", "known events are left out")
 # Planned once for each connection: planning for all months takes longer than looking up a bundle.
 _SESSION = {"plan_cache_mode": "force_generic_plan"}
-# Both tables are bound in time, so that only their months are looked at.
+# LIMIT has each id looked up in its month, and the subquery each relay: joins would be planned as ones of all rows.
+# Both tables are bound in time, so that only their months are opened. 3 ms for 256 unknown ids, 10 ms for known ones.
 _FIND = """
 SELECT events.id, events.sig, events.created_at, seen.urls, seen.times_ms
 FROM unnest($5::bigint[], $6::bytea[]) AS asked (created_at, id)
-JOIN events ON events.created_at = asked.created_at AND events.id = asked.id AND events.created_at BETWEEN $7 AND $8
-LEFT JOIN sightings ON sightings.created_at = asked.created_at AND sightings.id = asked.id
-    AND sightings.created_at BETWEEN $7 AND $8
+CROSS JOIN LATERAL (
+    SELECT id, sig, created_at FROM events
+    WHERE created_at = asked.created_at AND id = asked.id AND created_at BETWEEN $7 AND $8 LIMIT 1
+) AS events
 LEFT JOIN LATERAL (
-    SELECT array_agg(relays.url) AS urls, array_agg(pair.seen_ms) AS times_ms
+    SELECT relay_ids, seen_ats_ms FROM sightings
+    WHERE created_at = asked.created_at AND id = asked.id AND created_at BETWEEN $7 AND $8 LIMIT 1
+) AS sightings ON true
+LEFT JOIN LATERAL (
+    SELECT array_agg((SELECT url FROM relays WHERE relays.id = pair.relay_id)) AS urls,
+        array_agg(pair.seen_ms) AS times_ms
     FROM unnest(sightings.relay_ids, sightings.seen_ats_ms) AS pair (relay_id, seen_ms)
-    JOIN relays ON relays.id = pair.relay_id
 ) AS seen ON true
 WHERE {trusted}
 """
@@ -146,7 +152,7 @@ class ArchivedEvents:
     def _record(self, row: Any) -> bytes:
         record = pack(fingerprint(row["sig"].hex().encode()), row["created_at"])
         for url, seen_at_ms in zip(row["urls"] or (), row["times_ms"] or (), strict=True):
-            if seen_at_ms < SEEN_AT_END_MS:
+            if url is not None and seen_at_ms < SEEN_AT_END_MS:
                 record = with_pair(record, HEAD_BYTES, self._relays[url], pack_time(seen_at_ms))
         return record
 

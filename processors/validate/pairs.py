@@ -54,13 +54,18 @@ def known_time(record: bytes, head_bytes: int, token: bytes) -> bytes | None:
         head_bytes: its length.
         token: of the relay.
     """
-    at = _find(record, head_bytes, token)
+    at = record.find(token, head_bytes)
+    if at < 0:
+        return None
+    at = _aligned(record, head_bytes, token, at)
     return None if at < 0 else record[at + TOKEN_BYTES : at + PAIR_BYTES]
 
 
 def with_pair(record: bytes, head_bytes: int, token: bytes, time: bytes) -> bytes:
     """Return the record with a pair added or made earlier; the same object where that changes nothing."""
-    at = _find(record, head_bytes, token)
+    at = record.find(token, head_bytes)
+    if at >= 0:
+        at = _aligned(record, head_bytes, token, at)
     if at < 0:
         full = len(record) >= head_bytes + MOST_RELAYS * PAIR_BYTES
         return record if full else record + token + time
@@ -70,10 +75,8 @@ def with_pair(record: bytes, head_bytes: int, token: bytes, time: bytes) -> byte
     return record[:at] + time + record[at + TIME_BYTES :]
 
 
-def _find(record: bytes, head_bytes: int, token: bytes) -> int:
-    """Return where the pair of a token begins, or -1."""
-    at = record.find(token, head_bytes)
-    # The same bytes may stand inside a time, or across two members.
+def _aligned(record: bytes, head_bytes: int, token: bytes, at: int) -> int:
+    """Return where the pair of a token begins, or -1; `at` is where its bytes first stand, maybe in other members."""
     while at >= 0 and (at - head_bytes) % PAIR_BYTES:
         at = record.find(token, at + 1)
     return at

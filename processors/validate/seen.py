@@ -151,17 +151,18 @@ class SeenSet:
 
     def _add(self, pairs: Mapping[bytes, bytes]) -> None:
         for pair, time in pairs.items():
-            event_id = pair[:_ID_BYTES]
-            record = self.get(event_id)
+            event_id, token = pair[:_ID_BYTES], pair[_ID_BYTES:]
+            record = self._young.get(event_id) or self._elsewhere(event_id)
             if record is None:  # forgotten since the bundle was looked at
                 continue
-            grown = with_pair(record, HEAD_BYTES, pair[_ID_BYTES:], time)
+            grown = with_pair(record, HEAD_BYTES, token, time)
             if event_id not in self._young:
                 self._in_flight[event_id] = grown
                 continue
             self._young[event_id] = grown
-            self._young_extra += _extra(grown) - _extra(record)
-            self._bound()
+            if len(grown) > len(record) and (len(grown) - HEAD_BYTES) % _KEY_BYTES == 0:
+                self._young_extra += 1
+                self._bound()
 
     def _elsewhere(self, key: bytes) -> bytes | None:
         """Return what is in flight or old under a key that is not young."""
@@ -175,16 +176,11 @@ class SeenSet:
     def _put(self, key: bytes, value: bytes) -> None:
         self._bound()
         self._young[key] = value
-        if len(value) > HEAD_BYTES + _KEY_BYTES:
-            self._young_extra += _extra(value)
+        # None for the value of a fingerprint.
+        self._young_extra += (len(value) - HEAD_BYTES) // _KEY_BYTES
 
     def _bound(self) -> None:
         if len(self._young) + self._young_extra >= self._generation_size:
             self._old = self._young
             self._young = {}
             self._young_extra = 0
-
-
-def _extra(value: bytes) -> int:
-    """How many keys the pairs of a record count as; none for the value of a fingerprint."""
-    return (len(value) - HEAD_BYTES) // _KEY_BYTES
