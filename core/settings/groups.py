@@ -85,6 +85,11 @@ class ProcessorSettings(Group):
     bundles_in_flight: int = Field(
         32, ge=1, le=1024, description="Bundles of a partition that wait for their outputs' acknowledgement at once"
     )
+    ask_archive: bool = Field(
+        default=True,
+        description="Ask the archive for ids that are not in memory, so that known events are not published again; "
+        "without `postgres.dsn` it is not asked",
+    )
     verify_threads: int = Field(2, ge=1, le=64, description="Threads that check signatures")
     archive_ephemeral: bool = Field(default=False, description="Keep ephemeral kinds (20000-29999) too")
     drain_s: PositiveFloat = Field(8.0, description="Time, in seconds, for a drain when partitions are revoked")
