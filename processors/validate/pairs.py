@@ -13,6 +13,7 @@ TIME_BYTES = 7
 PAIR_BYTES = TOKEN_BYTES + TIME_BYTES
 MOST_RELAYS = 256
 """Of an event: 2.8 KB of pairs. Half of what a connector is connected to; further pairs are published each time."""
+_FULL_BYTES = MOST_RELAYS * PAIR_BYTES
 _MOST_TOKENS = 65_536
 """Ten times the relays that anyone has listed; 10 MB. Imported files may name any number of them."""
 
@@ -67,12 +68,22 @@ def with_pair(record: bytes, head_bytes: int, token: bytes, time: bytes) -> byte
     if at >= 0:
         at = _aligned(record, head_bytes, token, at)
     if at < 0:
-        full = len(record) >= head_bytes + MOST_RELAYS * PAIR_BYTES
+        full = len(record) - head_bytes >= _FULL_BYTES
         return record if full else record + token + time
     at += TOKEN_BYTES
     if record[at : at + TIME_BYTES] <= time:
         return record
     return record[:at] + time + record[at + TIME_BYTES :]
+
+
+def with_pairs(record: bytes, head_bytes: int, pairs: bytes) -> bytes:
+    """Return the record with pairs added or made earlier, as `with_pair` does with one."""
+    if len(pairs) == PAIR_BYTES and len(record) < _FULL_BYTES and record.find(pairs[:TOKEN_BYTES], head_bytes) < 0:
+        return record + pairs  # nearly always
+    for at in range(0, len(pairs), PAIR_BYTES):
+        time_at = at + TOKEN_BYTES
+        record = with_pair(record, head_bytes, pairs[at:time_at], pairs[time_at : at + PAIR_BYTES])
+    return record
 
 
 def _aligned(record: bytes, head_bytes: int, token: bytes, at: int) -> int:

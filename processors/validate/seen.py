@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from processors.validate.pairs import PAIR_BYTES, RelayTokens, with_pair
+from processors.validate.pairs import PAIR_BYTES, RelayTokens, with_pairs
 from schemas.fingerprint_map import FINGERPRINT_BYTES
 
 # fingerprint of the signature, created_at (an accepted one is never negative, so -1 marks a quarantined event).
@@ -26,7 +26,6 @@ _HEAD = struct.Struct(f">{FINGERPRINT_BYTES}sq")
 HEAD_BYTES = _HEAD.size
 """Of a record; what follows are pairs."""
 _CREATED_AT = struct.Struct(">q")
-_ID_BYTES = 32
 _QUARANTINED = -1
 # As many pairs take the memory of a key with its value, and count as one: the bound of a seen-set is one of memory.
 _PAIRS_PER_KEY = 16
@@ -60,7 +59,7 @@ class Learned:
 
     Attributes:
         keys: fingerprints with the id that they lead to, and ids with their records.
-        pairs: id and relay's token → packed time, of what was published.
+        pairs: id → pairs that were published, packed.
     """
 
     keys: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -134,26 +133,24 @@ class SeenSet:
         """
         self._in_flight.clear()
         for learned in self._held:
-            for pair in learned.pairs:
-                event_id = pair[:_ID_BYTES]
+            for event_id in learned.pairs:
                 for generation in (self._young, self._old):
                     if event_id in generation:
                         generation[event_id] = generation[event_id][:HEAD_BYTES]
         self._held.clear()
 
     def _add(self, pairs: Mapping[bytes, bytes]) -> None:
-        for pair, time in pairs.items():
-            event_id, token = pair[:_ID_BYTES], pair[_ID_BYTES:]
+        for event_id, added in pairs.items():
             record = self._young.get(event_id) or self._elsewhere(event_id)
             if record is None:  # forgotten since the bundle was looked at
                 continue
-            grown = with_pair(record, HEAD_BYTES, token, time)
+            grown = with_pairs(record, HEAD_BYTES, added)
             if event_id not in self._young:
                 self._in_flight[event_id] = grown
                 continue
             self._young[event_id] = grown
-            if len(grown) > len(record) and (len(grown) - HEAD_BYTES) % _KEY_BYTES == 0:
-                self._young_extra += 1
+            if extra := (len(grown) - HEAD_BYTES) // _KEY_BYTES - (len(record) - HEAD_BYTES) // _KEY_BYTES:
+                self._young_extra += extra
                 self._bound()
 
     def _elsewhere(self, key: bytes) -> bytes | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from processors.validate.outcome import Groups
-from processors.validate.pairs import TIME_BYTES, RelayTokens, known_time
+from processors.validate.pairs import TIME_BYTES, RelayTokens, known_time, with_pair
 from processors.validate.seen import HEAD_BYTES, created_at_of
 
 
@@ -16,7 +16,7 @@ class NewSightings:
     Attributes:
         relays: tokens of relays; None: no pair counts as known.
         groups: what is published.
-        pairs: id and relay's token → packed time of what is published, for the seen-set.
+        pairs: id → pairs of what is published, packed, for the seen-set.
         known: sightings that were left out.
     """
 
@@ -40,12 +40,12 @@ class NewSightings:
             return
         if self.relays is not None:
             token, time = self.relays[relay], seen_at_ms.to_bytes(TIME_BYTES)  # `pack_time`, without a call
-            pair = event_id + token
-            before = self.pairs.get(pair) or known_time(record, HEAD_BYTES, token)
+            here = self.pairs.get(event_id, b"")
+            before = (here and known_time(here, 0, token)) or known_time(record, HEAD_BYTES, token)
             if before is not None and before <= time:
                 self.known += 1
                 return
-            self.pairs[pair] = time
+            self.pairs[event_id] = with_pair(here, 0, token, time) if here else token + time
         group = self.groups.get((relay, seen_at_ms))
         if group is None:
             self.groups[relay, seen_at_ms] = [(event_id.hex(), created_at)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.validate.pairs import MOST_RELAYS, RelayTokens, known_time, pack_time, with_pair
+from processors.validate.pairs import MOST_RELAYS, RelayTokens, known_time, pack_time, with_pair, with_pairs
 
 HEAD = b"some head"
 
@@ -19,6 +19,19 @@ def test_a_record_keeps_the_minimum_of_each_relay(steps: list[tuple[int, int]]) 
     for relay in range(5):
         known = known_time(record, len(HEAD), relay.to_bytes(4))
         assert known == (pack_time(expected[relay]) if relay in expected else None)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9))), st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)))
+)
+def test_pairs_together_are_pairs_one_by_one(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> None:
+    one, other, together = HEAD, b"", HEAD
+    for relay, at_ms in first:
+        one = together = with_pair(one, len(HEAD), relay.to_bytes(4), pack_time(at_ms))
+    for relay, at_ms in second:
+        one = with_pair(one, len(HEAD), relay.to_bytes(4), pack_time(at_ms))
+        other = with_pair(other, 0, relay.to_bytes(4), pack_time(at_ms))
+    assert with_pairs(together, len(HEAD), other) == one
 
 
 @given(st.integers(0, 2**53 - 1), st.integers(0, 2**53 - 1))

@@ -29,7 +29,11 @@ def learned(*numbers: int) -> Learned:
 
 
 def pair(number: int, at_ms: int, token: bytes = RELAY) -> Learned:
-    return Learned([], {key(number) + token: pack_time(at_ms)})
+    return Learned([], {key(number): token + pack_time(at_ms)})
+
+
+def pairs_of(relays: int) -> bytes:
+    return b"".join(token.to_bytes(4) + pack_time(2**40) for token in range(1, relays + 1))
 
 
 def time_of(seen: SeenSet, number: int, token: bytes = RELAY) -> bytes | None:
@@ -109,7 +113,7 @@ def test_pairs_of_many_relays_take_the_place_of_other_events() -> None:
     seen = SeenSet(IDS)
     seen.learn(learned(*range(IDS)))
     for number in range(IDS):
-        seen.learn(Learned([], {key(number) + token.to_bytes(4): pack_time(1) for token in range(1, 257)}))
+        seen.learn(Learned([], {key(number): pairs_of(256)}))
     assert len(seen) < IDS
 
 
@@ -121,8 +125,8 @@ def test_memory_is_bounded_by_the_number_of_ids_whatever_relays_have_them(relays
         seen = SeenSet(ids)
         for number in range(3 * ids):
             event_id = key(number)
-            pairs = {event_id + token.to_bytes(4): pack_time(2**40) for token in range(1, relays + 1)}
-            seen.learn(Learned([(fingerprint(event_id), event_id), (event_id, record(number))], pairs))
+            keys = [(fingerprint(event_id), event_id), (event_id, record(number))]
+            seen.learn(Learned(keys, {event_id: pairs_of(relays)}))
         used, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -152,8 +152,8 @@ async def test_a_relay_that_talks_out_of_turn_is_not_listened_to() -> None:
 
 async def test_what_is_not_waited_for_is_charged() -> None:
     async def flood(relay: Reconciling, websocket: ServerConnection, message: list[Any]) -> None:
-        for _ in range(3):
-            await say(websocket, "NEG-MSG", "another", "00" * 50_000)
+        for _ in range(5):
+            await say(websocket, "NEG-MSG", "another", "00" * 30_000)
 
     async with Reconciling(speech=flood) as relay, conversation(relay.url, refused_bytes=250_000) as talk:
         with pytest.raises(ReconcileRefused):
