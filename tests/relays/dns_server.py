@@ -15,7 +15,6 @@ _NO_SUCH_NAME = 3
 _SERVER_FAILURE = 2
 _A, _AAAA = 1, 28
 _NAME_OF_QUESTION = 0xC00C  # a pointer to what follows the header
-_TTL_S = 0  # so that nothing but the server decides what the next question is answered
 
 
 class NameServer(asyncio.DatagramProtocol):
@@ -25,6 +24,7 @@ class NameServer(asyncio.DatagramProtocol):
         answers: addresses by name, or by `*.domain` for all names under one.
         silent: names, or `*.domain`, whose questions are kept, unanswered.
         failing: names that are answered with SERVFAIL.
+        ttl_s: of every address; 0, unless a test sets it, so that each look-up asks.
         asked: how often each name was asked for, both families together.
     """
 
@@ -32,6 +32,7 @@ class NameServer(asyncio.DatagramProtocol):
         self.answers = answers
         self.silent = silent
         self.failing: set[str] = set()
+        self.ttl_s = 0
         self.asked: Counter[str] = Counter()
         self.address = ""
         self._kept: list[tuple[bytes, tuple[str, int]]] = []
@@ -70,7 +71,7 @@ class NameServer(asyncio.DatagramProtocol):
         addresses = list(map(ip_address, found or []))
         version = {_A: 4, _AAAA: 6}.get(asked_type)
         records = [
-            struct.pack("!HHHIH", _NAME_OF_QUESTION, asked_type, 1, _TTL_S, len(address.packed)) + address.packed
+            struct.pack("!HHHIH", _NAME_OF_QUESTION, asked_type, 1, self.ttl_s, len(address.packed)) + address.packed
             for address in addresses
             if address.version == version and not code
         ]

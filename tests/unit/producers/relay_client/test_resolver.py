@@ -83,8 +83,10 @@ async def test_a_name_that_waits_for_its_turn_in_vain_is_not_asked_for() -> None
     async with name_server(answers, {"*.slow.example"}) as server, open_resolver([server.address], LONG_S) as resolver:
         async with asked(slow, resolver):
             await until(partial(all_asked, server, slow), "four are asked for")
+            tasks = len(asyncio.all_tasks())
             async with asked([given_up], resolver):
                 await asyncio.sleep(0)
+            await until(lambda: len(asyncio.all_tasks()) == tasks, "nothing waits for it any more")
             async with asked([later], resolver) as (task,):
                 server.speak()
                 assert await task == ["9.9.9.9"]
@@ -255,6 +257,39 @@ async def test_the_time_out_of_a_client_is_one() -> None:
         with pytest.raises(TimeoutError):
             await client.addresses("relay.slow.example")
         await client.close()
+
+
+async def test_an_answer_is_not_kept_beyond_a_hundred_look_ups_whatever_its_ttl() -> None:
+    process, name, both = psutil.Process(), "relay.honest.example", ["8.8.8.8", "2001:4860:4860::8888"]
+    async with name_server({name: both, "*.other.example": both}, {"relay.slow.example"}) as server:
+        server.ttl_s = 3600
+        client = DnsClient([server.address])
+        await client.addresses(name)
+        threads = process.num_threads()
+        await client.addresses(name)
+        assert server.asked[name] == 2  # once for each family
+        slow = asyncio.create_task(client.addresses("relay.slow.example"))
+        for number in range(98):
+            await client.addresses(f"relay-{number}.other.example")
+        assert set(await client.addresses(name)) == set(both)
+        assert server.asked[name] == 4
+        slow.cancel()
+        for number in range(1000):
+            await client.addresses(f"relay-{number}.other.example")
+        await until(lambda: process.num_threads() < threads + 5, "most of ten channels are destroyed")
+        await client.close()
+
+
+async def test_a_client_that_is_closed_ends_all_that_it_was_asked_and_takes_no_more() -> None:
+    async with name_server({}, {"*.slow.example"}) as server:
+        client = DnsClient([server.address])
+        tasks = [asyncio.create_task(client.addresses(f"relay-{number}.slow.example")) for number in range(150)]
+        await until(lambda: len(server.asked) == 150, "all are asked for")
+        await client.close()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(error) for error in ended} == {socket.gaierror}
+        with pytest.raises(socket.gaierror, match="closed"):
+            await client.addresses("relay.example")
 
 
 async def test_closing_ends_what_is_pending_and_leaves_no_thread() -> None:
