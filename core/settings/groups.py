@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.settings.types import (
     DecodedList,
+    NameServers,
     ProxyUrl,
     RelayUrls,
     SecretHex,
@@ -43,6 +44,10 @@ class ConnectorSettings(Group):
     page_limit: int = Field(500, ge=1, le=5000, description="Stored events asked for at a time")
     live_limit: int = Field(500, ge=1, le=5000, description="`limit` of a live subscription")
     connect_timeout_s: PositiveFloat = Field(15.0, description="Time for connection and handshake, in seconds")
+    nameservers: NameServers = Field(
+        default_factory=list,
+        description="Name servers that relays are looked up with, `address` or `address:port`; empty: the system's",
+    )
     eose_timeout_s: PositiveFloat = Field(30.0, description="Silence, in seconds, after which a page has failed")
     eose_hold_s: float = Field(
         10.0, ge=0.0, le=60.0, description="Silence past an EOSE, in seconds, before what a visit reads counts as read"
