@@ -14,6 +14,7 @@ from typing import Any
 
 import asyncpg
 
+from core import postgres
 from core.archive.connection import Pool, reading_options
 from core.archive.event_query import BIGINT_MAX, Parameters, condition
 from core.settings import Settings
@@ -159,7 +160,7 @@ class ArchiveIds:
         async with self._opening:
             if self._pool is None:
                 # Not `reading_pool`: that waits for the server, and here there is no answer without one.
-                options = reading_options(self._settings, patience_s=self._patience.answer_s)
+                options = postgres.pool_options(reading_options(self._settings, patience_s=self._patience.answer_s))
                 self._pool = await asyncpg.create_pool(**options, min_size=0, max_size=_CONNECTIONS)
             return self._pool
 

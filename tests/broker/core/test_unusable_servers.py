@@ -1,0 +1,295 @@
+"""Servers that can hold no archive, and doors that stay shut: a sentence at once, and nothing was made."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+import pytest
+
+from core import postgres
+from core.archive.connection import reading
+from core.settings import PostgresSettings, Settings
+from deploy.embedded.servers.postgres_binaries import installed_binaries
+from deploy.embedded.servers.postgres_user import server_account
+from tests.environment import environment
+from tests.own_postgres import OTHERS, OWNER, address, free_port, installed, own_postgres, with_tls
+from tests.waiting import until
+
+pytestmark = pytest.mark.broker
+
+LIMIT_S = 30.0
+"""Far above what an answer takes, and far below what a wait for a server would."""
+
+
+def settings_for(dsn: str, schema: str = "public") -> Settings:
+    return Settings(postgres=PostgresSettings.model_validate({"dsn": dsn, "schema": schema}))
+
+
+async def refused(settings: Settings, *, writable: bool = False) -> str:
+    """What opening a pool says against a server."""
+    with pytest.raises(postgres.UnusableServerError) as caught:
+        async with asyncio.timeout(LIMIT_S):
+            await postgres.pool(settings, writable=writable)
+    return str(caught.value)
+
+
+async def migrate(settings: Settings) -> str:
+    """What `bigbrotr migrate` says: one sentence and the exit code of settings."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bigbrotr", "migrate"),
+        env=environment(settings),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    said = err.decode().strip()
+    assert (process.returncode, out, "Traceback" in said, said.count("\n")) == (2, b"", False, 0), said
+    return said
+
+
+async def made(dsn: str) -> list[str]:
+    """The roles and the tables of ours in a database."""
+    connection = await asyncpg.connect(dsn)
+    rows = await connection.fetch(
+        "SELECT rolname AS name FROM pg_roles WHERE rolname LIKE 'bigbrotr%' "
+        "UNION ALL SELECT relname FROM pg_class WHERE relname = 'schema_migrations'"
+    )
+    await connection.close()
+    return [row["name"] for row in rows]
+
+
+@pytest.mark.parametrize("version", [14, 15])
+async def test_an_older_server_is_refused_before_anything_is_made(version: int) -> None:
+    if version not in installed():
+        pytest.skip(f"PostgreSQL {version} is not installed here")
+    with own_postgres(installed()[version]) as port:
+        said = await migrate(settings_for(address(port)))
+        assert f"version {version}." in said
+        assert f"{postgres.MIN_VERSION} or newer is needed" in said
+        assert await made(address(port)) == []
+
+
+async def test_a_database_of_another_encoding_is_refused_before_anything_is_made() -> None:
+    with own_postgres(installed_binaries(), encoding="LATIN1") as port:
+        said = await migrate(settings_for(address(port)))
+        assert "encoding LATIN1" in said
+        assert "CREATE DATABASE … ENCODING 'UTF8'" in said
+        assert await made(address(port)) == []
+
+
+async def test_a_server_that_takes_no_writes_can_be_read() -> None:
+    with own_postgres(installed_binaries(), default_transaction_read_only="on") as port:
+        settings = settings_for(address(port))
+        assert "default_transaction_read_only is on" in await migrate(settings)
+        assert await made(address(port)) == []
+        async with reading(settings) as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+
+
+async def test_a_standby_can_be_read() -> None:
+    with own_postgres(installed_binaries(), files={"standby.signal": ""}) as port:
+        settings = settings_for(address(port))
+        assert "names a standby" in await migrate(settings)
+        async with reading(settings) as connection:
+            assert await connection.fetchval("SELECT pg_is_in_recovery()")
+
+
+RULES = (
+    f"host all {OWNER} 127.0.0.1/32 trust",
+    "hostssl all secure 127.0.0.1/32 trust",
+    "host all known,poor 127.0.0.1/32 scram-sha-256",
+)
+
+
+@pytest.fixture(scope="module")
+def doors() -> Iterator[int]:
+    """The port of a server with users that it lets in by different rules; there is none for anybody else."""
+    with own_postgres(installed_binaries(), access=RULES) as port:
+        asyncio.run(_users(port))
+        yield port
+
+
+class Secure(NamedTuple):
+    """A server with TLS, and the certificate that it shows, which is for another host."""
+
+    port: int
+    certificate: Path
+
+
+@pytest.fixture(scope="module")
+def secure() -> Iterator[Secure]:
+    """A server with the same rules and with TLS; of whatever version, as these doors come before that is asked."""
+    programs = with_tls()
+    if programs is None:
+        pytest.skip(f"no PostgreSQL with TLS is installed here: {OTHERS} may name the folder of its programs")
+    with tempfile.TemporaryDirectory() as folder:
+        key, certificate = Path(folder) / "key.pem", Path(folder) / "certificate.pem"
+        made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=elsewhere.example"]
+        subprocess.run([*made, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+        files = {"server.key": key.read_text(), "server.crt": certificate.read_text()}
+        with own_postgres(programs, access=RULES, files=files, ssl="on") as port:
+            asyncio.run(_users(port))
+            yield Secure(port, certificate)
+
+
+async def let_in(dsn: str) -> None:
+    """Fail where the address and its options do not lead to a session."""
+    await (await asyncpg.connect(**postgres.connection_options(settings_for(dsn)))).close()
+
+
+async def _users(port: int) -> None:
+    connection = await asyncpg.connect(address(port))
+    await connection.execute(
+        "CREATE ROLE secure LOGIN; CREATE ROLE stranger LOGIN; CREATE ROLE known LOGIN PASSWORD 'right-4711'; "
+        "CREATE ROLE poor LOGIN PASSWORD 'right-4711'; REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+    )
+    await connection.close()
+
+
+async def test_a_wrong_password_is_a_sentence(doors: int) -> None:
+    said = await migrate(settings_for(address(doors, user="known", password="wrong-0815")))
+    assert "password authentication failed" in said
+    assert "BIGBROTR_POSTGRES__PASSWORD" in said
+    assert "wrong-0815" not in said
+
+
+async def test_a_database_that_is_not_there_is_a_sentence(doors: int) -> None:
+    said = await migrate(settings_for(address(doors, database="nowhere")))
+    assert 'database "nowhere" does not exist; make it (CREATE DATABASE' in said
+
+
+async def test_a_user_without_a_rule_is_a_sentence(doors: int) -> None:
+    assert "pg_hba.conf" in await migrate(settings_for(address(doors, user="stranger")))
+
+
+async def test_a_server_that_demands_tls_is_a_sentence(secure: Secure) -> None:
+    dsn = address(secure.port, user="secure")
+    assert "add ?sslmode=require" in await refused(settings_for(f"{dsn}?sslmode=disable"))
+    await let_in(f"{dsn}?sslmode=require")
+    assert "add" not in await refused(settings_for(f"{address(secure.port, user='stranger')}?sslmode=require"))
+
+
+async def test_a_certificate_of_another_host_or_authority_is_a_sentence(secure: Secure) -> None:
+    other_host = f"{address(secure.port)}?sslmode=verify-full&sslrootcert={secure.certificate}"
+    assert "is not trusted" in await refused(settings_for(other_host))
+    await let_in(other_host.replace("verify-full", "verify-ca"))
+
+
+async def test_a_server_without_tls_that_is_demanded_is_a_sentence() -> None:
+    with own_postgres(installed_binaries()) as port:
+        assert "has no TLS" in await refused(settings_for(f"{address(port)}?sslmode=require"))
+
+
+async def test_a_role_that_may_make_nothing_is_a_sentence(doors: int) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bigbrotr", "migrate"),
+        env=environment(settings_for(address(doors, user="poor", password="right-4711"))),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said = (await process.communicate())[1].decode()
+    assert (process.returncode, "Traceback" in said) == (1, False), said
+    assert "permission denied for schema public" in said
+    assert await made(address(doors)) == []
+
+
+@contextmanager
+def pgbouncer(server: int, mode: str, ignored: str = "") -> Iterator[int]:
+    """A real PgBouncer before a server; gives its port. Skips the test where it is not installed."""
+    program = shutil.which("pgbouncer", path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin")
+    if program is None:
+        pytest.skip("PgBouncer is not installed here")
+    account, port = server_account(), free_port()
+    with tempfile.TemporaryDirectory(prefix="bigbrotr-test-") as folder:
+        account.own(Path(folder))
+        users, config = Path(folder) / "users", Path(folder) / "pgbouncer.ini"
+        users.write_text(f'"{OWNER}" ""\n')
+        config.write_text(
+            f"[databases]\npostgres = host=127.0.0.1 port={server}\n"
+            f"gone = host=127.0.0.1 port={server} dbname=nowhere\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            f"auth_type = trust\nauth_file = {users}\npool_mode = {mode}\nignore_startup_parameters = {ignored}\n"
+        )
+        for file in (users, config):
+            account.own(file)
+        process = subprocess.Popen(
+            [program, "--quiet", str(config)], cwd="/", stderr=subprocess.DEVNULL, **account.popen()
+        )
+        try:
+            yield port
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+IGNORED = "search_path, default_transaction_read_only"
+
+
+@pytest.fixture
+async def direct() -> AsyncIterator[int]:
+    """A server on which a role's connections search the schema `pooled`, whatever they ask for."""
+    with own_postgres(installed_binaries()) as port:
+        connection = await asyncpg.connect(address(port))
+        await connection.execute(f"ALTER ROLE {OWNER} SET search_path = pooled")
+        await connection.close()
+        yield port
+
+
+async def listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+@pytest.mark.parametrize(
+    ("mode", "ignored", "schema"),
+    [
+        ("transaction", "", "pooled"),  # it refuses search_path
+        ("session", "", "pooled"),
+        ("transaction", IGNORED, "public"),  # it drops search_path: tables would be made in the wrong schema
+        ("session", IGNORED, "public"),
+        ("transaction", IGNORED, "pooled"),  # all seems well, and sessions are shared
+        ("statement", IGNORED, "pooled"),
+    ],
+)
+async def test_a_pooler_that_does_not_keep_sessions_is_refused(
+    direct: int, mode: str, ignored: str, schema: str
+) -> None:
+    with pgbouncer(direct, mode, ignored) as port:
+        await until(lambda: listens(port), "PgBouncer listens")
+        said = await migrate(settings_for(address(port), schema))
+        assert "connection pooler" in said
+        assert "name the address of the PostgreSQL server itself" in said
+        assert await made(address(direct)) == []
+
+
+async def test_a_pooler_in_session_mode_is_used_where_the_role_has_the_search_path(direct: int) -> None:
+    with pgbouncer(direct, "session", IGNORED) as port:
+        await until(lambda: listens(port), "PgBouncer listens")
+        pool = await postgres.pool(settings_for(address(port), "pooled"), writable=True)
+        assert await pool.fetchval("SELECT 1") == 1
+        await pool.close()
+
+
+@pytest.mark.parametrize(("database", "user"), [("unknown", OWNER), ("gone", OWNER), ("postgres", "stranger")])
+async def test_what_a_pooler_does_not_know_is_a_sentence(direct: int, database: str, user: str) -> None:
+    with pgbouncer(direct, "session", IGNORED) as port:
+        await until(lambda: listens(port), "PgBouncer listens")
+        said = await refused(settings_for(address(port, user=user, database=database), "pooled"))
+        assert said.startswith("a connection pooler before PostgreSQL refuses: ")
