@@ -27,6 +27,8 @@ Examples:
   bigbrotr digest --compare rebuilt
   bigbrotr digest --at postgresql://owner@elsewhere/bigbrotr
 
+The password of another database comes from ~/.pgpass, PGPASSFILE or PGPASSWORD: others could see it in an address (ps).
+
 Exit code 1: --compare found a difference, or rows do not give back what was signed.
 """
 

@@ -27,7 +27,8 @@ Examples:
   bigbrotr rebuild --into postgresql://owner@elsewhere/bigbrotr --jobs 8
   bigbrotr rebuild --into rebuilt --from 2026-11-01 --again
 
-It can be interrupted: the same command goes on from what is committed.
+It can be interrupted: the same command goes on from what is committed. Leave the password of another database out of
+its address, which other users can see (ps): ~/.pgpass gives it, or PGPASSFILE, or PGPASSWORD.
 """
 
 _OFFSET = re.compile(r"(events|sightings|coverage)/(\d{1,6})=(\d{1,18})")

@@ -27,7 +27,7 @@ class TargetType(click.ParamType):
             return schema_name(value)
         except ValueError as error:
             self.fail(
-                f"{value} {error}; another database is named as postgresql://user:password@host:port/database",
+                f"{value} {error}; another database is named as postgresql://user@host:port/database",
                 param,
                 ctx,
             )
@@ -39,7 +39,8 @@ TARGET = TargetType()
 def at(settings: Settings, target: str) -> Settings:
     """The settings of an archive: those of the configured one but for where it is.
 
-    Another address has its own password or none: the one of the settings is for the server that they name.
+    Another address has its own password, or gets it as in libpq (PGPASSWORD, PGPASSFILE, ~/.pgpass): the one of the
+    settings is for the server that they name.
     """
     change: dict[str, object] = {"schema": target}
     if "://" in target:

@@ -17,7 +17,7 @@ import pytest
 
 from core import postgres
 from core.archive.connection import reading
-from core.settings import PostgresSettings, Settings
+from core.settings import KafkaSettings, PostgresSettings, Settings
 from deploy.embedded.servers.postgres_binaries import installed_binaries
 from deploy.embedded.servers.postgres_user import server_account
 from tests.environment import environment
@@ -42,22 +42,25 @@ async def refused(settings: Settings, *, writable: bool = False) -> str:
     return str(caught.value)
 
 
-async def migrate(settings: Settings) -> str:
-    """What `bigbrotr migrate` says: one sentence and the exit code of settings."""
+async def ended(settings: Settings, *arguments: str) -> tuple[int | None, str]:
+    """The exit code of a command, and what it says."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bigbrotr", "migrate"),
-        env=environment(settings),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        *(sys.executable, "-m", "bigbrotr", *arguments), env=environment(settings), stderr=asyncio.subprocess.PIPE
     )
     try:
         async with asyncio.timeout(LIMIT_S):
-            out, err = await process.communicate()
+            said = (await process.communicate())[1].decode().strip()
     finally:
         if process.returncode is None:
             process.kill()
-    said = err.decode().strip()
-    assert (process.returncode, out, "Traceback" in said, said.count("\n")) == (2, b"", False, 0), said
+    assert "Traceback" not in said
+    return process.returncode, said
+
+
+async def migrate(settings: Settings) -> str:
+    """What `bigbrotr migrate` says: one sentence and the exit code of settings."""
+    code, said = await ended(settings, "migrate")
+    assert (code, said.count("\n")) == (2, 0), said
     return said
 
 
@@ -89,6 +92,14 @@ async def test_a_database_of_another_encoding_is_refused_before_anything_is_made
         assert "encoding LATIN1" in said
         assert "CREATE DATABASE … ENCODING 'UTF8'" in said
         assert await made(address(port)) == []
+
+
+async def test_a_service_ends_with_the_sentence() -> None:
+    with own_postgres(installed_binaries(), encoding="LATIN1") as port:
+        nowhere = KafkaSettings(bootstrap_servers="127.0.0.1:1")
+        code, said = await ended(settings_for(address(port)).model_copy(update={"kafka": nowhere}), "service", "sink")
+        assert code == 2, said
+        assert "encoding LATIN1" in said
 
 
 async def test_a_server_that_takes_no_writes_can_be_read() -> None:
@@ -195,13 +206,8 @@ async def test_a_server_without_tls_that_is_demanded_is_a_sentence() -> None:
 
 
 async def test_a_role_that_may_make_nothing_is_a_sentence(doors: int) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bigbrotr", "migrate"),
-        env=environment(settings_for(address(doors, user="poor", password="right-4711"))),
-        stderr=asyncio.subprocess.PIPE,
-    )
-    said = (await process.communicate())[1].decode()
-    assert (process.returncode, "Traceback" in said) == (1, False), said
+    code, said = await ended(settings_for(address(doors, user="poor", password="right-4711")), "migrate")
+    assert code == 1, said
     assert "permission denied for schema public" in said
     assert await made(address(doors)) == []
 
