@@ -47,6 +47,10 @@ POOLED = (
 class UnusableServerError(SettingsError):
     """The server that the settings name cannot be used as it is, or does not let us in; the message says the remedy."""
 
+    def told_of(self, address: str, password: str) -> str:
+        """Return the message where the address, and its password, come from elsewhere than the settings."""
+        return str(self).replace(DSN, address).replace(PASSWORD, password)
+
 
 def is_transient(error: BaseException) -> bool:
     """Return whether the same work may succeed later without a change by us: connection, resources, locks, shutdown."""

@@ -8,7 +8,7 @@ import re
 
 import click
 
-from bigbrotr.commands.rebuild.target_archive import TARGET, at, named
+from bigbrotr.commands.rebuild.target_archive import TARGET, at, named, refusals_of
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import MOMENT
 from bigbrotr.console.progress import CountProgress
@@ -85,7 +85,7 @@ def rebuild_(
         filled = at(live, target)
         plan = Plan(filled, start, again=again, jobs=jobs or default_jobs())
         try:
-            with CountProgress("rebuilding", "records") as progress:
+            with refusals_of(target, "--into"), CountProgress("rebuilding", "records") as progress:
                 done = asyncio.run(rebuild(live, plan, progress))
         except LiveError as error:
             raise click.UsageError(f"--into: {error}") from error

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from core.postgres import UnusableServerError
 from core.settings import Settings
 from core.settings.types import PostgresDsn, schema_name
 
@@ -46,6 +50,21 @@ def at(settings: Settings, target: str) -> Settings:
     if "://" in target:
         change = {"dsn": SecretStr(target), "password": None}
     return settings.model_copy(update={"postgres": settings.postgres.model_copy(update=change)})
+
+
+@contextmanager
+def refusals_of(target: str | None, option: str) -> Iterator[None]:
+    """Have a database that cannot be used told as one of an option, where that named its address.
+
+    Raises:
+        click.UsageError: instead of the UnusableServerError, which names settings.
+    """
+    try:
+        yield
+    except UnusableServerError as error:
+        if target is None or "://" not in target:
+            raise
+        raise click.UsageError(f"{option}: {error.told_of('the address', 'its password (PGPASSWORD)')}") from error
 
 
 def named(settings: Settings, target: str | None) -> str:

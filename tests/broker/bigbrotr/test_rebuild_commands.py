@@ -87,7 +87,11 @@ async def test_another_database_takes_its_password_from_a_file(
         given = {"PGPASSFILE": str(passfile)}
 
         refused = await command("rebuild", "--into", bare, PGPASSWORD="another")
-        assert (refused.returncode, "password authentication failed" in refused.stderr) == (2, True), refused.stderr
+        assert (refused.returncode, "--into: PostgreSQL refuses: password" in refused.stderr) == (2, True), (
+            refused.stderr
+        )
+        assert "see the address and its password (PGPASSWORD)" in refused.stderr
+        assert "BIGBROTR_POSTGRES__DSN" not in refused.stderr
         done = await command("rebuild", "--into", bare, "--jobs", "2", **given)
         assert (done.returncode, "Warning" in done.stderr) == (0, False), done.stderr
         found = await command("digest", "--at", bare, "--json", **given)
