@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,62 +14,12 @@ import pytest
 
 from core import postgres
 from core.archive.connection import reading
-from core.settings import KafkaSettings, PostgresSettings, Settings
+from core.settings import KafkaSettings
 from deploy.embedded.servers.postgres_binaries import installed_binaries
-from deploy.embedded.servers.postgres_user import server_account
-from tests.environment import environment
-from tests.own_postgres import OTHERS, OWNER, address, free_port, installed, own_postgres, with_tls
-from tests.waiting import until
+from tests.broker.core.unusable import ended, made, migrate, settings_for
+from tests.own_postgres import OTHERS, OWNER, address, installed, own_postgres, with_tls
 
 pytestmark = pytest.mark.broker
-
-LIMIT_S = 30.0
-"""Far above what an answer takes, and far below what a wait for a server would."""
-
-
-def settings_for(dsn: str, schema: str = "public") -> Settings:
-    return Settings(postgres=PostgresSettings.model_validate({"dsn": dsn, "schema": schema}))
-
-
-async def refused(settings: Settings, *, writable: bool = False) -> str:
-    """What opening a pool says against a server."""
-    with pytest.raises(postgres.UnusableServerError) as caught:
-        async with asyncio.timeout(LIMIT_S):
-            await postgres.pool(settings, writable=writable)
-    return str(caught.value)
-
-
-async def ended(settings: Settings, *arguments: str) -> tuple[int | None, str]:
-    """The exit code of a command, and what it says."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bigbrotr", *arguments), env=environment(settings), stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(LIMIT_S):
-            said = (await process.communicate())[1].decode().strip()
-    finally:
-        if process.returncode is None:
-            process.kill()
-    assert "Traceback" not in said
-    return process.returncode, said
-
-
-async def migrate(settings: Settings) -> str:
-    """What `bigbrotr migrate` says: one sentence and the exit code of settings."""
-    code, said = await ended(settings, "migrate")
-    assert (code, said.count("\n")) == (2, 0), said
-    return said
-
-
-async def made(dsn: str) -> list[str]:
-    """The roles and the tables of ours in a database."""
-    connection = await asyncpg.connect(dsn)
-    rows = await connection.fetch(
-        "SELECT rolname AS name FROM pg_roles WHERE rolname LIKE 'bigbrotr%' "
-        "UNION ALL SELECT relname FROM pg_class WHERE relname = 'schema_migrations'"
-    )
-    await connection.close()
-    return [row["name"] for row in rows]
 
 
 @pytest.mark.parametrize("version", [14, 15])
@@ -189,20 +136,20 @@ async def test_a_user_without_a_rule_is_a_sentence(doors: int) -> None:
 
 async def test_a_server_that_demands_tls_is_a_sentence(secure: Secure) -> None:
     dsn = address(secure.port, user="secure")
-    assert "add ?sslmode=require" in await refused(settings_for(f"{dsn}?sslmode=disable"))
+    assert "add ?sslmode=require" in await migrate(settings_for(f"{dsn}?sslmode=disable"))
     await let_in(f"{dsn}?sslmode=require")
-    assert "add" not in await refused(settings_for(f"{address(secure.port, user='stranger')}?sslmode=require"))
+    assert "add" not in await migrate(settings_for(f"{address(secure.port, user='stranger')}?sslmode=require"))
 
 
 async def test_a_certificate_of_another_host_or_authority_is_a_sentence(secure: Secure) -> None:
     other_host = f"{address(secure.port)}?sslmode=verify-full&sslrootcert={secure.certificate}"
-    assert "is not trusted" in await refused(settings_for(other_host))
+    assert "is not trusted" in await migrate(settings_for(other_host))
     await let_in(other_host.replace("verify-full", "verify-ca"))
 
 
 async def test_a_server_without_tls_that_is_demanded_is_a_sentence() -> None:
     with own_postgres(installed_binaries()) as port:
-        assert "has no TLS" in await refused(settings_for(f"{address(port)}?sslmode=require"))
+        assert "has no TLS" in await migrate(settings_for(f"{address(port)}?sslmode=require"))
 
 
 async def test_a_role_that_may_make_nothing_is_a_sentence(doors: int) -> None:
@@ -210,92 +157,3 @@ async def test_a_role_that_may_make_nothing_is_a_sentence(doors: int) -> None:
     assert code == 1, said
     assert "permission denied for schema public" in said
     assert await made(address(doors)) == []
-
-
-@contextmanager
-def pgbouncer(server: int, mode: str, ignored: str = "") -> Iterator[int]:
-    """A real PgBouncer before a server; gives its port. Skips the test where it is not installed."""
-    program = shutil.which("pgbouncer", path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin")
-    if program is None:
-        pytest.skip("PgBouncer is not installed here")
-    account, port = server_account(), free_port()
-    with tempfile.TemporaryDirectory(prefix="bigbrotr-test-") as folder:
-        account.own(Path(folder))
-        users, config = Path(folder) / "users", Path(folder) / "pgbouncer.ini"
-        users.write_text(f'"{OWNER}" ""\n')
-        config.write_text(
-            f"[databases]\npostgres = host=127.0.0.1 port={server}\n"
-            f"gone = host=127.0.0.1 port={server} dbname=nowhere\n"
-            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-            f"auth_type = trust\nauth_file = {users}\npool_mode = {mode}\nignore_startup_parameters = {ignored}\n"
-        )
-        for file in (users, config):
-            account.own(file)
-        process = subprocess.Popen(
-            [program, "--quiet", str(config)], cwd="/", stderr=subprocess.DEVNULL, **account.popen()
-        )
-        try:
-            yield port
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-IGNORED = "search_path, default_transaction_read_only"
-
-
-@pytest.fixture
-async def direct() -> AsyncIterator[int]:
-    """A server on which a role's connections search the schema `pooled`, whatever they ask for."""
-    with own_postgres(installed_binaries()) as port:
-        connection = await asyncpg.connect(address(port))
-        await connection.execute(f"ALTER ROLE {OWNER} SET search_path = pooled")
-        await connection.close()
-        yield port
-
-
-async def listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
-
-
-@pytest.mark.parametrize(
-    ("mode", "ignored", "schema"),
-    [
-        ("transaction", "", "pooled"),  # it refuses search_path
-        ("session", "", "pooled"),
-        ("transaction", IGNORED, "public"),  # it drops search_path: tables would be made in the wrong schema
-        ("session", IGNORED, "public"),
-        ("transaction", IGNORED, "pooled"),  # all seems well, and sessions are shared
-        ("statement", IGNORED, "pooled"),
-    ],
-)
-async def test_a_pooler_that_does_not_keep_sessions_is_refused(
-    direct: int, mode: str, ignored: str, schema: str
-) -> None:
-    with pgbouncer(direct, mode, ignored) as port:
-        await until(lambda: listens(port), "PgBouncer listens")
-        said = await migrate(settings_for(address(port), schema))
-        assert "connection pooler" in said
-        assert "name the address of the PostgreSQL server itself" in said
-        assert await made(address(direct)) == []
-
-
-async def test_a_pooler_in_session_mode_is_used_where_the_role_has_the_search_path(direct: int) -> None:
-    with pgbouncer(direct, "session", IGNORED) as port:
-        await until(lambda: listens(port), "PgBouncer listens")
-        pool = await postgres.pool(settings_for(address(port), "pooled"), writable=True)
-        assert await pool.fetchval("SELECT 1") == 1
-        await pool.close()
-
-
-@pytest.mark.parametrize(("database", "user"), [("unknown", OWNER), ("gone", OWNER), ("postgres", "stranger")])
-async def test_what_a_pooler_does_not_know_is_a_sentence(direct: int, database: str, user: str) -> None:
-    with pgbouncer(direct, "session", IGNORED) as port:
-        await until(lambda: listens(port), "PgBouncer listens")
-        said = await refused(settings_for(address(port, user=user, database=database), "pooled"))
-        assert said.startswith("a connection pooler before PostgreSQL refuses: ")
