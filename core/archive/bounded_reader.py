@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
+from core import postgres
 from core.archive.connection import Pool, reading_options
 from core.settings import Settings
 from core.waiting import brief
@@ -143,5 +144,6 @@ class BoundedReader:
                 # Not `reading_pool`: that waits for the server, and here there is no answer without one.
                 options = reading_options(self._settings, patience_s=self._patience.answer_s)
                 options["server_settings"] |= self._session
+                options = postgres.pool_options(options)
                 self._pool = await asyncpg.create_pool(**options, min_size=0, max_size=_CONNECTIONS)
             return self._pool
