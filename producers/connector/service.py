@@ -251,6 +251,7 @@ def _shared(
         ),
         rejections=Rejections(send_buffer, full_name(settings, "rejections"), partitions["rejections"], STAGE),
         slots=ConnectionLimits(connector.max_connections),
+        events_per_hour=connector.events_per_hour,
         dialling=Dialling(
             connect_timeout_s=connector.connect_timeout_s,
             frame_max_bytes=connector.frame_max_bytes,
