@@ -7,7 +7,7 @@ import sys
 import click
 
 from bigbrotr.cli import cli
-from bigbrotr.console import termination
+from bigbrotr.console import exposed_passwords, termination
 
 _FAILED = 1
 _SETTINGS = 2  # what click gives wrong usage, too
@@ -22,6 +22,8 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; errors that a person can correct are one sentence on stderr."""
+    if (exposed := exposed_passwords.warning(arguments)) is not None:
+        click.echo(f"Warning: {exposed}", err=True)
     try:
         # In this mode click returns the code of an Exit, and raises all else but a broken pipe, which it ends quietly.
         result = cli.main(arguments, prog_name="bigbrotr", standalone_mode=False)
@@ -59,17 +61,9 @@ def _refusal_of_kafka(error: Exception) -> str | None:
 def _refusal_of_postgres(error: Exception) -> str | None:
     if "asyncpg" not in sys.modules:
         return None
-    from asyncpg import exceptions  # noqa: PLC0415 - as above
+    from core import postgres  # noqa: PLC0415 - as above
 
-    # A wrong user or password, no such database, rights that are missing: only a person can correct these.
-    kinds = (
-        exceptions.InvalidAuthorizationSpecificationError,
-        exceptions.InvalidCatalogNameError,
-        exceptions.InsufficientPrivilegeError,
-    )
-    if not isinstance(error, kinds):
-        return None
-    return f"PostgreSQL refuses: {error}; see postgres.dsn (BIGBROTR_POSTGRES__DSN) and postgres.password"
+    return postgres.refusal(error)
 
 
 if __name__ == "__main__":

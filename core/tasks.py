@@ -19,12 +19,14 @@ async def run_until_first(*work: Coroutine[Any, Any, object]) -> None:
     """
     tasks = [asyncio.create_task(each) for each in work]
     try:
-        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            if task in ended:
-                task.result()
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for number in range(len(tasks)):
+            if tasks[number].done():
+                tasks[number].result()
     finally:
         await cancel(*tasks)
+        # What one raised refers to this frame, and its task to what it raised: a cycle, and all that they hold with it.
+        tasks.clear()
 
 
 async def first_of(*waited: asyncio.Future[Any] | asyncio.Event, timeout_s: float | None = None) -> bool:

@@ -31,8 +31,12 @@ async def counted_per_relay(settings: Settings) -> dict[str, int]:
 
 @asynccontextmanager
 async def changing(settings: Settings) -> AsyncIterator[Connection]:
-    """Connect to change tables for as long as a block needs it, waiting for the server as long as it takes."""
-    pool = await postgres.pool(settings, min_size=1, max_size=1, command_timeout=None)
+    """Connect to change tables for as long as a block needs it, waiting for the server as long as it takes.
+
+    Raises:
+        UnusableServerError: it takes no writes, or cannot hold an archive.
+    """
+    pool = await postgres.pool(settings, writable=True, min_size=1, max_size=1, command_timeout=None)
     try:
         async with pool.acquire() as connection:
             yield connection

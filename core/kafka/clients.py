@@ -41,7 +41,7 @@ _PARTITION_FETCH_BYTES = 1024 * 1024
 METADATA_AGE_MS = 10_000
 COMMIT_INTERVAL_S = 0.5
 """How often a processor commits what is acknowledged: as much work a kill may repeat, and as late a connector knows
-what is validated. A request of two milliseconds each time."""
+what is validated. The request costs less than a millisecond."""
 FETCH_MAX_WAIT_MS = 50
 """For a consumer that catches up in some partitions while others are at their ends.
 

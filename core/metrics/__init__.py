@@ -135,6 +135,16 @@ VALIDATION_LAG = _gauge(
     "seconds",
     of=_CONNECTOR,
 )
+UNASKED = _counter(
+    "unasked",
+    "Messages and frames of relays that nothing waited for, charged as refused input, by what they are",
+    "messages",
+    "what",
+    of=_CONNECTOR,
+)
+UNFINISHED = _gauge(
+    "unfinished_bytes", "Bytes of messages that relays have not finished, small ones left out", "bytes", of=_CONNECTOR
+)
 CLOCK_STEPS = _counter(
     "clock_steps", "Times the host's clock was set by more than seconds, or set back", "steps", of=_CONNECTOR
 )
@@ -147,6 +157,11 @@ BUNDLES_IN_FLIGHT = _gauge(
 COPIES = _counter("copies", "Copies validated", "copies", of=_PROCESSOR)
 VERIFIED = _counter("verified", "Events whose id and signature were checked and found right", "events", of=_PROCESSOR)
 DUPLICATES = _counter("duplicates", "Copies of an event that was known already", "copies", of=_PROCESSOR)
+KNOWN_SIGHTINGS = _counter(
+    "known_sightings", "Sightings that were not published because they are known", "sightings", of=_PROCESSOR
+)
+ASKED_IDS = _counter("asked_ids", "Ids that the archive was asked for", "ids", of=_PROCESSOR)
+FOUND_IDS = _counter("found_ids", "Ids of those that the archive had", "ids", of=_PROCESSOR)
 QUARANTINED = _counter(
     "quarantined", "Input set apart for a person or a later version, by reason", "inputs", "reason", of=_PROCESSOR
 )

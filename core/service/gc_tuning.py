@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import time
 
 _THRESHOLDS = (50_000, 20, 20)
 """A bundle or a batch of decoded events is thousands of objects: collect the young generation after some ten of them
 (the default is 700 objects), the older ones after 20 and 400 of those collections."""
+_EVERY_S = 60.0
+"""By count alone, cycles that hold large buffers (ended connections did) filled gigabytes before the oldest generation
+was looked at: few objects, many bytes. Ended connections leave a kilobyte each now, megabytes in a minute."""
+_LEAST_RATIO = 200
+"""A collection stops everything for 100 ms per million objects: it takes one part in so many of the time at most."""
 
 
 def settle() -> None:
@@ -18,3 +25,14 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
+
+
+async def settle_and_collect(every_s: float = _EVERY_S) -> None:
+    """Settle, and collect all generations once a minute, until cancelled."""
+    settle()
+    wait_s = every_s
+    while True:
+        await asyncio.sleep(wait_s)
+        began_s = time.perf_counter()
+        gc.collect()
+        wait_s = max(every_s, _LEAST_RATIO * (time.perf_counter() - began_s))

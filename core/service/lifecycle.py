@@ -1,7 +1,8 @@
 """The lifecycle of one service: health endpoints first, then start, run, drain and close, and its exit code.
 
-Exit codes: 0 stopped (or done) with everything drained; 1 the service failed; 3 a deadline passed or a second signal
-came, so something may be left undone, which the next start repeats.
+Exit codes: 0 stopped (or done) with everything drained; 1 the service failed; 2 its settings, or a server that they
+name, cannot be used; 3 a deadline passed or a second signal came, so something may be left undone, which the next start
+repeats.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from core.service.base import Service, UndrainedError
 from core.service.health import HealthServer
 from core.service.signals import StopSignals
 from core.service.watchdog import Watchdog
+from core.settings.errors import SettingsError
 from core.tasks import cancel, first_of
 
 logger = logging.getLogger(__name__)
 
-OK, FAILED, UNDRAINED = 0, 1, 3
+OK, FAILED, SETTINGS, UNDRAINED = 0, 1, 2, 3
 
 # Closing connections that have nothing left to send; longer than a TCP close and a group's leave request take.
 CLOSE_S = 5.0
@@ -80,6 +82,10 @@ class Lifecycle:
         except UndrainedError as error:
             logger.warning("%s leaves work to its next start: %s", self.service.name, error)
             code = UNDRAINED
+        except SettingsError as error:
+            # What a person must correct is a sentence: where in the code it was found is of no use for that.
+            logger.error("%s cannot run: in the settings: %s", self.service.name, error)  # noqa: TRY400
+            code = SETTINGS
         except Exception:
             logger.exception("%s failed", self.service.name)
         self.phase = Phase.CLOSING
@@ -102,7 +108,7 @@ class Lifecycle:
         self._has_started = True
         self.phase = Phase.RUNNING
         service.spawn(self._tick(), "tick")
-        gc_tuning.settle()
+        service.spawn(gc_tuning.settle_and_collect(), "garbage")
         logger.info("%s is running", service.name)
         run = asyncio.create_task(service.run(), name="run")
         await self._first(run, service.stopping, cut_short=False)

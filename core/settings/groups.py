@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.settings.types import (
     DecodedList,
+    NameServers,
     ProxyUrl,
     RelayUrls,
     SecretHex,
@@ -43,6 +44,10 @@ class ConnectorSettings(Group):
     page_limit: int = Field(500, ge=1, le=5000, description="Stored events asked for at a time")
     live_limit: int = Field(500, ge=1, le=5000, description="`limit` of a live subscription")
     connect_timeout_s: PositiveFloat = Field(15.0, description="Time for connection and handshake, in seconds")
+    nameservers: NameServers = Field(
+        default_factory=list,
+        description="Name servers that relays are looked up with, `address` or `address:port`; empty: the system's",
+    )
     eose_timeout_s: PositiveFloat = Field(30.0, description="Silence, in seconds, after which a page has failed")
     eose_hold_s: float = Field(
         10.0, ge=0.0, le=60.0, description="Silence past an EOSE, in seconds, before what a visit reads counts as read"
@@ -61,7 +66,9 @@ class ConnectorSettings(Group):
     refused_bytes_per_hour: PositiveInt = Field(
         64 * MIB, description="Refused bytes of one relay in an hour, after which its socket pauses"
     )
-    refused_events_per_hour: PositiveInt = Field(10_000, description="The same for refused events")
+    refused_events_per_hour: PositiveInt = Field(
+        10_000, description="The same for refused events, messages and control frames"
+    )
     lookback_days: int = Field(
         3, ge=1, le=365, description="Days below its end that each visit reads again, and each day of a longer one"
     )
@@ -82,6 +89,11 @@ class ProcessorSettings(Group):
     )
     bundles_in_flight: int = Field(
         32, ge=1, le=1024, description="Bundles of a partition that wait for their outputs' acknowledgement at once"
+    )
+    ask_archive: bool = Field(
+        default=True,
+        description="Ask the archive for ids that are not in memory, so that known events are not published again; "
+        "without `postgres.dsn` it is not asked",
     )
     verify_threads: int = Field(2, ge=1, le=64, description="Threads that check signatures")
     archive_ephemeral: bool = Field(default=False, description="Keep ephemeral kinds (20000-29999) too")

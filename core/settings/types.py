@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -22,6 +23,9 @@ T = TypeVar("T")
 
 _SERVER = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\],/@]+):(\d{1,5})$")
 _HOST_AND_PORT = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]*)(:\d{1,5})?$")
+_NAME_SERVER = re.compile(r"(?P<host>[0-9.]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?|[0-9A-Fa-f:.]+")
+_JSON_LIST = re.compile(r'\s*\[\s*["\]]')
+"""Of texts: another bracket is that of an IPv6 address."""
 _MAX_PORT = 65_535  # ports are 16-bit
 
 
@@ -117,7 +121,7 @@ def schema_name(value: str) -> str:
 def _words(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    if value.lstrip().startswith("["):
+    if _JSON_LIST.match(value):
         return _decoded(value)
     return [word for word in re.split(r"[\s,]+", value) if word]
 
@@ -130,6 +134,18 @@ def _relay_urls(values: list[str]) -> list[str]:
         except RelayUrlError as error:
             raise ValueError(f"has no relay URL at place {place} ({error}); give wss://host") from None
     return normal
+
+
+def _name_servers(values: list[str]) -> list[str]:
+    for place, value in enumerate(values, 1):
+        match = _NAME_SERVER.fullmatch(value)
+        try:
+            usable = match is not None and ip_address((match["host"] or value).strip("[]"))
+        except ValueError:
+            usable = False
+        if match is None or not usable or not 1 <= int(match["port"] or 1) <= _MAX_PORT:
+            raise ValueError(f"has no name server at place {place}; give address, address:port or [address]:port")
+    return values
 
 
 def _decoded(value: Any) -> Any:
@@ -148,5 +164,6 @@ PostgresDsn = Annotated[SecretStr, AfterValidator(_dsn)]
 Password = Annotated[SecretStr, AfterValidator(_password)]
 SecretHex = Annotated[SecretStr, AfterValidator(_secret_hex)]
 WordList = Annotated[list[str], BeforeValidator(_words)]
+NameServers = Annotated[WordList, AfterValidator(_name_servers)]
 RelayUrls = Annotated[WordList, AfterValidator(_relay_urls)]
 DecodedList = Annotated[list[T], BeforeValidator(_decoded)]

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 from processors.validate.apart import set_apart
 from processors.validate.examination import Candidate, Examination
-from processors.validate.outcome import Groups, NewEvent, Outcome, Refused, Source
-from processors.validate.seen import SeenSet, fingerprint, pack
-from schemas.nostr.event import Event, encode_event
+from processors.validate.outcome import NewEvent, Outcome, Records, Refused, Source
+from processors.validate.seen import SeenSet, created_at_of, pack
+from processors.validate.sighting import NewSightings
+from schemas.fingerprint_map import fingerprint
+from schemas.nostr.event import encode_event
 from schemas.nostr.facts import facts
 from schemas.nostr.judge import conclude
 from schemas.partition import event_partition
 from schemas.reasons import Verdict
-from schemas.records.bundle import BundleLine
+from schemas.records.bundle import BundleLine, HeldLine
 from schemas.records.erasure import Cause
 from schemas.records.event_record import encode
 
@@ -42,7 +44,9 @@ class Conclusion:
         self._here: set[bytes] = set()
         self._home_partition = source.partition
         self._home = self.outcome.records(source.partition)
-        self._home.sightings = found.sightings
+        self._sightings = found.sightings
+        self._home.sightings = found.sightings.groups
+        self.outcome.learned.pairs = found.sightings.pairs
 
     def add(self, candidate: Candidate) -> None:
         """Add a text; where a rule fails on it, or the check of its signature, it is set apart."""
@@ -72,14 +76,15 @@ class Conclusion:
             return
         event_id = bytes.fromhex(event.id)
         relay, seen_at_ms = copies[0]
-        new = event_id not in self._here and self._seen.get(event_id) is None
+        known = self._seen.get(event_id)
+        new = event_id not in self._here and known is None
         partition = event_partition(event.id, self._partitions) if accepted else self._home_partition
         value = b""
         if accepted and new:
             stated = facts(event, judgement.id_form, seen_at_ms)  # type: ignore[arg-type] # accepted: never None
             # What was signed, and nothing else: a relay can add members and white space to any event.
             value = encode(encode_event(event), relay, seen_at_ms, stated)
-        record = pack(event_id, fingerprint(event.sig.encode()), event.created_at if accepted else None)
+        record = known or pack(fingerprint(event.sig.encode()), event.created_at if accepted else None)
 
         self._drop(candidate, len(candidate.copies) - len(copies))
         outcome.erasures += rules
@@ -88,24 +93,41 @@ class Conclusion:
         if accepted:
             if new:
                 records.events.append(NewEvent(event_id, value, candidate.raw, relay, seen_at_ms))
-            _sight_copies(records.sightings, event, copies)
+            self._sight(records, copies, event_id, record)
         elif new:
             outcome.quarantined.append(Refused.of(candidate.raw, judgement, relay, seen_at_ms))
         if new:
             self._here.add(event_id)
         # A copy that its connector put into another partition's bundle does not teach this partition's seen-set.
         if records is self._home:
-            outcome.learned.append((candidate.key, record))
+            outcome.learned.keys.append((candidate.key, event_id))
             if new:
-                outcome.learned.append((event_id, record))
+                outcome.learned.keys.append((event_id, record))
+
+    def add_held(self, held: HeldLine) -> None:
+        """Add the sighting of an event that a relay was shown to hold. It is verified: its id is the archive's."""
+        event_id = bytes.fromhex(held.id)
+        partition = event_partition(held.id, self._partitions)
+        record = self._seen.get(event_id) if partition == self._home_partition else None
+        if record is None or created_at_of(record) is None:
+            groups = self.outcome.records(partition).sightings
+            groups.setdefault((held.relay, held.seen_at_ms), []).append((held.id, held.created_at))
+        else:
+            self._sightings.add(held.relay, held.seen_at_ms, event_id, record)
+
+    def close(self) -> Outcome:
+        """Return the outcome, once everything is added."""
+        self.outcome.known_sightings = self._sightings.known
+        return self.outcome
+
+    def _sight(self, records: Records, copies: list[tuple[str | None, int]], event_id: bytes, record: bytes) -> None:
+        """Add copies of an accepted event. What another partition's seen-set knows is not known here."""
+        sightings = self._sightings if records is self._home else NewSightings(None, records.sightings)
+        for relay, seen_at_ms in copies:
+            if relay is not None:
+                sightings.add(relay, seen_at_ms, event_id, record)
 
     def _drop(self, candidate: Candidate, copies: int) -> None:
         """Count copies that are dropped because the event is erased or had expired."""
         if copies:
             self.outcome.erased[candidate.erased or Cause.EXPIRATION] += copies
-
-
-def _sight_copies(sightings: Groups, event: Event, copies: list[tuple[str | None, int]]) -> None:
-    for relay, seen_at_ms in copies:
-        if relay is not None:
-            sightings.setdefault((relay, seen_at_ms), []).append((event.id, event.created_at))

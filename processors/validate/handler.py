@@ -8,9 +8,11 @@ from aiokafka import TopicPartition
 
 from core import metrics
 from processors.runtime.handler import Handled, Progress, SourceRecord
+from processors.validate.archived import ArchivedEvents
 from processors.validate.erasing import Erasing
 from processors.validate.outcome import Outcome, Source
 from processors.validate.outputs import STAGE, Outputs
+from processors.validate.pairs import RelayTokens
 from processors.validate.pipeline import conclude_bundle, examine_bundle
 from processors.validate.seen import SeenSet
 from processors.validate.verify import Verifier
@@ -25,6 +27,8 @@ class ValidationHandler:
         erasing: what is dropped because it is erased.
         partitions: the partition count of the topics that are keyed by event id.
         seen_ids_per_partition: events that are remembered of each partition.
+        relays: tokens of relays; None: every sighting is published.
+        archive: is asked for what a seen-set does not know; None: it is not.
         verifier: checks signatures.
         outputs: writes outcomes as records.
     """
@@ -36,6 +40,8 @@ class ValidationHandler:
         erasing: Erasing,
         partitions: int,
         seen_ids_per_partition: int,
+        relays: RelayTokens | None,
+        archive: ArchivedEvents | None,
         verifier: Verifier,
         outputs: Outputs,
     ) -> None:
@@ -43,6 +49,8 @@ class ValidationHandler:
         self._erasing = erasing
         self._partitions = partitions
         self._seen_ids = seen_ids_per_partition
+        self._relays = relays
+        self._archive = archive
         self._verifier = verifier
         self._outputs = outputs
         self._seen: dict[int, SeenSet] = {}
@@ -56,9 +64,11 @@ class ValidationHandler:
         """Validate a bundle; its events count as in flight until they are acknowledged."""
         seen = self._seen.get(record.partition)
         if seen is None:
-            seen = self._seen[record.partition] = SeenSet(self._seen_ids)
+            seen = self._seen[record.partition] = SeenSet(self._seen_ids, self._relays)
         source = Source(record.topic, record.partition, record.offset)
         found = examine_bundle(record.value or b"", seen, self._policy, self._erasing)
+        if self._archive is not None:
+            await self._archive.teach(found, seen, source)
         verdicts = await self._verifier.verify(found.signatures)
         outcome = conclude_bundle(found, verdicts, seen, source, self._partitions)
         seen.hold(outcome.learned)
@@ -93,6 +103,7 @@ def _acknowledged(outcome: Outcome, seen: SeenSet) -> None:
     metrics.COPIES.inc(outcome.lines)
     metrics.DUPLICATES.inc(outcome.duplicates)
     metrics.VERIFIED.inc(outcome.checked)
+    metrics.KNOWN_SIGHTINGS.inc(outcome.known_sightings)
     for records in outcome.by_partition.values():
         metrics.ACCEPTED.inc(len(records.events))
         metrics.SIGHTINGS.inc(sum(map(len, records.sightings.values())))

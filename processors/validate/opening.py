@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from core import kafka
 from core.erasures import ErasureFollower, into
+from core.kafka.topic_identity import Identities, identify
 from core.settings import Settings
+from core.waiting import until_it_works
 from processors.runtime.clients import Clients, open_clients
 from processors.runtime.processor import Processor
 from processors.runtime.spec import ProcessorSpec
+from processors.validate.archived import ArchivedEvents, Topics
+from processors.validate.completeness import first_incomplete
 from processors.validate.erasing import Erasing
 from processors.validate.handler import ValidationHandler
 from processors.validate.outputs import TOPICS, Outputs
+from processors.validate.pairs import RelayTokens
 from processors.validate.verify import Verifier
 from schemas.nostr.judge import Policy
 from schemas.partition import is_partition_count
+from schemas.topics import physical
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,8 @@ class Validation:
         erasures: keeps it current.
         verifier: checks signatures.
         outputs: writes outcomes as records.
+        relays: tokens of relays, for sightings that are known; None: every one is published.
+        archive: what is known beyond the seen-sets; None: it is not asked.
     """
 
     spec: ProcessorSpec
@@ -40,6 +52,8 @@ class Validation:
     erasures: ErasureFollower
     verifier: Verifier
     outputs: Outputs
+    relays: RelayTokens | None
+    archive: ArchivedEvents | None
 
 
 async def open_validation(settings: Settings, stack: AsyncExitStack) -> Validation:
@@ -66,7 +80,9 @@ async def open_validation(settings: Settings, stack: AsyncExitStack) -> Validati
     verifier = Verifier(settings.processor.verify_threads)
     stack.callback(verifier.close)
     outputs = Outputs(settings.kafka.topic_prefix, partitions)
-    return Validation(spec, clients, partitions, erasing, follower, verifier, outputs)
+    relays = await _open_relays(settings)
+    archive = None if relays is None else await _open_archive(settings, clients, relays, partitions, stack)
+    return Validation(spec, clients, partitions, erasing, follower, verifier, outputs, relays, archive)
 
 
 async def open_validator(settings: Settings, stack: AsyncExitStack) -> Processor:
@@ -77,10 +93,41 @@ async def open_validator(settings: Settings, stack: AsyncExitStack) -> Processor
         erasing=opened.erasing,
         partitions=opened.partitions,
         seen_ids_per_partition=settings.processor.seen_ids_per_partition,
+        relays=opened.relays,
+        archive=opened.archive,
         verifier=opened.verifier,
         outputs=opened.outputs,
     )
     return Processor(settings, opened.spec, handler, opened.clients, [opened.erasures])
+
+
+async def _open_relays(settings: Settings) -> RelayTokens | None:
+    """Have known sightings left out, unless the topic forgets: a rebuild would lack what is not published again."""
+    reason = await first_incomplete(settings, "sightings")
+    if reason is None:
+        return RelayTokens()
+    log.warning("known sightings are published again each time: %s", reason)
+    return None
+
+
+async def _open_archive(
+    settings: Settings, clients: Clients, relays: RelayTokens, partitions: int, stack: AsyncExitStack
+) -> ArchivedEvents | None:
+    """Have the archive asked for known events, where there is one and the topics keep what is left out of them."""
+    if not settings.processor.ask_archive or settings.postgres.dsn is None:
+        return None
+    if (reason := await first_incomplete(settings, "events")) is not None:
+        log.warning("the archive is not asked for known events: %s", reason)
+        return None
+    names = [physical(settings.kafka.topic_prefix, name) for name in ("events", "sightings")]
+
+    async def ask() -> Identities:
+        return await identify(clients.producer.client, names)
+
+    found = await until_it_works("Kafka to identify its topics", ask, kafka.is_transient)
+    archive = ArchivedEvents(settings, Topics(found.cluster_id, found.topic_ids), relays, partitions)
+    stack.push_async_callback(archive.close)
+    return archive
 
 
 def shared_count(counts: Mapping[str, int]) -> int:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
+from processors.validate.seen import Learned
 from schemas.nostr.judge import Judgement
 from schemas.reasons import Reason
 from schemas.records.erasure import Cause, Erasure
@@ -71,7 +72,8 @@ class Outcome:
         quarantined: for `quarantine`.
         erased: copies that were dropped, by cause; nothing is kept of them.
         erasures: rules that events of the bundle ask for.
-        learned: keys and records for the seen-set, once all of this is acknowledged.
+        learned: for the seen-set, once all of this is acknowledged.
+        known_sightings: sightings that were left out, because they were published before.
     """
 
     lines: int
@@ -82,7 +84,8 @@ class Outcome:
     quarantined: list[Refused] = field(default_factory=list)
     erased: Counter[Cause] = field(default_factory=Counter)
     erasures: list[Erasure] = field(default_factory=list)
-    learned: list[tuple[bytes, bytes]] = field(default_factory=list)
+    learned: Learned = field(default_factory=Learned)
+    known_sightings: int = 0
 
     def records(self, partition: int) -> Records:
         """The records of a partition, made when first asked for."""

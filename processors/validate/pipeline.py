@@ -12,10 +12,11 @@ from processors.validate.apart import set_apart
 from processors.validate.conclusion import Conclusion, Verdicts
 from processors.validate.erasing import Erasing
 from processors.validate.examination import Candidate, Examination
-from processors.validate.outcome import Groups, Outcome, Refused, Source
-from processors.validate.seen import FINGERPRINT_BYTES, SeenSet, fingerprint, id_of, signature_of, unpack
+from processors.validate.outcome import Outcome, Refused, Source
+from processors.validate.seen import SeenSet
+from processors.validate.sighting import NewSightings
+from schemas.fingerprint_map import FINGERPRINT_BYTES
 from schemas.nostr.judge import Policy, examine
-from schemas.partition import event_partition
 from schemas.reasons import Reason, Verdict
 from schemas.records.bundle import BadLine, BundleLine, HeldLine, decode_lines
 from schemas.records.erasure import Cause
@@ -26,11 +27,11 @@ def examine_bundle(value: bytes, seen: SeenSet, policy: Policy, erasing: Erasing
 
     A line on which a rule fails is set apart, and nothing of it is left in what is known of the others.
     """
-    found = Examination(erasing)
+    found = Examination(erasing, NewSightings(seen.relays))
     here: dict[bytes, Candidate] = {}
-    known = seen.get
+    find = seen.find
     erased = erasing.index.covers_id
-    sightings = found.sightings
+    sight = found.sightings.add
     for line in decode_lines(value):
         found.lines += 1
         try:
@@ -39,13 +40,14 @@ def examine_bundle(value: bytes, seen: SeenSet, policy: Policy, erasing: Erasing
                 continue
             relay, seen_at_ms, raw = line
             key = sha256(raw).digest()[:FINGERPRINT_BYTES]  # `fingerprint`, without a call for every copy
-            if (record := known(key)) is not None:
-                if (cause := erased(id_of(record))) is not None:
+            if (known := find(key)) is not None:
+                event_id, record = known
+                if (cause := erased(event_id)) is not None:
                     found.erased[cause] += 1
                     continue
                 found.duplicates += 1
                 if relay is not None:
-                    _sight(sightings, relay, seen_at_ms, record)
+                    sight(relay, seen_at_ms, event_id, record)
                 continue
             # The same bytes twice in one bundle have the same verdict, so they are validated once.
             if (twin := here.get(key)) is not None:
@@ -70,10 +72,11 @@ def conclude_bundle(found: Examination, verdicts: Verdicts, seen: SeenSet, sourc
         partitions: the partition count of `events` and `sightings`.
     """
     conclusion = Conclusion(found, verdicts, seen, source, partitions)
-    _sight_held(found.held, conclusion.outcome, partitions)
+    for held in found.held:
+        conclusion.add_held(held)
     for candidate in found.candidates:
         conclusion.add(candidate)
-    return conclusion.outcome
+    return conclusion.close()
 
 
 def _judge(line: BundleLine, key: bytes, found: Examination, seen: SeenSet, policy: Policy) -> Candidate | None:
@@ -90,11 +93,9 @@ def _judge(line: BundleLine, key: bytes, found: Examination, seen: SeenSet, poli
     if event is None or judgement.verdict is Verdict.REFUSED:
         found.refused.append(Refused.of(raw, judgement, relay, seen_at_ms))
         return None
-    record = seen.get(bytes.fromhex(event.id))
-    check = -1
-    if record is None or signature_of(record) != fingerprint(event.sig.encode()):
-        check = found.check((event.pubkey, event.id, event.sig))
-    return Candidate(raw, key, judgement, [(relay, seen_at_ms)], check, rule, expires_ms, asking=asking)
+    candidate = Candidate(raw, key, judgement, event, [(relay, seen_at_ms)], rule, expires_ms, asking=asking)
+    found.check(candidate, seen)
+    return candidate
 
 
 def _note(line: HeldLine | BadLine, found: Examination, erasing: Erasing) -> None:
@@ -105,25 +106,6 @@ def _note(line: HeldLine | BadLine, found: Examination, erasing: Erasing) -> Non
         found.erased[cause] += 1
     else:
         found.held.append(line)
-
-
-def _sight(sightings: Groups, relay: str, seen_at_ms: int, record: bytes) -> None:
-    """Add the sighting of a known event; a quarantined one is not in the archive, and has no sightings."""
-    event_id, created_at = unpack(record)
-    if created_at is None:
-        return
-    group = sightings.get((relay, seen_at_ms))
-    if group is None:
-        sightings[relay, seen_at_ms] = [(event_id, created_at)]
-    else:
-        group.append((event_id, created_at))
-
-
-def _sight_held(lines: list[HeldLine], outcome: Outcome, partitions: int) -> None:
-    """Add sightings of events that relays were shown to hold. They are verified: their ids are the archive's."""
-    for held in lines:
-        sightings = outcome.records(event_partition(held.id, partitions)).sightings
-        sightings.setdefault((held.relay, held.seen_at_ms), []).append((held.id, held.created_at))
 
 
 def _set_apart(line: BundleLine | HeldLine | BadLine, error: Exception, found: Examination) -> None:

@@ -160,10 +160,12 @@ class _Run:
 
     async def _partition(self, tp: TopicPartition, records: list[ConsumerRecord[bytes, bytes]]) -> None:
         opened = self._opened
-        seen = self._seen.setdefault(tp, SeenSet(self._seen_ids))
+        seen = self._seen.setdefault(tp, SeenSet(self._seen_ids, opened.relays))
         for record in records:
             source = Source(tp.topic, tp.partition, record.offset)
             found = examine_bundle(record.value or b"", seen, self._policy, opened.erasing)
+            if opened.archive is not None:
+                await opened.archive.teach(found, seen, source)
             verdicts = await opened.verifier.verify(found.signatures)
             outcome = conclude_bundle(found, verdicts, seen, source, opened.partitions)
             # At once, unlike in the processor: a run that fails reports it, and is repeated as a whole.

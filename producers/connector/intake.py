@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from core import metrics
 from core.clock import CLOCK
 from producers.bundler import Bundler
 from producers.connector.budget import Budget
@@ -13,7 +14,11 @@ from producers.connector.padding import trim
 from producers.rejecting import Rejections
 from producers.relay_client.refusals import over_budget
 from producers.relay_client.subscriptions import Subscription
+from producers.relay_client.unasked import Unasked
 from schemas.reasons import Reason
+
+LEAST_CHARGED_BYTES = 512
+"""What the smallest input is charged as: an empty frame takes as long as an event of about this size."""
 
 
 class Intake:
@@ -53,7 +58,7 @@ class Intake:
         self._bundler.add(self._relay, CLOCK.now_ms(), text, event_id)
         self._taken(text)
         if padding_bytes:
-            self.unasked(padding_bytes)
+            self.unasked(Unasked.PADDING, padding_bytes)
 
     def refuse(self, reason: Reason, value: bytes, field: str | None, detail: str) -> None:
         """Send a frame or an event to `rejections`.
@@ -64,7 +69,7 @@ class Intake:
         self.refused += 1
         seen_at_ms = CLOCK.now_ms()
         self._rejections.put(reason, value, seen_at_ms=seen_at_ms, relay=self._relay, field=field, detail=detail)
-        self.unasked(len(value))
+        self._charge(len(value))
 
     def too_large(self, limit_bytes: int) -> None:
         """Count a frame that was too large to be received.
@@ -74,14 +79,18 @@ class Intake:
         """
         self.refused += 1
         self._rejections.count(Reason.TOO_LARGE)
-        self.unasked(limit_bytes)
+        self._charge(limit_bytes)
 
-    def unasked(self, size_bytes: int) -> None:
-        """Charge a message that nothing was waiting for.
+    def unasked(self, what: Unasked, size_bytes: int) -> None:
+        """Charge a message or a frame that nothing was waiting for.
 
         Raises:
             RelayError: the relay went beyond what it may cost.
         """
+        metrics.UNASKED.labels(what).inc()
+        self._charge(size_bytes)
+
+    def _charge(self, size_bytes: int) -> None:
         now_s = time.monotonic()
-        if not self._budget.charge(size_bytes, now_s):
+        if not self._budget.charge(max(size_bytes, LEAST_CHARGED_BYTES), now_s):
             raise over_budget(self._budget.pause_s(now_s))

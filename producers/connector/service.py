@@ -6,7 +6,9 @@ import asyncio
 import logging
 import sys
 from collections import Counter
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 
 from aiokafka import TopicPartition
 
@@ -15,7 +17,7 @@ from core.clock import BELIEVED_AFTER_S, CLOCK
 from core.kafka import Publisher, admin, open_publisher, stop_client
 from core.service import Service
 from core.service.closing import ConcurrentCloser
-from core.settings import Settings
+from core.settings import ConnectorSettings, Settings
 from core.tasks import cancel
 from producers.bundler import Bundler
 from producers.connector.budget import Budget
@@ -32,7 +34,10 @@ from producers.connector.session_manager import SessionManager
 from producers.connector.shared import Shared
 from producers.filters import configured_filters
 from producers.rejecting import Rejections
+from producers.relay_client.address_guard import allowed_addresses
 from producers.relay_client.dialling import Dialling
+from producers.relay_client.resolver import LOOK_UP_S, Resolver, open_resolver
+from producers.relay_client.unfinished import UNFINISHED
 from producers.send_buffer import SendBuffer
 from producers.targets import full_name
 from schemas.nostr.filters import Filter
@@ -88,9 +93,10 @@ class ConnectorService(Service):
         client = await self._fleet.join()
         clients.push(stop_client, client)
         clients.push(self._fleet.close)
+        resolver = await self.resources.enter_async_context(_resolver(settings.connector))
         # Entered last, so closed first: sessions use what is entered above.
         self.resources.push_async_callback(self._fleet.close_sockets)
-        shared = _shared(settings, publisher, self._filters, archive, counts)
+        shared = _shared(settings, publisher, self._filters, archive, counts, resolver=resolver)
         self.resources.callback(shared.judges.close)
         checkpoints = Checkpoints(
             shared.send_buffer,
@@ -164,9 +170,10 @@ class ConnectorService(Service):
         }
 
     def tick(self) -> None:
-        """Refresh the gauge of relay states."""
+        """Refresh the gauges of relay states and of unfinished messages."""
         counts = Counter(session.state for session in self._fleet.sessions.values())
         self._states |= set(counts)
+        metrics.UNFINISHED.set(UNFINISHED.bytes)
         for state in self._states:
             metrics.RELAYS.labels(state).set(counts[state])
 
@@ -214,12 +221,19 @@ class _Parts:
     checkpointing: asyncio.Task[None]
 
 
+def _resolver(connector: ConnectorSettings) -> AbstractAsyncContextManager[Resolver]:
+    # A share of the time to connect: where a look-up times out, the last addresses of its name are still tried.
+    return open_resolver(connector.nameservers, min(LOOK_UP_S, connector.connect_timeout_s / 3))
+
+
 def _shared(
     settings: Settings,
     publisher: Publisher,
     filters: dict[str, Filter],
     archive: ArchiveIds,
     partitions: dict[str, int],
+    *,
+    resolver: Resolver,
 ) -> Shared:
     connector = settings.connector
     send_buffer = SendBuffer(publisher, connector.in_flight_bytes)
@@ -246,6 +260,7 @@ def _shared(
                 Network.I2P: connector.i2p_proxy,
                 Network.LOKI: connector.loki_proxy,
             },
+            look_up=partial(allowed_addresses, resolve=resolver.addresses),
         ),
         filters=filters,
         live_limit=connector.live_limit,

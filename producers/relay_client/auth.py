@@ -89,12 +89,11 @@ class SignIn:
                 self.renewal.set()
 
     def hear_ok(self, message: Ok) -> bool:
-        """Take the relay's answer to one of ours; False if it is about something else."""
+        """Take the relay's answer to one of ours; False if it is about something else, or the second."""
         answer = self._answers.get(message.event_id)
-        if answer is None:
+        if answer is None or answer.done():
             return False
-        if not answer.done():
-            answer.set_result(message)
+        answer.set_result(message)
         return True
 
     def of_use(self) -> None:

@@ -10,14 +10,15 @@ from pydantic import SecretStr
 
 from producers.relay_client.auth import SignIn
 from producers.relay_client.connection import Backpressure, RelayConnection
-from producers.relay_client.frames import FrameReader
+from producers.relay_client.frames import Copy, FrameReader, parse
+from producers.relay_client.hearing import Hearing
 from producers.relay_client.loop_clock import loop_s
 from producers.relay_client.negentropy_session import Exchanges
 from producers.relay_client.pace import Pace
 from producers.relay_client.subscriptions import PageSubscription, Subscription
 from producers.relay_client.wording import Meaning, Said, understood
 from schemas.nostr.filters import Filter
-from schemas.nostr.messages import Auth, Closed, Eose, Message, NegErr, NegMsg, Notice, Ok, close, prefix_of, req
+from schemas.nostr.messages import Notice, close, prefix_of, req
 
 LONGEST_PAGE_S = 600.0
 """For one page, also if events drip in: a slow relay sends 500 events in a minute."""
@@ -25,6 +26,8 @@ AFTER_REFUSAL_S = 2.0
 """A notice names no question: one that is under way may still be answered."""
 UNTIL_SIGNED_IN_S = 5.0
 """Of silence to a question, before a challenge is taken for what the relay waits for: some hold a REQ until AUTH."""
+PARSED_AT_ONCE_BYTES = 64 * 1024
+"""A longer message is parsed in a thread: at worst, it takes a second for a mebibyte, and here 2 ms at least."""
 _TICK_S = 0.01
 """Clocks of event loops have a grain: a wait for less may end before any time has passed."""
 _MOST_RELEASED = 64
@@ -57,24 +60,32 @@ class RelayClient:
         self.connection = connection
         self.pace = pace or Pace()
         self.auth = SignIn(relay, auth_key, self.say)
-        self.exchanges = Exchanges(self.say, connection, frames.handler.unasked)
+        self.exchanges = Exchanges(self.say, connection)
         self._frames = frames
         self._backpressure = backpressure
+        self._waiting: deque[bytes] = deque()
         self._open: dict[str, Subscription] = {}
+        self._hearing = Hearing(self._open, self.auth, self.exchanges, frames.handler.unasked)
         self._released: deque[PageSubscription] = deque()
         self._numbers = itertools.count(1)
+        self._received_before = frames.received
         self.late_s = 0.0
         """For so long after EOSE, or after the last event, the relay may still answer; 0: EOSE ends a page."""
-        self._received_before = frames.received
-        self.notice: Notice | None = None
-        """The newest since `notice` was last set to None."""
-        self.refusal = asyncio.Event()
-        """Set by a notice that seems to refuse something."""
 
     @property
     def identity(self) -> str | None:
         """The public key that the relay has taken an AUTH from on this connection."""
         return self.auth.identity
+
+    @property
+    def notice(self) -> Notice | None:
+        """The newest since `forget_notices`."""
+        return self._hearing.notice
+
+    @property
+    def refusal(self) -> asyncio.Event:
+        """Set by a notice that seems to refuse something."""
+        return self._hearing.refusal
 
     @property
     def received(self) -> int:
@@ -93,21 +104,42 @@ class RelayClient:
             RelayError: the connection has ended, or must.
             Exception: what the handler of the frames raised.
         """
-        await self.connection.read(self._take, self._backpressure)
+        await self.connection.read(self._take, self, self._frames.handler.unasked)
 
     async def say(self, message: bytes) -> None:
-        """Send a message when it is its turn.
-
-        Raises:
-            RelayError: the connection has ended.
-        """
+        """Send a message when it is its turn; raises `RelayError` where the connection has ended."""
         await self.pace.turn()
         await self.connection.send(message)
 
+    @property
+    def full(self) -> bool:
+        """Whether the socket is to rest (`Backpressure`)."""
+        return bool(self._waiting) or self._backpressure.full
+
+    async def room(self) -> None:
+        """Take the frames that wait for a thread, and those behind them; then wait until there is room for more.
+
+        Raises:
+            RelayError: the relay went beyond what it may cost.
+        """
+        while self._waiting:
+            frame = self._waiting[0]
+            content = await asyncio.to_thread(parse, frame) if len(frame) > PARSED_AT_ONCE_BYTES else parse(frame)
+            self._waiting.popleft()
+            self._took(content, len(frame))
+        if self._backpressure.full:
+            await self._backpressure.room()
+
     def _take(self, frame: bytes) -> None:
-        message = self._frames.read(frame, self._open)
+        if self._waiting or len(frame) > PARSED_AT_ONCE_BYTES:
+            self._waiting.append(frame)
+        else:
+            self._took(parse(frame), len(frame))
+
+    def _took(self, content: Copy | bytes, size_bytes: int) -> None:
+        message = self._frames.take(content, self._open)
         if message is not None:
-            self._hear(message)
+            self._hearing.hear(message, size_bytes)
 
     async def subscribe(self, asked: Filter) -> Subscription:
         """Open a subscription that stays open."""
@@ -162,8 +194,7 @@ class RelayClient:
 
     def forget_notices(self) -> None:
         """What was said until now is not about the next question."""
-        self.notice = None
-        self.refusal.clear()
+        self._hearing.forget_notices()
 
     def patience_s(self, idle_s: float) -> float:
         """How much silence is waited for: less where the relay has asked who we are and was not told."""
@@ -192,32 +223,3 @@ class RelayClient:
         subscription.identity = self.identity
         await self.connection.send(req(subscription.subid, subscription.asked.to_wire()))
         return subscription
-
-    def _hear(self, message: Message) -> None:
-        match message:
-            case Eose(subid, hints):
-                if (subscription := self._open.get(subid)) is not None:
-                    subscription.end(hints)
-            case Closed(subid):
-                if (subscription := self._open.get(subid)) is not None:
-                    subscription.close(message)
-                else:
-                    self.exchanges.hear(message)
-            case Notice():
-                self._heed(message)
-            case NegMsg() | NegErr():
-                self.exchanges.hear(message)
-            case Auth(challenge):
-                self.auth.hear(challenge)
-            case Ok(name, accepted, text):
-                if not self.auth.hear_ok(message) and not accepted and (refused := self._open.get(name)) is not None:
-                    # Some relays refuse a REQ so, by its subscription's id.
-                    refused.refuse(Closed(name, prefix_of(text), text))
-            case _:
-                pass
-
-    def _heed(self, notice: Notice) -> None:
-        self.notice = notice
-        if understood(prefix_of(notice.text), notice.text).meaning is not Meaning.OTHER:
-            self.refusal.set()
-        self.exchanges.notice(notice)

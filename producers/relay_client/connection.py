@@ -13,9 +13,11 @@ from websockets.exceptions import ConnectionClosed
 from core.clock import CLOCK
 from core.tasks import run_until_first
 from core.waiting import brief
+from producers.relay_client.cutting import Receiver
 from producers.relay_client.loop_clock import loop_s
 from producers.relay_client.refusals import RelayError
-from producers.relay_client.websocket import PushConnection, Receiver
+from producers.relay_client.unasked import Charge
+from producers.relay_client.websocket import PushConnection
 
 DEAD_AFTER_S = 90.0
 """Without a frame or pong, while we read: three pings of half a minute."""
@@ -70,7 +72,7 @@ class RelayConnection:
         Args:
             since_s: when the relay was last heard, seconds of the loop.
         """
-        return 0.0 if self.paused else loop_s() - max(since_s, self._resumed_s)
+        return 0.0 if self.paused or self._websocket.behind else loop_s() - max(since_s, self._resumed_s)
 
     @property
     def complete_until_s(self) -> float:
@@ -87,23 +89,27 @@ class RelayConnection:
         """When the last frame or pong came, wall clock, whatever waits in the socket."""
         return CLOCK.now_s() - (time.monotonic() - self.heard_at)
 
-    async def read(self, receiver: Receiver, backpressure: Backpressure) -> None:
-        """Hand every frame to `receiver`, without end; the socket rests while `backpressure` is full.
+    async def read(self, receiver: Receiver, backpressure: Backpressure, charge: Charge) -> None:
+        """Hand every message to `receiver`, without end; the socket rests while `backpressure` is full.
+
+        Control frames and fragments that nothing waits for are told to `charge`.
 
         Raises:
             RelayError: the connection has ended.
-            Exception: what `receiver` or `backpressure` raised.
+            Exception: what `receiver`, `charge` or `backpressure` raised.
         """
         websocket, full = self._websocket, asyncio.Event()
 
         def after() -> None:
-            self.heard_at = time.monotonic()
+            # What the socket brought and is not dealt with yet came before now.
+            if not websocket.behind:
+                self.heard_at = time.monotonic()
             if backpressure.full:
                 self.paused = self._paused_since_pong = True
-                websocket.transport.pause_reading()
+                websocket.hold()
                 full.set()
 
-        websocket.listen(receiver, after)
+        websocket.listen(receiver, after, charge)
         await run_until_first(self._raise_failure(), self._raise_end(), self._pause(full, backpressure))
 
     async def _pause(self, full: asyncio.Event, backpressure: Backpressure) -> NoReturn:
@@ -113,7 +119,7 @@ class RelayConnection:
             await backpressure.room()
             self.paused = False
             self._resumed_s = loop_s()
-            self._websocket.transport.resume_reading()
+            self._websocket.go_on()
 
     async def _raise_failure(self) -> NoReturn:
         raise await self._websocket.failure()

@@ -28,7 +28,7 @@ USER_AGENT = "bigbrotr (Nostr archive; reads only)"
 class LookUp(Protocol):
     """Names the addresses of a host that may be connected to, as `address_guard.allowed_addresses` does."""
 
-    def __call__(self, host: str, port: int, *, allow_private: bool) -> Awaitable[list[str]]: ...  # noqa: D102
+    def __call__(self, host: str, *, allow_private: bool) -> Awaitable[list[str]]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Dialling:
         frame_max_bytes: a longer message closes the connection.
         ping_interval_s: between pings of ours.
         proxies: SOCKS proxy by overlay network; None where none is configured.
-        look_up: judges the addresses too, at each attempt to connect.
+        look_up: judges the addresses too, at each attempt to connect. The default takes literal addresses only.
     """
 
     connect_timeout_s: float
@@ -96,7 +96,7 @@ async def _dial(record: RelayRecord, url: RelayUrl, spelling: str, dialling: Dia
         proxy = proxy.replace("socks5://", "socks5h://", 1)
         return await _handshake(url, spelling, dialling, proxy=proxy, address=None)
     error: OSError | None = None
-    addresses = await dialling.look_up(url.host, url.port, allow_private=record.allow_private)
+    addresses = await dialling.look_up(url.host, allow_private=record.allow_private)
     for address in addresses:
         try:
             # Its share of the time: an address that swallows packets (IPv6 without a route) leaves some to the others.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from producers.relay_client.refusals import RelayError, not_a_relay
 from producers.relay_client.subscriptions import Subscription
+from producers.relay_client.unasked import Unasked
 from schemas.nostr.messages import Garbage, Message, Unknown, parse_message, unwrapped
 from schemas.nostr.wire import find_id, open_event_frame, usable_id
 from schemas.reasons import EventError, Reason
@@ -46,8 +47,42 @@ class MessageHandler(Protocol):
             detail: what is wrong, for a person.
         """
 
-    def unasked(self, size_bytes: int) -> None:
-        """Account for a message that nothing was waiting for, and of which nothing is kept."""
+    def unasked(self, what: Unasked, size_bytes: int) -> None:
+        """Account for a message or a frame that nothing was waiting for, and of which nothing is kept."""
+
+
+class Copy(NamedTuple):
+    """An EVENT message.
+
+    Attributes:
+        subid: the subscription id that the relay answers.
+        event: the event's verbatim bytes.
+        fields: the same, decoded; nothing where it cannot be.
+        event_id: 64 lower-case hex digits, or None where none can be found.
+    """
+
+    subid: str
+    event: bytes
+    fields: dict[str, Any]
+    event_id: str | None
+
+
+def parse(frame: bytes) -> Copy | bytes:
+    """Parse a frame: an EVENT message, or the bytes of any other without what may stand around it.
+
+    A text of a mebibyte takes up to a second where it holds what orjson refuses.
+    """
+    opened = open_event_frame(frame)
+    if opened is None:
+        bare = unwrapped(frame)
+        opened = open_event_frame(bare) if len(bare) != len(frame) else None
+        if opened is None:
+            return bare
+    subid, event, fields = opened
+    if fields is None or type(fields.get("created_at")) is float:
+        # Half of a surrogate pair, or an integer beyond 64 bits. It may be rightly signed: not for us to refuse.
+        fields = _decoded_exactly(event)
+    return Copy(subid, event, fields, usable_id(fields.get("id")) if fields else find_id(event))
 
 
 class FrameReader:
@@ -75,20 +110,14 @@ class FrameReader:
             RelayError: it floods a subscription, or is no relay.
             Exception: what the handler raised.
         """
-        opened = open_event_frame(frame)
-        if opened is None:
-            bare = unwrapped(frame)
-            opened = open_event_frame(bare) if len(bare) != len(frame) else None
-            if opened is None:
-                return self._other(bare)
+        return self.take(parse(frame), subscriptions)
+
+    def take(self, content: Copy | bytes, subscriptions: Mapping[str, Subscription]) -> Message | None:
+        """Take a frame that was parsed, as `read` does."""
+        if isinstance(content, bytes):
+            return self._other(content)
         self._understood = True
-        subid, event, fields = opened
-        event_id: str | None
-        if fields is None:
-            fields = _decoded_exactly(event)
-            event_id = find_id(event)
-        else:
-            event_id = usable_id(fields.get("id"))
+        subid, event, fields, event_id = content
         if event_id is None:
             self.handler.refuse(Reason.NO_ID, event, "id", "is missing or not 64 lower-case hex digits")
             return None
@@ -97,9 +126,6 @@ class FrameReader:
             self.handler.refuse(Reason.FILTER_MISMATCH, event, None, "came for a subscription that is not open")
             return None
         created_at = fields.get("created_at")
-        if type(created_at) is float:
-            # What orjson makes of an integer beyond 64 bits. It may be rightly signed: not for us to refuse.
-            created_at = _decoded_exactly(event).get("created_at")
         if type(created_at) is not int or not subscription.wants(fields, created_at):
             subscription.misfits += 1
             _check_flood(subscription)
@@ -127,7 +153,7 @@ class FrameReader:
                 raise not_a_relay(f"sent {self._foreign} frames and none of them is a message of NIP-01")
             if isinstance(message, Unknown):
                 # Nothing of it is kept, but without end it would cost the others their turn.
-                self.handler.unasked(len(frame))
+                self.handler.unasked(Unasked.UNKNOWN, len(frame))
             return None
         self._understood = True
         return message

@@ -73,11 +73,10 @@ class Exchange:
 class Exchanges:
     """All that are open on a connection."""
 
-    def __init__(self, say: Say, connection: RelayConnection, unasked: Callable[[int], None]) -> None:
-        """Send with `say` over `connection`; messages that nothing waits for are counted, in bytes, by `unasked`."""
+    def __init__(self, say: Say, connection: RelayConnection) -> None:
+        """Send with `say` over `connection`."""
         self._say = say
         self._connection = connection
-        self._unasked = unasked
         self._open: dict[str, Exchange] = {}
         self._numbers = itertools.count(1)
 
@@ -101,15 +100,10 @@ class Exchanges:
         if not exchange.ended:
             await self._connection.send(neg_close(exchange.subid))
 
-    def hear(self, message: NegMsg | NegErr | Closed) -> None:
-        """Take a message that names an exchange.
-
-        Raises:
-            RelayError: the relay sends too much that nothing waits for.
-        """
+    def hear(self, message: NegMsg | NegErr | Closed) -> bool:
+        """Take a message that names an exchange; False if none waits for it."""
         exchange = self._open.get(message.subid)
-        if (exchange is None or not exchange.take(message)) and isinstance(message, NegMsg):
-            self._unasked(len(message.payload))
+        return exchange is not None and exchange.take(message)
 
     def notice(self, message: Notice) -> None:
         """Take a notice: it names nothing, and may be a refusal."""

@@ -1,39 +1,37 @@
-"""A websocket connection that hands frames on as they come, without a queue and a task switch for each.
+"""A websocket connection that hands messages on as they come, without a queue and a task switch for each.
 
 The library's own parser costs 4.5 µs a frame, half of what a copy may cost a connector. Here whole text and binary
 frames, nearly all there are, are cut out of what the socket brought and handed on at once; everything else (handshake,
 control frames, fragments, frames that are too large, anything malformed) goes through the library's parser as ever.
 Because frames and pongs are dealt with in the order of the stream, a pong also says that all before it is dealt with.
+
+What one read brings is dealt with in turns of the event loop, each of them short; the socket rests until the last. What
+nothing waits for is charged, and what stays unfinished is bounded over all connections.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from types import CodeType
+from traceback import clear_frames
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
-from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import OPEN, Event
-from websockets.streams import StreamReader
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Event
 
-Receiver = Callable[[bytes], None]
-_FRAME_START = StreamReader.at_eof.__code__
-"""Where the library's parser waits between two frames. An empty buffer alone may mean that it has read a header."""
-_WHOLE_FRAMES = (0x81, 0x82)
-"""First byte of a text or binary frame that is final and uses no extension (RFC 6455 section 5.2)."""
-_CONTROL_FRAMES = (0x88, 0x89, 0x8A)
-"""Close, ping and pong, likewise; at most 125 bytes."""
-_LONGEST_CONTROL = 125
-_LENGTH_16, _LENGTH_64 = 126, 127
+from producers.relay_client.cutting import Cutter, Receiver
+from producers.relay_client.handshake import Handshake
+from producers.relay_client.odd_frames import OddFrames
+from producers.relay_client.refusals import RelayError
+from producers.relay_client.unasked import Charge, Unasked
+from producers.relay_client.unfinished import SMALL_BYTES, UNFINISHED
+
+_FINAL = 0x80
+"""First bit of the last frame of a message."""
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
-_MOST_FRAGMENTS = 4096
-"""Of one message, as in the library: empty ones would be a way past the limit in bytes."""
 _CLOSING_S = 2.0
 """For the relay's part of a closing handshake; afterwards the socket is cut."""
-_MOST_UNSENT_BYTES = 1 << 20
-"""Pongs and requests that a relay does not read. Hundreds of requests fit; pings without end would fill the memory."""
 
 
 class PushConnection(ClientConnection):
@@ -42,145 +40,159 @@ class PushConnection(ClientConnection):
     def __init__(self, *args: Any, **options: Any) -> None:
         """Take what the library hands over."""
         super().__init__(*args, **options)
-        self._early: list[bytes] = []
-        self._receiver: Receiver = self._early.append
-        self._after: Callable[[], None] | None = None
-        self._rest = bytearray()
-        self._wanted = 0
-        self._dealt = False
-        self._fragments: list[bytes] = []
-        self._cutting = False
+        self._receiver: Receiver = _ignore
+        self._after: Callable[[], None] = _ignore
+        self._charge: Charge = _ignore
+        self._handshake = Handshake()
+        self._odd = OddFrames(self.protocol, self.pending_pings)
+        self._cutter = Cutter(self.protocol, self._odd)
+        self._turn: asyncio.Handle | None = None
+        self._cutting: asyncio.Handle | None = None
+        self._held = True
+        self._resting = False
+        self._deaf = False
+        self._counted = False
         self._failure: Exception | None = None
         self._failed = asyncio.Event()
 
-    def listen(self, receiver: Receiver, after: Callable[[], None]) -> None:
+    def listen(self, receiver: Receiver, after: Callable[[], None], charge: Charge) -> None:
         """Hand every message to `receiver`, those that came already first, and call `after` when a batch is done.
 
-        A part of a frame is no batch: a relay that sends one frame in ever smaller parts has said nothing.
-
-        What either raises ends the listening; `failure` gives it.
+        A part of a frame is no batch: a relay that sends one frame in ever smaller parts has said nothing. What nothing
+        waits for is told to `charge`. What any of them raises ends the listening; `failure` gives it.
         """
-        self._receiver, self._after = receiver, after
-        early, self._early = self._early, []
-        try:
-            for message in early:
-                receiver(message)
-        except Exception as error:  # noqa: BLE001 - raised by `failure`
-            self._fail(error)
+        self._receiver, self._after, self._charge = receiver, after, charge
+        self._held = False
+        self._work()
+
+    @property
+    def behind(self) -> bool:
+        """Whether something that the socket brought is not dealt with yet."""
+        return bool(self._cutter.chunk)
+
+    def hold(self) -> None:
+        """Hand on nothing, and leave in the socket what is there, until `go_on` is called."""
+        self._held = self._resting = True
+        self.transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Go on after `hold`."""
+        self._held = False
+        self._schedule()
 
     async def failure(self) -> Exception:
-        """Wait until a receiver has raised, and return what."""
+        """Wait until a receiver has raised, and return what, while the connection is there."""
         await self._failed.wait()
-        assert self._failure is not None
-        return self._failure
+        return self._failure or RelayError("disconnected", "the connection has ended")
+
+    def give_up(self, size_bytes: int) -> None:
+        """End, because all connections together hold too much that is unfinished, and this one most of it."""
+        error = RelayError("unfinished", f"held {size_bytes} bytes of an unfinished message, the most of all relays")
+        try:
+            self._charge(Unasked.UNFINISHED, size_bytes)
+        except RelayError as over:
+            error = over
+        self._fail(error)
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Take what the socket brought (asyncio's protocol)."""
-        if self._failure is not None:
-            return
-        if self._rest:
-            # Not cut anew for each of the pieces that a large frame comes in: that is quadratic.
-            self._rest += data
-            if len(self._rest) < self._wanted and self.protocol.state is OPEN:
-                return
-            data = bytes(self._rest)
-        self._dealt = False
-        try:
-            self._cut(data)
-            if self._dealt and self._after is not None:
-                self._after()
-        except Exception as error:  # noqa: BLE001 - likewise; the transport calls this, and would only log it
-            self._fail(error)
-        if self.response is not None and self.protocol.state is not OPEN and not self._cutting:
-            self._cutting = True
-            self.loop.call_later(_CLOSING_S, self.transport.abort)
+        if not self._deaf:
+            self._cutter.add(data)
+            if self._turn is None:
+                self._work()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Keep nothing that has a size, and no cycle: the collector comes once a minute (asyncio's protocol)."""
+        super().connection_lost(exc)
+        self._drop()
+        self._receiver = self._after = self._charge = _ignore
+        self._failure = None
+        self.protocol.reader.discard()
+        self.protocol.parser.close()
+        if self.protocol.parser_exc is not None:
+            clear_frames(self.protocol.parser_exc.__traceback__)
 
     def process_event(self, event: Event) -> None:
         """Take what the library's parser has read: handshake, control frames, fragments."""
         if self.response is None or not isinstance(event, Frame) or event.opcode not in _DATA:
-            self._dealt = True
             super().process_event(event)
-            if self.transport.get_write_buffer_size() > _MOST_UNSENT_BYTES:
+            return
+        if (message := self._odd.join(event, self._charge)) is not None:
+            self._receiver(message)
+
+    def _work(self) -> None:
+        """Deal with a turn's part of what is there, and see to it that the next turn follows."""
+        self._turn = None
+        cutter = self._cutter
+        try:
+            if self.response is None:
+                cutter.give(self._handshake.step, super().data_received)
+                self._count()
+                self._end_if(self.protocol.handshake_exc is not None)
+            elif cutter.chunk and not self._held and cutter.turn(self._receiver, self._take_odd):
+                self._after()
+        except Exception as error:  # noqa: BLE001 - raised by `failure`; the transport would only log it
+            self._fail(error)
+            if self.response is None:
                 self.transport.abort()
             return
-        self._fragments.append(bytes(event.data))
-        if event.fin:
-            message = b"".join(self._fragments)
-            self._fragments.clear()
-            self._dealt = True
-            self._receiver(message)
-        elif len(self._fragments) > _MOST_FRAGMENTS:
-            self.protocol.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
-            self.send_data()
+        if len(cutter.rest) > SMALL_BYTES or self._odd.message or self._counted:
+            self._count()
+        if cutter.chunk or self._resting:
+            self._schedule()
 
-    def _cut(self, data: bytes) -> None:  # noqa: C901 - one loop over bytes, run for every frame
-        """Hand on the whole frames of `data`, and leave to the library what is none."""
-        self._rest = bytearray()
-        at, size = 0, len(data)
-        receiver = self._receiver
-        limit = self.protocol.max_message_size
-        if not self._plain():
-            super().data_received(data)
+    def _schedule(self) -> None:
+        if self._failed.is_set():
             return
-        self._wanted = 2
-        while size - at > 1:
-            length, start = data[at + 1], at + 2
-            if data[at] in _CONTROL_FRAMES and length <= _LONGEST_CONTROL:
-                end = start + length
-                if size < end:
-                    self._wanted = end - at
-                    break
-                super().data_received(data[at:end])
-                at = end
-                if self._plain():
-                    continue
-                super().data_received(data[at:])
-                return
-            # Before the rest of a long header is waited for: the library refuses what is malformed by its first bytes.
-            if data[at] not in _WHOLE_FRAMES or length > _LENGTH_64:
-                super().data_received(data[at:])
-                return
-            if length == _LENGTH_16:
-                start += 2
-                length = int.from_bytes(data[at + 2 : start])
-            elif length == _LENGTH_64:
-                start += 8
-                length = int.from_bytes(data[at + 2 : start])
-            if size < start:
-                self._wanted = start - at
-                break
-            if limit is not None and length > limit:
-                super().data_received(data[at:])
-                return
-            end = start + length
-            if size < end:
-                self._wanted = end - at
-                break
-            self._dealt = True
-            receiver(data[start:end])
-            at = end
-        self._rest += data[at:]
+        waits = self._held and self.response is not None and self._cutting is None
+        if self._cutter.chunk:
+            if not self._resting:
+                self._resting = True
+                self.transport.pause_reading()
+            if self._turn is None and not waits:
+                self._turn = self.loop.call_soon(self._work)
+        elif self._resting and not waits:
+            self._resting = False
+            self.transport.resume_reading()
 
-    def _plain(self) -> bool:
-        """Whether the next byte begins a frame, and the library's parser is in the middle of nothing."""
-        protocol = self.protocol
-        return (
-            protocol.state is OPEN
-            and self.response is not None
-            and protocol.current_size is None
-            and _waits_for(protocol.parser) is _FRAME_START
-        )
+    def _take_odd(self, frame: bytes, refused: bool) -> bool:  # noqa: FBT001 - as `Cutter` calls it
+        if refused or self._odd.passes(frame, self.transport.get_write_buffer_size, self._charge):
+            super().data_received(frame)
+            self._end_if(self._odd.deaf)
+        return refused or frame[0] >= _FINAL
+
+    def _end_if(self, over: bool) -> None:  # noqa: FBT001 - the condition
+        """Read nothing any more but the end of the stream, and wait for that only for a while."""
+        if over and self._cutting is None:
+            self.send_data()
+            self._drop()
+            self._cutting = self.loop.call_later(_CLOSING_S, self.transport.abort)
+
+    def _count(self) -> None:
+        held = self._handshake.bytes if self.response is None else len(self._cutter.rest) + len(self._odd.message)
+        if held > SMALL_BYTES or self._counted:
+            self._counted = held > SMALL_BYTES
+            UNFINISHED.hold(self, held)
 
     def _fail(self, error: Exception) -> None:
-        if self._failure is None:
+        if not self._failed.is_set():
+            # It may be kept for an hour, and what was read with it.
+            clear_frames(error.__traceback__)
             self._failure = error
             self._failed.set()
+            self._drop()
             self.transport.pause_reading()
 
+    def _drop(self) -> None:
+        self._deaf = True
+        self._cutter.drop()
+        self._odd.drop()
+        UNFINISHED.hold(self, 0)
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
 
-def _waits_for(parser: Any) -> CodeType:
-    """The innermost function in which a suspended generator waits."""
-    while parser.gi_yieldfrom is not None:
-        parser = parser.gi_yieldfrom
-    code: CodeType = parser.gi_code
-    return code
+
+def _ignore(*_: object) -> None:
+    """Before there is a listener, and when the connection has ended."""

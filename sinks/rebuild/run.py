@@ -87,7 +87,7 @@ async def rebuild(live: Settings, plan: Plan, watcher: Watcher) -> Rebuilt:
         MigrationError: the target is of a newer version, or its tables cannot be made.
         PositionError: what the target holds does not fit these topics.
     """
-    pool = await postgres.pool(plan.settings, min_size=1, max_size=1, command_timeout=None)
+    pool = await postgres.pool(plan.settings, writable=True, min_size=1, max_size=1, command_timeout=None)
     try:
         async with pool.acquire() as connection:
             await target.refuse_live(connection, live)

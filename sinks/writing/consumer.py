@@ -16,9 +16,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from core import kafka, metrics
+from core.kafka.topic_identity import identify
 from sinks.tables.topic_table import Record
 from sinks.writing.stored_offsets import PositionError, StoredOffset, TopicIdentity, remedy
-from sinks.writing.topic_identity import identify
 
 _log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from aiokafka import TopicPartition
 
 from core.archive.connection import Connection
+from core.archive.origin import ORIGIN_PARTITION
 
 
 class StoredOffset(NamedTuple):
@@ -59,13 +60,21 @@ class PositionError(Exception):
 
 _READ = """
 SELECT topic, partition, next_offset, cluster_id, topic_id, last_timestamp_ms, refused
-FROM sink_offsets WHERE group_id = $1 ORDER BY topic, partition
+FROM sink_offsets WHERE group_id = $1 AND partition >= 0 ORDER BY topic, partition
 """
 
 _BEGIN = """
 INSERT INTO sink_offsets (group_id, topic, partition, next_offset, cluster_id, topic_id)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
 """
+
+# Where the table has rows, they may have come from anywhere, and what was recorded when it had none holds or is gone.
+_ORIGIN = """
+INSERT INTO sink_offsets (group_id, topic, partition, next_offset, cluster_id, topic_id)
+SELECT $1, $2, $5, 0, $3, $4 WHERE NOT EXISTS (SELECT FROM {table})
+ON CONFLICT (group_id, topic, partition) DO UPDATE SET cluster_id = excluded.cluster_id, topic_id = excluded.topic_id
+"""
+_WITH_ORIGIN = ("events", "sightings")
 
 # In the order of the key, so that two instances wait for each other instead of deadlocking.
 _LOCK = """
@@ -98,7 +107,16 @@ async def stored_offsets(connection: Connection, group_id: str) -> dict[TopicPar
 async def begin_offsets(
     connection: Connection, group_id: str, identities: Mapping[TopicPartition, TopicIdentity]
 ) -> None:
-    """Store the first offset of partitions that have none yet: the oldest record that the broker still has."""
+    """Store the first offset of partitions that have none yet: the oldest record that the broker still has.
+
+    And, while its table is empty, which topic it is filled from (`core.archive.origin`).
+    """
+    for topic, identity in {tp.topic: identity for tp, identity in sorted(identities.items())}.items():
+        for table in _WITH_ORIGIN:
+            if topic.endswith(table):  # behind any prefix
+                origin = _ORIGIN.format(table=table)
+                values = (group_id, topic, identity.cluster_id, identity.topic_id, ORIGIN_PARTITION)
+                await connection.execute(origin, *values)
     await connection.executemany(
         _BEGIN,
         [

@@ -26,10 +26,6 @@ def test_a_load_that_hurts_nothing() -> None:
     assert hurts({"baseline": phase(), "loaded": phase()}) == []
 
 
-def test_a_load_that_was_left_out() -> None:
-    assert hurts({"left_out": "there is no such setting"}) == []
-
-
 def test_a_load_that_hurts_everything() -> None:
     loaded = phase(archived=90, p99_s=20.0, health_s=3.0, mb=900, grown=600_000_000)
     said = hurts({"baseline": phase(), "loaded": {**loaded, "stopped": "connector ended with code 1:\nmore"}})

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import click
 
-from bigbrotr.commands.rebuild.target_archive import TARGET, at, named
+from bigbrotr.commands.rebuild.target_archive import TARGET, at, named, refusals_of
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import POSTGRES, quiet_log, say, servers
@@ -26,6 +26,8 @@ Examples:
   bigbrotr digest --by-month --json
   bigbrotr digest --compare rebuilt
   bigbrotr digest --at postgresql://owner@elsewhere/bigbrotr
+
+The password of another database comes from ~/.pgpass, PGPASSFILE or PGPASSWORD: others could see it in an address (ps).
 
 Exit code 1: --compare found a difference, or rows do not give back what was signed.
 """
@@ -97,8 +99,10 @@ def digest(
     quiet_log(settings)
     with servers(settings, POSTGRES) as live:
         here = at(live, target) if target else live
-        found = asyncio.run(computed(here, jobs))
-        compared = asyncio.run(computed(at(live, other), jobs)) if other else None
+        with refusals_of(target, "--at"):
+            found = asyncio.run(computed(here, jobs))
+        with refusals_of(other, "--compare"):
+            compared = asyncio.run(computed(at(live, other), jobs)) if other else None
     if compared is None:
         click.echo(json.dumps(as_json(found, by_month=by_month)) if as_document else "\n".join(_lines(found, by_month)))
         return

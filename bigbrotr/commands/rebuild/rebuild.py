@@ -8,7 +8,7 @@ import re
 
 import click
 
-from bigbrotr.commands.rebuild.target_archive import TARGET, at, named
+from bigbrotr.commands.rebuild.target_archive import TARGET, at, named, refusals_of
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import MOMENT
 from bigbrotr.console.progress import CountProgress
@@ -27,7 +27,8 @@ Examples:
   bigbrotr rebuild --into postgresql://owner@elsewhere/bigbrotr --jobs 8
   bigbrotr rebuild --into rebuilt --from 2026-11-01 --again
 
-It can be interrupted: the same command goes on from what is committed.
+It can be interrupted: the same command goes on from what is committed. Leave the password of another database out of
+its address, which other users can see (ps): ~/.pgpass gives it, or PGPASSFILE, or PGPASSWORD.
 """
 
 _OFFSET = re.compile(r"(events|sightings|coverage)/(\d{1,6})=(\d{1,18})")
@@ -84,7 +85,7 @@ def rebuild_(
         filled = at(live, target)
         plan = Plan(filled, start, again=again, jobs=jobs or default_jobs())
         try:
-            with CountProgress("rebuilding", "records") as progress:
+            with refusals_of(target, "--into"), CountProgress("rebuilding", "records") as progress:
                 done = asyncio.run(rebuild(live, plan, progress))
         except LiveError as error:
             raise click.UsageError(f"--into: {error}") from error

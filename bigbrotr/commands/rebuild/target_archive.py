@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from core.postgres import UnusableServerError
 from core.settings import Settings
 from core.settings.types import PostgresDsn, schema_name
 
@@ -27,7 +31,7 @@ class TargetType(click.ParamType):
             return schema_name(value)
         except ValueError as error:
             self.fail(
-                f"{value} {error}; another database is named as postgresql://user:password@host:port/database",
+                f"{value} {error}; another database is named as postgresql://user@host:port/database",
                 param,
                 ctx,
             )
@@ -39,12 +43,28 @@ TARGET = TargetType()
 def at(settings: Settings, target: str) -> Settings:
     """The settings of an archive: those of the configured one but for where it is.
 
-    Another address has its own password or none: the one of the settings is for the server that they name.
+    Another address has its own password, or gets it as in libpq (PGPASSWORD, PGPASSFILE, ~/.pgpass): the one of the
+    settings is for the server that they name.
     """
     change: dict[str, object] = {"schema": target}
     if "://" in target:
         change = {"dsn": SecretStr(target), "password": None}
     return settings.model_copy(update={"postgres": settings.postgres.model_copy(update=change)})
+
+
+@contextmanager
+def refusals_of(target: str | None, option: str) -> Iterator[None]:
+    """Have a database that cannot be used told as one of an option, where that named its address.
+
+    Raises:
+        click.UsageError: instead of the UnusableServerError, which names settings.
+    """
+    try:
+        yield
+    except UnusableServerError as error:
+        if target is None or "://" not in target:
+            raise
+        raise click.UsageError(f"{option}: {error.told_of('the address', 'its password (PGPASSWORD)')}") from error
 
 
 def named(settings: Settings, target: str | None) -> str:

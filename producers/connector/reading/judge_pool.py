@@ -18,8 +18,9 @@ CHUNK = 64
 """Copies that a thread is given at once: a hand-over costs as much as two signatures."""
 PER_RELAY = 16
 """Of these, from one relay while others wait: a turn of some hundred relays takes no more than a second then."""
-DELAY_S = 0.02
-"""For so long less than a chunk waits for more. No relay's reading waits for it: a pause needs more than a chunk."""
+DELAY_S = 0.05
+"""For so long less than a chunk waits for more: at most 20 hand-overs a second where samples are few. Only a relay that
+rests for the bytes of a few large copies waits for it."""
 SWITCH_S = 0.0005
 """Python's switch interval for a process with a pool. After each signature a thread waits so long for an event loop
 that never rests; with the default of 5 ms the first copies of a relay would take seconds beside others that are read.

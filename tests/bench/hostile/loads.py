@@ -45,14 +45,14 @@ class Load:
         attack: makes what it sends in a run of so many seconds; takes seconds itself where events are signed.
         hosts: loopback addresses that it listens at.
         paths: each host with each path is a relay URL.
-        not_yet: why it cannot be measured; None: it can.
+        names: hosts of further relay URLs, whose name servers never answer.
     """
 
     about: str
     attack: Callable[[float], Attack] = lambda _seconds: Attack()
     hosts: Sequence[str] = ("127.0.0.1",)
     paths: Sequence[str] = ("",)
-    not_yet: str | None = None
+    names: Sequence[str] = ()
 
 
 def _own(number: int = EVENTS, *, author: int = 0) -> list[Event]:
@@ -88,8 +88,8 @@ LOADS = {
         ),
     ),
     "names": Load(
-        "16 relay URLs whose names take 20 s each to resolve",
-        not_yet="no setting names the name server that the connector asks, and the one of the machine is not ours",
+        "200 relay URLs whose name servers never answer, each in a domain of its own",
+        names=tuple(f"relay.slow{number}.example" for number in range(200)),
     ),
     "halves": Load(
         "1,000 relay URLs that send half of the longest frame and hang up",

@@ -24,8 +24,6 @@ _MUCH_GROWTH_MB = 100
 
 def hurts(result: dict[str, Any]) -> list[str]:
     """What one load does to the others, in a sentence each."""
-    if "left_out" in result:
-        return []
     return list(_hurts(result["baseline"], result["loaded"]))
 
 
@@ -64,9 +62,6 @@ def _growth(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
 def show(result: dict[str, Any], console: Console) -> None:
     """Print a load's table."""
     title = f"{result['load']}: {result['about']}"
-    if "left_out" in result:
-        console.print(f"[bold]{title}[/bold]\nleft out, since {result['left_out']}\n")
-        return
     table = Table("what", "without", "with", title=title, title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from core.settings import Settings
 from core.tasks import cancel
 from deploy.embedded.paths import DataPaths
 from deploy.embedded.stack import Servers, running_stack
@@ -21,6 +22,7 @@ from tests.bench.hostile.loads import LOADS
 from tests.bench.hostile.phase import Phase, Place, measure_phase
 from tests.pipeline.services import NAMES, Services
 from tests.pipeline.world import announce, make_world, settings_for
+from tests.relays.dns_server import name_server
 from tests.waiting import until
 
 HONEST_PER_S = 20.0
@@ -48,19 +50,23 @@ def run_load(name: str, times: Times, say: Say) -> dict[str, Any]:
     """Measure one load; the result is as the report shows it."""
     load = LOADS[name]
     head = {"load": name, "about": load.about}
-    if load.not_yet is not None:
-        say(f"{name}: left out, since {load.not_yet}")
-        return {**head, "left_out": load.not_yet}
     with tempfile.TemporaryDirectory(prefix="bigbrotr-hostile-") as folder:
         say(f"{name}: starting Kafka and PostgreSQL …")
         with running_stack(Path(folder)) as servers:
-            return {**head, **asyncio.run(_run(servers, Path(folder), name, times=times, say=say))}
+            settings = settings_for(servers, f"hostile_{name}", Path(folder))
+            return {**head, **asyncio.run(_run(servers, settings, name, times=times, say=say))}
 
 
-async def _run(servers: Servers, folder: Path, name: str, *, times: Times, say: Say) -> dict[str, Any]:
-    settings = settings_for(servers, f"hostile_{name}", folder)
+async def _run(servers: Servers, settings: Settings, name: str, *, times: Times, say: Say) -> dict[str, Any]:
     await make_world(servers, settings)
-    services = Services(settings)
+    async with name_server(silent=set(LOADS[name].names)) as names:
+        connector = settings.connector.model_copy(update={"nameservers": [names.address]})
+        return await _beside(settings.model_copy(update={"connector": connector}), name, times=times, say=say)
+
+
+async def _beside(settings: Settings, name: str, *, times: Times, say: Say) -> dict[str, Any]:
+    folder = settings.data_dir
+    load, services = LOADS[name], Services(settings)
     services.start(*NAMES)
     limit_s = times.baseline_s + times.loaded_s + GRACE_S + _SPARE_S
     try:
@@ -72,14 +78,18 @@ async def _run(servers: Servers, folder: Path, name: str, *, times: Times, say: 
         ):
             await asyncio.to_thread(services.wait_until_ready)
             place = Place(settings, services, DataPaths.of(folder).kafka, _pids(folder, services, honest, hostile))
-            result = await _phases(place, honest, hostile, times=times, say=lambda words: say(f"{name}: {words}"))
+            result = await _phases(
+                place, honest, hostile, load.names, times=times, say=lambda words: say(f"{name}: {words}")
+            )
     finally:
         began = time.monotonic()
         codes = await asyncio.to_thread(services.stop)
     return {**result, "stop_s": round(time.monotonic() - began, 1), "exit_codes": codes}
 
 
-async def _phases(place: Place, honest: Child, hostile: Child, *, times: Times, say: Say) -> dict[str, Any]:
+async def _phases(
+    place: Place, honest: Child, hostile: Child, names: Sequence[str], *, times: Times, say: Say
+) -> dict[str, Any]:
     arrivals, standing = Arrivals(), Standing()
     following = [asyncio.create_task(arrivals.follow(place.settings, honest))]
     try:
@@ -89,8 +99,9 @@ async def _phases(place: Place, honest: Child, hostile: Child, *, times: Times, 
         baseline = await measure_phase(place, times.baseline_s)
         say(f"{times.loaded_s:g} s with it …")
         sent_before = hostile.said[-1]["sent_bytes"]
-        await announce(place.settings, *hostile.urls)
-        following.append(asyncio.create_task(standing.follow(place.services, hostile.urls)))
+        urls = [*hostile.urls, *(f"ws://{host}" for host in names)]
+        await announce(place.settings, *urls)
+        following.append(asyncio.create_task(standing.follow(place.services, urls)))
         loaded = await measure_phase(place, times.loaded_s)
         did = hostile.said[-1]
         await _grace(arrivals, loaded)

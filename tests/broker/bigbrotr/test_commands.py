@@ -56,7 +56,7 @@ async def test_a_wrong_password_or_database_is_a_sentence(command: Command, sett
     user, _, rest = right.partition("@")
     for wrong in (f"{user}x@{rest}", f"{right}x"):
         refused = await command("digest", BIGBROTR_POSTGRES__DSN=wrong)
-        assert refused.returncode == 1
+        assert refused.returncode == 2
         assert "PostgreSQL refuses: " in refused.stderr
         assert "BIGBROTR_POSTGRES__DSN" in refused.stderr
         assert "Traceback" not in refused.stderr

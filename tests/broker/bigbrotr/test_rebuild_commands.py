@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 import psutil
@@ -15,9 +18,13 @@ from core.settings import Settings
 from sinks.migrate import migrate
 from tests.broker.bigbrotr.conftest import Command
 from tests.broker.embedded.support import is_alive
+from tests.broker.sinks.conftest import fresh_database
 from tests.broker.sinks.material import event, feed
 from tests.environment import environment
 from tests.waiting import until
+
+if TYPE_CHECKING:
+    from deploy.embedded.stack import Servers
 
 pytestmark = pytest.mark.broker
 
@@ -60,6 +67,40 @@ async def test_rebuild_compare_and_switch(settings: Settings, command: Command) 
     assert switched.returncode == 0, switched.stderr
     assert "bigbrotr switch public_2" in switched.stderr
     assert (await command("digest", "--json")).json()["digest"] == expected.hexdigest()
+
+
+async def test_another_database_takes_its_password_from_a_file(
+    settings: Settings, servers: Servers, command: Command, tmp_path: Path
+) -> None:
+    await create_topics(settings)
+    made = [event(number) for number in range(30)]
+    async with feed(settings) as fed:
+        await fed.events(made)
+        expected = fed.digest()
+    async with fresh_database(servers, "with_a_pgpass") as dsn:
+        url = urlsplit(dsn.get_secret_value())
+        assert url.password
+        bare = url._replace(netloc=f"{url.username}@{url.hostname}:{url.port}").geturl()
+        passfile = tmp_path / "pgpass"
+        passfile.write_text(f"{url.hostname}:{url.port}:*:{url.username}:{unquote(url.password)}\n")
+        passfile.chmod(0o600)
+        given = {"PGPASSFILE": str(passfile)}
+
+        refused = await command("rebuild", "--into", bare, PGPASSWORD="another")
+        assert (refused.returncode, "--into: PostgreSQL refuses: password" in refused.stderr) == (2, True), (
+            refused.stderr
+        )
+        assert "see the address and its password (PGPASSWORD)" in refused.stderr
+        assert "BIGBROTR_POSTGRES__DSN" not in refused.stderr
+        done = await command("rebuild", "--into", bare, "--jobs", "2", **given)
+        assert (done.returncode, "Warning" in done.stderr) == (0, False), done.stderr
+        found = await command("digest", "--at", bare, "--json", **given)
+        assert found.json()["digest"] == expected.hexdigest()
+
+        exposed = await command("rebuild", "--into", dsn.get_secret_value())
+        assert exposed.returncode == 0, exposed.stderr
+        assert "can be read by every user of this machine (ps)" in exposed.stderr
+        assert url.password not in exposed.stderr
 
 
 async def test_reprocess_needs_a_time_that_is_one(command: Command) -> None:

@@ -14,9 +14,10 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
+from core.archive.bounded_reader import Patience
 from core.archive.connection import Pool
 from core.settings import Settings
-from producers.connector.reconcile.archive_ids import ArchiveIds, ArchiveWindow, Patience, window_statement
+from producers.connector.reconcile.archive_ids import ArchiveIds, ArchiveWindow, window_statement
 from schemas.nostr.filters import Filter
 from tests.broker.sinks.archived import AUTHORS, RELAYS, START_S, archive, fill, signed, some_events
 from tests.waiting import until
@@ -150,7 +151,7 @@ async def test_a_database_without_the_tables_is_no_archive_and_that_is_said_once
     async with reading(servers.dsn.get_secret_value(), left_alone_s=0) as ids:
         for _ in range(3):
             assert await ask(ids) is None
-    assert [record.levelname for record in caplog.records if "cannot be read from the archive" in record.message] == [
+    assert [record.levelname for record in caplog.records if "the archive cannot be read" in record.message] == [
         "WARNING"
     ]
 

@@ -31,6 +31,7 @@ from tests.broker.producers.harness import (
     verbatim,
 )
 from tests.relays import hostile
+from tests.relays.dns_server import name_server
 from tests.relays.hostile import Hostile, say
 from tests.relays.scripted import scripted_relay
 from tests.waiting import until
@@ -71,6 +72,19 @@ async def test_stored_and_live_events_arrive_byte_for_byte(quick: Settings) -> N
         since <= events[-1]["created_at"] and events[0]["created_at"] <= until_s
         for since, until_s, _ in covered.sets[0].read
     )
+
+
+async def test_a_relay_is_looked_up_with_the_name_servers_of_the_settings(quick: Settings) -> None:
+    events = stored_events(5)
+    async with Hostile(events) as relay, name_server({"relay.example": ["127.0.0.1"]}, {"relay.slow"}) as server:
+        relay.url = relay.url.replace("127.0.0.1", "relay.example")
+        slow = "ws://relay.slow:7777"
+        await publish(quick, [relay.url, slow])
+        async with connector(with_connector(quick, nameservers=[server.address], connect_timeout_s=3.0)) as service:
+            await until(lambda: crawled(service, relay), "crawled")
+            await until(lambda: relay_status(service, slow)["last_error"], "the other is given up")
+            assert "no answer from the name servers within 1 s" in relay_status(service, slow)["last_error"]
+        assert {line.event for line in await lines(quick)} == {verbatim(event) for event in events}
 
 
 async def test_odd_frames_are_taken_as_what_they_are(quick: Settings) -> None:

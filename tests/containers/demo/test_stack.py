@@ -117,7 +117,12 @@ async def test_services_are_connected_as_the_roles_that_suffice_for_them(demo_st
         await connection.close()
     found = Counter((_service_at(demo_stack, address), user) for user, address in rows if address is not None)
     assert found[("sink", "bigbrotr_writer")] >= POOL_MIN  # as .env says
-    assert set(found) <= {("sink", "bigbrotr_writer"), ("connector", "bigbrotr_reader"), (None, "bigbrotr_reader")}
+    assert set(found) <= {
+        ("sink", "bigbrotr_writer"),
+        ("connector", "bigbrotr_reader"),
+        ("processor", "bigbrotr_reader"),
+        (None, "bigbrotr_reader"),
+    }
 
 
 async def test_settings_of_the_mounted_file_reach_the_commands(demo_stack: Stack) -> None:

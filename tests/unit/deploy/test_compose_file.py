@@ -104,3 +104,13 @@ def test_no_password_stands_in_the_file_or_has_a_default() -> None:
             assert "PASSWORD" not in key or key.endswith("_FILE"), (name, key)
             user, at, _ = re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", str(value)).partition("@")
             assert not at or ":" not in user.removeprefix("postgresql:"), (name, key)
+
+
+@pytest.mark.parametrize("name", ["connector", "processor"])
+def test_who_looks_into_the_archive_can_only_read_it(services: dict[str, dict[str, Any]], name: str) -> None:
+    assert services[name]["environment"]["BIGBROTR_POSTGRES__DSN"].startswith("postgresql://bigbrotr_reader@")
+    assert set(services[name]["secrets"]) == {"kafka_password", "reader_password"}
+
+
+def test_the_processor_does_not_wait_for_the_archive(services: dict[str, dict[str, Any]]) -> None:
+    assert services["processor"]["depends_on"].keys() == {"topics"}

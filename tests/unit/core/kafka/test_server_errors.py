@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 
 import asyncpg
 import pytest
@@ -35,6 +36,9 @@ TRANSIENT = [
     asyncpg.InterfaceError("cannot perform operation: connection is closed"),
     asyncpg.InterfaceError("cannot call Connection.execute(): connection has been released back to the pool"),
     asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress"),
+    asyncpg.ProtocolViolationError("query_wait_timeout"),
+    asyncpg.ProtocolViolationError("pgbouncer cannot connect to server"),
+    asyncpg.ProtocolViolationError("no more connections allowed (max_client_conn)"),
     ConnectionRefusedError(),
     ConnectionResetError(),
     BrokenPipeError(),
@@ -56,6 +60,13 @@ FINAL = [
     asyncpg.InsufficientPrivilegeError(),
     asyncpg.DataCorruptedError(),
     asyncpg.TransactionIntegrityConstraintViolationError(),
+    asyncpg.ProtocolViolationError("unsupported startup parameter: search_path"),
+    asyncpg.ProtocolViolationError("no such database: bigbrotr"),
+    asyncpg.ProtocolViolationError('"trust" authentication failed'),
+    asyncpg.InvalidSQLStatementNameError('prepared statement "__asyncpg_stmt_1__" does not exist'),
+    asyncpg.DuplicatePreparedStatementError('prepared statement "__asyncpg_stmt_1__" already exists'),
+    ConnectionError('PostgreSQL server at "db:5432" rejected SSL upgrade'),
+    ssl.SSLCertVerificationError("certificate verify failed"),
     asyncpg.InterfaceError("pool is closed"),
     asyncpg.InterfaceError("cannot perform operation: another operation is in progress"),
     asyncpg.InternalClientError("unexpected"),

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from core.service import Service, UndrainedError, run_service
-from core.settings import load_settings
+from core.settings import SettingsError, load_settings
 from core.waiting import waiting_for
 
 FOREVER_S = 3600.0
@@ -37,6 +37,8 @@ class Probe(Service):
         await self.resources.enter_async_context(told("pool"))
         if self.behaviour == "fails to start":
             raise RuntimeError("no start today")
+        if self.behaviour == "finds its settings unusable":
+            raise SettingsError("postgres.dsn names a server that cannot be used: name another")
         if self.behaviour.startswith("has a background task"):
             self.spawn(self.background_work(), "figures")
         if self.behaviour == "has a background task that fails in start":

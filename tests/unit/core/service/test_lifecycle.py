@@ -126,6 +126,14 @@ def test_a_failure_closes_and_ends_with_1(start: Start, behaviour: str, said: st
     assert "is drained" not in probe.log
 
 
+def test_what_a_person_must_set_right_is_a_sentence_and_ends_with_2(start: Start) -> None:
+    probe = start("finds its settings unusable")
+    assert probe.exit_code() == 2
+    assert "probe cannot run: in the settings: postgres.dsn names a server" in probe.log
+    assert "Traceback" not in probe.log
+    assert "closed\n" in probe.log
+
+
 def test_work_that_will_not_be_cancelled_does_not_keep_a_broken_process(start: Start) -> None:
     probe = start("fails in its tick and will not be cancelled")
     assert probe.exit_code() == 1

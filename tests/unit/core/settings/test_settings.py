@@ -103,6 +103,11 @@ def test_relays_in_a_variable(text: str, relays: int, monkeypatch: pytest.Monkey
     assert len(load_settings().relays) == relays
 
 
+def test_name_servers_are_addresses_with_a_port_or_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BIGBROTR_CONNECTOR__NAMESERVERS", "[::1]:5353 10.0.0.1, 127.0.0.1:5353 ::1")
+    assert load_settings().connector.nameservers == ["[::1]:5353", "10.0.0.1", "127.0.0.1:5353", "::1"]
+
+
 def test_relays_in_a_file(write: WriteFile) -> None:
     assert load_settings(write("relays:\n- wss://a.example\n- wss://b.example\n")).relays == [
         "wss://a.example",
@@ -134,6 +139,9 @@ def test_relays_in_a_file(write: WriteFile) -> None:
         ("BIGBROTR_CONNECTOR__FILTERS", "kinds", ["connector.filters", "JSON"]),
         ("BIGBROTR_CONNECTOR__FILTERS", "[]", ["connector.filters", "at least 1"]),
         ("BIGBROTR_CONNECTOR__TOR_PROXY", "http://127.0.0.1:9050", ["connector.tor_proxy", "socks5://host:port"]),
+        ("BIGBROTR_CONNECTOR__NAMESERVERS", "dns.example", ["connector.nameservers", "place 1", "address:port"]),
+        ("BIGBROTR_CONNECTOR__NAMESERVERS", "127.0.0.1 127.0.0.1:99999", ["connector.nameservers", "place 2"]),
+        ("BIGBROTR_CONNECTOR__NAMESERVERS", '["127.0.0.1', ["connector.nameservers", "JSON"]),
         ("BIGBROTR_POSTGRES__POOL_MIN", "9", ["postgres (BIGBROTR_POSTGRES)", "pool_min 9 above pool_max 4"]),
         ("BIGBROTR_POSTGRES__DSN", "mysql://host/db", ["postgres.dsn (BIGBROTR_POSTGRES__DSN)", "postgresql://"]),
         ("BIGBROTR_POSTGRES__DSN", "postgresql://me:s[cret@host/db", ["postgres.dsn", "host:port", "%5B"]),

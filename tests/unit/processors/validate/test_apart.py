@@ -97,7 +97,7 @@ async def test_equal_texts_are_kept_once_so_that_a_replay_does_not_multiply_them
 async def test_a_forged_text_on_which_a_rule_fails_is_never_taken_for_verified() -> None:
     forged = wire(forged_signature(POISON))
     outcome = await run([encode_line(A, 1, forged)], Erasing(Faulty()))
-    assert (published(outcome), outcome.learned) == ([], [])
+    assert (published(outcome), outcome.learned.keys) == ([], [])
     assert [item.reason for item in outcome.quarantined] == [Reason.INTERNAL_ERROR]
     outcome = await run([encode_line(A, 1, forged)], FaultyAfterwards())
     assert [item.reason for item in outcome.refused] == [Reason.BAD_SIGNATURE]
@@ -120,7 +120,7 @@ async def test_facts_that_cannot_be_stated_cost_one_text() -> None:
     outcome = conclude_bundle(found, [True] * 3, seen, SOURCE, 1)
     assert published(outcome) == [BEFORE.id, AFTER.id]
     assert [item.raw for item in outcome.quarantined] == [wire(POISON)]
-    assert POISON.id not in {key.hex() for key, _ in outcome.learned}
+    assert POISON.id not in {key.hex() for key, _ in outcome.learned.keys}
 
 
 async def test_a_check_that_fails_is_told_beside_the_signature_that_it_belongs_to() -> None:

@@ -79,7 +79,8 @@ def kept(outcome: Outcome) -> list[object]:
         *(ids for records in outcome.by_partition.values() for ids in records.sightings.values()),
         *outcome.refused,
         *outcome.quarantined,
-        *outcome.learned,
+        *outcome.learned.keys,
+        *outcome.learned.pairs,
         *outcome.erasures,
     ]
 

@@ -12,6 +12,7 @@ from processors.validate.erasing import Erasing
 from processors.validate.handler import ValidationHandler
 from processors.validate.opening import shared_count
 from processors.validate.outputs import Outputs
+from processors.validate.pairs import RelayTokens
 from processors.validate.verify import Verifier
 from schemas.nostr.judge import Policy
 from schemas.records.bundle import encode_line
@@ -31,6 +32,8 @@ def handler() -> Iterator[ValidationHandler]:
         erasing=Erasing(),
         partitions=1,
         seen_ids_per_partition=10,
+        relays=RelayTokens(),
+        archive=None,
         verifier=verifier,
         outputs=Outputs("", 1),
     )

@@ -17,10 +17,11 @@ import orjson
 from core.clock import CLOCK
 from producers.connector.crawl.planning.steps import Query
 from producers.relay_client.connection import Backpressure
+from producers.relay_client.cutting import Receiver
 from producers.relay_client.page import Seen
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.subscriptions import silent_since
-from producers.relay_client.websocket import Receiver
+from producers.relay_client.unasked import Charge
 from tests.unit.producers.connector.simulated import SimulatedRelay
 
 Way = Literal["closed", "notice"]
@@ -169,7 +170,7 @@ class PeerConnection:
         """Now, as what it says is heard at once."""
         return CLOCK.now_s()
 
-    async def read(self, receiver: Receiver, backpressure: Backpressure) -> NoReturn:
+    async def read(self, receiver: Receiver, backpressure: Backpressure, charge: Charge) -> NoReturn:
         """Hand on every frame until the end."""
         self._receiver = receiver
         for frame in self._early:

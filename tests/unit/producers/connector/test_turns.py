@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from dataclasses import replace
 from functools import partial
@@ -26,11 +25,13 @@ from producers.relay_client.address_guard import allowed_addresses
 from producers.relay_client.dialling import Dialling
 from producers.relay_client.frames import FrameReader
 from producers.relay_client.refusals import RelayError
+from producers.relay_client.resolver import open_resolver
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.records.coverage import GapReason
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import normalize
+from tests.relays.dns_server import name_server
 from tests.relays.hostile import Hostile, Refusal, honest, say
 from tests.unit.producers.sender import Sender
 from tests.waiting import until
@@ -126,9 +127,10 @@ async def test_a_stored_event_above_the_limit_keeps_no_feed_from_opening() -> No
 
 async def test_a_fault_of_ours_costs_one_relay_and_not_the_others() -> None:
     async with Hostile() as good, Hostile() as unlucky:
+        unlucky.url = unlucky.url.replace("127.0.0.1", "localhost")
 
-        async def faulty(host: str, port: int, *, allow_private: bool) -> list[str]:
-            if unlucky.url.endswith(f":{port}"):
+        async def faulty(host: str, *, allow_private: bool) -> list[str]:
+            if host == "localhost":
                 raise KeyError("a fault of ours")
             return [host]
 
@@ -157,22 +159,12 @@ async def test_messages_of_unknown_verbs_are_within_the_budget_too() -> None:
 
 
 async def test_a_session_ends_at_once_while_its_relay_is_looked_up() -> None:
-    asked, answer = threading.Event(), threading.Event()
-
-    def never(host: str, port: int) -> list[str]:
-        asked.set()
-        answer.wait()
-        return []
-
-    dialling = replace(DIALLING, look_up=partial(allowed_addresses, resolve=never))
-    relay = Hostile(url="wss://relay.example")
-    its = session(relay, shared(ConnectionLimits(1), dialling))
-    running = asyncio.create_task(its.run())
-    try:
-        await until(asked.is_set, "the look-up")
+    async with name_server({}, {"relay.example"}) as server, open_resolver([server.address]) as resolver:
+        dialling = replace(DIALLING, look_up=partial(allowed_addresses, resolve=resolver.addresses))
+        its = session(Hostile(url="wss://relay.example"), shared(ConnectionLimits(1), dialling))
+        running = asyncio.create_task(its.run())
+        await until(lambda: server.asked, "the look-up")
         running.cancel()
         ended, _ = await asyncio.wait({running}, timeout=4)
         assert ended
         its.cut()
-    finally:
-        answer.set()

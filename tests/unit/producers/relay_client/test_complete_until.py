@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from producers.relay_client.connection import RelayConnection
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.loop_clock import loop_s
+from producers.relay_client.unasked import Unasked
 from producers.send_buffer import SendBuffer
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import normalize
@@ -18,6 +19,10 @@ from tests.waiting import until
 
 DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
 QUIET_S = 0.2  # nothing is waited for here: a clock that counts as progress would have moved by this much
+
+
+def free(what: Unasked, size_bytes: int) -> None:
+    """Charge nothing."""
 
 
 @asynccontextmanager
@@ -34,7 +39,8 @@ async def connected(relay: Hostile) -> AsyncIterator[RelayConnection]:
 async def test_silence_is_no_progress_and_a_frame_is() -> None:
     frames: list[bytes] = []
     async with Hostile() as relay, connected(relay) as connection:
-        reading = asyncio.create_task(connection.read(frames.append, SendBuffer(Sender(), in_flight_bytes=1000)))
+        unlimited = SendBuffer(Sender(), in_flight_bytes=1000)
+        reading = asyncio.create_task(connection.read(frames.append, unlimited, free))
         await connection.send(b'["REQ","live-1",{"limit":1}]')
         await until(lambda: len(frames) == 1, "the answer to the request")
         heard = connection.complete_until_s
@@ -57,7 +63,7 @@ async def test_after_a_pause_only_a_pong_says_that_all_before_it_was_dealt_with(
         send_buffer.put("t", frame, partition=0)
 
     async with Hostile() as relay, connected(relay) as connection:
-        tasks = [asyncio.create_task(send_buffer.run()), asyncio.create_task(connection.read(take, send_buffer))]
+        tasks = [asyncio.create_task(send_buffer.run()), asyncio.create_task(connection.read(take, send_buffer, free))]
         await connection.send(b'["REQ","live-1",{"limit":1}]')
         await until(lambda: frames == 1, "the answer to the request")
         before = connection.complete_until_s
@@ -84,7 +90,9 @@ async def test_no_time_passes_in_silence_while_frames_are_left_in_the_socket() -
     async with Hostile() as relay, connected(relay) as connection:
         tasks = [
             asyncio.create_task(send_buffer.run()),
-            asyncio.create_task(connection.read(lambda frame: send_buffer.put("t", frame, partition=0), send_buffer)),
+            asyncio.create_task(
+                connection.read(lambda frame: send_buffer.put("t", frame, partition=0), send_buffer, free)
+            ),
         ]
         began_s = loop_s()
         await connection.send(b'["REQ","live-1",{"limit":1}]')

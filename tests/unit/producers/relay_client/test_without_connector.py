@@ -10,6 +10,7 @@ from producers.relay_client.client import RelayClient
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.frames import FrameReader
 from producers.relay_client.subscriptions import Subscription
+from producers.relay_client.unasked import Unasked
 from schemas.nostr.filters import Filter
 from schemas.reasons import EventError, Reason
 from schemas.records.relay import RelayRecord
@@ -29,7 +30,7 @@ class Handler:
     def __init__(self) -> None:
         self.came: list[tuple[str, str, object]] = []
         self.refused: list[Reason] = []
-        self.unasked_bytes = 0
+        self.charged: list[tuple[Unasked, int]] = []
 
     def event(self, subscription: Subscription, event: bytes, event_id: str, fields: Mapping[str, Any]) -> None:
         assert event_id.encode() in event
@@ -40,8 +41,8 @@ class Handler:
     def refuse(self, reason: Reason, value: bytes, field: str | None, detail: str) -> None:
         self.refused.append(reason)
 
-    def unasked(self, size_bytes: int) -> None:
-        self.unasked_bytes += size_bytes
+    def unasked(self, what: Unasked, size_bytes: int) -> None:
+        self.charged.append((what, size_bytes))
 
 
 class Unlimited:
@@ -70,7 +71,9 @@ async def test_a_handler_gets_what_was_asked_for_and_is_told_of_the_rest() -> No
         page = await client.request_page(Filter(limit=5))
         await client.wait_for(page, 10)
         assert page.eose is not None
-        assert (page.events, client.received, handler.unasked_bytes) == (0, 2, len(b'["LIMITS",{}]'))
+        assert (page.events, client.received) == (0, 2)
+        unknown, foreign = b'["LIMITS",{}]', b'["EOSE","somebody-else"]'
+        assert handler.charged == [(Unasked.UNKNOWN, len(unknown)), (Unasked.EOSE, len(foreign))]
         assert handler.refused[1:] == [Reason.FILTER_MISMATCH] * len(EVENTS)
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)

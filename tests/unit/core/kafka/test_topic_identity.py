@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from uuid import UUID
 
-from sinks.writing.topic_identity import Identify, MetadataRequest, MetadataResponse
+from core.kafka.topic_identity import Identify, MetadataRequest, MetadataResponse
 
 TOPIC_ID = UUID("00112233-4455-6677-8899-aabbccddeeff")
 

@@ -1,0 +1,97 @@
+"""Connections to the archive: their options, and a pool of them that waits for the server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+
+from core.postgres.errors import UnusableServerError, is_transient, refusal
+from core.postgres.server import check
+from core.settings.errors import SettingsError
+from core.settings.model import Settings
+from core.waiting import until_it_works
+
+# A server on this machine or in this network answers in milliseconds; a start-up or a recovery answers 57P03 at once.
+_CONNECT_S = 10.0
+
+
+def dsn(settings: Settings) -> str:
+    """Give the address of the database, password included: never log it.
+
+    Raises:
+        SettingsError: it is not set, and nothing embedded has filled it in.
+    """
+    secret = settings.postgres.dsn
+    if secret is None:
+        raise SettingsError(
+            "postgres.dsn (BIGBROTR_POSTGRES__DSN) is not set: give postgresql://user:password@host:port/database, or "
+            "start the embedded PostgreSQL with `bigbrotr embedded start`"
+        )
+    return secret.get_secret_value()
+
+
+def connection_options(settings: Settings) -> dict[str, Any]:
+    """Give asyncpg's options of a connection to the archive: address, password, schema, and a name to be known by.
+
+    Only that schema is searched: with `public` behind it, a table that lacks there would be another archive's.
+
+    Raises:
+        SettingsError: no address is set.
+    """
+    options: dict[str, Any] = {
+        "dsn": dsn(settings),
+        "timeout": _CONNECT_S,
+        "server_settings": {"application_name": "bigbrotr", "search_path": f'"{settings.postgres.schema}"'},
+    }
+    if settings.postgres.password is not None:
+        options["password"] = settings.postgres.password.get_secret_value()
+    return options
+
+
+def pool_options(options: dict[str, Any], *, writable: bool = False) -> dict[str, Any]:
+    """Give the options of a pool whose connections each check their server: after a fail-over it may be another.
+
+    Args:
+        options: of a connection.
+        writable: whether tables are to be made.
+    """
+
+    async def init(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        await check(connection, options, writable=writable)
+
+    return options | {"init": init}
+
+
+async def pool(settings: Settings, *, writable: bool = False, **overrides: Any) -> asyncpg.Pool:
+    """Open a pool of connections, waiting for the server as long as it takes; `overrides` are asyncpg's options.
+
+    Args:
+        settings: name the server.
+        writable: refuse one that takes no writes, instead of waiting for the end of a fail-over.
+        overrides: options of `asyncpg.create_pool`.
+
+    Raises:
+        SettingsError: no address is set. UnusableServerError: its server does not let us in, as with a wrong password
+            or an unknown database, or it cannot hold an archive (`core.postgres.server`).
+    """
+    postgres = settings.postgres
+    connecting = connection_options(settings)
+    connecting |= {name: overrides.pop(name) for name in connecting.keys() & overrides.keys()}
+    options: dict[str, Any] = {
+        **pool_options(connecting, writable=writable),
+        "min_size": postgres.pool_min,
+        "max_size": postgres.pool_max,
+        "command_timeout": postgres.command_timeout_s,
+    }
+    options |= overrides
+
+    async def attempt() -> asyncpg.Pool:
+        return await asyncpg.create_pool(**options)
+
+    try:
+        return await until_it_works("PostgreSQL", attempt, is_transient)
+    except Exception as error:
+        if (sentence := refusal(error)) is None:
+            raise
+        raise UnusableServerError(sentence) from error

@@ -1,0 +1,89 @@
+"""A long message is parsed in a thread, while the event loop goes on, and keeps its place among the others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection
+
+from producers.relay_client.client import PARSED_AT_ONCE_BYTES, RelayClient
+from producers.relay_client.dialling import Dialling, open_connection
+from producers.relay_client.frames import FrameReader
+from producers.relay_client.subscriptions import Subscription
+from producers.relay_client.unasked import Unasked
+from schemas.nostr.filters import Filter
+from schemas.reasons import Reason
+from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import normalize
+from tests.relays.hostile import Hostile, say
+
+DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=2 << 20, ping_interval_s=30, proxies={})
+
+
+class Taking:
+    """Keeps what comes, in its order, and in which thread."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, int]] = []
+        self.threads: set[int] = set()
+        self.charged: list[tuple[Unasked, int]] = []
+
+    def event(self, _subscription: Subscription, event: bytes, event_id: str, _fields: object) -> None:
+        self.taken.append((event_id, len(event)))
+        self.threads.add(threading.get_ident())
+
+    def refuse(self, reason: Reason, value: bytes, _field: str | None, _detail: str) -> None:
+        self.taken.append((reason, len(value)))
+
+    def unasked(self, what: Unasked, size_bytes: int) -> None:
+        self.charged.append((what, size_bytes))  # the empty fragments
+
+
+class Unlimited:
+    full = False
+
+    async def room(self) -> None:
+        raise AssertionError("nothing asked for a pause")
+
+
+def stored(number: int, **more: object) -> str:
+    return json.dumps({"id": f"{number:064x}", "created_at": 100, "kind": 1, "content": "", **more})
+
+
+LONG = [
+    stored(2, content="x" * PARSED_AT_ONCE_BYTES),
+    stored(2, content="\ud800", more=dict.fromkeys(map(str, range(20_000)), 1)),
+    stored(2, created_at=2**70, more="x" * PARSED_AT_ONCE_BYTES),
+    stored(2, more="NESTED").replace('"NESTED"', "[" * 50_000 + "]" * 50_000),
+]
+
+
+@pytest.mark.parametrize("long", LONG, ids=["long", "half a surrogate", "a large number", "deep"])
+@pytest.mark.parametrize("fragments", [False, True], ids=["one frame", "fragments"])
+async def test_what_follows_a_long_message_is_taken_after_it(long: str, fragments: bool) -> None:
+    async def answer(_relay: Hostile, websocket: ServerConnection, subid: str, _asked: dict[str, Any]) -> None:
+        for event in (stored(1), long, stored(3), long, stored(4)):
+            text = f'["EVENT","{subid}",{event}]'
+            await websocket.send([text[:70_000], text[70_000:]] if fragments else text)
+        await say(websocket, "EOSE", subid)
+
+    async with Hostile([], answer) as relay:
+        url = normalize(relay.url, allow_private=True)
+        record = RelayRecord(url=url.url, network=url.network, source="test", allow_private=True, updated_at_ms=0)
+        connection = await open_connection(record, url, DIALLING)
+        taking = Taking()
+        client = RelayClient(url.url, connection, FrameReader(taking), Unlimited())
+        reading = asyncio.create_task(client.read())
+        page = await client.request_page(Filter(limit=10))
+        async with asyncio.timeout(60):
+            await page.ended.wait()
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        await connection.close()
+    assert [what[-1] for what, _ in taking.taken] in (["1", "2", "3", "2", "4"], ["1", "h", "3", "h", "4"])
+    assert [size > PARSED_AT_ONCE_BYTES for _, size in taking.taken] == [False, True, False, True, False]
+    assert taking.threads == {threading.get_ident()}
