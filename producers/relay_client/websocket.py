@@ -103,7 +103,7 @@ class PushConnection(ClientConnection):
                 self._work()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Keep nothing that has a size, and no cycle: the collector comes once a minute (asyncio's protocol)."""
+        """Keep nothing that has a size, and no cycle: the collector comes every ten seconds (asyncio's protocol)."""
         super().connection_lost(exc)
         self._drop()
         self._receiver = self._after = self._charge = _ignore
