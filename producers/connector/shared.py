@@ -12,8 +12,8 @@ from producers.connector.coverage.claims import HOLD_S
 from producers.connector.known_filters import KnownFilters
 from producers.connector.reading.judge_pool import JudgePool
 from producers.connector.reading.pacing import Pacing
+from producers.connector.reading.repeats import Repeats
 from producers.connector.reconcile.archive_ids import ArchiveIds
-from producers.connector.repeats import Repeats
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling
 from producers.relay_client.pace import Paces

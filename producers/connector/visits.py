@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 
 from core.clock import CLOCK
-from producers.connector.budget import Budget
 from producers.connector.conversation import Conversation
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import SAME_VISIT_S
 from producers.connector.crawl.crawler import Crawler
-from producers.connector.intake import Intake
 from producers.connector.known_filters import RelayKnownFilters
 from producers.connector.live import BACKDATED_S
+from producers.connector.reading.budget import Budget
+from producers.connector.reading.intake import Intake
 from producers.connector.reading.limits import ReadingLimits
 from producers.connector.reading.quota import Quota
 from producers.connector.reading.relay_judge import RelayJudge

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.bundler import Bundler
-from producers.connector.budget import Budget
-from producers.connector.intake import Intake
-from producers.connector.padding import SPARE_BYTES, trim
+from producers.connector.reading.budget import Budget
+from producers.connector.reading.intake import Intake
+from producers.connector.reading.padding import SPARE_BYTES, trim
 from producers.rejecting import Rejections
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.subscriptions import Subscription

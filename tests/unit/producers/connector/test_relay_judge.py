@@ -8,7 +8,7 @@ from itertools import cycle, islice
 
 import pytest
 
-from producers.connector.budget import FORGED_PER_HOUR, Budget
+from producers.connector.reading.budget import FORGED_PER_HOUR, Budget
 from producers.connector.reading.judge_pool import CHUNK, PER_RELAY, Judged, JudgePool
 from producers.connector.reading.limits import ReadingLimits
 from producers.connector.reading.pacing import LEAST_UNDER_WAY, Pacing

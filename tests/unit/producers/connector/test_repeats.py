@@ -7,9 +7,9 @@ import asyncio
 import orjson
 
 from producers.bundler import Bundler
-from producers.connector.budget import Budget
-from producers.connector.intake import Intake
-from producers.connector.repeats import Repeats
+from producers.connector.reading.budget import Budget
+from producers.connector.reading.intake import Intake
+from producers.connector.reading.repeats import Repeats
 from producers.rejecting import Rejections
 from producers.relay_client.subscriptions import Subscription
 from producers.send_buffer import SendBuffer

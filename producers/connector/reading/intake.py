@@ -9,9 +9,9 @@ from typing import Any
 from core import metrics
 from core.clock import CLOCK
 from producers.bundler import Bundler
-from producers.connector.budget import Budget
-from producers.connector.padding import trim
-from producers.connector.repeats import Repeats
+from producers.connector.reading.budget import Budget
+from producers.connector.reading.padding import trim
+from producers.connector.reading.repeats import Repeats
 from producers.rejecting import Rejections
 from producers.relay_client.refusals import over_budget
 from producers.relay_client.subscriptions import Subscription

@@ -20,12 +20,12 @@ from websockets.asyncio.client import ClientConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event
 
-from producers.relay_client.cutting import Cutter, Receiver
-from producers.relay_client.handshake import Handshake
-from producers.relay_client.odd_frames import OddFrames
 from producers.relay_client.refusals import RelayError
+from producers.relay_client.stream.cutting import Cutter, Receiver
+from producers.relay_client.stream.handshake import Handshake
+from producers.relay_client.stream.odd_frames import OddFrames
+from producers.relay_client.stream.unfinished import SMALL_BYTES, UNFINISHED
 from producers.relay_client.unasked import Charge, Unasked
-from producers.relay_client.unfinished import SMALL_BYTES, UNFINISHED
 
 _FINAL = 0x80
 """First bit of the last frame of a message."""
