@@ -63,7 +63,7 @@ test-containers: $(DEV) ## Build the images and run the whole stack in a Docker 
 	$(BIN)/python -m pytest -m containers -o log_cli=true --log-cli-level=WARNING $(ARGS)
 
 .PHONY: test-wheel
-test-wheel: $(DEV) ## Build the wheel, install it into environments of its own, and run its commands and the demo there
+test-wheel: $(DEV) ## Build the wheel, install it into an environment of its own, and run its commands and the demo there
 	$(BIN)/python -m pytest -m wheel $(ARGS)
 
 .PHONY: check

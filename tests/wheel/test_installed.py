@@ -1,4 +1,4 @@
-"""The wheel in environments of their own, as pipx makes them: with an empty home.
+"""The wheel in an environment of its own, as pipx makes one, with an empty home.
 
 `make test-wheel` runs it. Kafka's jars are taken from the cache of this user, which the first start fills.
 """
@@ -45,25 +45,27 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return folder / build_wheel(str(folder))
 
 
-def environment_of(folder: Path, lock: str, wheel: Path) -> Path:
-    """Make an environment with what a lock file names and the wheel; the folder of its programs."""
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    subprocess.run([*pip, "--require-hashes", "-r", ROOT / "requirements" / lock], check=True)
-    subprocess.run([*pip, "--no-deps", "--no-index", wheel], check=True)
-    return folder / "bin"
-
-
-@pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
-    """`bigbrotr[demo]`."""
-    return environment_of(tmp_path_factory.mktemp("whole"), "run.lock", wheel)
+def install(programs: Path, *arguments: str | Path) -> None:
+    # What nothing imports need not be compiled.
+    pip = [str(programs / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile"]
+    subprocess.run([*pip, *arguments], check=True)
 
 
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
-    """`bigbrotr`, without an extra."""
-    return environment_of(tmp_path_factory.mktemp("plain"), "service.lock", wheel)
+    """The programs of an environment with `bigbrotr` and without an extra."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    install(folder / "bin", "--require-hashes", "-r", ROOT / "requirements" / "service.lock")
+    install(folder / "bin", "--no-deps", "--no-index", wheel)
+    return folder / "bin"
+
+
+@pytest.fixture(scope="session")
+def whole(plain: Path) -> Path:
+    """The same environment with `bigbrotr[demo]`; tests that ask for it come after those of the plain one."""
+    install(plain, "--require-hashes", "-r", ROOT / "requirements" / "run.lock")
+    return plain
 
 
 @pytest.fixture
@@ -99,19 +101,6 @@ def command(tmp_path: Path) -> Command:
     return call
 
 
-def test_the_demo_archives_what_its_relays_offer(whole: Path, command: Command) -> None:
-    done = command(whole / "bigbrotr", "demo", "--once", "--events", str(EVENTS), "--json")
-    assert done.returncode == 0, done.stderr
-    outcome = json.loads(done.stdout)
-    assert outcome["complete"]
-    assert outcome["offered"]["events"] == outcome["archived"]["events"] >= EVENTS
-
-
-def test_every_module_is_found_and_imports_nothing_that_is_not_installed(whole: Path, command: Command) -> None:
-    done = command(whole / "python", "-I", "-c", EVERY_MODULE)
-    assert done.returncode == 0, done.stderr
-
-
 def test_without_an_extra_what_needs_no_server_works(plain: Path, command: Command) -> None:
     assert command(plain / "bigbrotr", "--help").returncode == 0
     assert command(plain / "bigbrotr", "--version").stdout.startswith("bigbrotr, version ")
@@ -139,3 +128,16 @@ def test_without_an_extra_a_command_names_the_one_that_it_needs(
     assert done.returncode == 2, done.stderr
     assert f'pip install "bigbrotr[{extra}]"' in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_demo_archives_what_its_relays_offer(whole: Path, command: Command) -> None:
+    done = command(whole / "bigbrotr", "demo", "--once", "--events", str(EVENTS), "--json")
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["complete"]
+    assert outcome["offered"]["events"] == outcome["archived"]["events"] >= EVENTS
+
+
+def test_every_module_is_found_and_imports_nothing_that_is_not_installed(whole: Path, command: Command) -> None:
+    done = command(whole / "python", "-I", "-c", EVERY_MODULE)
+    assert done.returncode == 0, done.stderr
