@@ -13,6 +13,10 @@ first_int64 = Struct(">q").unpack_from
 """The first 8 bytes of some as a tuple of one signed 64-bit number, big-endian."""
 
 
+MORE_TAGS = 0
+"""Among the numbers of an event's tags: it has more tags than are indexed. A tag has this number once in 2^64."""
+
+
 def key_prefix(key: bytes) -> int:
     """The first 8 bytes of an id or a public key as a signed 64-bit number."""
     prefix: int = first_int64(key)[0]

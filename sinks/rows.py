@@ -9,10 +9,23 @@ from string import ascii_letters
 import orjson
 
 from core.archive.rows import EventRow
-from schemas.lookup import first_int64, key_prefix
+from schemas.lookup import MORE_TAGS, first_int64, key_prefix
 from schemas.nostr.event import Event, encode_event
 
+MOST_INDEXED = 5_000
+"""Distinct tags of an event that are indexed. An event of a mebibyte has room for 78,000, which cost 3 MB of index each
+time; lists of contacts, the longest that people make, rarely have more than this."""
+
 _LETTERS = frozenset(ascii_letters)
+
+
+def indexed_tags(tags: Sequence[Sequence[str]]) -> list[int]:
+    """The hashes by which an event is found: of its first `MOST_INDEXED` distinct tags, and `MORE_TAGS` if it has more.
+
+    Who looks for a tag looks for `MORE_TAGS` too, and compares the tags of what is found.
+    """
+    hashes = tag_hashes(tags)
+    return hashes if len(hashes) <= MOST_INDEXED else [*hashes[:MOST_INDEXED], MORE_TAGS]
 
 
 def tag_hashes(tags: Sequence[Sequence[str]]) -> list[int]:
@@ -49,7 +62,7 @@ def event_row(event: Event, id_form: int) -> EventRow:
         id_form,
         pubkey,
         bytes.fromhex(sig_hex),
-        tag_hashes(tags),
+        indexed_tags(tags),
         None if has_nul else tags_json,
         None if has_nul else content,
         encode_event(event) if has_nul else None,

@@ -11,12 +11,16 @@ from asyncpg.pool import PoolConnectionProxy
 
 from core import postgres
 from core.settings import Settings
-from core.waiting import until_it_works
+from core.waiting import brief, until_it_works
 
 T = TypeVar("T")
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+class TimedOutError(Exception):
+    """A statement took too long; the message says what. Nothing of its transaction is kept."""
 
 
 def reading_options(settings: Settings, *, patience_s: float | None = None) -> dict[str, Any]:
@@ -72,3 +76,21 @@ async def with_connection(pool: Pool, work: Callable[[Connection], Awaitable[T]]
             return await work(connection)
 
     return await until_it_works("PostgreSQL", once, postgres.is_transient)
+
+
+def in_time(work: Callable[[Connection], Awaitable[T]]) -> Callable[[Connection], Awaitable[T]]:
+    """The same work, which raises TimedOutError where a statement of it takes too long.
+
+    So that `with_connection` does not try the same again, and the caller does less of it. A connection that cannot be
+    made in time is no statement.
+    """
+
+    async def timed(connection: Connection) -> T:
+        try:
+            return await work(connection)
+        except Exception as error:
+            if postgres.is_time_out(error):
+                raise TimedOutError(brief(error)) from error
+            raise
+
+    return timed

@@ -1,8 +1,9 @@
 """Filters of NIP-01 as conditions in SQL on `events`, so that every index of the table serves them.
 
 Ids and authors are found by their 8-byte prefixes and tags by their hashes, each rechecked against the row. The tags
-of a row that keeps its exact bytes (`raw`) cannot be looked into by SQL: there the hash alone decides, and the reader
-rechecks with `Filter.matches`.
+of a row that keeps its bytes (`raw`) cannot be looked into by SQL: there the hash alone decides, and the reader
+rechecks with `Filter.matches`. Of an event with more tags than are indexed (`MORE_TAGS`) the tags themselves decide;
+its bytes, if it keeps them, are canonical, so that a tag has one spelling in them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from schemas.lookup import key_prefix, tag_hash
+import orjson
+
+from schemas.lookup import MORE_TAGS, key_prefix, tag_hash
 from schemas.nostr.filters import Filter
 
 BIGINT_MAX = 2**63 - 1
@@ -43,8 +46,8 @@ def condition(wanted: Filter, parameters: Parameters, *, oldest: Key | None = No
         wanted: the filter.
         parameters: takes the values.
         oldest: where a limit was translated into the last row that it lets through (`nth_newest`): that row.
-        exact_tags: look into the tags of each row that their hashes find. It costs time for every tag of an event, and
-            leaves out what one of 2^64 hashes may find too much.
+        exact_tags: look into the tags of each row that their hashes find, not only of those with more tags than are
+            indexed. It costs time for every tag of an event, and leaves out what one of 2^64 hashes may find too much.
     """
     parts: list[str] = []
     if wanted.since is not None:
@@ -58,9 +61,7 @@ def condition(wanted: Filter, parameters: Parameters, *, oldest: Key | None = No
     if wanted.kinds is not None:
         parts.append(f"kind = ANY({parameters.add(list(wanted.kinds), 'integer[]')})")
     for letter, values in wanted.tags.items():
-        parts.append(f"tag_hashes && {parameters.add([tag_hash(letter, each) for each in values], 'bigint[]')}")
-        if exact_tags:
-            parts.append(_has_tag(letter, values, parameters))
+        parts.append(_has_tag(letter, values, parameters, exact=exact_tags))
     if oldest is not None:
         at = parameters.add(oldest.created_at, "bigint")
         parts.append(f"created_at >= {at}")
@@ -92,11 +93,19 @@ def _by_prefix(column: str, values: Sequence[str], parameters: Parameters) -> st
     return f"{column}_prefix = ANY({prefixes}) AND {column} = ANY({parameters.add(keys, 'bytea[]')})"
 
 
-def _has_tag(letter: str, values: Sequence[str], parameters: Parameters) -> str:
+def _has_tag(letter: str, values: Sequence[str], parameters: Parameters, *, exact: bool) -> str:
+    hashes = [tag_hash(letter, each) for each in values]
     name = parameters.add(letter, "text")
     # PostgreSQL has no text with U+0000; only rows with `raw` can hold such a value.
     texts = parameters.add([value for value in values if "\0" not in value], "text[]")
-    return (
-        "(raw IS NOT NULL OR EXISTS (SELECT FROM jsonb_array_elements(tags) AS tag "
-        f"WHERE tag ->> 0 = {name} AND tag ->> 1 = ANY({texts})))"
+    in_columns = (
+        f"EXISTS (SELECT FROM jsonb_array_elements(tags) AS tag WHERE tag ->> 0 = {name} AND tag ->> 1 = ANY({texts}))"
     )
+    # Up to the quotation mark that ends the value. No other place can hold it: inside of a string quotes are escaped.
+    spellings = parameters.add([orjson.dumps([letter, value]).removesuffix(b"]") for value in values], "bytea[]")
+    in_raw = f"EXISTS (SELECT FROM unnest({spellings}) AS spelling WHERE position(spelling IN raw) > 0)"
+    by_hash = f"tag_hashes && {parameters.add(hashes, 'bigint[]')}"
+    found = f"tag_hashes && {parameters.add([*hashes, MORE_TAGS], 'bigint[]')}"
+    if exact:
+        return f"{found} AND CASE WHEN raw IS NULL THEN {in_columns} ELSE {by_hash} OR {in_raw} END"
+    return f"{found} AND ({by_hash} OR CASE WHEN raw IS NULL THEN {in_columns} ELSE {in_raw} END)"

@@ -135,6 +135,12 @@ VALIDATION_LAG = _gauge(
     "seconds",
     of=_CONNECTOR,
 )
+REPEATED = _counter(
+    "repeated_copies",
+    "Copies that a relay had sent a moment before, byte for byte, and that are left out",
+    "copies",
+    of=_CONNECTOR,
+)
 UNASKED = _counter(
     "unasked",
     "Messages and frames of relays that nothing waited for, charged as refused input, by what they are",

@@ -1,6 +1,6 @@
 """PostgreSQL: connections to the archive, which servers can hold one, and which errors pass by waiting."""
 
-from core.postgres.errors import UnusableServerError, is_transient, refusal
+from core.postgres.errors import UnusableServerError, is_time_out, is_transient, refusal
 from core.postgres.pool import connection_options, dsn, pool, pool_options
 from core.postgres.server import MIN_VERSION
 
@@ -9,6 +9,7 @@ __all__ = [
     "UnusableServerError",
     "connection_options",
     "dsn",
+    "is_time_out",
     "is_transient",
     "pool",
     "pool_options",

@@ -29,6 +29,8 @@ _STATES = frozenset(
         "58030",  # io_error
     }
 )
+# Of these, those that say that a statement or a transaction took too long.
+_LATE_STATES = frozenset({"57014", "25P04"})
 # PgBouncer gives 08P01 to all that it refuses, also to what passes (no server answers, no place is free): only texts
 # tell what does not.
 _NO_SETTINGS = "unsupported startup parameter"
@@ -72,6 +74,11 @@ def is_transient(error: BaseException) -> bool:
         return False
     # TLS, DNS and sockets raise OSError, which TimeoutError is too; asyncpg's own time limits raise TimeoutError.
     return isinstance(error, OSError | TimeoutError)
+
+
+def is_time_out(error: BaseException) -> bool:
+    """Return whether a statement took too long, by our limit or the server's: less may succeed where it does not."""
+    return isinstance(error, TimeoutError) or getattr(error, "sqlstate", None) in _LATE_STATES
 
 
 def refusal(error: BaseException) -> str | None:

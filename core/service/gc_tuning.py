@@ -9,9 +9,9 @@ import time
 _THRESHOLDS = (50_000, 20, 20)
 """A bundle or a batch of decoded events is thousands of objects: collect the young generation after some ten of them
 (the default is 700 objects), the older ones after 20 and 400 of those collections."""
-_EVERY_S = 60.0
+_EVERY_S = 10.0
 """By count alone, cycles that hold large buffers (ended connections did) filled gigabytes before the oldest generation
-was looked at: few objects, many bytes. Ended connections leave a kilobyte each now, megabytes in a minute."""
+was looked at: few objects, many bytes. Ended conversations leave some kilobytes each, and there may be 150 a second."""
 _LEAST_RATIO = 200
 """A collection stops everything for 100 ms per million objects: it takes one part in so many of the time at most."""
 
@@ -28,7 +28,7 @@ def settle() -> None:
 
 
 async def settle_and_collect(every_s: float = _EVERY_S) -> None:
-    """Settle, and collect all generations once a minute, until cancelled."""
+    """Settle, and collect all generations every ten seconds, until cancelled."""
     settle()
     wait_s = every_s
     while True:

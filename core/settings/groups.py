@@ -69,6 +69,11 @@ class ConnectorSettings(Group):
     refused_events_per_hour: PositiveInt = Field(
         10_000, description="The same for refused events, messages and control frames"
     )
+    events_per_hour: PositiveInt | None = Field(
+        None,
+        description="Events of one relay in an hour, after which it is left until the hour is over, with a gap; "
+        "unset: any number",
+    )
     lookback_days: int = Field(
         3, ge=1, le=365, description="Days below its end that each visit reads again, and each day of a longer one"
     )

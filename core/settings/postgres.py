@@ -31,7 +31,7 @@ class PostgresSettings(Group):
     pool_min: int = Field(1, ge=0, le=100, description="Connections that a process keeps open")
     pool_max: int = Field(4, ge=1, le=100, description="Connections that a process opens at most")
     command_timeout_s: PositiveFloat = Field(
-        120.0, description="A statement that takes longer, in seconds, is cancelled and tried again"
+        120.0, description="A statement that takes longer, in seconds, is cancelled, and half of its work is tried"
     )
 
     @model_validator(mode="after")

@@ -25,9 +25,9 @@ from core.settings import Settings
 from core.waiting import brief
 from processors.validate.asking import SAMPLED, KnownShares
 from processors.validate.examination import Examination
+from processors.validate.known.pairs import RelayTokens, pack_time, with_pair
+from processors.validate.known.seen import HEAD_BYTES, Learned, SeenSet, pack
 from processors.validate.outcome import Source
-from processors.validate.pairs import RelayTokens, pack_time, with_pair
-from processors.validate.seen import HEAD_BYTES, Learned, SeenSet, pack
 from schemas.fingerprint_map import fingerprint
 from schemas.partition import event_partition
 from schemas.reasons import Verdict

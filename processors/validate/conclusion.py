@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from processors.validate.apart import set_apart
 from processors.validate.examination import Candidate, Examination
+from processors.validate.known.seen import SeenSet, created_at_of, pack
 from processors.validate.outcome import NewEvent, Outcome, Records, Refused, Source
-from processors.validate.seen import SeenSet, created_at_of, pack
 from processors.validate.sighting import NewSightings
 from schemas.fingerprint_map import fingerprint
 from schemas.nostr.event import encode_event

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from processors.validate.erasing import Erasing
+from processors.validate.known.seen import SeenSet, signature_of
 from processors.validate.outcome import Refused
-from processors.validate.seen import SeenSet, signature_of
 from processors.validate.sighting import NewSightings
 from processors.validate.verify import Signature
 from schemas.fingerprint_map import fingerprint

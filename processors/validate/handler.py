@@ -10,11 +10,11 @@ from core import metrics
 from processors.runtime.handler import Handled, Progress, SourceRecord
 from processors.validate.archived import ArchivedEvents
 from processors.validate.erasing import Erasing
+from processors.validate.known.pairs import RelayTokens
+from processors.validate.known.seen import SeenSet
 from processors.validate.outcome import Outcome, Source
 from processors.validate.outputs import STAGE, Outputs
-from processors.validate.pairs import RelayTokens
 from processors.validate.pipeline import conclude_bundle, examine_bundle
-from processors.validate.seen import SeenSet
 from processors.validate.verify import Verifier
 from schemas.nostr.judge import Policy
 

@@ -19,8 +19,8 @@ from processors.validate.archived import ArchivedEvents, Topics
 from processors.validate.completeness import first_incomplete
 from processors.validate.erasing import Erasing
 from processors.validate.handler import ValidationHandler
+from processors.validate.known.pairs import RelayTokens
 from processors.validate.outputs import TOPICS, Outputs
-from processors.validate.pairs import RelayTokens
 from processors.validate.verify import Verifier
 from schemas.nostr.judge import Policy
 from schemas.partition import is_partition_count

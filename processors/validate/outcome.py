@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
-from processors.validate.seen import Learned
+from processors.validate.known.seen import Learned
 from schemas.nostr.judge import Judgement
 from schemas.reasons import Reason
 from schemas.records.erasure import Cause, Erasure

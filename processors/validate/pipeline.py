@@ -12,8 +12,8 @@ from processors.validate.apart import set_apart
 from processors.validate.conclusion import Conclusion, Verdicts
 from processors.validate.erasing import Erasing
 from processors.validate.examination import Candidate, Examination
+from processors.validate.known.seen import SeenSet
 from processors.validate.outcome import Outcome, Refused, Source
-from processors.validate.seen import SeenSet
 from processors.validate.sighting import NewSightings
 from schemas.fingerprint_map import FINGERPRINT_BYTES
 from schemas.nostr.judge import Policy, examine

@@ -17,10 +17,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from core import kafka
 from core.settings import Settings
 from processors.runtime.outputs import BatchPublisher
+from processors.validate.known.seen import SeenSet
 from processors.validate.opening import Validation, open_validation
 from processors.validate.outcome import Outcome, Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
-from processors.validate.seen import SeenSet
 from schemas.nostr.judge import Policy
 from schemas.topics import physical
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from processors.validate.known.pairs import TIME_BYTES, RelayTokens, known_time, with_pair
+from processors.validate.known.seen import HEAD_BYTES, created_at_of
 from processors.validate.outcome import Groups
-from processors.validate.pairs import TIME_BYTES, RelayTokens, known_time, with_pair
-from processors.validate.seen import HEAD_BYTES, created_at_of
 
 
 @dataclass(slots=True, eq=False)

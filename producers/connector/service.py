@@ -20,10 +20,10 @@ from core.service.closing import ConcurrentCloser
 from core.settings import ConnectorSettings, Settings
 from core.tasks import cancel
 from producers.bundler import Bundler
-from producers.connector.budget import Budget
 from producers.connector.checkpoint import Checkpoints
 from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.ledger import Ledger
+from producers.connector.reading.budget import Budget
 from producers.connector.reading.judge_pool import SWITCH_S, JudgePool
 from producers.connector.reading.pacing import Pacing
 from producers.connector.reading.validation_watch import ValidationWatch
@@ -34,10 +34,10 @@ from producers.connector.session_manager import SessionManager
 from producers.connector.shared import Shared
 from producers.filters import configured_filters
 from producers.rejecting import Rejections
-from producers.relay_client.address_guard import allowed_addresses
+from producers.relay_client.addresses.address_guard import allowed_addresses
+from producers.relay_client.addresses.resolver import LOOK_UP_S, Resolver, open_resolver
 from producers.relay_client.dialling import Dialling
-from producers.relay_client.resolver import LOOK_UP_S, Resolver, open_resolver
-from producers.relay_client.unfinished import UNFINISHED
+from producers.relay_client.stream.unfinished import UNFINISHED
 from producers.send_buffer import SendBuffer
 from producers.targets import full_name
 from schemas.nostr.filters import Filter
@@ -251,6 +251,7 @@ def _shared(
         ),
         rejections=Rejections(send_buffer, full_name(settings, "rejections"), partitions["rejections"], STAGE),
         slots=ConnectionLimits(connector.max_connections),
+        events_per_hour=connector.events_per_hour,
         dialling=Dialling(
             connect_timeout_s=connector.connect_timeout_s,
             frame_max_bytes=connector.frame_max_bytes,

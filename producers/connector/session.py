@@ -8,10 +8,10 @@ import logging
 from core import metrics
 from core.clock import CLOCK
 from core.waiting import brief
-from producers.connector.budget import Budget
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.crawl.crawler import Crawler
+from producers.connector.reading.budget import Budget
 from producers.connector.reconcile.comparison import Comparing
 from producers.connector.reconcile.held_events import HeldEvents
 from producers.connector.reconnects import Reconnects

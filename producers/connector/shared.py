@@ -12,6 +12,7 @@ from producers.connector.coverage.claims import HOLD_S
 from producers.connector.known_filters import KnownFilters
 from producers.connector.reading.judge_pool import JudgePool
 from producers.connector.reading.pacing import Pacing
+from producers.connector.reading.repeats import Repeats
 from producers.connector.reconcile.archive_ids import ArchiveIds
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling
@@ -39,3 +40,5 @@ class Shared:
     paces: Paces = field(default_factory=Paces)
     judges: JudgePool = field(default_factory=JudgePool)
     pacing: Pacing = field(default_factory=Pacing)
+    repeats: Repeats = field(default_factory=Repeats)
+    events_per_hour: int | None = None

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 
 from core.clock import CLOCK
-from producers.connector.budget import Budget
 from producers.connector.conversation import Conversation
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import SAME_VISIT_S
 from producers.connector.crawl.crawler import Crawler
-from producers.connector.intake import Intake
 from producers.connector.known_filters import RelayKnownFilters
 from producers.connector.live import BACKDATED_S
+from producers.connector.reading.budget import Budget
+from producers.connector.reading.intake import Intake
 from producers.connector.reading.limits import ReadingLimits
+from producers.connector.reading.quota import Quota
 from producers.connector.reading.relay_judge import RelayJudge
 from producers.connector.reconnects import MINIMUM_UPTIME_S
 from producers.connector.relay_model import Model, Name
@@ -22,7 +23,7 @@ from producers.relay_client.client import RelayClient
 from producers.relay_client.connection import FrameTooLargeError, RelayConnection
 from producers.relay_client.dialling import open_connection
 from producers.relay_client.frames import FrameReader
-from producers.relay_client.refusals import RelayError
+from producers.relay_client.refusals import RelayError, over_budget
 from producers.relay_client.spelling import dial_url
 from producers.relay_client.wording import Meaning, Said
 from schemas.records.relay import RelayRecord
@@ -48,8 +49,10 @@ class Visits:
         self.conversation: Conversation | None = None
         """The one of the present visit, once it is connected."""
         judge, window = RelayJudge(shared.judges, budget), shared.pacing.window()
-        self.limits = ReadingLimits(shared.send_buffer, judge, window)
-        self.intake = Intake(record.url, shared.bundler, shared.rejections, budget, self.limits.taken)
+        self.limits = ReadingLimits(shared.send_buffer, judge, window, Quota(shared.events_per_hour))
+        self.intake = Intake(
+            record.url, shared.bundler, shared.rejections, budget, repeats=shared.repeats, taken=self.limits.taken
+        )
         self.frames = FrameReader(self.intake)
         self._record = record
         self._url = url
@@ -91,7 +94,9 @@ class Visits:
     async def _visit(self) -> tuple[RelayError, float]:
         pause_s = self._budget.pause_s(time.monotonic())
         if pause_s:
-            return RelayError("over_budget", "sent more refused input in an hour than the budget allows", pause_s), 0.0
+            return over_budget(pause_s), 0.0
+        if (over := self.limits.quota.over()) is not None:
+            return over, 0.0
         self._connecting = True
         self._begin()
         # Hosts count handshakes with the messages.

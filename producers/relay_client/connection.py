@@ -13,11 +13,11 @@ from websockets.exceptions import ConnectionClosed
 from core.clock import CLOCK
 from core.tasks import run_until_first
 from core.waiting import brief
-from producers.relay_client.cutting import Receiver
 from producers.relay_client.loop_clock import loop_s
 from producers.relay_client.refusals import RelayError
+from producers.relay_client.stream.cutting import Receiver
+from producers.relay_client.stream.websocket import PushConnection
 from producers.relay_client.unasked import Charge
-from producers.relay_client.websocket import PushConnection
 
 DEAD_AFTER_S = 90.0
 """Without a frame or pong, while we read: three pings of half a minute."""

@@ -14,11 +14,11 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from core.clock import CLOCK
 from core.waiting import brief
-from producers.relay_client.address_guard import AddressRefusedError, allowed_addresses
+from producers.relay_client.addresses.address_guard import AddressRefusedError, allowed_addresses
 from producers.relay_client.connection import CLOSE_TIMEOUT_S, RelayConnection
 from producers.relay_client.refusals import HOUR_S, RelayError, refused_upgrade
 from producers.relay_client.spelling import dial_url, form_after
-from producers.relay_client.websocket import PushConnection
+from producers.relay_client.stream.websocket import PushConnection
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import Network, RelayUrl
 

@@ -8,24 +8,25 @@ erased, and waits until both are durable. Then a replay refuses its sightings to
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 from core import metrics
-from core.archive.connection import Pool, with_connection
+from core.archive.connection import Connection, Pool, in_time, with_connection
 from core.kafka import ProducerRecord, Publisher
 from schemas.partition import event_partition
 from schemas.records.erasure import Cause, Erasure
 from sinks.erasure.erased import Found, erased_among
 from sinks.erasure.erased_rows import erase_ids, erase_sightings, expired, new_ids
 from sinks.erasure.rules import Rules, find, new_rules, store_if_done
+from sinks.portion import in_portions
 from sinks.tables import TABLES, Tables
 
 T = TypeVar("T")
 
 # Of rules and of events at a time: their records stay below a megabyte, and batches wait for one transaction of them,
-# some tens of milliseconds.
+# some tens of milliseconds. Fewer, once so many have timed out.
 _AT_A_TIME = 500
 
 
@@ -76,16 +77,11 @@ class Eraser:
         self.has_rules = True
         dates = {bytes.fromhex(rule.id): rule.created_at for rule in rules if rule.id and rule.pubkey is None}
         if dates:
-            new = await with_connection(self._pool, partial(new_ids, ids=list(dates)))
-            # A rule with a date was announced behind its tombstone.
-            await self._sender.send_tombstones(each for each in new if dates[each] is None)
-            for ids in _parts(list(new)):
-                await self._erase({each: dates[each] for each in ids})
+            await in_portions(list(dates), _AT_A_TIME, partial(self._apply_ids, dates))
+            # Each statement reads a whole partition, whatever the limit is.
             while await with_connection(self._pool, partial(erase_sightings, limit=_AT_A_TIME)):
                 pass
-        for some in _parts(rules):
-            if others := await with_connection(self._pool, partial(new_rules, rules=Rules.of(some))):
-                await self._apply_rules(others)
+        await in_portions(rules, _AT_A_TIME, self._apply_others)
 
     async def erase(self, found: Sequence[Found]) -> None:
         """Announce events and delete them."""
@@ -97,7 +93,14 @@ class Eraser:
 
     async def refuse(self, ids: Iterable[bytes]) -> set[bytes]:
         """Which events of a batch (ids of 32 bytes each) are erased; tombstones are published for their records."""
-        if erased := await with_connection(self._pool, partial(erased_among, ids=ids)):
+        erased: set[bytes] = set()
+
+        async def look_up(some: Sequence[bytes], _limit: int) -> None:
+            erased.update(await self._in_time(partial(erased_among, ids=some)))
+
+        wanted = list(ids)
+        await in_portions(wanted, max(1, len(wanted)), look_up)
+        if erased:
             await self._sender.send_tombstones(erased)
         return erased
 
@@ -109,18 +112,28 @@ class Eraser:
                 return
             await self.erase([Found(created_at, each, Cause.EXPIRATION) for created_at, each in keys])
 
-    async def _erase(self, dates: Mapping[bytes, int | None]) -> None:
-        await with_connection(self._pool, partial(erase_ids, dates=dates, tables=self._tables))
+    async def _in_time(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        return await with_connection(self._pool, in_time(work))
 
-    async def _apply_rules(self, rules: Rules) -> None:
-        done = False
+    async def _erase(self, dates: Mapping[bytes, int | None]) -> None:
+        async def erase(ids: Sequence[bytes], _limit: int) -> None:
+            some = {each: dates[each] for each in ids}
+            await self._in_time(partial(erase_ids, dates=some, tables=self._tables))
+
+        await in_portions(list(dates), _AT_A_TIME, erase)
+
+    async def _apply_ids(self, dates: Mapping[bytes, int | None], ids: Sequence[bytes], _limit: int) -> None:
+        new = await self._in_time(partial(new_ids, ids=ids))
+        # A rule with a date was announced behind its tombstone.
+        await self._sender.send_tombstones(each for each in new if dates[each] is None)
+        await self._erase({each: dates[each] for each in new})
+
+    async def _apply_others(self, rules: Sequence[Erasure], limit: int) -> None:
+        others = await self._in_time(partial(new_rules, rules=Rules.of(rules)))
+        done = not others
         while not done:
             # Looked for without the lock first: batches go on meanwhile.
-            if found := await with_connection(self._pool, partial(find, rules=rules, limit=_AT_A_TIME)):
+            if found := await self._in_time(partial(find, rules=others, limit=limit)):
                 await self.erase(found)
             else:
-                done = await with_connection(self._pool, partial(store_if_done, rules=rules))
-
-
-def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (items[first : first + _AT_A_TIME] for first in range(0, len(items), _AT_A_TIME))
+                done = await self._in_time(partial(store_if_done, rules=others))

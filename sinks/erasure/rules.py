@@ -95,7 +95,8 @@ _BY_RECIPIENT = """
 SELECT event.created_at, event.id, rule.cause
 FROM unnest($1::bytea[], $2::text[], $3::bigint[]) AS rule (pubkey, cause, until_s)
 JOIN events AS event ON event.kind = 1059 AND event.created_at <= rule.until_s
-    AND event.tag_hashes @> ARRAY[tag_hash('p', encode(rule.pubkey, 'hex'))]
+    -- 0: it has more tags than are indexed (schemas.lookup.MORE_TAGS).
+    AND event.tag_hashes && ARRAY[tag_hash('p', encode(rule.pubkey, 'hex')), 0]
     AND rule.pubkey = ANY (event_recipients(event.kind, event.tags, event.created_at, event.id))
 WHERE rule.cause = 'vanish'
 LIMIT $4

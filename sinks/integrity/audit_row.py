@@ -18,7 +18,7 @@ from schemas.nostr.filter_wire import MAX_KIND
 from schemas.nostr.signature import verify, verify_many
 from schemas.reasons import EventError
 from schemas.records.bundle import SEEN_AT_END_MS
-from sinks.rows import event_row, tag_hashes
+from sinks.rows import event_row, indexed_tags, tag_hashes
 
 # Finding an altered kind hashes the event 65,536 times: a quarter of a second at this size.
 _TRIED_UP_TO_BYTES = 4096
@@ -111,8 +111,11 @@ def _is_plausible(row: EventRow) -> bool:
 
 
 def _same_hashes(row: EventRow, tags: Sequence[Sequence[str]]) -> bool:
-    expected = tag_hashes(tags)
-    return len(row.tag_hashes) == len(expected) and set(row.tag_hashes) == set(expected)
+    # Older rows have those of all tags, however many.
+    return any(
+        len(row.tag_hashes) == len(expected) and set(row.tag_hashes) == set(expected)
+        for expected in (indexed_tags(tags), tag_hashes(tags))
+    )
 
 
 def _event(row: EventRow) -> Event:

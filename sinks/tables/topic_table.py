@@ -49,6 +49,8 @@ class TopicTable(Generic[T]):
             can never be stored.
         write: stores items inside the batch's transaction, in key order, so that two instances wait for each other
             instead of deadlocking; repeated, it changes nothing. Gives the number of rows that changed.
+        smallest: the least that an item can be at its place, which is the same time or relay: what is slow there, or
+            locked, is met by it too. It is tried and rolled back (`sinks.writing.part_writer`).
         prepare: copies items into the temporary table `batch_<topic>`, which has the columns of the table; None: there
             is no such table.
         relays: the URLs of which `prepare` and `write` need the integers.
@@ -61,6 +63,7 @@ class TopicTable(Generic[T]):
     holds: str
     decode: Callable[[Record], Decoded[T] | None]
     write: Callable[[Connection, Sequence[T], RelayNumbers], Awaitable[int]]
+    smallest: Callable[[T], T]
     prepare: Callable[[Connection, Sequence[T], RelayNumbers], Awaitable[None]] | None = None
     relays: Callable[[T], Iterable[str]] | None = None
     rows_per_event: int | None = None

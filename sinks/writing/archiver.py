@@ -5,33 +5,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import TypeVar
 
 from aiokafka import TopicPartition
 
-from core import kafka, metrics, postgres
-from core.archive.connection import Connection, Pool
+from core import kafka, metrics
+from core.archive.connection import Pool, TimedOutError
 from core.kafka import Publisher
 from core.service import UndrainedError
 from core.settings import Settings
 from core.waiting import until_it_works
 from schemas.topics import physical
-from sinks.erasure import ErasedError, Eraser
+from sinks.erasure import Eraser
 from sinks.tables import TABLES, Tables, contents
 from sinks.tables.topic_tables.events import EVENTS
 from sinks.tables.topic_tables.sightings import SIGHTINGS
-from sinks.writing.bad_rows import is_row_error
 from sinks.writing.batch import Batch
 from sinks.writing.consumer import GroupReader
 from sinks.writing.group_wait import AbandonedError, GroupWait
+from sinks.writing.part_writer import PartWriter
+from sinks.writing.portions import Portions
 from sinks.writing.rejection_breaker import RejectionBreaker
 from sinks.writing.rejections import RejectionSender
 from sinks.writing.stored_offsets import OffsetsMovedError, check_position, resumed_offsets
 from sinks.writing.writer import Writer
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 # Records unpacked in one go. A fetch is bounded as it travels, compressed: the largest events, of a mebibyte each, can
@@ -61,11 +60,11 @@ class Archiver:
     ) -> None:
         sink = settings.sink
         self._reader = reader
-        self._wait = GroupWait(reader, stopping, sink.drain_s)
-        self._pool = pool
-        self._writer = Writer(sink.group_id, tables)
+        # A wait for a lock must end, and say so, before it is taken for a statement that takes long.
+        writer = Writer(sink.group_id, tables, lock_timeout_s=settings.postgres.command_timeout_s / 2)
+        self._writer = PartWriter(pool, writer, eraser, GroupWait(reader, stopping, sink.drain_s))
+        self._portions = Portions()
         self._rejections = RejectionSender(publisher, physical(settings.kafka.topic_prefix, "unwritten"))
-        self._eraser = eraser
         self._storm = RejectionBreaker(sink.storm_inputs, sink.storm_share)
         self._group_id = sink.group_id
         self._contents = contents(settings, tables)
@@ -103,29 +102,34 @@ class Archiver:
     async def flush(self) -> None:
         """Write the open batch. It is dropped, and read again, where its partitions are no longer ours.
 
-        Raises StormError where most of a stretch is refused: then nothing of the batch leaves this process.
+        What takes too long is tried in halves, and so is what comes then, until that goes well again. Raises StormError
+        where most of a stretch is refused: then nothing of the part in which that is so leaves this process.
         """
-        batch = self._current()
+        self._portions.take(self._current())
         began_s = time.monotonic()
-        sent = 0
-        while batch.advances:
-            refused = self._storm.check(batch)
-            await self._rejections.send(batch.rejected[sent:])
-            sent = len(batch.rejected)
+        while (part := self._portions.part()) is not None:
+            refused = self._storm.check(part)
+            await self._rejections.send(part.rejected[part.sent :])
+            part.sent = len(part.rejected)
             try:
-                written = await self._write(batch, refused)
+                written = await self._writer.write(part, refused)
             except OffsetsMovedError as error:
                 _log.warning("%s; reading the stored offsets again", error)
                 self._reader.displace()
                 break
             except AbandonedError as error:
-                _log.info("a batch of %d events was dropped, to be read again: %s", batch.events, error)
+                _log.info("a batch of %d events was dropped, to be read again: %s", part.events, error)
                 break
+            except TimedOutError as error:
+                records, size = len(part.entries), self._portions.timed_out()
+                _log.warning("writing %d records took too long, next are %d: %s", records, size, error)
+                continue
             if written is None:
                 continue
-            self._storm.take(batch)
-            self._count(batch, written, began_s)
-            break
+            self._storm.take(part)
+            self._count(part, written, began_s)
+            self._portions.written()
+            began_s = time.monotonic()
         self._batch = Batch(self._reader.generation)
 
     async def tell_kafka(self) -> None:
@@ -142,38 +146,15 @@ class Archiver:
             self._batch = Batch(self._reader.generation)
         return self._batch
 
-    async def _write(self, batch: Batch, refused: Mapping[TopicPartition, list[int]]) -> dict[str, int] | None:
-        """Write a batch; None where it is to be tried again, without what was taken out of it."""
-        try:
-            await self._wait.until_done(self._leave_out_erased(batch))
-            try:
-                return await self._with_database(partial(self._writer.write, batch=batch, refused=refused))
-            except Exception as error:
-                if not is_row_error(error) or not await self._set_bad_rows_apart(batch):
-                    raise
-        except ErasedError as error:
-            await self._wait.until_done(self._eraser.erase(error.found))
-        return None
-
-    async def _leave_out_erased(self, batch: Batch) -> None:
-        if self._eraser.has_rules and (erased := await self._eraser.refuse(batch.event_ids())):
-            metrics.REFUSED_ERASED.inc(batch.leave_out(erased))
-
-    async def _set_bad_rows_apart(self, batch: Batch) -> bool:
-        bad = await self._with_database(lambda connection: self._writer.find_bad_rows(connection, batch))
-        for place, detail in bad.items():
-            record = batch.entries[place].record
-            _log.warning("record %s/%d/%d is rejected: %s", record.topic, record.partition, record.offset, detail)
-        batch.set_apart(bad)
-        return bool(bad)
-
     async def _place(self) -> None:
         """Look up where to go on in partitions that were assigned, check that it fits, and seek."""
         generation = self._reader.generation
         partitions = self._reader.unplaced()
         identities = await until_it_works("Kafka", lambda: self._reader.identities(partitions), kafka.is_transient)
         try:
-            stored = await self._with_database(partial(resumed_offsets, group_id=self._group_id, identities=identities))
+            stored = await self._writer.with_database(
+                partial(resumed_offsets, group_id=self._group_id, identities=identities)
+            )
         except (AbandonedError, UndrainedError):  # Nothing was read of these partitions, so nothing is left undone.
             return
         if generation != self._reader.generation:
@@ -182,21 +163,6 @@ class Archiver:
             check_position(tp, self._group_id, offset, identities[tp])
             self._storm.resume(tp, offset.next_offset, offset.refused)
         self._reader.place(stored, identities)
-
-    async def _with_database(self, attempt: Callable[[Connection], Awaitable[T]]) -> T:
-        """Try until the database takes it, and stay in the group meanwhile."""
-
-        async def once() -> T:
-            try:
-                async with self._pool.acquire() as connection:
-                    return await attempt(connection)
-            except Exception as error:
-                self._writer.forget()
-                if postgres.is_transient(error):
-                    metrics.BATCH_RETRIES.inc()
-                raise
-
-        return await self._wait.until_done(until_it_works("PostgreSQL", once, postgres.is_transient))
 
     def _count(self, batch: Batch, written: Mapping[str, int], began_s: float) -> None:
         offsets = {tp: advance.following for tp, advance in batch.advances.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -20,11 +21,12 @@ MAX_BATCH_BYTES = 16 * 1024 * 1024
 
 
 class Entry(NamedTuple):
-    """One record, the table that it goes to, and what it holds, as that table decodes it."""
+    """One record, the table that it goes to, what it holds, as that table decodes it, and how many rows that can be."""
 
     record: Record
     table: AnyTopicTable
     item: Any
+    rows: int
 
 
 class Rejected(NamedTuple):
@@ -41,8 +43,10 @@ class Batch:
     Attributes:
         entries: what is to be written.
         rejected: what cannot be.
+        sent: how many of them, from the first on, Kafka has.
         advances: how far it reads each partition.
         offsets: of every record, in order.
+        times_ms: the timestamps of the same records.
         tables: those that records were read for.
         rows: how many rows the entries can become, by topic.
     """
@@ -50,8 +54,10 @@ class Batch:
     generation: int
     entries: list[Entry] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    sent: int = 0
     advances: dict[TopicPartition, Advance] = field(default_factory=dict)
     offsets: dict[TopicPartition, list[int]] = field(default_factory=dict)
+    times_ms: dict[TopicPartition, list[int]] = field(default_factory=dict)
     tables: set[AnyTopicTable] = field(default_factory=set)
     rows: Counter[str] = field(default_factory=Counter)
     size_bytes: int = 0
@@ -66,9 +72,11 @@ class Batch:
         last: Record | None = None
         rows = 0
         offsets = self.offsets.setdefault(partition, [])
+        times_ms = self.times_ms.setdefault(partition, [])
         for record in records:
             last = record
             offsets.append(record.offset)
+            times_ms.append(record.timestamp)
             self.size_bytes += len(record.value or b"")
             try:
                 decoded = table.decode(record)
@@ -78,7 +86,7 @@ class Batch:
             if decoded is None:
                 continue
             item, count, seen_at_ms = decoded
-            self.entries.append(Entry(record, table, item))
+            self.entries.append(Entry(record, table, item, count))
             rows += count
             if seen_at_ms is not None and (self.oldest_seen_ms is None or seen_at_ms < self.oldest_seen_ms):
                 self.oldest_seen_ms = seen_at_ms
@@ -120,3 +128,40 @@ class Batch:
         """Move entries, by their place, to `rejected` with the reason given for each."""
         self.rejected.extend(Rejected(self.entries[place].record, detail) for place, detail in bad.items())
         self.entries = [entry for place, entry in enumerate(self.entries) if place not in bad]
+
+    def split(self, most: int) -> tuple[Batch, Batch]:
+        """The first entries, so many, with all that was read before the next of their partitions, and the rest.
+
+        Committed one after the other they are this one. They are not to be added to: `size_bytes` is not kept, and
+        `oldest_seen_ms` is that of the whole.
+        """
+        bounds = {tp: advance.following for tp, advance in self.advances.items()}
+        for entry in reversed(self.entries[most:]):
+            bounds[_partition(entry.record)] = entry.record.offset
+        for tp, bound in bounds.items():
+            # Where compaction has left a hole before the first record, what is awaited comes before it.
+            if bound == self.offsets[tp][0]:
+                bounds[tp] = self.advances[tp].expected
+        begun = {tp: (advance.expected, bounds[tp]) for tp, advance in self.advances.items()}
+        left = {tp: (bounds[tp], advance.following) for tp, advance in self.advances.items()}
+        return self._part(self.entries[:most], begun), self._part(self.entries[most:], left)
+
+    def _part(self, entries: list[Entry], spans: Mapping[TopicPartition, tuple[int, int]]) -> Batch:
+        part = Batch(self.generation, entries, tables=self.tables, oldest_seen_ms=self.oldest_seen_ms)
+        for tp, (expected, following) in spans.items():
+            records = slice(bisect_left(self.offsets[tp], expected), bisect_left(self.offsets[tp], following))
+            if times_ms := self.times_ms[tp][records]:
+                part.offsets[tp], part.times_ms[tp] = self.offsets[tp][records], times_ms
+                part.advances[tp] = Advance(expected, following, times_ms[-1])
+        for place, each in enumerate(self.rejected):
+            expected, following = spans[_partition(each.record)]
+            if expected <= each.record.offset < following:
+                part.rejected.append(each)
+                part.sent += place < self.sent
+        for entry in entries:
+            part.rows[entry.table.topic] += entry.rows
+        return part
+
+
+def _partition(record: Record) -> TopicPartition:
+    return TopicPartition(record.topic, record.partition)

@@ -31,6 +31,9 @@ _Items: TypeAlias = list[tuple[AnyTopicTable, list[Any]]]
 _TRIED_TOGETHER = 250
 _NOTHING: Mapping[TopicPartition, list[int]] = MappingProxyType({})
 
+LOCK_TIMEOUT_S = 60.0
+"""Half of what a statement may take by default: a wait for a lock must not look like a record that takes long."""
+
 # A process that is frozen in the middle of a batch must not block its successor on the offsets' locks without limit.
 _PREPARE = """
 SET LOCAL synchronous_commit = off;
@@ -47,12 +50,15 @@ def preparation(tables: Tables) -> str:
 
 
 class Writer:
-    """Writes batches of one consumer group. Not for concurrent use: batches are committed one after another."""
+    """Writes batches of one consumer group. Not for concurrent use: batches are committed one after another.
 
-    def __init__(self, group_id: str, tables: Tables = TABLES) -> None:
+    A wait for a lock ends after `lock_timeout_s` with an error that `core.postgres.is_transient` knows.
+    """
+
+    def __init__(self, group_id: str, tables: Tables = TABLES, *, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
         self._group_id = group_id
         self._tables = tables
-        self._preparation = preparation(tables)
+        self._preparation = f"SET LOCAL lock_timeout = {max(1, round(lock_timeout_s * 1000))};" + preparation(tables)
         self._emptying = "".join(_EMPTY.format(staging=table.staging) for table in _staged(tables))
         self._relays = RelayIds()
 
@@ -71,12 +77,22 @@ class Writer:
         items = self._items(batch.entries)
         relay_ids = await self._relays.find(connection, _urls(items))
         async with connection.transaction():
-            await connection.execute(self._preparation)
-            await move_offsets(connection, self._group_id, batch.advances)
-            await store_refused(connection, self._group_id, refused)
-            # From here to the end the locked offsets keep a switch out: all statements mean the same tables.
-            await self._relays.check(connection)
-            return await self._write_items(connection, items, relay_ids)
+            return await self._fill(connection, batch, refused, items, relay_ids)
+
+    async def try_smallest(self, connection: Connection, batch: Batch) -> None:
+        """Do what `write` does, with the smallest item in the place of each (`TopicTable.smallest`), and keep nothing.
+
+        Raises what `write` raises.
+        """
+        items = self._items([each._replace(item=each.table.smallest(each.item)) for each in batch.entries])
+        relay_ids = await self._relays.find(connection, _urls(items))
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            await self._fill(connection, batch, _NOTHING, items, relay_ids)
+        finally:
+            if not connection.is_closed():
+                await transaction.rollback()
 
     async def find_bad_rows(self, connection: Connection, batch: Batch) -> dict[int, str]:
         """The places of the entries that the database refuses, with its reason; nothing is written."""
@@ -108,6 +124,21 @@ class Writer:
     def forget(self) -> None:
         """Drop what is remembered of the database, after a failure behind which it may be another one."""
         self._relays.forget()
+
+    async def _fill(
+        self,
+        connection: Connection,
+        batch: Batch,
+        refused: Mapping[TopicPartition, list[int]],
+        items: _Items,
+        relay_ids: dict[str, int],
+    ) -> dict[str, int]:
+        await connection.execute(self._preparation)
+        await move_offsets(connection, self._group_id, batch.advances)
+        await store_refused(connection, self._group_id, refused)
+        # From here to the end the locked offsets keep a switch out: all statements mean the same tables.
+        await self._relays.check(connection)
+        return await self._write_items(connection, items, relay_ids)
 
     def _items(self, entries: Collection[Entry]) -> _Items:
         by_table = [(table, [entry.item for entry in entries if entry.table is table]) for table in self._tables.topics]

@@ -11,8 +11,8 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 
 from producers.bundler import Bundler
-from producers.connector.budget import Budget
-from producers.connector.intake import Intake
+from producers.connector.reading.budget import Budget
+from producers.connector.reading.intake import Intake
 from producers.connector.reconcile.held_events import HeldEvents
 from producers.rejecting import Rejections
 from producers.relay_client.client import RelayClient

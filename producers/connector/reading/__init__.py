@@ -1,1 +1,1 @@
-"""What limits the reading of one relay: copies that wait to be judged, forged ones, and the processor's lag."""
+"""What is taken of one relay, and how much of it: copies, padding, repeats, and what may pause its reading."""

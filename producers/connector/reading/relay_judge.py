@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from core import metrics
-from producers.connector.budget import Budget
+from producers.connector.reading.budget import Budget
 from producers.connector.reading.judge_pool import Judged, JudgePool
 from producers.connector.reading.sampling import Sampling
 from producers.relay_client.refusals import over_budget

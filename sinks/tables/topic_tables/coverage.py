@@ -157,6 +157,11 @@ def _decode(record: Record) -> Decoded[Change]:
     return Decoded(change)
 
 
+def smallest(change: Change) -> Change:
+    """Of the same relay, and older than what is stored, so that its ranges stay as they are."""
+    return Change(change.relay, None, -1)
+
+
 def _relays(change: Change) -> tuple[str]:
     return (change.relay,)
 
@@ -174,6 +179,7 @@ COVERAGE = TopicTable(
     holds="what was read of a relay: `coverage_relays`, `coverage_filters`, `coverage_ranges`, `coverage_gaps`",
     decode=_decode,
     write=write,
+    smallest=smallest,
     relays=_relays,
     digests=(
         DigestTable(

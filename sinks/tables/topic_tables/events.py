@@ -50,6 +50,11 @@ async def write(connection: Connection, _rows: Sequence[EventRow], _relays: Rela
     return affected(await connection.execute(INSERT))
 
 
+def smallest(row: EventRow) -> EventRow:
+    """An unsigned event of the same time."""
+    return EventRow(row.created_at, sha256(row.id).digest(), 0, 0, 1, _NIP01, bytes(32), bytes(64), [], "[]", "", None)
+
+
 def recomputed_id(event: Event, form: int) -> str:
     """The id (64 hex digits) of an event in the serialization that its row names."""
     preimage = serialize(event)
@@ -78,6 +83,7 @@ EVENTS = TopicTable(
     decode=decode,
     prepare=prepare,
     write=write,
+    smallest=smallest,
     rows_per_event=1,
     of_event=EVENT_KEY,
     digests=(

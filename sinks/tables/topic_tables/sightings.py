@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 from operator import itemgetter
 from typing import Any
 
@@ -69,6 +70,14 @@ async def write(connection: Connection, _items: Sequence[Sequence[Sighting]], _r
     return affected(await connection.execute(_MERGE))
 
 
+def smallest(groups: Sequence[Sighting]) -> Sequence[Sighting]:
+    """That the first relay had one event of the first one's time, by an id that no event has, and the earliest."""
+    for relay, _, ids in groups:
+        for event_id, created_at in ids:
+            return [Sighting(relay, 0, [(sha256(event_id.encode()).hexdigest(), created_at)])]
+    return []
+
+
 def sighting_rows(groups: Iterable[Sighting], relay_ids: RelayNumbers) -> list[SightingRow]:
     """Fold sightings to one row per event, in key order, each relay once with the earliest time it was seen."""
     folded: dict[tuple[str, int], dict[int, int]] = {}
@@ -108,6 +117,7 @@ SIGHTINGS = TopicTable(
     decode=decode,
     prepare=prepare,
     write=write,
+    smallest=smallest,
     relays=_relays,
     rows_per_event=_PAIRS_PER_EVENT,
     of_event=EVENT_KEY,

@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from core.settings import Settings
-from producers.connector.budget import FORGED_PER_HOUR
+from producers.connector.reading.budget import FORGED_PER_HOUR
 from producers.connector.reading.pacing import LAG_S
 from producers.connector.reading.relay_judge import WAITING_COPIES
 from schemas.nostr.event import parse_event

@@ -16,7 +16,7 @@ from schemas.nostr.event import Event
 from schemas.nostr.event_id import IdForm, id_form, serialize
 from schemas.nostr.signature import public_key, sign
 from sinks.migrate import migrate
-from sinks.rows import event_row
+from sinks.rows import MOST_INDEXED, event_row
 from sinks.tables import TABLES, projection
 from tests.broker.sinks.conftest import fresh_database
 
@@ -55,7 +55,16 @@ def difficult() -> list[Event]:
         signed(START_S + 5, 5, [["e", "f" * 64]], ""),
         signed(START_S + 5, 1059, [["p", AUTHORS[1]]], "gift", author=1),
         signed(START_S + 5, 0, [], "{}", author=2),
+        *(signed(START_S + 6, kind, [*_too_many(), *LAST_TAGS], content) for kind, content in ((1, ""), (1059, "\0"))),
     ]
+
+
+LAST_TAGS = [["t", "a", "more"], ["t", "nul\0"], ["e", "ä"], ["p", AUTHORS[0]]]
+"""Of an event that has more tags than are indexed: these are not."""
+
+
+def _too_many() -> list[list[str]]:
+    return [["x", str(number)] for number in range(MOST_INDEXED)]
 
 
 def some_events(count: int, seed: int = 1) -> list[Event]:

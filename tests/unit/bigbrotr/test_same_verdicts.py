@@ -10,9 +10,9 @@ import pytest
 
 from bigbrotr.importing.judging import verdict_of
 from processors.validate.erasing import Erasing
+from processors.validate.known.seen import SeenSet
 from processors.validate.outcome import Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
-from processors.validate.seen import SeenSet
 from producers.files.event_lines import EventLines, Line
 from producers.files.line_copy import read_line
 from schemas.nostr.judge import Policy

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.archive.rows import EVENT_COLUMNS, event_from_row
-from schemas.lookup import key_prefix, tag_hash
+from schemas.lookup import MORE_TAGS, key_prefix, tag_hash
 from schemas.nostr.event import Event, encode_event
 from schemas.nostr.event_id import IdForm, compute_id
-from sinks.rows import event_row, tag_hashes
+from sinks.rows import MOST_INDEXED, event_row, indexed_tags, tag_hashes
 from sinks.tables.topic_tables.events import recomputed_id
 
 text = st.text(st.characters(codec="utf-8"))
@@ -73,6 +73,13 @@ def test_the_first_value_of_each_single_letter_tag_is_hashed_once() -> None:
         ["p", ""],
     ]
     assert tag_hashes(tags) == [tag_hash("t", "a"), tag_hash("T", "a"), tag_hash("p", "")]
+
+
+def test_of_too_many_tags_the_first_are_indexed_and_a_number_that_says_so() -> None:
+    tags = [["x", str(number // 2)] for number in range(2 * MOST_INDEXED)]
+    assert indexed_tags(tags) == tag_hashes(tags)
+    cut = indexed_tags([*tags, ["t", "a"], ["t", "b"]])
+    assert cut == [*tag_hashes(tags), MORE_TAGS]
 
 
 def test_a_tag_hash_is_the_first_eight_bytes_of_sha256() -> None:

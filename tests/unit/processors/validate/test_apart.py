@@ -7,9 +7,9 @@ import logging
 import pytest
 
 from processors.validate.erasing import Erasing
+from processors.validate.known.seen import SeenSet
 from processors.validate.outcome import Outcome, Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
-from processors.validate.seen import SeenSet
 from processors.validate.verify import Verifier
 from schemas.nostr.event import Event
 from schemas.nostr.judge import Judgement, Policy

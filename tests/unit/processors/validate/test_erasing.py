@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from core.settings import PolicySettings
 from processors.validate.erasing import Erasing
+from processors.validate.known.seen import SeenSet
 from processors.validate.outcome import Outcome, Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
-from processors.validate.seen import SeenSet
 from schemas.nostr.event import Event
 from schemas.nostr.judge import Policy
 from schemas.nostr.signature import verify_many

@@ -10,9 +10,9 @@ from aiokafka import TopicPartition
 from processors.runtime.handler import Progress
 from processors.validate.erasing import Erasing
 from processors.validate.handler import ValidationHandler
+from processors.validate.known.pairs import RelayTokens
 from processors.validate.opening import shared_count
 from processors.validate.outputs import Outputs
-from processors.validate.pairs import RelayTokens
 from processors.validate.verify import Verifier
 from schemas.nostr.judge import Policy
 from schemas.records.bundle import encode_line

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.validate.erasing import Erasing
+from processors.validate.known.pairs import RelayTokens
+from processors.validate.known.seen import SeenSet
 from processors.validate.outcome import Outcome, Source
-from processors.validate.pairs import RelayTokens
 from processors.validate.pipeline import conclude_bundle, examine_bundle
-from processors.validate.seen import SeenSet
 from schemas.nostr.judge import Policy
 from schemas.nostr.signature import verify_many
 from schemas.partition import event_partition

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.validate.pairs import MOST_RELAYS, RelayTokens, known_time, pack_time, with_pair, with_pairs
+from processors.validate.known.pairs import MOST_RELAYS, RelayTokens, known_time, pack_time, with_pair, with_pairs
 
 HEAD = b"some head"
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.validate.erasing import Erasing
+from processors.validate.known.seen import SeenSet
 from processors.validate.outcome import Outcome, Source
 from processors.validate.pipeline import conclude_bundle, examine_bundle
-from processors.validate.seen import SeenSet
 from schemas.nostr.event import encode_event
 from schemas.nostr.judge import Policy, judge
 from schemas.nostr.signature import verify_many

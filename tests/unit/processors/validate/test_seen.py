@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.validate.pairs import RelayTokens, known_time, pack_time
-from processors.validate.seen import HEAD_BYTES, Learned, SeenSet, created_at_of, pack, signature_of
+from processors.validate.known.pairs import RelayTokens, known_time, pack_time
+from processors.validate.known.seen import HEAD_BYTES, Learned, SeenSet, created_at_of, pack, signature_of
 from schemas.fingerprint_map import FINGERPRINT_BYTES, fingerprint
 
 IDS = 4

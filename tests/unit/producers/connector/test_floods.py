@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from websockets.frames import Opcode
 
-from producers.connector.budget import Budget
 from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.ledger import Ledger
+from producers.connector.reading.budget import Budget
 from producers.connector.relay_model import Model
 from producers.connector.session import Session
 from schemas.nostr.filters import Filter

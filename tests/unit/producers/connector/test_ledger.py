@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 from producers.bundler import Bundler
-from producers.connector.budget import Budget
 from producers.connector.checkpoint import Checkpoints
 from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.filter_ledger import MAX_RANGES, FilterLedger, LatePass
@@ -15,6 +14,7 @@ from producers.connector.coverage.ledger import LOOKBACK_DAYS, RECONNECT_OVERLAP
 from producers.connector.coverage.open_gaps import FIRST_RETRY_S, LONGEST_RETRY_S, MAX_GAPS
 from producers.connector.coverage.progress import Gap, Progress
 from producers.connector.coverage.read_ranges import DAY_S
+from producers.connector.reading.budget import Budget
 from producers.connector.relay_model import Model
 from producers.connector.session import Session
 from producers.connector.shared import Shared

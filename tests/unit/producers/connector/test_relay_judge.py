@@ -8,10 +8,11 @@ from itertools import cycle, islice
 
 import pytest
 
-from producers.connector.budget import FORGED_PER_HOUR, Budget
+from producers.connector.reading.budget import FORGED_PER_HOUR, Budget
 from producers.connector.reading.judge_pool import CHUNK, PER_RELAY, Judged, JudgePool
 from producers.connector.reading.limits import ReadingLimits
 from producers.connector.reading.pacing import LEAST_UNDER_WAY, Pacing
+from producers.connector.reading.quota import Quota
 from producers.connector.reading.relay_judge import WAITING_BYTES, WAITING_COPIES, RelayJudge
 from producers.connector.reading.sampling import JUDGED_FIRST
 from producers.relay_client.refusals import RelayError
@@ -128,7 +129,7 @@ async def test_what_is_refused_by_policy_or_quarantined_is_charged_to_no_relay(p
 async def test_twenty_forged_copies_end_the_reading_for_the_hour(pool: JudgePool) -> None:
     budget = Budget(1 << 30, 1 << 30)
     judge = RelayJudge(pool, budget)
-    limits = ReadingLimits(SendBuffer(Sender(), 1 << 30), judge, Pacing().window())
+    limits = ReadingLimits(SendBuffer(Sender(), 1 << 30), judge, Pacing().window(), Quota(None))
     for copy in FORGED[:-1]:
         limits.taken(copy)
     await judged(judge)
@@ -147,7 +148,7 @@ async def test_twenty_forged_copies_end_the_reading_for_the_hour(pool: JudgePool
 async def test_a_relay_rests_for_each_of_three_reasons(pool: JudgePool) -> None:
     send_buffer, pacing = SendBuffer(Sender(), 1000), Pacing()
     judge, window = RelayJudge(pool, Budget(1 << 30, 1 << 30)), pacing.window()
-    limits = ReadingLimits(send_buffer, judge, window)
+    limits = ReadingLimits(send_buffer, judge, window, Quota(None))
     for _ in range(WAITING_COPIES):
         limits.taken(GENUINE)
     assert limits.full

@@ -13,19 +13,19 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from producers.bundler import Bundler
-from producers.connector.budget import Budget
 from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.ledger import Ledger
-from producers.connector.intake import Intake
+from producers.connector.reading.budget import Budget
+from producers.connector.reading.intake import Intake
 from producers.connector.relay_model import Model
 from producers.connector.session import Session
 from producers.connector.shared import Shared
 from producers.rejecting import Rejections
-from producers.relay_client.address_guard import allowed_addresses
+from producers.relay_client.addresses.address_guard import allowed_addresses
+from producers.relay_client.addresses.resolver import open_resolver
 from producers.relay_client.dialling import Dialling
 from producers.relay_client.frames import FrameReader
 from producers.relay_client.refusals import RelayError
-from producers.relay_client.resolver import open_resolver
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.records.coverage import GapReason

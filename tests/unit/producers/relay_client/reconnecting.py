@@ -17,8 +17,8 @@ from websockets.frames import Frame, Opcode
 
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.refusals import RelayError
+from producers.relay_client.stream.websocket import PushConnection
 from producers.relay_client.unasked import Unasked
-from producers.relay_client.websocket import PushConnection
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import normalize
 

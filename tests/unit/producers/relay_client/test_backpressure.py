@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from producers.bundler import Bundler
-from producers.connector.budget import Budget
-from producers.connector.intake import Intake
+from producers.connector.reading.budget import Budget
+from producers.connector.reading.intake import Intake
 from producers.rejecting import Rejections
 from producers.relay_client.client import RelayClient
 from producers.relay_client.dialling import Dialling, open_connection

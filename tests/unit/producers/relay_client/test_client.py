@@ -14,14 +14,14 @@ from websockets.asyncio.server import ServerConnection
 from core.clock import Clock
 from producers.bundler import Bundler
 from producers.connector.asking import Asker
-from producers.connector.budget import Budget
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.coverage.open_gaps import FIRST_RETRY_S
 from producers.connector.crawl.crawler import Crawler
-from producers.connector.intake import Intake
 from producers.connector.known_filters import KnownFilters
 from producers.connector.live import LiveFeed
+from producers.connector.reading.budget import Budget
+from producers.connector.reading.intake import Intake
 from producers.connector.relay_model import Model
 from producers.rejecting import Rejections
 from producers.relay_client.client import RelayClient

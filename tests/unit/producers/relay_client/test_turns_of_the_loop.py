@@ -13,10 +13,10 @@ from websockets.frames import Opcode
 from websockets.uri import parse_uri
 
 from producers.relay_client.connection import CLOSE_TIMEOUT_S, RelayConnection
-from producers.relay_client.cutting import TURN_FRAMES, TURN_ODD_FRAMES
-from producers.relay_client.odd_frames import MOST_UNSENT_BYTES
+from producers.relay_client.stream.cutting import TURN_FRAMES, TURN_ODD_FRAMES
+from producers.relay_client.stream.odd_frames import MOST_UNSENT_BYTES
+from producers.relay_client.stream.websocket import PushConnection
 from producers.relay_client.unasked import Unasked
-from producers.relay_client.websocket import PushConnection
 from tests.relays.flooding import flooding
 from tests.unit.producers.relay_client.test_websocket import Wire, accepted, connection, frame
 from tests.waiting import until

@@ -15,8 +15,8 @@ from websockets.frames import Opcode
 from producers.relay_client.connection import RelayConnection
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.refusals import RelayError
+from producers.relay_client.stream.unfinished import MOST_BYTES, SMALL_BYTES, UNFINISHED, Unfinished
 from producers.relay_client.unasked import Unasked
-from producers.relay_client.unfinished import MOST_BYTES, SMALL_BYTES, UNFINISHED, Unfinished
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import normalize
 from tests.relays.flooding import Flooding, flooding

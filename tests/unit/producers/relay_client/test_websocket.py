@@ -19,8 +19,8 @@ from websockets.protocol import Protocol, Side
 from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
+from producers.relay_client.stream.websocket import PushConnection
 from producers.relay_client.unasked import Unasked
-from producers.relay_client.websocket import PushConnection
 from tests.waiting import until
 
 LIMIT = 100_000

@@ -2,8 +2,8 @@
 
 Two facts are kept of an event, each under a key of its own length: its verbatim bytes (a 16-byte fingerprint) lead to
 its id (32 bytes), and the id leads to one packed record: fingerprint of the signature, `created_at`, and the relays
-that are known to have it (`processors.validate.pairs`). Fingerprints are truncated SHA-256 and not a Bloom filter or a
-fast hash: a false "known" would drop an event for good.
+that are known to have it (`pairs.py`). Fingerprints are truncated SHA-256 and not a Bloom filter or a fast hash: a
+false "known" would drop an event for good.
 
 What a bundle publishes is held until it is acknowledged, and counts as known to the bundles behind it. They may leave
 it out: bundles of a partition are acknowledged in order, so the offset of one that left a pair out is committed only
@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from processors.validate.pairs import PAIR_BYTES, RelayTokens, with_pairs
+from processors.validate.known.pairs import PAIR_BYTES, RelayTokens, with_pairs
 from schemas.fingerprint_map import FINGERPRINT_BYTES
 
 # fingerprint of the signature, created_at (an accepted one is never negative, so -1 marks a quarantined event).

@@ -9,8 +9,9 @@ from typing import Any
 from core import metrics
 from core.clock import CLOCK
 from producers.bundler import Bundler
-from producers.connector.budget import Budget
-from producers.connector.padding import trim
+from producers.connector.reading.budget import Budget
+from producers.connector.reading.padding import trim
+from producers.connector.reading.repeats import Repeats
 from producers.rejecting import Rejections
 from producers.relay_client.refusals import over_budget
 from producers.relay_client.subscriptions import Subscription
@@ -30,13 +31,25 @@ class Intake:
         bundler: Bundler,
         rejections: Rejections,
         budget: Budget,
+        *,
+        repeats: Repeats | None = None,
         taken: Callable[[bytes], None] = lambda _: None,
     ) -> None:
-        """Take events of the relay with this normalised URL; `taken` is told of each copy that is in a bundle."""
+        """Take events of the relay with this normalised URL.
+
+        Args:
+            relay: the URL.
+            bundler: takes copies.
+            rejections: takes what is refused.
+            budget: of what is refused.
+            repeats: what relays sent last, all of them.
+            taken: told of each copy that is in a bundle.
+        """
         self._relay = relay
         self._bundler = bundler
         self._rejections = rejections
         self._budget = budget
+        self._repeats = Repeats() if repeats is None else repeats
         self._taken = taken
         self.refused = 0
         """Frames and events that were refused."""
@@ -55,8 +68,13 @@ class Intake:
             RelayError: the relay went beyond what it may cost.
         """
         text, padding_bytes = trim(event, fields)
-        self._bundler.add(self._relay, CLOCK.now_ms(), text, event_id)
-        self._taken(text)
+        mark = self._repeats.mark(self._relay, text)
+        if self._repeats.known(mark):
+            metrics.REPEATED.inc()
+        else:
+            self._bundler.add(self._relay, CLOCK.now_ms(), text, event_id)
+            self._repeats.add(mark)
+            self._taken(text)
         if padding_bytes:
             self.unasked(Unasked.PADDING, padding_bytes)
 

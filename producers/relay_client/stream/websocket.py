@@ -20,12 +20,12 @@ from websockets.asyncio.client import ClientConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event
 
-from producers.relay_client.cutting import Cutter, Receiver
-from producers.relay_client.handshake import Handshake
-from producers.relay_client.odd_frames import OddFrames
 from producers.relay_client.refusals import RelayError
+from producers.relay_client.stream.cutting import Cutter, Receiver
+from producers.relay_client.stream.handshake import Handshake
+from producers.relay_client.stream.odd_frames import OddFrames
+from producers.relay_client.stream.unfinished import SMALL_BYTES, UNFINISHED
 from producers.relay_client.unasked import Charge, Unasked
-from producers.relay_client.unfinished import SMALL_BYTES, UNFINISHED
 
 _FINAL = 0x80
 """First bit of the last frame of a message."""
@@ -103,7 +103,7 @@ class PushConnection(ClientConnection):
                 self._work()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Keep nothing that has a size, and no cycle: the collector comes once a minute (asyncio's protocol)."""
+        """Keep nothing that has a size, and no cycle: the collector comes every ten seconds (asyncio's protocol)."""
         super().connection_lost(exc)
         self._drop()
         self._receiver = self._after = self._charge = _ignore

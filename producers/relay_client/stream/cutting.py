@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from websockets.protocol import OPEN, Protocol
 
-from producers.relay_client.odd_frames import LENGTH_16, LENGTH_64, OddFrames
+from producers.relay_client.stream.odd_frames import LENGTH_16, LENGTH_64, OddFrames
 
 Receiver = Callable[[bytes], None]
 Step = Callable[[bytes, int, Callable[[bytes], None]], int]

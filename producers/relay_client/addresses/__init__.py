@@ -1,0 +1,1 @@
+"""Names become addresses that may be connected to."""

@@ -1,0 +1,56 @@
+"""What a relay has just sent is not bundled again, and what another relay or another text brings always is."""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+
+from producers.bundler import Bundler
+from producers.connector.reading.budget import Budget
+from producers.connector.reading.intake import Intake
+from producers.connector.reading.repeats import Repeats
+from producers.rejecting import Rejections
+from producers.relay_client.subscriptions import Subscription
+from producers.send_buffer import SendBuffer
+from schemas.nostr.filters import Filter
+from schemas.records.bundle import BundleLine, decode_lines
+from tests.unit.processors.material import event, other_bytes, wire
+from tests.unit.producers.sender import Sender
+
+RELAYS = ("wss://a.example", "wss://b.example")
+TEXTS = [wire(event(str(number))) for number in range(50)] + [other_bytes(event("0"))]
+
+
+async def test_copies_are_bundled_once_for_each_relay_and_text() -> None:
+    sender = Sender(at_once=True)
+    send_buffer = SendBuffer(sender, 1 << 30)
+    running = asyncio.create_task(send_buffer.run())
+    bundler, rejections = Bundler(send_buffer, "bundles", 1), Rejections(send_buffer, "rejections", 1, "connector")
+    repeats, taken = Repeats(), list[bytes]()
+    intakes = [
+        Intake(relay, bundler, rejections, Budget(1 << 30, 1 << 30), repeats=repeats, taken=taken.append)
+        for relay in RELAYS
+    ]
+    for _ in range(5):
+        for text in TEXTS:
+            fields = orjson.loads(text)
+            for intake in intakes:
+                intake.event(Subscription("live", Filter()), text, fields["id"], fields)
+    await bundler.flushed()
+    running.cancel()
+    lines = [line for sent in sender.sent for line in decode_lines(sent.value)]
+    assert sorted((line.relay, line.event) for line in lines if isinstance(line, BundleLine)) == sorted(
+        (relay, text) for relay in RELAYS for text in TEXTS
+    )
+    assert len(taken) == len(lines)
+
+
+def test_what_is_remembered_is_bounded_and_the_newest() -> None:
+    repeats = Repeats(remembered=10)
+    marks = [repeats.mark("wss://a.example", b"%d" % number) for number in range(100)]
+    for mark in marks:
+        repeats.add(mark)
+    known = [repeats.known(mark) for mark in marks]
+    assert all(known[-10:])
+    assert sum(known) <= 20
