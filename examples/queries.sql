@@ -12,11 +12,10 @@ SELECT cardinality(relay_ids) AS relays, count(*) AS events FROM sightings GROUP
 -- what was read of each relay, in ranges of seconds
 SELECT relay, wire AS filter, read FROM coverage ORDER BY relay;
 
--- the ten tags that most events have, of those with one letter
-SELECT tag ->> 0 AS name, left(tag ->> 1, 64) AS value, count(*) AS events
+-- the ten names of tags that are used most, and with how many values
+SELECT tag ->> 0 AS name, count(*) AS tags, count(DISTINCT tag ->> 1) AS values
 FROM events CROSS JOIN LATERAL jsonb_array_elements(tags) AS tag
-WHERE length(tag ->> 0) = 1
-GROUP BY name, value ORDER BY events DESC, name, value LIMIT 10;
+GROUP BY name ORDER BY tags DESC, name LIMIT 10;
 
 -- how long after its own time an event was first seen, by kind, for events of the last day
 SELECT kind, percentile_cont(0.5) WITHIN GROUP (ORDER BY seen_at_ms / 1000.0 - created_at) AS median_s

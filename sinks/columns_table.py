@@ -120,7 +120,7 @@ def _null(row: asyncpg.Record) -> str:
 
 def _meaning(table: str, column: str, comment: str | None) -> str:
     if comment is not None:
-        return comment
+        return comment.removesuffix(".")
     return _MEANINGS.get(f"{table}.{column}", "") or _MEANINGS.get(column, "")
 
 

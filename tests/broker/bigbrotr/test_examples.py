@@ -49,7 +49,7 @@ async def run(*arguments: str, variables: dict[str, str]) -> list[str]:
     )
     out, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, err.decode()
-    return out.decode().splitlines()
+    return out.decode().rstrip("\n").split("\n")  # events hold other line ends
 
 
 async def test_the_examples_show_what_is_archived(command: Command, settings: Settings, tmp_path: Path) -> None:
