@@ -1,4 +1,4 @@
-"""Generates the table of all services for docs/architecture.md, in Markdown, from their list."""
+"""Generates the table of all services for docs/explanation/architecture.md, in Markdown, from their list."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ def services_table() -> str:
 
 
 if __name__ == "__main__":
-    print(services_table(), end="")  # noqa: T201 - for pasting into docs/architecture.md
+    print(services_table(), end="")  # noqa: T201 - for pasting into docs/explanation/architecture.md

@@ -1,4 +1,4 @@
-"""The topic table: every topic with its key, codec, retention, partitions and purpose (docs/topics.md).
+"""The topic table: every topic with its key, codec, retention, partitions and purpose (docs/reference/topics.md).
 
 Code uses logical names; `physical` adds the configured prefix. `configs` gives the settings with which
 `bigbrotr topics create` makes a topic. Nothing is auto-created.

@@ -1,4 +1,4 @@
-"""Generates the tables of all topics for docs/topics.md, in Markdown, from `schemas.topics`."""
+"""Generates the tables of all topics for docs/reference/topics.md, in Markdown, from `schemas.topics`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHARES = {"share": "", "all": " (all of it)", "on demand": " (on demand)"}
 
 
 def overview() -> str:
-    """Write what one record of each topic is, for the README."""
+    """Write what one record of each topic is, for the overview."""
     rows = ["| topic (with the prefix `nostr.`) | what one record is |", "|---|---|"]
     rows += [f"| `{row.name}` | {row.description} |" for row in TOPICS]
     return "\n".join(rows) + "\n"

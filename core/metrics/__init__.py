@@ -3,7 +3,7 @@
 Each name has one meaning, whichever service exports it, and a service exports those of its own work only. Labels are
 only ever names of ours (stages, reasons, states, logical topic names) and partition numbers: never an id, a key, a URL
 or free text, of which there is no end. A hot path counts in plain integers and adds them here once per bundle or batch.
-`core.metrics.table` writes docs/metrics.md from what stands here.
+`core.metrics.table` writes docs/reference/metrics.md from what stands here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Generates the table of all metrics for docs/metrics.md, in Markdown, from the metrics themselves."""
+"""Generates the table of all metrics for docs/reference/metrics.md, in Markdown, from the metrics themselves."""
 
 from __future__ import annotations
 

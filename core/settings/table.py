@@ -1,4 +1,4 @@
-"""Generates the README's table of all settings, in Markdown, from the model itself."""
+"""Generates the table of all settings for docs/reference/settings.md, in Markdown, from the model itself."""
 
 from __future__ import annotations
 
@@ -43,4 +43,4 @@ def _default(field: FieldInfo) -> str:
 
 
 if __name__ == "__main__":
-    print(settings_table(), end="")  # noqa: T201 - for pasting into the README
+    print(settings_table(), end="")  # noqa: T201 - for pasting into docs/reference/settings.md

@@ -41,7 +41,7 @@ class Projection:
 
     Attributes:
         name: of the table. Its migration ends with the statements of `sinks.backfill` that have older events searched.
-        holds: one sentence on a row, for the reference in `docs/archive.md`.
+        holds: one sentence on a row, for the reference in `docs/reference/tables.md`.
         columns: of the rows that `derive` gives; the digest covers all of them.
         of_event: those that name the event a row is of (`sinks.tables.event_key`), the id last.
         dated_by: the column with a time (Unix seconds), whose month a row belongs to in the digest.

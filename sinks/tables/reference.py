@@ -1,4 +1,4 @@
-"""Generates the reference of the tables in `docs/archive.md`; `python -m sinks.tables.reference` prints it."""
+"""Generates the reference of the tables in `docs/reference/tables.md`; `python -m sinks.tables.reference` prints it."""
 
 from __future__ import annotations
 

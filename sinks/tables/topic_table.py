@@ -44,7 +44,7 @@ class TopicTable(Generic[T]):
 
     Attributes:
         topic: logical name, which is also that of the table that rows are copied for.
-        holds: one sentence on a row, for the reference in `docs/archive.md`.
+        holds: one sentence on a row, for the reference in `docs/reference/tables.md`.
         decode: reads a record; None: it changes nothing. Raises ValueError, which names what is wrong, where the record
             can never be stored.
         write: stores items inside the batch's transaction, in key order, so that two instances wait for each other

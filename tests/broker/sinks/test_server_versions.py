@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.broker
 
 VERSIONS = (16, 17, 18)
-"""Those that the README names."""
+"""Those that docs/reference/settings.md names."""
 ACCESS = ("host all tester,admin 127.0.0.1/32 trust", "host all all 127.0.0.1/32 scram-sha-256")
 EVENTS = [*some_events(150), *difficult()]
 

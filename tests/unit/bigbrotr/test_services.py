@@ -54,11 +54,6 @@ def test_an_import_waits_for_those_that_judge_and_archive() -> None:
 
 def test_the_documentation_shows_the_services_as_they_are() -> None:
     """To mend it, put the output of `python -m bigbrotr.services_table` between the marks."""
-    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
     between = page.split("<!-- services: begin -->\n")[1].split("<!-- services: end -->")[0]
     assert between == services_table()
-
-
-def test_the_readme_names_every_service() -> None:
-    names = r"\|".join(BY_NAME)
-    assert f"| `bigbrotr service {names}` |" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -70,5 +70,5 @@ def test_names_and_types_in_the_table_are_those_of_a_scrape() -> None:
 
 def test_the_page_shows_the_metrics_as_they_are() -> None:
     """To mend it, put the output of `python -m core.metrics.table` between the marks."""
-    page = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
     assert page.split("<!-- metrics: begin -->\n")[1].split("<!-- metrics: end -->")[0] == metrics_table()

@@ -1,8 +1,8 @@
 """Decides when a range is complete: after an empty page, and after the question with kinds that follows it.
 
 Nothing is concluded from an empty page alone: relays cap pages silently, and count events that they then withhold
-against the limit (docs/relays.md). So a second question, which names the kinds that are known, must show nothing that
-the first had not shown.
+against the limit (docs/explanation/relays.md). So a second question, which names the kinds that are known, must show
+nothing that the first had not shown.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Each way in which a Faust worker loses data silently, and that none of our handlers does.
 
-The lines of the table in `docs/architecture.md` that a broker has no part in are tests in
+The lines of the table in `docs/explanation/faust.md` that a broker has no part in are tests in
 `tests/unit/processors/runtime/`.
 """
 

@@ -34,7 +34,7 @@ RELAYS = {f"wss://{name}.example": number for number, name in enumerate("abc", 1
 EVERYTHING = Filter().filter_hash()
 KEY = "ab" * 32
 FACT = Fact(name="interval_s", value=6.3, evidence="rate-limited: slow down", at_s=9)
-README = Path(__file__).parents[4] / "README.md"
+QUERIES = Path(__file__).parents[4] / "docs/how-to/query.md"
 
 
 def some_coverage(rng: random.Random, relay: str, at_ms: int) -> Coverage:
@@ -153,7 +153,7 @@ async def test_offsets_of_a_database_without_coverage_stay_and_months_can_be_ask
         halves = [(may[0] - 5, 1_715_000_000, 1), (1_715_000_001, may[1], 2)]
         record = Coverage(relay="wss://a", sets=[FilterCoverage(filter=EVERYTHING, read=halves)], updated_at_ms=1)
         await coverage.write(connection, [Change("wss://a", record, 1)], {"wss://a": 1})
-        months, gaps = readme_queries()
+        months, gaps = guide_queries()
         for ending, found in (("2024-06-01", ["wss://a"]), ("2024-06-01 00:00:01", [])):
             asked = months.replace("2024-06-01", ending)
             assert [row["relay"] for row in await connection.fetch(asked)] == found
@@ -193,7 +193,7 @@ async def test_facts_are_in_no_digest(settings: Settings, pool: Pool) -> None:
     assert found[0] == found[1]
 
 
-def readme_queries() -> list[str]:
-    """What the README tells people to ask of coverage."""
-    (sql,) = re.findall(r"```sql\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+def guide_queries() -> list[str]:
+    """What the guide tells people to ask of coverage."""
+    (sql,) = re.findall(r"```sql\n(.*?)```", QUERIES.read_text(encoding="utf-8"), re.DOTALL)
     return [query for query in sql.split("\n\n") if "FROM coverage" in query]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.broker
 
-README = Path(__file__).parents[4] / "README.md"
+QUERIES = Path(__file__).parents[4] / "docs/how-to/query.md"
 
 
 @pytest.fixture
@@ -190,8 +190,8 @@ async def test_a_page_of_visible_events_reads_little_more_than_the_page(archive:
     assert 500 <= read < 1000, plan
 
 
-async def test_the_questions_of_the_readme_are_answered(archive: Connection) -> None:
-    (sql,) = re.findall(r"```sql\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+async def test_the_questions_of_the_guide_are_answered(archive: Connection) -> None:
+    (sql,) = re.findall(r"```sql\n(.*?)```", QUERIES.read_text(encoding="utf-8"), re.DOTALL)
     visible, why = (query for query in sql.split("\n\n") if "visible_events" in query or "event_flags" in query)
     (named,) = set(re.findall(r"[0-9a-f]{64}", why))
     note, other = event(1), event(2)

@@ -1,0 +1,1 @@
+"""Pages of the repository, and the picture in the README."""
