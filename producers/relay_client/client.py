@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import SecretStr
 
@@ -28,6 +29,9 @@ UNTIL_SIGNED_IN_S = 5.0
 """Of silence to a question, before a challenge is taken for what the relay waits for: some hold a REQ until AUTH."""
 PARSED_AT_ONCE_BYTES = 64 * 1024
 """A longer message is parsed in a thread: at worst, it takes a second for a mebibyte, and here 2 ms at least."""
+_PARSER = ThreadPoolExecutor(1, thread_name_prefix="parse")
+"""For all connections: parsing holds Python's lock, so that more threads are no quicker, and one of these messages
+may take 60 MB while it is parsed."""
 _TICK_S = 0.01
 """Clocks of event loops have a grain: a wait for less may end before any time has passed."""
 _MOST_RELEASED = 64
@@ -122,13 +126,24 @@ class RelayClient:
         Raises:
             RelayError: the relay went beyond what it may cost.
         """
-        while self._waiting:
-            frame = self._waiting[0]
-            content = await asyncio.to_thread(parse, frame) if len(frame) > PARSED_AT_ONCE_BYTES else parse(frame)
-            self._waiting.popleft()
-            self._took(content, len(frame))
+        if self._waiting:
+            await self._take_waiting()
         if self._backpressure.full:
             await self._backpressure.room()
+
+    async def _take_waiting(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            frame = self._waiting[0]
+            if len(frame) > PARSED_AT_ONCE_BYTES:
+                # Some megabytes of each relay may stand in line.
+                self.connection.keep(sum(map(len, self._waiting)))
+                content = await loop.run_in_executor(_PARSER, parse, frame)
+            else:
+                content = parse(frame)
+            self._waiting.popleft()
+            self._took(content, len(frame))
+        self.connection.keep(0)
 
     def _take(self, frame: bytes) -> None:
         if self._waiting or len(frame) > PARSED_AT_ONCE_BYTES:

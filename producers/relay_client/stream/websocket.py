@@ -52,6 +52,7 @@ class PushConnection(ClientConnection):
         self._resting = False
         self._deaf = False
         self._counted = False
+        self._kept = 0
         self._failure: Exception | None = None
         self._failed = asyncio.Event()
 
@@ -79,6 +80,12 @@ class PushConnection(ClientConnection):
         """Go on after `hold`."""
         self._held = False
         self._schedule()
+
+    def keep(self, size_bytes: int) -> None:
+        """Count so many bytes of messages as unfinished that were handed on and are not dealt with yet."""
+        if not self._deaf:
+            self._kept = size_bytes
+            self._count()
 
     async def failure(self) -> Exception:
         """Wait until a receiver has raised, and return what, while the connection is there."""
@@ -170,7 +177,8 @@ class PushConnection(ClientConnection):
             self._cutting = self.loop.call_later(_CLOSING_S, self.transport.abort)
 
     def _count(self) -> None:
-        held = self._handshake.bytes if self.response is None else len(self._cutter.rest) + len(self._odd.message)
+        parts = len(self._cutter.rest) + len(self._odd.message) + self._kept
+        held = self._handshake.bytes if self.response is None else parts
         if held > SMALL_BYTES or self._counted:
             self._counted = held > SMALL_BYTES
             UNFINISHED.hold(self, held)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import pytest
 from websockets.asyncio.server import ServerConnection
 
 from producers.relay_client.client import PARSED_AT_ONCE_BYTES, RelayClient
+from producers.relay_client.connection import Backpressure, RelayConnection
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.frames import FrameReader
+from producers.relay_client.stream.cutting import Receiver
 from producers.relay_client.subscriptions import Subscription
 from producers.relay_client.unasked import Unasked
 from schemas.nostr.filters import Filter
@@ -43,6 +46,24 @@ class Taking:
         self.charged.append((what, size_bytes))  # the empty fragments
 
 
+class Chunk:
+    """A connection that brings some messages at once, and hears how many bytes of them are put aside."""
+
+    def __init__(self, frames: Sequence[bytes]) -> None:
+        self.frames = frames
+        self.kept: list[int] = []
+
+    async def read(self, receiver: Receiver, backpressure: Backpressure, _charge: object) -> None:
+        for frame in self.frames:
+            receiver(frame)
+        assert backpressure.full
+        await backpressure.room()
+        assert not backpressure.full
+
+    def keep(self, size_bytes: int) -> None:
+        self.kept.append(size_bytes)
+
+
 class Unlimited:
     full = False
 
@@ -52,6 +73,15 @@ class Unlimited:
 
 def stored(number: int, **more: object) -> str:
     return json.dumps({"id": f"{number:064x}", "created_at": 100, "kind": 1, "content": "", **more})
+
+
+async def test_what_stands_in_line_to_be_parsed_is_counted_until_it_is_taken() -> None:
+    long, short = (f'["EVENT","page-1",{stored(1, content="x" * size)}]'.encode() for size in (PARSED_AT_ONCE_BYTES, 1))
+    connection, taking = Chunk([short, long, short, long, short]), Taking()
+    client = RelayClient("wss://relay.example", cast("RelayConnection", connection), FrameReader(taking), Unlimited())
+    await client.read()
+    assert connection.kept == [2 * len(long) + 2 * len(short), len(long) + len(short), 0]
+    assert len(taking.taken) == 5
 
 
 LONG = [
