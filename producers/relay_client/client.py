@@ -67,7 +67,7 @@ class RelayClient:
         self.exchanges = Exchanges(self.say, connection)
         self._frames = frames
         self._backpressure = backpressure
-        self._waiting: deque[bytes] = deque()
+        self._aside: bytes | None = None
         self._open: dict[str, Subscription] = {}
         self._hearing = Hearing(self._open, self.auth, self.exchanges, frames.handler.unasked)
         self._released: deque[PageSubscription] = deque()
@@ -118,36 +118,26 @@ class RelayClient:
     @property
     def full(self) -> bool:
         """Whether the socket is to rest (`Backpressure`)."""
-        return bool(self._waiting) or self._backpressure.full
+        return self._aside is not None or self._backpressure.full
 
     async def room(self) -> None:
-        """Take the frames that wait for a thread, and those behind them; then wait until there is room for more.
+        """Take the frame that waits for a thread; then wait until there is room for more.
 
         Raises:
             RelayError: the relay went beyond what it may cost.
         """
-        if self._waiting:
-            await self._take_waiting()
+        if (frame := self._aside) is not None:
+            content = await asyncio.get_running_loop().run_in_executor(_PARSER, parse, frame)
+            self._aside = None
+            self.connection.put_aside(0)
+            self._took(content, len(frame))
         if self._backpressure.full:
             await self._backpressure.room()
 
-    async def _take_waiting(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            frame = self._waiting[0]
-            if len(frame) > PARSED_AT_ONCE_BYTES:
-                # Some megabytes of each relay may stand in line.
-                self.connection.keep(sum(map(len, self._waiting)))
-                content = await loop.run_in_executor(_PARSER, parse, frame)
-            else:
-                content = parse(frame)
-            self._waiting.popleft()
-            self._took(content, len(frame))
-        self.connection.keep(0)
-
     def _take(self, frame: bytes) -> None:
-        if self._waiting or len(frame) > PARSED_AT_ONCE_BYTES:
-            self._waiting.append(frame)
+        if len(frame) > PARSED_AT_ONCE_BYTES:
+            self._aside = frame
+            self.connection.put_aside(len(frame))
         else:
             self._took(parse(frame), len(frame))
 

@@ -65,7 +65,6 @@ class RelayConnection:
         """When the last ping was sent that was answered, wall clock. All that came before the answer is dealt with."""
         self._paused_since_pong = False
         self._resumed_s = -math.inf
-        self._answered_in_pause_s = 0.0
 
     def silent_s(self, since_s: float) -> float:
         """How long nothing can have been said that we left in the socket: since a moment, or since our last pause.
@@ -119,7 +118,6 @@ class RelayConnection:
             full.clear()
             await backpressure.room()
             self.paused = False
-            self.answered_s = max(self.answered_s, self._answered_in_pause_s)
             self._resumed_s = loop_s()
             self._websocket.go_on()
 
@@ -130,8 +128,14 @@ class RelayConnection:
         await self._websocket.wait_closed()
         raise self._ended(self._websocket.close_exc)
 
-    def keep(self, size_bytes: int) -> None:
-        """Count so many bytes of messages that `receiver` has put aside: they are bounded over all connections."""
+    def put_aside(self, size_bytes: int) -> None:
+        """Leave in line what follows a message that `receiver` was just given and cannot deal with at once.
+
+        Call it from `receiver` with the size of the message, which is bounded over all connections, and have
+        `backpressure` be full until the message is dealt with; then call it with 0.
+        """
+        if size_bytes:
+            self._websocket.stop()
         self._websocket.keep(size_bytes)
 
     async def send(self, message: bytes) -> None:
@@ -167,12 +171,8 @@ class RelayConnection:
                     raise RelayError("silent", f"nothing was heard for {DEAD_AFTER_S:.0f} s") from None
                 continue
             self.heard_at = time.monotonic()
+            self.answered_s = sent_s
             self._paused_since_pong = self.paused
-            if self.paused:
-                # What came before it in the same batch may still wait to be taken: `backpressure` says when it is.
-                self._answered_in_pause_s = sent_s
-            else:
-                self.answered_s = sent_s
             await asyncio.sleep(self._ping_interval_s)
 
     async def close(self) -> None:

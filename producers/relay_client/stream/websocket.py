@@ -71,6 +71,10 @@ class PushConnection(ClientConnection):
         """Whether something that the socket brought is not dealt with yet."""
         return bool(self._cutter.chunk)
 
+    def stop(self) -> None:
+        """Hand on nothing more in this turn, for a receiver whose `after` is going to `hold`."""
+        self._cutter.stopped = True
+
     def hold(self) -> None:
         """Hand on nothing, and leave in the socket what is there, until `go_on` is called."""
         self._held = self._resting = True
@@ -78,7 +82,7 @@ class PushConnection(ClientConnection):
 
     def go_on(self) -> None:
         """Go on after `hold`."""
-        self._held = False
+        self._held = self._cutter.stopped = False
         self._schedule()
 
     def keep(self, size_bytes: int) -> None:
@@ -196,6 +200,7 @@ class PushConnection(ClientConnection):
         self._deaf = True
         self._cutter.drop()
         self._odd.drop()
+        self._kept = 0
         UNFINISHED.hold(self, 0)
         if self._turn is not None:
             self._turn.cancel()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
 
-from core.clock import CLOCK
 from producers.relay_client.connection import RelayConnection
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.loop_clock import loop_s
-from producers.relay_client.stream.websocket import PushConnection
 from producers.relay_client.unasked import Unasked
 from producers.send_buffer import SendBuffer
 from schemas.records.relay import RelayRecord
@@ -108,70 +105,3 @@ async def test_no_time_passes_in_silence_while_frames_are_left_in_the_socket() -
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class Scripted:
-    """A websocket of which the test says what came, and that answers a ping when the test does."""
-
-    def __init__(self) -> None:
-        self.behind = False
-        self.end_batch: Callable[[], None] = lambda: None
-        self.pongs: list[asyncio.Future[float]] = []
-
-    def listen(self, _receiver: object, after: Callable[[], None], _charge: object) -> None:
-        self.end_batch = after
-
-    def hold(self) -> None:
-        pass
-
-    def go_on(self) -> None:
-        pass
-
-    async def failure(self) -> Exception:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def wait_closed(self) -> None:
-        await asyncio.Event().wait()
-
-    async def ping(self) -> asyncio.Future[float]:
-        self.pongs.append(asyncio.get_running_loop().create_future())
-        return self.pongs[-1]
-
-
-class PutAside:
-    """Messages that were put aside, as `RelayClient` does with long ones."""
-
-    def __init__(self) -> None:
-        self.full = False
-        self.taken = asyncio.Event()
-
-    async def room(self) -> None:
-        await self.taken.wait()
-        self.full = False
-
-
-async def test_a_pong_says_nothing_while_what_came_before_it_is_put_aside() -> None:
-    websocket, aside = Scripted(), PutAside()
-    connection = RelayConnection(
-        cast("PushConnection", websocket), "wss://relay.example", ping_interval_s=30, frame_max_bytes=1 << 20
-    )
-    tasks = [
-        asyncio.create_task(connection.read(lambda _: None, aside, free)),
-        asyncio.create_task(connection.keep_alive()),
-    ]
-    await until(lambda: websocket.pongs, "a ping")
-    pinged_s = CLOCK.now_s()
-    # Both in one batch: a long message, and behind it the pong.
-    aside.full = True
-    websocket.pongs[0].set_result(0.0)
-    websocket.end_batch()
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert connection.complete_until_s == 0
-    aside.taken.set()
-    await until(lambda: not connection.paused, "the message is taken")
-    assert 0 < connection.complete_until_s <= pinged_s
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -119,7 +119,7 @@ async def test_those_who_finish_nothing_are_cut_and_charged_and_others_go_on(par
     assert UNFINISHED.bytes == 0
 
 
-async def test_messages_that_were_handed_on_and_are_not_dealt_with_count_too() -> None:
+async def test_messages_that_are_put_aside_count_too() -> None:
     charged: list[tuple[Unasked, int]] = []
     ended: list[str] = []
     async with Hostile([], silence) as relay:
@@ -134,11 +134,11 @@ async def test_messages_that_were_handed_on_and_are_not_dealt_with_count_too() -
         tasks = [asyncio.create_task(read(connection)) for connection in connections]
         await asyncio.sleep(0)
         for connection in connections:
-            connection.keep(MOST_BYTES // 2)
+            connection.put_aside(MOST_BYTES // 2)
         await until(lambda: ended, "one of them is cut")
         assert UNFINISHED.bytes == MOST_BYTES
-        connections[0].keep(0)
-        connections[1].keep(0)
+        connections[0].put_aside(0)
+        connections[1].put_aside(0)
         assert (ended, charged) == (["unfinished"], [(Unasked.UNFINISHED, MOST_BYTES // 2)])
         for task in tasks:
             task.cancel()
