@@ -134,9 +134,7 @@ class RelayConnection:
         Call it from `receiver` with the size of the message, which is bounded over all connections, and have
         `backpressure` be full until the message is dealt with; then call it with 0.
         """
-        if size_bytes:
-            self._websocket.stop()
-        self._websocket.keep(size_bytes)
+        self._websocket.put_aside(size_bytes)
 
     async def send(self, message: bytes) -> None:
         """Send one text message.

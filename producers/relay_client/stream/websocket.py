@@ -52,7 +52,6 @@ class PushConnection(ClientConnection):
         self._resting = False
         self._deaf = False
         self._counted = False
-        self._kept = 0
         self._failure: Exception | None = None
         self._failed = asyncio.Event()
 
@@ -71,9 +70,13 @@ class PushConnection(ClientConnection):
         """Whether something that the socket brought is not dealt with yet."""
         return bool(self._cutter.chunk)
 
-    def stop(self) -> None:
-        """Hand on nothing more in this turn, for a receiver whose `after` is going to `hold`."""
-        self._cutter.stopped = True
+    def put_aside(self, size_bytes: int) -> None:
+        """Hand on nothing behind a message of so many bytes until it is dealt with (0), and count it as unfinished.
+
+        For a receiver; its `after` is to `hold`.
+        """
+        self._cutter.aside = size_bytes
+        self._count()
 
     def hold(self) -> None:
         """Hand on nothing, and leave in the socket what is there, until `go_on` is called."""
@@ -82,14 +85,8 @@ class PushConnection(ClientConnection):
 
     def go_on(self) -> None:
         """Go on after `hold`."""
-        self._held = self._cutter.stopped = False
+        self._held = False
         self._schedule()
-
-    def keep(self, size_bytes: int) -> None:
-        """Count so many bytes of messages as unfinished that were handed on and are not dealt with yet."""
-        if not self._deaf:
-            self._kept = size_bytes
-            self._count()
 
     async def failure(self) -> Exception:
         """Wait until a receiver has raised, and return what, while the connection is there."""
@@ -181,9 +178,9 @@ class PushConnection(ClientConnection):
             self._cutting = self.loop.call_later(_CLOSING_S, self.transport.abort)
 
     def _count(self) -> None:
-        parts = len(self._cutter.rest) + len(self._odd.message) + self._kept
+        parts = len(self._cutter.rest) + len(self._odd.message) + self._cutter.aside
         held = self._handshake.bytes if self.response is None else parts
-        if held > SMALL_BYTES or self._counted:
+        if not self._deaf and (held > SMALL_BYTES or self._counted):
             self._counted = held > SMALL_BYTES
             UNFINISHED.hold(self, held)
 
@@ -200,7 +197,6 @@ class PushConnection(ClientConnection):
         self._deaf = True
         self._cutter.drop()
         self._odd.drop()
-        self._kept = 0
         UNFINISHED.hold(self, 0)
         if self._turn is not None:
             self._turn.cancel()

@@ -365,14 +365,14 @@ async def test_behind_a_message_at_which_its_receiver_stops_nothing_is_dealt_wit
         def receive(message: bytes) -> None:
             got.append(message)
             if message == b"long":
-                websocket.stop()
+                websocket.put_aside(len(message))
 
         def after() -> None:
             if got == [b"long"]:
                 websocket.hold()
 
         websocket.listen(receive, after, free)
-        answered = await websocket.ping()
+        answered = asyncio.ensure_future(await websocket.ping())
         pong = frame(Opcode.PONG, next(iter(websocket.pending_pings)))
         websocket.data_received(long + pong + frame(Opcode.TEXT, b"next") + frame(Opcode.CLOSE, b"\x03\xe8"))
         for _ in range(5):
@@ -380,6 +380,7 @@ async def test_behind_a_message_at_which_its_receiver_stops_nothing_is_dealt_wit
         assert got == [b"long"]
         assert websocket.behind
         assert not answered.done()
+        websocket.put_aside(0)
         websocket.go_on()
         await until(lambda: got == [b"long", b"next"], "what stood behind it")
         await answered
