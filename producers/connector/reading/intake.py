@@ -13,13 +13,16 @@ from producers.connector.reading.budget import Budget
 from producers.connector.reading.padding import trim
 from producers.connector.reading.repeats import Repeats
 from producers.rejecting import Rejections
-from producers.relay_client.refusals import over_budget
+from producers.relay_client.refusals import RelayError, over_budget
 from producers.relay_client.subscriptions import Subscription
 from producers.relay_client.unasked import Unasked
 from schemas.reasons import Reason
 
 LEAST_CHARGED_BYTES = 512
 """What the smallest input is charged as: an empty frame takes as long as an event of about this size."""
+REPEATS_PER_HOUR = 2_000_000
+"""Copies that a relay had just sent, free in an hour: five times all that is remembered of all relays, since pages are
+asked for more than once. Each takes some 20 µs, so this is 1 % of the event loop."""
 
 
 class Intake:
@@ -33,6 +36,7 @@ class Intake:
         budget: Budget,
         *,
         repeats: Repeats | None = None,
+        repeats_per_hour: int = REPEATS_PER_HOUR,
         taken: Callable[[bytes], None] = lambda _: None,
     ) -> None:
         """Take events of the relay with this normalised URL.
@@ -43,12 +47,14 @@ class Intake:
             rejections: takes what is refused.
             budget: of what is refused.
             repeats: what relays sent last, all of them.
+            repeats_per_hour: of these, how many are free.
             taken: told of each copy that is in a bundle.
         """
         self._relay = relay
         self._bundler = bundler
         self._rejections = rejections
         self._budget = budget
+        self._again = Budget(0, repeats_per_hour)
         self._repeats = Repeats() if repeats is None else repeats
         self._taken = taken
         self.refused = 0
@@ -71,6 +77,7 @@ class Intake:
         mark = self._repeats.mark(self._relay, text)
         if self._repeats.known(mark):
             metrics.REPEATED.inc()
+            self._count_repeat()
         else:
             self._bundler.add(self._relay, CLOCK.now_ms(), text, event_id)
             self._repeats.add(mark)
@@ -107,6 +114,11 @@ class Intake:
         """
         metrics.UNASKED.labels(what).inc()
         self._charge(size_bytes)
+
+    def _count_repeat(self) -> None:
+        now_s = time.monotonic()
+        if not self._again.charge(0, now_s):
+            raise RelayError("over_budget", "sends the same events over and over", self._again.pause_s(now_s))
 
     def _charge(self, size_bytes: int) -> None:
         now_s = time.monotonic()

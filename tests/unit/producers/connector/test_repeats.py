@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import orjson
+import pytest
 
 from producers.bundler import Bundler
 from producers.connector.reading.budget import Budget
 from producers.connector.reading.intake import Intake
 from producers.connector.reading.repeats import Repeats
 from producers.rejecting import Rejections
+from producers.relay_client.refusals import RelayError
 from producers.relay_client.subscriptions import Subscription
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
@@ -54,3 +56,16 @@ def test_what_is_remembered_is_bounded_and_the_newest() -> None:
     known = [repeats.known(mark) for mark in marks]
     assert all(known[-10:])
     assert sum(known) <= 20
+
+
+async def test_a_relay_that_repeats_without_end_is_left_for_the_hour() -> None:
+    send_buffer = SendBuffer(Sender(), 1 << 30)
+    bundler, rejections = Bundler(send_buffer, "bundles", 1), Rejections(send_buffer, "rejections", 1, "connector")
+    intake = Intake(RELAYS[0], bundler, rejections, Budget(1 << 30, 1 << 30), repeats_per_hour=10)
+    fields = orjson.loads(TEXTS[0])
+    for _ in range(11):
+        intake.event(Subscription("live", Filter()), TEXTS[0], fields["id"], fields)
+    with pytest.raises(RelayError) as error:
+        intake.event(Subscription("live", Filter()), TEXTS[0], fields["id"], fields)
+    assert error.value.state == "over_budget"
+    assert 3590 < error.value.wait_s <= 3600
