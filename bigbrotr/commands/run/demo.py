@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from bigbrotr import extras
 from bigbrotr.commands.archive.digest import as_json, computed
 from bigbrotr.commands.archive.migrate import migrated
 from bigbrotr.commands.run.status import DEMO_PART
@@ -70,6 +71,7 @@ def demo(
     """
     if live_s is not None and not once:
         raise click.UsageError("--live-s goes with --once: without it, live events come until Ctrl-C")
+    extras.require("demo", "the relays of the demo")
     settings = isolated(options.settings(DEMO_PART))
     for_s = _ONCE_LIVE_S if once and live_s is None else live_s
     plan = arguments(relays=relays, trickle_per_s=_TRICKLE_PER_S, for_s=for_s, **stored)

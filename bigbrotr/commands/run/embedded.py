@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from pydantic import SecretStr
 
+from bigbrotr import extras
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.errors import CommandFailedError
 from core.settings.errors import variable
@@ -73,6 +74,7 @@ def start(options: Options, *, as_json: bool) -> None:
 
     Where they run already, they are kept.
     """
+    extras.require("embedded", "the embedded servers")
     data_dir = options.settings().data_dir
 
     def report(what: str) -> None:

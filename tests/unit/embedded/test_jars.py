@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,15 @@ def test_says_what_is_missing_and_the_other_ways_when_nothing_can_be_fetched(tmp
         "Compose",
     ):
         assert part in message
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
+
+
+def test_without_the_package_that_fetches_the_extra_is_named_and_nothing_is_tried_again(
+    tmp_path: Path, small_list: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jgo.maven", None)
+    with pytest.raises(ArtifactsMissingError, match=r"fetches them is not installed.*bigbrotr\[embedded\].*Other ways"):
+        ensure_jars(list[str]().append, folder=tmp_path / "cache", listed=small_list)
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-import yaml
 from aiokafka import ConsumerRecord, TopicPartition
 
 from core import metrics
@@ -32,6 +31,7 @@ from sinks.writing.batch import Batch
 from sinks.writing.stored_offsets import OffsetsMovedError, TopicIdentity, begin_offsets, stored_offsets
 from sinks.writing.writer import Writer
 from tests.broker.sinks.material import event, feed, running_sink
+from tests.environment import environment
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker
@@ -196,20 +196,19 @@ class Member:
 async def member(settings: Settings, directory: Path) -> AsyncIterator[Member]:
     """A running member of the sink's group, killed at the end if it still runs."""
     directory.mkdir()  # noqa: ASYNC240 - the loop has nothing else to do
-    assert settings.postgres.dsn is not None
-    config = {
-        "data_dir": str(directory),
-        # The shortest after which Kafka's defaults let a silent member be missed.
-        "kafka": settings.kafka.model_dump(mode="json", exclude_unset=True) | {"session_timeout_s": 6.0},
-        "postgres": {"dsn": settings.postgres.dsn.get_secret_value()},
-        "sink": settings.sink.model_dump(mode="json", exclude_unset=True),
-        "http": {"port_file": str(directory / "port")},
-    }
-    (directory / "config.yaml").write_text(yaml.safe_dump(config))
+    ours = settings.model_copy(
+        update={
+            "data_dir": directory,
+            # The shortest after which Kafka's defaults let a silent member be missed.
+            "kafka": settings.kafka.model_copy(update={"session_timeout_s": 6.0}),
+            "http": settings.http.model_copy(update={"port_file": directory / "port"}),
+        }
+    )
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 - its pid is needed, not its output
-            [sys.executable, "-m", "bigbrotr", "--config", str(directory / "config.yaml"), "service", "sink"],
+            [sys.executable, "-m", "bigbrotr", "service", "sink"],
             cwd=Path(__file__).parents[4],
+            env=environment(ours),
             stderr=log,
         )
     try:
