@@ -120,8 +120,15 @@ class BoundedReader:
                 (await self._opened()).acquire(timeout=self._patience.answer_s) as database,
             ):
                 rows = await database.fetch(statement, *values)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
-            # TimeoutError is an OSError. Whatever it is, what the archive holds is not known.
+        except (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+            OSError,
+            ValueError,
+        ) as error:
+            # TimeoutError is an OSError. Where the server has just ended an idle connection, asyncpg raises
+            # InternalClientError. Whatever it is, what the archive holds is not known.
             self._not_before_s = time.monotonic() + self._patience.left_alone_s
             self._say(brief(error))
             return None

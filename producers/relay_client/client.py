@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import SecretStr
 
@@ -28,6 +29,9 @@ UNTIL_SIGNED_IN_S = 5.0
 """Of silence to a question, before a challenge is taken for what the relay waits for: some hold a REQ until AUTH."""
 PARSED_AT_ONCE_BYTES = 64 * 1024
 """A longer message is parsed in a thread: at worst, it takes a second for a mebibyte, and here 2 ms at least."""
+_PARSER = ThreadPoolExecutor(1, thread_name_prefix="parse")
+"""For all connections: parsing holds Python's lock, so that more threads are no quicker, and one of these messages
+may take 60 MB while it is parsed."""
 _TICK_S = 0.01
 """Clocks of event loops have a grain: a wait for less may end before any time has passed."""
 _MOST_RELEASED = 64
@@ -63,7 +67,7 @@ class RelayClient:
         self.exchanges = Exchanges(self.say, connection)
         self._frames = frames
         self._backpressure = backpressure
-        self._waiting: deque[bytes] = deque()
+        self._aside: bytes | None = None
         self._open: dict[str, Subscription] = {}
         self._hearing = Hearing(self._open, self.auth, self.exchanges, frames.handler.unasked)
         self._released: deque[PageSubscription] = deque()
@@ -114,25 +118,26 @@ class RelayClient:
     @property
     def full(self) -> bool:
         """Whether the socket is to rest (`Backpressure`)."""
-        return bool(self._waiting) or self._backpressure.full
+        return self._aside is not None or self._backpressure.full
 
     async def room(self) -> None:
-        """Take the frames that wait for a thread, and those behind them; then wait until there is room for more.
+        """Take the frame that waits for a thread; then wait until there is room for more.
 
         Raises:
             RelayError: the relay went beyond what it may cost.
         """
-        while self._waiting:
-            frame = self._waiting[0]
-            content = await asyncio.to_thread(parse, frame) if len(frame) > PARSED_AT_ONCE_BYTES else parse(frame)
-            self._waiting.popleft()
+        if (frame := self._aside) is not None:
+            content = await asyncio.get_running_loop().run_in_executor(_PARSER, parse, frame)
+            self._aside = None
+            self.connection.put_aside(0)
             self._took(content, len(frame))
         if self._backpressure.full:
             await self._backpressure.room()
 
     def _take(self, frame: bytes) -> None:
-        if self._waiting or len(frame) > PARSED_AT_ONCE_BYTES:
-            self._waiting.append(frame)
+        if len(frame) > PARSED_AT_ONCE_BYTES:
+            self._aside = frame
+            self.connection.put_aside(len(frame))
         else:
             self._took(parse(frame), len(frame))
 

@@ -128,6 +128,14 @@ class RelayConnection:
         await self._websocket.wait_closed()
         raise self._ended(self._websocket.close_exc)
 
+    def put_aside(self, size_bytes: int) -> None:
+        """Leave in line what follows a message that `receiver` was just given and cannot deal with at once.
+
+        Call it from `receiver` with the size of the message, which is bounded over all connections, and have
+        `backpressure` be full until the message is dealt with; then call it with 0.
+        """
+        self._websocket.put_aside(size_bytes)
+
     async def send(self, message: bytes) -> None:
         """Send one text message.
 

@@ -12,6 +12,9 @@ from producers.relay_client.unasked import FREE_MESSAGE_BYTES, Charge, OneASecon
 from producers.relay_client.wording import Meaning, understood
 from schemas.nostr.messages import Auth, Closed, Eose, Message, NegErr, NegMsg, Notice, Ok, prefix_of
 
+FREE_EOSES = 8
+"""Of each question: proxies pass on those of their upstreams, of which they have a handful."""
+
 
 class Hearing:
     """The messages on one connection."""
@@ -75,9 +78,8 @@ class Hearing:
         subscription = self._open.get(message.subid)
         if subscription is None:
             return False
-        first = subscription.eose is None
         subscription.end(message.hints)
-        return first
+        return subscription.eoses <= FREE_EOSES
 
     def _closed(self, message: Closed) -> bool:
         subscription = self._open.get(message.subid)

@@ -57,6 +57,8 @@ class Subscription:
         self.identity: str | None = None
         """As which public key it was asked; None: without AUTH."""
         self.eose: frozenset[str] | None = None
+        self.eoses = 0
+        """How often the relay has said so."""
         self.closed: Closed | None = None
         self.ended_by_relay = False
         """Whether the relay knows it no more."""
@@ -84,6 +86,7 @@ class Subscription:
 
     def end(self, hints: frozenset[str]) -> None:
         """EOSE."""
+        self.eoses += 1
         self.eose = hints
         self.answered.set()
         self.ended.set()

@@ -164,8 +164,12 @@ class Pacing:
         self.away = self._moved_s is not None and now_s - self._moved_s >= AWAY_S
         self._measure(now_s)
         under_way = [window.sent - window.validated for window in self._windows if window.sent > window.validated]
-        room = max(LEAST_UNDER_WAY, int(max(self._rates) * WINDOW_S))
-        self.allowance = max(LEAST_OF_RELAY, _level(under_way, room))
+        if rate := max(self._rates):
+            room = max(LEAST_UNDER_WAY, int(rate * WINDOW_S))
+            self.allowance = max(LEAST_OF_RELAY, _level(under_way, room))
+        else:
+            # It works on what was there before, as behind a connector that was started again. Live feeds go on.
+            self.allowance = LEAST_UNDER_WAY
         self._looked.set()
         self._looked = asyncio.Event()
 

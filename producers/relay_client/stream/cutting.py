@@ -36,6 +36,8 @@ class Cutter:
         self._wanted = 0
         self.rest = bytearray()
         """A part of a frame."""
+        self.aside = 0
+        """Bytes of the message that was handed on last, while its receiver does not want the next."""
 
     def add(self, data: bytes) -> None:
         """Take what the socket brought."""
@@ -65,7 +67,7 @@ class Cutter:
         limit = self._protocol.max_message_size or size
         dealt = False
         for _ in range(TURN_FRAMES):
-            if at >= stop or not odd_frames:
+            if at >= stop or not odd_frames or self.aside:
                 break
             length, start = data[at + 1], at + 2
             if length == LENGTH_16:

@@ -1,7 +1,8 @@
 """Bounds the bytes of unfinished messages over all connections of a process.
 
 A size limit for each message bounds nothing in sum: 500 connections with half a message each would hold a gigabyte. An
-honest message is unfinished for as long as it takes to send, so that few are at once, and most are small.
+honest message is unfinished for as long as it takes to send, so that few are at once, and most are small. A long one
+that waits to be parsed counts as unfinished, too.
 """
 
 from __future__ import annotations

@@ -70,6 +70,14 @@ class PushConnection(ClientConnection):
         """Whether something that the socket brought is not dealt with yet."""
         return bool(self._cutter.chunk)
 
+    def put_aside(self, size_bytes: int) -> None:
+        """Hand on nothing behind a message of so many bytes until it is dealt with (0), and count it as unfinished.
+
+        For a receiver; its `after` is to `hold`.
+        """
+        self._cutter.aside = size_bytes
+        self._count()
+
     def hold(self) -> None:
         """Hand on nothing, and leave in the socket what is there, until `go_on` is called."""
         self._held = self._resting = True
@@ -170,8 +178,9 @@ class PushConnection(ClientConnection):
             self._cutting = self.loop.call_later(_CLOSING_S, self.transport.abort)
 
     def _count(self) -> None:
-        held = self._handshake.bytes if self.response is None else len(self._cutter.rest) + len(self._odd.message)
-        if held > SMALL_BYTES or self._counted:
+        parts = len(self._cutter.rest) + len(self._odd.message) + self._cutter.aside
+        held = self._handshake.bytes if self.response is None else parts
+        if not self._deaf and (held > SMALL_BYTES or self._counted):
             self._counted = held > SMALL_BYTES
             UNFINISHED.hold(self, held)
 

@@ -37,13 +37,13 @@ def test_while_it_lags_only_the_relay_with_too_much_under_way_rests() -> None:
     pacing = Pacing()
     greedy, modest = pacing.window(), pacing.window()
     modest.sent = LEAST_UNDER_WAY // 2
-    send(pacing, greedy, LEAST_UNDER_WAY, NOW_S, 5, 7)
+    send(pacing, greedy, LEAST_UNDER_WAY + 1, NOW_S, 5, 7)
     pacing.look({0: 5, 1: 6}, LATE_S)
     assert pacing.lag_s > LAG_S
     assert (greedy.full, modest.full) == (True, False)
     # Copies of one record are in one partition, of one relay in all: they are done with when every partition is.
     pacing.look({0: 5, 1: 7}, LATE_S)
-    assert (greedy.full, greedy.validated, modest.validated) == (False, LEAST_UNDER_WAY, LEAST_UNDER_WAY // 2)
+    assert (greedy.full, greedy.validated, modest.validated) == (False, LEAST_UNDER_WAY + 1, LEAST_UNDER_WAY // 2)
 
 
 def test_what_was_sent_after_a_snapshot_is_not_validated_with_it() -> None:
@@ -72,13 +72,28 @@ def test_what_may_be_under_way_is_shared_and_what_one_does_not_need_the_others_g
     assert (one.full, other.full, small.full) == (True, True, False)
 
 
+def test_behind_a_backlog_of_before_live_feeds_go_on() -> None:
+    """What the processor gets through cannot be seen: nothing that this process has sent is done with."""
+    pacing = Pacing()
+    windows = [pacing.window() for _ in range(200)]
+    for window in windows[1:]:
+        window.sent = LEAST_UNDER_WAY // 2
+    send(pacing, windows[0], LEAST_UNDER_WAY + 1, NOW_S, 1000)
+    for second in range(60):
+        pacing.look({0: second}, LATE_S + second)
+    assert [window.full for window in windows] == [True, *[False] * 199]
+
+
 def test_where_many_send_each_may_have_a_little_all_the_same() -> None:
     pacing = Pacing()
     windows = [pacing.window() for _ in range(1000)]
+    send(pacing, windows[0], 10, NOW_S - 1, 4)
+    pacing.look({}, NOW_S - 1)
+    pacing.look({0: 4}, NOW_S)
     for window in windows[1:]:
         window.sent = LEAST_OF_RELAY + 1
     send(pacing, windows[0], LEAST_OF_RELAY, NOW_S, 5)
-    pacing.look({}, LATE_S)
+    pacing.look({0: 4}, LATE_S)
     assert pacing.allowance == LEAST_OF_RELAY
     assert (windows[0].full, windows[1].full) == (False, True)
 

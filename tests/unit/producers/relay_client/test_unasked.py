@@ -16,6 +16,7 @@ from websockets.frames import Opcode
 from producers.relay_client.client import RelayClient
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.frames import FrameReader
+from producers.relay_client.hearing import FREE_EOSES
 from producers.relay_client.subscriptions import Subscription
 from producers.relay_client.unasked import FREE_MESSAGE_BYTES, OneASecond, Unasked
 from schemas.nostr.filters import Filter
@@ -66,7 +67,7 @@ async def talking(relay: Hostile, handler: Handler, auth_key: SecretStr | None =
 
 
 CHARGED: dict[str, tuple[Sequence[Sequence[object]], Unasked | Reason]] = {
-    "a second EOSE": ([["EOSE", "page-1"], ["EOSE", "page-1"]], Unasked.EOSE),
+    "one EOSE more than upstreams": ([["EOSE", "page-1"]] * (FREE_EOSES + 1), Unasked.EOSE),
     "the EOSE of no question": ([["EOSE", "page-9"]], Unasked.EOSE),
     "a second CLOSED": ([["CLOSED", "page-1", ""], ["CLOSED", "page-1", ""]], Unasked.CLOSED),
     "the CLOSED of no question": ([["CLOSED", "page-9", ""]], Unasked.CLOSED),
@@ -110,7 +111,8 @@ async def test_what_an_honest_relay_says_is_free() -> None:
         await say(websocket, "EVENT", subid, EVENT)
         if len(relay.requests) == 5:
             await websocket.ping()
-        await say(websocket, "EOSE", subid)
+        for _ in range(FREE_EOSES):
+            await say(websocket, "EOSE", subid)
         await say(websocket, "CLOSED", subid, "that is all")
 
     handler = Handler()

@@ -119,6 +119,35 @@ async def test_those_who_finish_nothing_are_cut_and_charged_and_others_go_on(par
     assert UNFINISHED.bytes == 0
 
 
+async def test_messages_that_are_put_aside_count_too() -> None:
+    charged: list[tuple[Unasked, int]] = []
+    ended: list[str] = []
+    async with Hostile([], silence) as relay:
+        connections = [await dial(relay.url) for _ in range(3)]
+
+        async def read(connection: RelayConnection) -> None:
+            try:
+                await connection.read(lambda _: None, Unlimited(), lambda what, size: charged.append((what, size)))
+            except RelayError as error:
+                ended.append(error.state)
+
+        tasks = [asyncio.create_task(read(connection)) for connection in connections]
+        await asyncio.sleep(0)
+        for connection in connections:
+            connection.put_aside(MOST_BYTES // 2)
+        await until(lambda: ended, "one of them is cut")
+        assert UNFINISHED.bytes == MOST_BYTES
+        connections[0].put_aside(0)
+        connections[1].put_aside(0)
+        assert (ended, charged) == (["unfinished"], [(Unasked.UNFINISHED, MOST_BYTES // 2)])
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for connection in connections:
+            await connection.close()
+    assert UNFINISHED.bytes == 0
+
+
 def test_connections_that_end_in_the_middle_of_a_message_leave_nothing() -> None:
     """In a process of its own, without the collector: 300 megabytes in messages that never end."""
     run = subprocess.run(

@@ -355,3 +355,33 @@ async def test_a_part_of_a_frame_is_no_sign_of_life() -> None:
         assert batches == 1
         websocket.data_received(frame(Opcode.PONG, b""))
         assert batches == 2
+
+
+@pytest.mark.parametrize("long", [frame(Opcode.TEXT, b"long"), fragmented(b"long", 2)], ids=["one frame", "fragments"])
+async def test_behind_a_message_at_which_its_receiver_stops_nothing_is_dealt_with_until_it_goes_on(long: bytes) -> None:
+    async with connection() as websocket:
+        got: list[bytes] = []
+
+        def receive(message: bytes) -> None:
+            got.append(message)
+            if message == b"long":
+                websocket.put_aside(len(message))
+
+        def after() -> None:
+            if got == [b"long"]:
+                websocket.hold()
+
+        websocket.listen(receive, after, free)
+        answered = asyncio.ensure_future(await websocket.ping())
+        pong = frame(Opcode.PONG, next(iter(websocket.pending_pings)))
+        websocket.data_received(long + pong + frame(Opcode.TEXT, b"next") + frame(Opcode.CLOSE, b"\x03\xe8"))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert got == [b"long"]
+        assert websocket.behind
+        assert not answered.done()
+        websocket.put_aside(0)
+        websocket.go_on()
+        await until(lambda: got == [b"long", b"next"], "what stood behind it")
+        await answered
+        await websocket.wait_closed()
