@@ -26,10 +26,11 @@ from sinks.writing.consumer import GroupReader
 
 _log = logging.getLogger(__name__)
 
-# How often the ends of the topics are asked for, which is how old a shown lag may be.
-_LAG_S = 5.0
-# Between two answers there is `_LAG_S`; a broker that is silent for this long is reported as away.
-_SILENT_S = 2 * _LAG_S
+# How often both servers are asked, which is how old a shown lag may be, and how late an outage may show where there is
+# nothing to write. Two requests each time cost a millisecond.
+_LAG_S = 2.0
+# Between two answers there is `_LAG_S`; a server that is silent for this long is reported as away.
+_SILENT_S = 5.0
 # A fetch waits for this much, or for `kafka.FETCH_MAX_WAIT_MS`: one request then carries many bundles' outputs.
 _FETCH_MIN_BYTES = 64 * 1024
 
@@ -45,6 +46,7 @@ class SinkService(Service):
         self._lag: int | None = None
         self._answered_s = time.monotonic()
         self._months_ahead = MONTHS_NEEDED
+        self._database_problem: str | None = None
 
     async def start(self) -> None:
         """Wait for PostgreSQL and Kafka, check the tables, apply what must be erased, and join the group.
@@ -109,6 +111,8 @@ class SinkService(Service):
         silent_s = time.monotonic() - self._answered_s
         if silent_s > _SILENT_S:
             return f"waiting for Kafka, which has not answered for {silent_s:.0f} s"
+        if self._database_problem is not None:
+            return f"PostgreSQL does not answer: {self._database_problem}"
         if self._months_ahead < MONTHS_NEEDED:
             return f"partitions reach only {self._months_ahead} months ahead: run `bigbrotr migrate`"
         return None
@@ -123,8 +127,13 @@ class SinkService(Service):
         }
 
     async def _count_months(self, pool: Pool) -> None:
-        async with asyncio.timeout(_LAG_S), pool.acquire() as connection:
-            self._months_ahead = await months_ahead(connection)
+        try:
+            async with asyncio.timeout(_SILENT_S), pool.acquire() as connection:
+                self._months_ahead = await months_ahead(connection)
+        except Exception as error:
+            self._database_problem = brief(error)
+            raise
+        self._database_problem = None
 
     async def _measure_lag(self, consumer: AIOKafkaConsumer) -> None:
         positions = self._parts.reader.positions()

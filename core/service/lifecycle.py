@@ -14,11 +14,14 @@ import time
 from enum import StrEnum
 
 from core import metrics, waiting
+from core.errors import OperatorError
 from core.service import gc_tuning
+from core.service.abandoned_lookups import pass_over_abandoned_lookups
 from core.service.base import Service, UndrainedError
 from core.service.health import HealthServer
 from core.service.signals import StopSignals
 from core.service.watchdog import Watchdog
+from core.settings.errors import SettingsError
 from core.tasks import cancel, first_of
 
 logger = logging.getLogger(__name__)
@@ -67,6 +70,7 @@ class Lifecycle:
     async def run(self, signals: StopSignals) -> int:
         """Run the service through its lifecycle and return the exit code."""
         self._loop = asyncio.get_running_loop()
+        pass_over_abandoned_lookups(self._loop)
         signals.attach()
         if self._stop_requested:  # in the moment before the loop ran
             self.service.stopping.set()
@@ -80,6 +84,8 @@ class Lifecycle:
         except UndrainedError as error:
             logger.warning("%s leaves work to its next start: %s", self.service.name, error)
             code = UNDRAINED
+        except (OperatorError, SettingsError) as error:
+            logger.error("%s failed: %s", self.service.name, error)  # noqa: TRY400 - the sentence says it all
         except Exception:
             logger.exception("%s failed", self.service.name)
         self.phase = Phase.CLOSING
