@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,6 +39,12 @@ class SinkService(Service):
     """Writes the archive. Instances of one group share the partitions of `events`, `sightings` and `coverage`."""
 
     name: ClassVar[str] = "sink"
+    progress: ClassVar[Mapping[str, str]] = {
+        "archived": "bigbrotr_archived_total",
+        "sightings": "bigbrotr_sightings_total",
+        "refused": "bigbrotr_rejected_total",
+        "lag": "bigbrotr_consumer_lag_records",
+    }
     _parts: _Parts
 
     def __init__(self, settings: Settings) -> None:

@@ -18,6 +18,7 @@ import asyncpg
 from bigbrotr.services import READINGS
 from bigbrotr.status import archive
 from bigbrotr.status.health import Health, ask
+from bigbrotr.status.holdings import Holdings, holdings
 from bigbrotr.status.snapshot import Counts, RelayState, ServiceState, Snapshot
 from bigbrotr.status.topic_offsets import OffsetsReader
 from bigbrotr.status.totals import Totals
@@ -26,7 +27,6 @@ from core.archive.counts import ArchiveCounts, counts, database_bytes, has_schem
 from core.kafka import Bounds, Offsets, lag
 from core.settings import Settings
 from core.waiting import brief
-from schemas.topics import TOPICS, logical
 
 _TIMEOUT_S = 3.0  # a server that takes longer for a handful of small requests is as good as away
 _COUNT_PAUSE = 19  # times as long as the count took
@@ -39,11 +39,13 @@ class Collector:
     Args:
         settings: with the servers filled in, as far as there are any.
         exact: count rows even where that takes long.
+        refused: read what was refused, too, and count it by reason.
     """
 
-    def __init__(self, settings: Settings, *, exact: bool = False) -> None:
+    def __init__(self, settings: Settings, *, exact: bool = False, refused: bool = False) -> None:
         self._settings = settings
         self._exact = exact
+        self._with_refused = refused
         self._rows: ArchiveCounts | None = None
         self._count_at_s = 0.0
         self._clients = AsyncExitStack()
@@ -66,11 +68,12 @@ class Collector:
     async def snapshot(self, services: Sequence[ServiceState], events: Sequence[str] = ()) -> Snapshot:
         """Take a snapshot; `services` come from the supervisor or from services.json, still without their health."""
         healths, kafka_part, postgres_part = await asyncio.gather(
-            asyncio.gather(*(ask(self._session, service.port) for service in services)),
+            asyncio.gather(*(ask(self._session, service.host, service.port) for service in services)),
             self._ask_kafka(),
             self._ask_postgres(),
         )
-        kafka_state, bounds, committed = kafka_part
+        kafka_state, held = kafka_part
+        bounds = held.bounds
         postgres_state, rows, archived, database_bytes = postgres_part
         return Snapshot(
             at_s=time.monotonic(),
@@ -79,8 +82,9 @@ class Collector:
             services=tuple(_with_health(service, health) for service, health in zip(services, healths, strict=True)),
             relays=tuple(relay for health in healths for relay in relay_states(health.details)),
             counts=self._counts(services, healths, rows),
-            topics=self._per_topic(bounds.ends),
-            lags=self._lags(bounds, {**committed, **(archived if bounds.ends else {})}),
+            topics=held.topics,
+            refused=held.refused,
+            lags=self._lags(bounds, {**held.committed, **(archived if bounds.ends else {})}),
             disk=_disk(self._settings.data_dir, database_bytes),
             events=tuple(events),
         )
@@ -113,30 +117,18 @@ class Collector:
             )
         return found
 
-    def _per_topic(self, ends: Offsets) -> dict[str, int]:
-        prefix = self._settings.kafka.topic_prefix
-        sums = {topic.name: 0 for topic in TOPICS if any(tp.topic == prefix + topic.name for tp in ends)}
-        for tp, end in ends.items():
-            sums[logical(prefix, tp.topic)] += end
-        return sums
-
-    async def _ask_kafka(self) -> tuple[str, Bounds, dict[str, Offsets]]:
+    async def _ask_kafka(self) -> tuple[str, Holdings]:
         if self._settings.kafka.bootstrap_servers is None:
-            return "not running", Bounds({}, {}), {}
+            return "not running", Holdings()
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 if self._offsets is None:
                     self._offsets = await OffsetsReader(self._settings).__aenter__()
-                bounds = await self._offsets.bounds(*(topic.name for topic in TOPICS))
-                committed = {
-                    name: await self._offsets.committed(each.group_id(self._settings), *each.topics)
-                    for name, each in READINGS.items()
-                    if each.progress == "kafka"
-                }
-                return REACHABLE, bounds, committed
+                found = await holdings(self._settings, self._offsets, with_refused=self._with_refused)
+                return REACHABLE, found
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what a person wants to see here
             await self._drop_kafka()
-            return _unreachable(error), Bounds({}, {}), {}
+            return _unreachable(error), Holdings()
 
     async def _ask_postgres(self) -> tuple[str, ArchiveCounts | None, dict[str, Offsets], int | None]:
         if self._settings.postgres.dsn is None:

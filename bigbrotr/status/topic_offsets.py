@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from core import kafka
+from core.kafka.log_dirs import topic_bytes
+from core.kafka.reading import records_between
 from core.kafka.topic_admin import topic_partitions
 from core.settings import Settings
 from schemas.topics import physical
@@ -50,6 +52,15 @@ class OffsetsReader:
     async def since(self, ends: kafka.Offsets, time_ms: int) -> kafka.Offsets:
         """The first record of a time (Kafka's, Unix milliseconds) or later in each partition; `ends` if none is."""
         return await kafka.offsets_at(self._settings, self._consumer, ends, time_ms)
+
+    async def sizes(self, partitions: Iterable[TopicPartition]) -> dict[str, int]:
+        """How many bytes topics (full names) take on the disks of all brokers, where they tell it."""
+        # aiokafka has no public way to send a request of one's own.
+        return await topic_bytes(self._admin._client, list(partitions))  # noqa: SLF001
+
+    def records(self, bounds: kafka.Bounds) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
+        """Read all records that partitions hold, in the order of each."""
+        return records_between(self._consumer, bounds.begins, bounds.ends)
 
     async def _partitions(self, names: Iterable[str]) -> list[TopicPartition]:
         """Every partition of the named topics that exist."""

@@ -19,6 +19,7 @@ from core.service import gc_tuning
 from core.service.abandoned_lookups import pass_over_abandoned_lookups
 from core.service.base import Service, UndrainedError
 from core.service.health import HealthServer
+from core.service.progress import log_progress
 from core.service.signals import StopSignals
 from core.service.watchdog import Watchdog
 from core.settings.errors import SettingsError
@@ -109,6 +110,8 @@ class Lifecycle:
         self.phase = Phase.RUNNING
         service.spawn(self._tick(), "tick")
         service.spawn(gc_tuning.settle_and_collect(), "garbage")
+        if service.progress:
+            service.spawn(log_progress(service.progress), "progress")
         logger.info("%s is running", service.name)
         run = asyncio.create_task(service.run(), name="run")
         await self._first(run, service.stopping, cut_short=False)
