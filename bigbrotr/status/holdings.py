@@ -33,11 +33,11 @@ async def holdings(settings: Settings, reader: OffsetsReader, *, with_refused: b
     async def found_refused() -> dict[str, Refused]:
         return await refused(settings, reader, bounds) if with_refused else {}
 
-    found, disk_bytes, *committed = await asyncio.gather(
-        found_refused(),
-        reader.sizes(bounds.ends),
-        *(reader.committed(each.group_id(settings), *each.topics) for each in by_kafka.values()),
-    )
+    async def found_committed() -> list[Offsets]:
+        each_group = (reader.committed(each.group_id(settings), *each.topics) for each in by_kafka.values())
+        return await asyncio.gather(*each_group)
+
+    found, disk_bytes, committed = await asyncio.gather(found_refused(), reader.sizes(bounds.ends), found_committed())
     sizes = _sizes(settings.kafka.topic_prefix, bounds, disk_bytes)
     return Holdings(bounds, dict(zip(by_kafka, committed, strict=True)), sizes, found)
 
