@@ -10,16 +10,15 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
-import aiohttp
 import asyncpg
 
 from bigbrotr.services import READINGS
 from bigbrotr.status import archive
-from bigbrotr.status.health import Health, ask
 from bigbrotr.status.holdings import Holdings, holdings
-from bigbrotr.status.snapshot import Counts, RelayState, ServiceState, Snapshot
+from bigbrotr.status.relay_states import relay_states
+from bigbrotr.status.snapshot import Counts, ServiceState, Snapshot
 from bigbrotr.status.topic_offsets import OffsetsReader
 from bigbrotr.status.totals import Totals
 from core.archive.connection import reading_options
@@ -27,6 +26,11 @@ from core.archive.counts import ArchiveCounts, counts, database_bytes, has_schem
 from core.kafka import Bounds, Offsets, lag
 from core.settings import Settings
 from core.waiting import brief
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from bigbrotr.status.health import Health
 
 _TIMEOUT_S = 3.0  # a server that takes longer for a handful of small requests is as good as away
 _COUNT_PAUSE = 19  # times as long as the count took
@@ -49,13 +53,12 @@ class Collector:
         self._rows: ArchiveCounts | None = None
         self._count_at_s = 0.0
         self._clients = AsyncExitStack()
-        self._session: aiohttp.ClientSession
+        self._session: aiohttp.ClientSession | None = None
         self._offsets: OffsetsReader | None = None
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._totals = Totals()
 
     async def __aenter__(self) -> Self:
-        self._session = await self._clients.enter_async_context(aiohttp.ClientSession())
         return self
 
     async def __aexit__(
@@ -68,7 +71,7 @@ class Collector:
     async def snapshot(self, services: Sequence[ServiceState], events: Sequence[str] = ()) -> Snapshot:
         """Take a snapshot; `services` come from the supervisor or from services.json, still without their health."""
         healths, kafka_part, postgres_part = await asyncio.gather(
-            asyncio.gather(*(ask(self._session, service.host, service.port) for service in services)),
+            self._ask_services(services),
             self._ask_kafka(),
             self._ask_postgres(),
         )
@@ -116,6 +119,19 @@ class Collector:
                 {tp: end for tp, end in bounds.ends.items() if tp.topic in topics}, bounds.begins, offsets
             )
         return found
+
+    async def _ask_services(self, services: Sequence[ServiceState]) -> list[Health]:
+        if not services:
+            return []
+        # Loading the HTTP client takes a fifth of a second, which a status without services need not wait for.
+        import aiohttp  # noqa: PLC0415
+
+        from bigbrotr.status.health import ask  # noqa: PLC0415
+
+        if self._session is None:
+            self._session = await self._clients.enter_async_context(aiohttp.ClientSession())
+        session = self._session
+        return await asyncio.gather(*(ask(session, service.host, service.port) for service in services))
 
     async def _ask_kafka(self) -> tuple[str, Holdings]:
         if self._settings.kafka.bootstrap_servers is None:
@@ -183,21 +199,6 @@ def _server_notes(data_dir: Path) -> dict[str, str]:
 
 def _with_health(service: ServiceState, health: Health) -> ServiceState:
     return replace(service, problem=health.problem) if service.state == "running" else service
-
-
-def relay_states(details: dict[str, Any]) -> list[RelayState]:
-    """Read the relays from what a connector says of itself; other services have none."""
-    return [
-        RelayState(str(relay["url"]), str(relay["state"]), _relay_detail(relay), int(relay["received"]))
-        for relay in details.get("relays", ())
-    ]
-
-
-def _relay_detail(relay: dict[str, Any]) -> str:
-    parts = [text for text in (relay["last_error"], relay["crawl"]["problem"]) if text]
-    if relay["retry_in_s"] is not None:
-        parts.append(f"again in {relay['retry_in_s']} s")
-    return "; ".join(parts)
 
 
 def _disk(data_dir: Path, database_bytes: int | None) -> dict[str, int]:
