@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -17,6 +15,7 @@ import asyncpg
 from bigbrotr.services import READINGS
 from bigbrotr.status import archive
 from bigbrotr.status.holdings import Holdings, holdings
+from bigbrotr.status.machine import disk, server_notes
 from bigbrotr.status.relay_states import relay_states
 from bigbrotr.status.snapshot import Counts, ServiceState, Snapshot
 from bigbrotr.status.topic_offsets import OffsetsReader
@@ -81,14 +80,14 @@ class Collector:
         return Snapshot(
             at_s=time.monotonic(),
             servers={"kafka": kafka_state, "postgres": postgres_state},
-            server_notes=_server_notes(self._settings.data_dir),
+            server_notes=server_notes(self._settings.data_dir),
             services=tuple(_with_health(service, health) for service, health in zip(services, healths, strict=True)),
             relays=tuple(relay for health in healths for relay in relay_states(health.details)),
             counts=self._counts(services, healths, rows),
             topics=held.topics,
             refused=held.refused,
             lags=self._lags(bounds, {**held.committed, **(archived if bounds.ends else {})}),
-            disk=_disk(self._settings.data_dir, database_bytes),
+            disk=disk(self._settings.data_dir, database_bytes),
             events=tuple(events),
         )
 
@@ -191,17 +190,5 @@ def _unreachable(error: Exception) -> str:
     return f"unreachable: {f'no answer within {_TIMEOUT_S:.0f} s' if isinstance(error, TimeoutError) else brief(error)}"
 
 
-def _server_notes(data_dir: Path) -> dict[str, str]:
-    from deploy.embedded.stack import server_notes  # noqa: PLC0415 - as in `bigbrotr.servers`
-
-    return server_notes(data_dir)
-
-
 def _with_health(service: ServiceState, health: Health) -> ServiceState:
     return replace(service, problem=health.problem) if service.state == "running" else service
-
-
-def _disk(data_dir: Path, database_bytes: int | None) -> dict[str, int]:
-    found = next((path for path in (data_dir, *data_dir.parents) if path.exists()), None)
-    usage = {} if found is None else {"free_bytes": shutil.disk_usage(found).free}
-    return usage if database_bytes is None else {**usage, "database_bytes": database_bytes}
