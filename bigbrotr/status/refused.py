@@ -36,7 +36,7 @@ async def refused(settings: Settings, reader: OffsetsReader, bounds: Bounds) -> 
         records = lag(held.ends, held.begins, {})
         reasons = await _reasons(prefix, reader, held) if 0 < records <= READ_RECORDS else Counter()
         # Retention may have removed some meanwhile.
-        found[name] = Refused(records, reasons if reasons.total() == records else {})
+        found[name] = Refused(records, dict(reasons) if reasons.total() == records else {})
     return found
 
 
