@@ -24,6 +24,8 @@ _QUIET = {
     "aiokafka.conn": logging.ERROR,
     "aiohttp.access": logging.WARNING,
     "asyncio": logging.WARNING,
+    # It warns of each failure to replace an idle connection, with a traceback; that PostgreSQL is away, we say.
+    "asyncpg.pool": logging.ERROR,
     "faust": logging.WARNING,
     "mode": logging.WARNING,
     "websockets": logging.WARNING,

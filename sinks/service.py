@@ -53,6 +53,7 @@ class SinkService(Service):
         self._answered_s = time.monotonic()
         self._months_ahead = MONTHS_NEEDED
         self._database_problem: str | None = None
+        self._database_answered_s = time.monotonic()
 
     async def start(self) -> None:
         """Wait for PostgreSQL and Kafka, check the tables, apply what must be erased, and join the group.
@@ -92,7 +93,7 @@ class SinkService(Service):
             batch_age_s=sink.batch_age_ms / 1000,
         )
         self._parts = _Parts(reader, archiver)
-        self._answered_s = time.monotonic()
+        self._answered_s = self._database_answered_s = time.monotonic()
         # Apart: a database that hangs must not make Kafka look silent.
         self.spawn(_observe(lambda: self._measure_lag(consumer)), "sink lag")
         self.spawn(_observe(lambda: self._count_months(pool)), "sink months")
@@ -119,6 +120,9 @@ class SinkService(Service):
             return f"waiting for Kafka, which has not answered for {silent_s:.0f} s"
         if self._database_problem is not None:
             return f"PostgreSQL does not answer: {self._database_problem}"
+        database_silent_s = time.monotonic() - self._database_answered_s
+        if database_silent_s > _SILENT_S:
+            return f"PostgreSQL has not answered for {database_silent_s:.0f} s"
         if self._months_ahead < MONTHS_NEEDED:
             return f"partitions reach only {self._months_ahead} months ahead: run `bigbrotr migrate`"
         return None
@@ -139,7 +143,7 @@ class SinkService(Service):
         except Exception as error:
             self._database_problem = brief(error)
             raise
-        self._database_problem = None
+        self._database_problem, self._database_answered_s = None, time.monotonic()
 
     async def _measure_lag(self, consumer: AIOKafkaConsumer) -> None:
         positions = self._parts.reader.positions()

@@ -57,6 +57,7 @@ def test_the_level_is_obeyed_and_noisy_libraries_are_quiet(capsys: pytest.Captur
     logging.getLogger("core").debug("hidden")
     logging.getLogger("aiokafka.consumer").info("hidden")
     logging.getLogger("aiokafka.consumer").warning("shown")
+    logging.getLogger("asyncpg.pool").warning("hidden")
     log.configure(Settings(log={"level": "debug"}))
     logging.getLogger("aiokafka.consumer").debug("shown")
     said = capsys.readouterr().err
