@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 import click
@@ -46,8 +48,15 @@ def run(arguments: list[str]) -> int:
 
 
 def _refusal(error: Exception) -> str | None:
-    """Return why a server does not let us in, where that is what the error is about."""
-    return _refusal_of_kafka(error) or _refusal_of_postgres(error)
+    """Return in a sentence what a person must correct, where that is what the error is about."""
+    return _full_disk(error) or _refusal_of_kafka(error) or _refusal_of_postgres(error) or _loss_of_postgres(error)
+
+
+def _full_disk(error: Exception) -> str | None:
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    where = f" at {error.filename}" if error.filename else ""
+    return f"the disk is full{where} ({os.strerror(error.errno)}): make room, and run the command again"
 
 
 def _refusal_of_kafka(error: Exception) -> str | None:
@@ -64,6 +73,20 @@ def _refusal_of_postgres(error: Exception) -> str | None:
     from core import postgres  # noqa: PLC0415 - as above
 
     return postgres.refusal(error)
+
+
+def _loss_of_postgres(error: Exception) -> str | None:
+    if "asyncpg" not in sys.modules or isinstance(error, OSError):
+        return None
+    from core.postgres import is_transient  # noqa: PLC0415 - as above
+    from core.waiting import brief  # noqa: PLC0415 - as above
+
+    if not is_transient(error):
+        return None
+    return (
+        f"PostgreSQL went away or has no room: {brief(error)}; its log says why (the embedded server's is "
+        "run/postgres.log in the data directory). Run the command again when it is back"
+    )
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ _QUIET = {
     "aiokafka.conn": logging.ERROR,
     "aiohttp.access": logging.WARNING,
     "asyncio": logging.WARNING,
+    # It warns of each failure to replace an idle connection, with a traceback; that PostgreSQL is away, we say.
+    "asyncpg.pool": logging.ERROR,
     "faust": logging.WARNING,
     "mode": logging.WARNING,
     "websockets": logging.WARNING,
@@ -35,9 +37,15 @@ _RATIONED = ("aiokafka", "processors.validate.apart")
 _RATIONED_PREFIXES = tuple(f"{name}." for name in _RATIONED)
 _RATION_S = 10.0
 
+# It asks again by itself, ten times a second, and a first start meets this until Kafka has made its topic of offsets.
+_PATIENT = "aiokafka.consumer.group_coordinator"
+
 
 class _Ration(logging.Filter):
-    """Rate limit for loggers that may repeat an entry: written once in a while, with the count of those left out."""
+    """Rate limit for loggers that may repeat an entry: written once in a while, with the count of those left out.
+
+    What a client corrects by itself is written only once it has gone on for as long.
+    """
 
     def __init__(self, now_s: Callable[[], float]) -> None:
         super().__init__()
@@ -54,6 +62,8 @@ class _Ration(logging.Filter):
         kind = record.exc_info[0] if record.exc_info else None
         now_s, alike = self._now_s(), (record.name, str(record.msg), kind)
         since_s, left_out = self._said.get(alike, (-_RATION_S, 0))
+        if now_s - since_s >= 2 * _RATION_S and _is_retried(record):
+            since_s, left_out = now_s, 0
         if now_s - since_s < _RATION_S:
             self._said[alike] = (since_s, left_out + 1)
             return False
@@ -61,6 +71,12 @@ class _Ration(logging.Filter):
         if left_out:
             record.left_out = left_out
         return True
+
+
+def _is_retried(record: logging.LogRecord) -> bool:
+    """Return whether an entry is about an error after which the client that writes it asks again by itself."""
+    values = record.args if isinstance(record.args, tuple) else ()
+    return record.name == _PATIENT and any(getattr(value, "retriable", False) is True for value in values)
 
 
 class _TextFormatter(logging.Formatter):

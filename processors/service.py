@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from typing import ClassVar
 
 from core import metrics
 from core.service import Service
@@ -23,6 +24,13 @@ class ProcessorService(Service):
     """
 
     name = "processor"
+    progress: ClassVar[Mapping[str, str]] = {
+        "copies": "bigbrotr_copies_total",
+        "verified": "bigbrotr_verified_total",
+        "accepted": "bigbrotr_accepted_total",
+        "rejected": "bigbrotr_rejected_total",
+        "lag": "bigbrotr_consumer_lag_records",
+    }
     _processor: Processor
 
     def __init__(self, settings: Settings, open_processor: OpenProcessor = open_validator) -> None:

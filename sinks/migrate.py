@@ -18,6 +18,7 @@ import asyncpg
 from pydantic import SecretStr
 
 from core.archive.connection import Connection
+from core.errors import OperatorError
 from sinks import roles
 from sinks.backfill import backfill
 from sinks.tables import TABLES, Tables
@@ -50,7 +51,7 @@ SELECT format('CREATE SCHEMA %I', (parse_ident(current_setting('search_path')))[
 _TO_SEARCH = "SELECT to_regclass('unread_requests') IS NOT NULL"
 
 
-class MigrationError(Exception):
+class MigrationError(OperatorError):
     """The database cannot be brought to this version; the message states why and what to do."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,10 +26,11 @@ from sinks.writing.consumer import GroupReader
 
 _log = logging.getLogger(__name__)
 
-# How often the ends of the topics are asked for, which is how old a shown lag may be.
-_LAG_S = 5.0
-# Between two answers there is `_LAG_S`; a broker that is silent for this long is reported as away.
-_SILENT_S = 2 * _LAG_S
+# How often both servers are asked, which is how old a shown lag may be, and how late an outage may show where there is
+# nothing to write. Two requests each time cost a millisecond.
+_LAG_S = 2.0
+# Between two answers there is `_LAG_S`; a server that is silent for this long is reported as away.
+_SILENT_S = 5.0
 # A fetch waits for this much, or for `kafka.FETCH_MAX_WAIT_MS`: one request then carries many bundles' outputs.
 _FETCH_MIN_BYTES = 64 * 1024
 
@@ -38,6 +39,12 @@ class SinkService(Service):
     """Writes the archive. Instances of one group share the partitions of `events`, `sightings` and `coverage`."""
 
     name: ClassVar[str] = "sink"
+    progress: ClassVar[Mapping[str, str]] = {
+        "archived": "bigbrotr_archived_total",
+        "sightings": "bigbrotr_sightings_total",
+        "refused": "bigbrotr_rejected_total",
+        "lag": "bigbrotr_consumer_lag_records",
+    }
     _parts: _Parts
 
     def __init__(self, settings: Settings) -> None:
@@ -45,6 +52,8 @@ class SinkService(Service):
         self._lag: int | None = None
         self._answered_s = time.monotonic()
         self._months_ahead = MONTHS_NEEDED
+        self._database_problem: str | None = None
+        self._database_answered_s = time.monotonic()
 
     async def start(self) -> None:
         """Wait for PostgreSQL and Kafka, check the tables, apply what must be erased, and join the group.
@@ -84,7 +93,7 @@ class SinkService(Service):
             batch_age_s=sink.batch_age_ms / 1000,
         )
         self._parts = _Parts(reader, archiver)
-        self._answered_s = time.monotonic()
+        self._answered_s = self._database_answered_s = time.monotonic()
         # Apart: a database that hangs must not make Kafka look silent.
         self.spawn(_observe(lambda: self._measure_lag(consumer)), "sink lag")
         self.spawn(_observe(lambda: self._count_months(pool)), "sink months")
@@ -109,6 +118,11 @@ class SinkService(Service):
         silent_s = time.monotonic() - self._answered_s
         if silent_s > _SILENT_S:
             return f"waiting for Kafka, which has not answered for {silent_s:.0f} s"
+        if self._database_problem is not None:
+            return f"PostgreSQL does not answer: {self._database_problem}"
+        database_silent_s = time.monotonic() - self._database_answered_s
+        if database_silent_s > _SILENT_S:
+            return f"PostgreSQL has not answered for {database_silent_s:.0f} s"
         if self._months_ahead < MONTHS_NEEDED:
             return f"partitions reach only {self._months_ahead} months ahead: run `bigbrotr migrate`"
         return None
@@ -123,8 +137,13 @@ class SinkService(Service):
         }
 
     async def _count_months(self, pool: Pool) -> None:
-        async with asyncio.timeout(_LAG_S), pool.acquire() as connection:
-            self._months_ahead = await months_ahead(connection)
+        try:
+            async with asyncio.timeout(_SILENT_S), pool.acquire() as connection:
+                self._months_ahead = await months_ahead(connection)
+        except Exception as error:
+            self._database_problem = brief(error)
+            raise
+        self._database_problem, self._database_answered_s = None, time.monotonic()
 
     async def _measure_lag(self, consumer: AIOKafkaConsumer) -> None:
         positions = self._parts.reader.positions()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from aiokafka.errors import OffsetOutOfRangeError
 
@@ -33,6 +34,7 @@ class Janitor(Service):
     """
 
     name = "janitor"
+    progress: ClassVar[Mapping[str, str]] = {"trimmed": "bigbrotr_trimmed_bundles_total"}
 
     def __init__(
         self,

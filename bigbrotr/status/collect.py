@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
-import aiohttp
 import asyncpg
 
 from bigbrotr.services import READINGS
 from bigbrotr.status import archive
-from bigbrotr.status.health import Health, ask
-from bigbrotr.status.snapshot import Counts, RelayState, ServiceState, Snapshot
+from bigbrotr.status.holdings import Holdings, holdings
+from bigbrotr.status.machine import disk, server_notes
+from bigbrotr.status.relay_states import relay_states
+from bigbrotr.status.snapshot import Counts, ServiceState, Snapshot
 from bigbrotr.status.topic_offsets import OffsetsReader
 from bigbrotr.status.totals import Totals
 from core.archive.connection import reading_options
@@ -26,7 +25,11 @@ from core.archive.counts import ArchiveCounts, counts, database_bytes, has_schem
 from core.kafka import Bounds, Offsets, lag
 from core.settings import Settings
 from core.waiting import brief
-from schemas.topics import TOPICS, logical
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from bigbrotr.status.health import Health
 
 _TIMEOUT_S = 3.0  # a server that takes longer for a handful of small requests is as good as away
 _COUNT_PAUSE = 19  # times as long as the count took
@@ -39,21 +42,22 @@ class Collector:
     Args:
         settings: with the servers filled in, as far as there are any.
         exact: count rows even where that takes long.
+        refused: read what was refused, too, and count it by reason.
     """
 
-    def __init__(self, settings: Settings, *, exact: bool = False) -> None:
+    def __init__(self, settings: Settings, *, exact: bool = False, refused: bool = False) -> None:
         self._settings = settings
         self._exact = exact
+        self._with_refused = refused
         self._rows: ArchiveCounts | None = None
         self._count_at_s = 0.0
         self._clients = AsyncExitStack()
-        self._session: aiohttp.ClientSession
+        self._session: aiohttp.ClientSession | None = None
         self._offsets: OffsetsReader | None = None
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._totals = Totals()
 
     async def __aenter__(self) -> Self:
-        self._session = await self._clients.enter_async_context(aiohttp.ClientSession())
         return self
 
     async def __aexit__(
@@ -66,22 +70,24 @@ class Collector:
     async def snapshot(self, services: Sequence[ServiceState], events: Sequence[str] = ()) -> Snapshot:
         """Take a snapshot; `services` come from the supervisor or from services.json, still without their health."""
         healths, kafka_part, postgres_part = await asyncio.gather(
-            asyncio.gather(*(ask(self._session, service.port) for service in services)),
+            self._ask_services(services),
             self._ask_kafka(),
             self._ask_postgres(),
         )
-        kafka_state, bounds, committed = kafka_part
+        kafka_state, held = kafka_part
+        bounds = held.bounds
         postgres_state, rows, archived, database_bytes = postgres_part
         return Snapshot(
             at_s=time.monotonic(),
             servers={"kafka": kafka_state, "postgres": postgres_state},
-            server_notes=_server_notes(self._settings.data_dir),
+            server_notes=server_notes(self._settings.data_dir),
             services=tuple(_with_health(service, health) for service, health in zip(services, healths, strict=True)),
             relays=tuple(relay for health in healths for relay in relay_states(health.details)),
             counts=self._counts(services, healths, rows),
-            topics=self._per_topic(bounds.ends),
-            lags=self._lags(bounds, {**committed, **(archived if bounds.ends else {})}),
-            disk=_disk(self._settings.data_dir, database_bytes),
+            topics=held.topics,
+            refused=held.refused,
+            lags=self._lags(bounds, {**held.committed, **(archived if bounds.ends else {})}),
+            disk=disk(self._settings.data_dir, database_bytes),
             events=tuple(events),
         )
 
@@ -113,30 +119,31 @@ class Collector:
             )
         return found
 
-    def _per_topic(self, ends: Offsets) -> dict[str, int]:
-        prefix = self._settings.kafka.topic_prefix
-        sums = {topic.name: 0 for topic in TOPICS if any(tp.topic == prefix + topic.name for tp in ends)}
-        for tp, end in ends.items():
-            sums[logical(prefix, tp.topic)] += end
-        return sums
+    async def _ask_services(self, services: Sequence[ServiceState]) -> list[Health]:
+        if not services:
+            return []
+        # Loading the HTTP client takes a fifth of a second, which a status without services need not wait for.
+        import aiohttp  # noqa: PLC0415
 
-    async def _ask_kafka(self) -> tuple[str, Bounds, dict[str, Offsets]]:
+        from bigbrotr.status.health import ask  # noqa: PLC0415
+
+        if self._session is None:
+            self._session = await self._clients.enter_async_context(aiohttp.ClientSession())
+        session = self._session
+        return await asyncio.gather(*(ask(session, service.host, service.port) for service in services))
+
+    async def _ask_kafka(self) -> tuple[str, Holdings]:
         if self._settings.kafka.bootstrap_servers is None:
-            return "not running", Bounds({}, {}), {}
+            return "not running", Holdings()
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 if self._offsets is None:
                     self._offsets = await OffsetsReader(self._settings).__aenter__()
-                bounds = await self._offsets.bounds(*(topic.name for topic in TOPICS))
-                committed = {
-                    name: await self._offsets.committed(each.group_id(self._settings), *each.topics)
-                    for name, each in READINGS.items()
-                    if each.progress == "kafka"
-                }
-                return REACHABLE, bounds, committed
+                found = await holdings(self._settings, self._offsets, with_refused=self._with_refused)
+                return REACHABLE, found
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what a person wants to see here
             await self._drop_kafka()
-            return _unreachable(error), Bounds({}, {}), {}
+            return _unreachable(error), Holdings()
 
     async def _ask_postgres(self) -> tuple[str, ArchiveCounts | None, dict[str, Offsets], int | None]:
         if self._settings.postgres.dsn is None:
@@ -183,32 +190,5 @@ def _unreachable(error: Exception) -> str:
     return f"unreachable: {f'no answer within {_TIMEOUT_S:.0f} s' if isinstance(error, TimeoutError) else brief(error)}"
 
 
-def _server_notes(data_dir: Path) -> dict[str, str]:
-    from deploy.embedded.stack import server_notes  # noqa: PLC0415 - as in `bigbrotr.servers`
-
-    return server_notes(data_dir)
-
-
 def _with_health(service: ServiceState, health: Health) -> ServiceState:
     return replace(service, problem=health.problem) if service.state == "running" else service
-
-
-def relay_states(details: dict[str, Any]) -> list[RelayState]:
-    """Read the relays from what a connector says of itself; other services have none."""
-    return [
-        RelayState(str(relay["url"]), str(relay["state"]), _relay_detail(relay), int(relay["received"]))
-        for relay in details.get("relays", ())
-    ]
-
-
-def _relay_detail(relay: dict[str, Any]) -> str:
-    parts = [text for text in (relay["last_error"], relay["crawl"]["problem"]) if text]
-    if relay["retry_in_s"] is not None:
-        parts.append(f"again in {relay['retry_in_s']} s")
-    return "; ".join(parts)
-
-
-def _disk(data_dir: Path, database_bytes: int | None) -> dict[str, int]:
-    found = next((path for path in (data_dir, *data_dir.parents) if path.exists()), None)
-    usage = {} if found is None else {"free_bytes": shutil.disk_usage(found).free}
-    return usage if database_bytes is None else {**usage, "database_bytes": database_bytes}

@@ -25,15 +25,16 @@ class Health:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-async def ask(session: aiohttp.ClientSession, port: int | None) -> Health:
-    """Ask the service behind a port on loopback; never raises: what went wrong is the `problem`."""
+async def ask(session: aiohttp.ClientSession, host: str, port: int | None) -> Health:
+    """Ask the service that listens there; never raises: what went wrong is the `problem`."""
     if port is None:
         return Health("starting")
     try:
         async with asyncio.timeout(_TIMEOUT_S):
-            async with session.get(f"http://127.0.0.1:{port}/status") as response:
+            url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            async with session.get(f"{url}/status") as response:
                 status = orjson.loads(await response.read())
-            async with session.get(f"http://127.0.0.1:{port}/metrics") as response:
+            async with session.get(f"{url}/metrics") as response:
                 text = await response.text()
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return Health("does not answer" if isinstance(error, TimeoutError) else f"does not answer: {error}")

@@ -11,7 +11,10 @@ from bigbrotr.services import READINGS
 
 @dataclass(frozen=True)
 class ServiceState:
-    """One service process. `problem` says why it is not ready, or is None; `note` is what a person may want to know."""
+    """One service process. `problem` says why it is not ready, or is None; `note` is what a person may want to know.
+
+    `host` and `port` are where it serves its health.
+    """
 
     name: str
     state: str
@@ -20,6 +23,30 @@ class ServiceState:
     problem: str | None = None
     restarts: int = 0
     note: str = ""
+    host: str = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class TopicSize:
+    """What a topic holds.
+
+    Attributes:
+        records: the offsets that it holds; where it is compacted, some of them have no record any more.
+        written: records that were ever written.
+        disk_bytes: on the disks of all brokers; None where they do not tell.
+    """
+
+    records: int
+    written: int
+    disk_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The records of one topic of refused input. Their reasons are known where all were read, and empty else."""
+
+    records: int
+    by_reason: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -34,7 +61,10 @@ class RelayState:
 
 @dataclass(frozen=True)
 class Counts:
-    """Event counts. Those of a service begin when it starts; `archived` and `sightings` are the archive's own."""
+    """Event counts. Those of a service begin when it starts; `archived` and `sightings` are the archive's own.
+
+    `sightings` counts pairs of an event and a relay.
+    """
 
     received: int = 0
     verified: int = 0
@@ -51,6 +81,7 @@ class Snapshot:
 
     `lags` has the records that each service still has to read, by its name, None where that is not known.
     `server_notes` has what the guard of the embedded servers says of one: its restarts, or why it ended.
+    `refused` has the topics of refused input, where they were asked for.
     """
 
     at_s: float
@@ -59,7 +90,8 @@ class Snapshot:
     services: tuple[ServiceState, ...] = ()
     relays: tuple[RelayState, ...] = ()
     counts: Counts = field(default_factory=Counts)
-    topics: Mapping[str, int] = field(default_factory=dict)
+    topics: Mapping[str, TopicSize] = field(default_factory=dict)
+    refused: Mapping[str, Refused] = field(default_factory=dict)
     lags: Mapping[str, int | None] = field(default_factory=partial(dict.fromkeys, READINGS))
     disk: Mapping[str, int] = field(default_factory=dict)
     events: tuple[str, ...] = ()

@@ -35,16 +35,26 @@ async def read_between(
         return
     client = await consumer(settings)
     try:
+        async for record in records_between(client, begins, wanted):
+            yield record
+    finally:
+        await stop_client(client)
+
+
+async def records_between(
+    client: AIOKafkaConsumer, begins: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
+    """Give the same by a client without a group, which is assigned these partitions in place of others."""
+    wanted = {tp: end for tp, end in ends.items() if end > begins.get(tp, 0)}
+    if wanted:
         client.assign(list(wanted))
         for tp in wanted:
             client.seek(tp, begins.get(tp, 0))
-        while wanted:
-            for tp, records in (await client.getmany(*wanted, timeout_ms=_POLL_MS)).items():
-                for record in records:
-                    if record.offset < wanted[tp]:
-                        yield record
-            for tp in list(wanted):
-                if await client.position(tp) >= wanted[tp]:
-                    del wanted[tp]
-    finally:
-        await stop_client(client)
+    while wanted:
+        for tp, records in (await client.getmany(*wanted, timeout_ms=_POLL_MS)).items():
+            for record in records:
+                if record.offset < wanted[tp]:
+                    yield record
+        for tp in list(wanted):
+            if await client.position(tp) >= wanted[tp]:
+                del wanted[tp]

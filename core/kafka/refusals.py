@@ -20,6 +20,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.admin import SaslHandShakeRequest
 
+from core.errors import OperatorError
 from core.kafka.access import connection_options
 from core.settings.errors import key_and_variable
 from core.settings.model import Settings
@@ -29,7 +30,7 @@ _PATIENCE_S = 5.0
 away, which the client that asks here waits out anyway."""
 
 
-class KafkaRefusedError(Exception):
+class KafkaRefusedError(OperatorError):
     """The brokers do not let us in, and only a person can correct that; the message names the settings to look at."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, ClassVar
 
@@ -28,6 +28,8 @@ class Service(ABC):
     """
 
     name: ClassVar[str]
+    progress: ClassVar[Mapping[str, str]] = {}
+    """What is logged once a minute: words for the log, and the metric of each. Counters are shown by what was added."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

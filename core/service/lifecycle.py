@@ -15,9 +15,12 @@ import time
 from enum import StrEnum
 
 from core import metrics, waiting
+from core.errors import OperatorError
 from core.service import gc_tuning
+from core.service.abandoned_lookups import pass_over_abandoned_lookups
 from core.service.base import Service, UndrainedError
 from core.service.health import HealthServer
+from core.service.progress import log_progress
 from core.service.signals import StopSignals
 from core.service.watchdog import Watchdog
 from core.settings.errors import SettingsError
@@ -69,6 +72,7 @@ class Lifecycle:
     async def run(self, signals: StopSignals) -> int:
         """Run the service through its lifecycle and return the exit code."""
         self._loop = asyncio.get_running_loop()
+        pass_over_abandoned_lookups(self._loop)
         signals.attach()
         if self._stop_requested:  # in the moment before the loop ran
             self.service.stopping.set()
@@ -86,6 +90,8 @@ class Lifecycle:
             # What a person must correct is a sentence: where in the code it was found is of no use for that.
             logger.error("%s cannot run: in the settings: %s", self.service.name, error)  # noqa: TRY400
             code = SETTINGS
+        except OperatorError as error:
+            logger.error("%s failed: %s", self.service.name, error)  # noqa: TRY400 - the sentence says it all
         except Exception:
             logger.exception("%s failed", self.service.name)
         self.phase = Phase.CLOSING
@@ -109,6 +115,8 @@ class Lifecycle:
         self.phase = Phase.RUNNING
         service.spawn(self._tick(), "tick")
         service.spawn(gc_tuning.settle_and_collect(), "garbage")
+        if service.progress:
+            service.spawn(log_progress(service.progress), "progress")
         logger.info("%s is running", service.name)
         run = asyncio.create_task(service.run(), name="run")
         await self._first(run, service.stopping, cut_short=False)

@@ -13,6 +13,7 @@ from core.settings.types import (
     ProxyUrl,
     RelayUrls,
     SecretHex,
+    ServiceAddresses,
 )
 
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -153,6 +154,10 @@ class HttpSettings(Group):
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; nothing here asks for a password")
     port: int = Field(0, ge=0, le=65_535, description="Port to listen on; 0: a free one, named in the log")
     port_file: Path | None = Field(None, description="File that the port is written to once it is known")
+    services: ServiceAddresses = Field(
+        default_factory=list,
+        description="Services elsewhere that `status` asks, each `host:port`; every address of a host is an instance",
+    )
 
 
 class LogSettings(Group):

@@ -148,6 +148,15 @@ def _name_servers(values: list[str]) -> list[str]:
     return values
 
 
+def _service_addresses(values: list[str]) -> list[str]:
+    for place, value in enumerate(values, 1):
+        match = _HOST_AND_PORT.fullmatch(value)
+        port = (match[2] or "") if match is not None and match[1] else ""
+        if not port or not 1 <= int(port[1:]) <= _MAX_PORT:
+            raise ValueError(f"has no service at place {place}; give host:port, for example sink:8080")
+    return values
+
+
 def _decoded(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -164,6 +173,7 @@ PostgresDsn = Annotated[SecretStr, AfterValidator(_dsn)]
 Password = Annotated[SecretStr, AfterValidator(_password)]
 SecretHex = Annotated[SecretStr, AfterValidator(_secret_hex)]
 WordList = Annotated[list[str], BeforeValidator(_words)]
+ServiceAddresses = Annotated[WordList, AfterValidator(_service_addresses)]
 NameServers = Annotated[WordList, AfterValidator(_name_servers)]
 RelayUrls = Annotated[WordList, AfterValidator(_relay_urls)]
 DecodedList = Annotated[list[T], BeforeValidator(_decoded)]

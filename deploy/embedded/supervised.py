@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import time
+from pathlib import Path
 
 import psutil
 
@@ -19,7 +20,22 @@ log = logging.getLogger("embedded")
 
 _BACKOFF_FIRST_S = 0.2  # a server that was killed is back before most clients have noticed
 _BACKOFF_LAST_S = 10.0  # while a disk is full, a try costs a second of CPU
+_LOG_END_BYTES = 16 * 1024  # what a server writes in its last moments, stacks of Java included
+_CAUSES = ("No space left on device", "PANIC:")  # how a full disk is named by both servers, and an end by PostgreSQL
+_CAUSE_CHARACTERS = 300  # a line of it fits a status and a live view
 _READY = {"kafka": kafka.is_ready, "postgres": postgres.is_ready}
+
+
+def cause_in(log_file: Path) -> str | None:
+    """Return the last line at the end of a server's log that names why it cannot go on; None where none does."""
+    try:
+        with log_file.open("rb") as file:
+            file.seek(max(0, log_file.stat().st_size - _LOG_END_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return None
+    named = (line for line in reversed(lines) if any(cause in line for cause in _CAUSES))
+    return next((line.strip()[:_CAUSE_CHARACTERS] for line in named), None)
 
 
 class Supervised:
@@ -63,7 +79,8 @@ class Supervised:
 
     def _ended(self, code: int, now_s: float) -> None:
         self._gone()
-        how = describe_exit(code)
+        why = cause_in(Path(self.launch.log))
+        how = describe_exit(code) + (f": {why}" if why else "")
         self._fail(now_s, f"it ended with {how}; its log is {self.launch.log}", ran_s=now_s - self._started_s)
 
     def _gone(self) -> None:

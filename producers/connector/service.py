@@ -6,9 +6,11 @@ import asyncio
 import logging
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from aiokafka import TopicPartition
 
@@ -62,6 +64,12 @@ class ConnectorService(Service):
     """Reads the relays that its consumer group gives it."""
 
     name = "connector"
+    progress: ClassVar[Mapping[str, str]] = {
+        "received": "bigbrotr_received_copies_total",
+        "bundles": "bigbrotr_published_bundles_total",
+        "rejected": "bigbrotr_rejected_total",
+        "failures": "bigbrotr_relay_failures_total",
+    }
     _parts: _Parts
 
     def __init__(self, settings: Settings) -> None:

@@ -17,6 +17,7 @@ from producers.connector.reconcile.held_events import HeldEvents
 from producers.connector.reconnects import Reconnects
 from producers.connector.relay_model import Model
 from producers.connector.shared import Shared
+from producers.connector.state_changes import StateChanges
 from producers.connector.visits import Visits
 from producers.relay_client.refusals import HOUR_S, RelayError
 from schemas.records.coverage import Coverage
@@ -61,6 +62,7 @@ class Session:
             crawler=self._crawler,
         )
         self._reconnects = Reconnects()
+        self._state_changes = StateChanges()
 
     @property
     def state(self) -> str:
@@ -96,7 +98,8 @@ class Session:
             wait_s = self._reconnects.wait_s(error, progress=self._progress > progress, lasted_s=lasted_s)
             self._state, self._last_error = error.state, str(error)
             metrics.RELAY_FAILURES.labels(error.state).inc()
-            logger.info("%s: %s; retrying in %.0f s", self.record.url, error, wait_s)
+            level = logging.INFO if self._state_changes.ended(error.state) else logging.DEBUG
+            logger.log(level, "%s: %s; retrying in %.0f s", self.record.url, error, wait_s)
             self._retry_at_s = CLOCK.now_s() + wait_s
             await asyncio.sleep(wait_s)
             self._retry_at_s = None
@@ -110,6 +113,8 @@ class Session:
         """Move the cursor to what the live feed has certainly brought. Called every second and before each record."""
         if self._visits.conversation is not None:
             self._visits.conversation.note_time()
+            if self._state_changes.lasts(self._visits.connected_s):
+                logger.info("%s: connected", self.record.url)
 
     def clock_stepped(self) -> None:
         """The host's clock was set, or set back."""

@@ -68,6 +68,7 @@ class Visits:
         self._connecting = False
         self._was_cut = False
         self._left_s: float | None = None
+        self._connected_at_s = 0.0
 
     @property
     def state(self) -> str | None:
@@ -82,6 +83,11 @@ class Visits:
         if not self._crawler.finished.is_set():
             return "crawling"
         return "live" if conversation.followed else "connected"
+
+    @property
+    def connected_s(self) -> float:
+        """For how many seconds the present connection is open; 0 where there is none."""
+        return 0.0 if self.conversation is None else time.monotonic() - self._connected_at_s
 
     async def visit(self) -> tuple[RelayError, float]:
         """Connect and stay as long as it lasts; why it ended, and after how many seconds."""
@@ -118,6 +124,7 @@ class Visits:
     async def _converse(self, connection: RelayConnection) -> RelayError:
         """Talk until the connection ends, or the relay's turn is over; why."""
         shared, began = self._shared, time.monotonic()
+        self._connected_at_s = began
         url, auth_key = connection.dialled_url, shared.auth_key
         client = RelayClient(url, connection, self.frames, self.limits, auth_key=auth_key, pace=self._pace)
         talk = self.conversation = Conversation(

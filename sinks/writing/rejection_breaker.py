@@ -17,6 +17,7 @@ from typing import NamedTuple
 from aiokafka import TopicPartition
 
 from core.archive.connection import Connection
+from core.errors import OperatorError
 from sinks.writing.batch import Batch, Rejected
 
 # So many different messages and places are enough to see what is wrong.
@@ -29,7 +30,7 @@ UPDATE sink_offsets SET refused = $4::bigint[] WHERE group_id = $1 AND topic = $
 """
 
 
-class StormError(Exception):
+class StormError(OperatorError):
     """Too many rejections in a range of one partition. Nothing of the batch that exceeded the limit is committed."""
 
 

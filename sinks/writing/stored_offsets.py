@@ -15,6 +15,7 @@ from aiokafka import TopicPartition
 
 from core.archive.connection import Connection
 from core.archive.origin import ORIGIN_PARTITION
+from core.errors import OperatorError
 
 
 class StoredOffset(NamedTuple):
@@ -54,7 +55,7 @@ class OffsetsMovedError(Exception):
     """
 
 
-class PositionError(Exception):
+class PositionError(OperatorError):
     """The stored offset does not fit the topic: reading on would leave a silent gap."""
 
 

@@ -43,8 +43,8 @@ DISK_MB = 300
 Outage = AbstractAsyncContextManager[None]
 # What each service must name while it waits. The connector and the processor need no database.
 NO_BROKER = {"connector": "Kafka", "processor": "Kafka", "sink": "Kafka"}
-NO_DATABASE = {"sink": "PostgreSQL"}
-NOTHING = {"connector": "Kafka", "processor": "Kafka", "sink": "PostgreSQL"}
+NO_DATABASE = {"sink": "waiting for PostgreSQL"}
+NOTHING = {"connector": "Kafka", "processor": "Kafka", "sink": "waiting for PostgreSQL"}
 
 long = pytest.mark.long
 

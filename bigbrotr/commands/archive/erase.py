@@ -16,9 +16,11 @@ from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import KEY, MOMENT
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import quiet_log, say, servers
+from bigbrotr.services import READINGS
 from core.archive.connection import reading
 from core.archive.counts import present, signed_until
-from core.kafka import PublishError
+from core.kafka import PublishError, admin, stop_client
+from core.kafka.groups import has_members
 from core.settings import Settings
 from producers.operator.erase import publish_erasures
 from schemas.records.erasure import UNTIL_END, Cause, Erasure
@@ -28,6 +30,12 @@ from schemas.topics import DAY_MS, topic
 _COUNT_S = 10.0
 # More ids are not read by anyone.
 _SHOWN = 5
+
+_PENDING = {
+    "processor": "copies of it are not dropped, and wait to be validated",
+    "sink": "its rows stay in the archive",
+}
+"""What is left undone where a service does not run that applies erasures."""
 
 _EPILOG = """\b
 Examples:
@@ -92,11 +100,12 @@ def erase(
         say(question(rules, matching))
         if not yes and not _agreed():
             raise CommandFailedError("nothing was erased: answer y, or give --yes where there is no terminal")
-        asyncio.run(_publish(filled, rules))
-    say(_consequences())
+        recorded, idle = asyncio.run(_publish(filled, rules))
+    say(_consequences(recorded, idle))
     if as_document:
         keys = [rule.key().decode() for rule in rules]
-        click.echo(json.dumps({"erasures": keys, "cause": cause, "archived_events": matching}))
+        document = {"erasures": keys, "recorded": recorded, "cause": cause, "archived_events": matching}
+        click.echo(json.dumps({**document, "not_running": list(idle)}))
 
 
 def _agreed() -> bool:
@@ -138,11 +147,14 @@ def _moment(time_s: int) -> str:
         return f"{time_s}, included"
 
 
-def _consequences() -> str:
+def _consequences(recorded: int, idle: Sequence[str]) -> str:
     lag_ms = topic("events").compaction_lag_ms
     assert lag_ms is not None
+    head = f"recorded: {recorded:,}" if recorded else "recorded already, and not again"
+    waits = "".join(f"\nno {name} runs: {_PENDING[name]}. Start it (`bigbrotr run`)" for name in idle)
     return f"""\
-the erasure is recorded. What happens now:
+{head}{waits}
+What happens now:
 - copies that arrive are dropped, and rows are deleted, within seconds where processor and sink run
 - Kafka rewrites the topic events without it within {lag_ms // DAY_MS} days of the sink's having met it
 - raw.bundles keeps what relays sent until it is deleted there, rejections for days, and unwritten for weeks
@@ -150,9 +162,19 @@ the erasure is recorded. What happens now:
 - backups of PostgreSQL and Kafka keep it until they are deleted"""
 
 
-async def _publish(settings: Settings, rules: Sequence[Erasure]) -> None:
+async def _publish(settings: Settings, rules: Sequence[Erasure]) -> tuple[int, list[str]]:
+    """Publish rules; how many were new, and which of the services that apply them do not run."""
     await created(settings)
     try:
-        await publish_erasures(settings, rules)
+        recorded = len(await publish_erasures(settings, rules))
+        return recorded, [name for name in _PENDING if not await _runs(settings, name)]
     except (PublishError, TimeoutError) as error:
         raise CommandFailedError(f"Kafka did not take the erasure; repeating it does no harm: {error}") from error
+
+
+async def _runs(settings: Settings, name: str) -> bool:
+    client = await admin(settings)
+    try:
+        return await has_members(client, READINGS[name].group_id(settings))
+    finally:
+        await stop_client(client)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -12,11 +13,17 @@ import click
 import orjson
 
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.console.snapshot_view import by_reason
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.importing.judging import verdicts
+from bigbrotr.servers import say
 from producers.files.event_lines import DamagedFileError, EventLines
 from schemas.nostr.judge import Policy
-from schemas.reasons import Verdict
+from schemas.reasons import Reason, Verdict
+
+_POLICY: frozenset[str | None] = frozenset({Reason.KIND_NOT_ARCHIVED})
+"""Reasons that say nothing against an event: another archive may be set to take it."""
+_BY_POLICY = 3
 
 _EPILOG = """\b
 Examples:
@@ -54,19 +61,40 @@ def verify(options: Options, file: str) -> None:
     "reason", and where there is more to say "field" and "detail". Blank lines are passed over. Other files and text in
     other encodings are named in the error, with what to convert them by. The verdicts are those of an import.
 
-    The exit code is 1 if any line was not accepted.
+    At the end stderr says how many lines there were, of each verdict and for which reasons. The exit code is 0 if all
+    were accepted, 3 if the others were refused only by what this archive is set to leave out (the setting
+    processor.archive_ephemeral), and 1 else.
     """
     policy = Policy(archive_ephemeral=options.settings().processor.archive_ephemeral)
-    all_accepted = True
+    counts: Counter[tuple[str, str | None]] = Counter()
     out = sys.stdout.buffer
     with opened(file) as stream:
         try:
             for verdict in verdicts(iter(EventLines(stream)), policy):
-                all_accepted = all_accepted and verdict["verdict"] is Verdict.ACCEPTED
+                reason = verdict["reason"]
+                counts[str(verdict["verdict"]), None if reason is None else str(reason)] += 1
                 out.write(orjson.dumps(verdict, option=orjson.OPT_APPEND_NEWLINE))
             out.flush()
         except (DamagedFileError, IsADirectoryError) as error:
             out.flush()
             raise CommandFailedError(f"{file}: {error}") from None
-    if not all_accepted:
-        raise click.exceptions.Exit(1)
+    say(summary(counts))
+    if code := exit_code(counts):
+        raise click.exceptions.Exit(code)
+
+
+def summary(counts: Mapping[tuple[str, str | None], int]) -> str:
+    """Write how many lines there were of each verdict, those that were not accepted by reason."""
+    parts = [f"{sum(counts.values()):,} lines"]
+    for verdict in Verdict:
+        reasons = {reason or "": lines for (found, reason), lines in counts.items() if found == verdict}
+        if reasons:
+            listed = "" if verdict is Verdict.ACCEPTED else f" ({by_reason(reasons)})"
+            parts.append(f"{sum(reasons.values()):,} {verdict}{listed}")
+    return ", ".join(parts)
+
+
+def exit_code(counts: Iterable[tuple[str, str | None]]) -> int:
+    """Return 0 where every line was accepted, 3 where only the policy refused some, else 1."""
+    reasons = {reason for verdict, reason in counts if verdict != Verdict.ACCEPTED}
+    return 0 if not reasons else _BY_POLICY if reasons <= _POLICY else 1

@@ -12,7 +12,8 @@ import click
 from bigbrotr.console import snapshot_view
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.status.collect import REACHABLE, Collector
-from bigbrotr.status.snapshot import ServiceState, Snapshot
+from bigbrotr.status.snapshot import Refused, ServiceState, Snapshot, TopicSize
+from bigbrotr.status.stack import stack_services
 from bigbrotr.supervise import running
 from core.settings import Settings
 
@@ -42,8 +43,8 @@ def running_services(data_dir: Path) -> list[ServiceState]:
 
 async def taken(settings: Settings) -> Snapshot:
     """Take one snapshot."""
-    async with Collector(settings) as collector:
-        return await collector.snapshot(running_services(settings.data_dir))
+    async with Collector(settings, refused=True) as collector:
+        return await collector.snapshot([*running_services(settings.data_dir), *await stack_services(settings)])
 
 
 def as_text(snapshot: Snapshot, data_dir: Path) -> str:
@@ -55,17 +56,15 @@ def as_text(snapshot: Snapshot, data_dir: Path) -> str:
         lines.append(f"{name:<15} {state}" + (f"; {note}" if note else ""))
     if not snapshot.services:
         lines.append("services        none runs here")
-    lines += [f"{one.name:<15} pid {one.pid}, {one.problem or 'ready'}" for one in snapshot.services]
+    lines += [f"{one.name:<15} {_place(one)}, {one.problem or 'ready'}" for one in snapshot.services]
     if snapshot.relays:
         lines.append(f"relays          {snapshot_view.relay_summary(snapshot.relays)}")
         lines += [f"  {relay.url}  {relay.state}  {relay.detail}".rstrip() for relay in snapshot.relays]
     events, sightings = snapshot_view.number(counts.archived), snapshot_view.number(counts.sightings)
-    lines.append(f"archived        {events} events, {sightings} sightings")
+    lines.append(f"archived        {events} events, {sightings} pairs of event and relay")
     lines.append(f"lag             {snapshot_view.lags(snapshot)} records")
-    if snapshot.services:
-        lines.append(f"rejected        {snapshot_view.by_reason(counts.rejected) or 'nothing'}")
-        lines.append(f"quarantined     {snapshot_view.by_reason(counts.quarantined) or 'nothing'}")
-    lines += [f"topic           {name}: {end:,} records written" for name, end in snapshot.topics.items()]
+    lines += [f"{name:<15} {_reasons(found)}" for name, found in snapshot.refused.items()]
+    lines += [f"topic           {name}: {_size(held)}" for name, held in snapshot.topics.items()]
     lines += [
         f"disk            {name.removesuffix('_bytes')} {snapshot_view.size(size)}"
         for name, size in snapshot.disk.items()
@@ -75,14 +74,32 @@ def as_text(snapshot: Snapshot, data_dir: Path) -> str:
     return "\n".join(lines)
 
 
+def _place(service: ServiceState) -> str:
+    return f"at {service.host}:{service.port}" if service.pid is None else f"pid {service.pid}"
+
+
+def _reasons(found: Refused) -> str:
+    if not found.records:
+        return "nothing"
+    listed = snapshot_view.by_reason(found.by_reason) or "`bigbrotr rejections list` counts them by reason"
+    return f"{found.records:,} records: {listed}"
+
+
+def _size(held: TopicSize) -> str:
+    size = "" if held.disk_bytes is None else f", {snapshot_view.size(held.disk_bytes)}"
+    gone = f" of {held.written:,} written" if held.written != held.records else ""
+    return f"{held.records:,} records{gone}{size}"
+
+
 @click.command(epilog=_EPILOG)
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON object.")
 @pass_options
 def status(options: Options, *, as_document: bool) -> None:
     """Show servers, services, relays, topics, lag and what is archived. Starts nothing and works when nothing runs.
 
-    Counts of services begin when the service started; rows and offsets are the archive's and Kafka's own. Lags are in
-    records. The exit code is 0 whatever is shown.
+    Rows, pairs and records are counted in the archive and in Kafka; what was refused, in the topics rejections,
+    quarantine and unwritten. Lags are in records. Bytes of topics are those on the disks of all brokers. The counts of
+    services in --json begin when a service started. The exit code is 0 whatever is shown.
     """
     settings = options.settings()
     logging.getLogger().handlers[:] = [logging.NullHandler()]  # what cannot be reached is part of the answer

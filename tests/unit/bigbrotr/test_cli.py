@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import logging
 import os
 import subprocess
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 import click
 import pytest
+from asyncpg import ConnectionDoesNotExistError, DiskFullError
 from click.testing import CliRunner
 
 from bigbrotr.__main__ import run
@@ -241,3 +243,22 @@ def test_a_filter_that_is_none_stops_the_start(command: Command, arguments: tupl
     assert done.returncode == 2
     assert "connector.filters" in done.stderr
     assert "kindz" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/data/run/password"), "the disk is full at /data/run/pass"),
+        (ConnectionDoesNotExistError("connection was closed"), "PostgreSQL went away or has no room: ConnectionDoes"),
+        (DiskFullError("could not extend file"), "has no room: DiskFullError: could not extend file; its log says why"),
+    ],
+)
+def test_a_full_disk_and_a_lost_database_are_sentences(
+    command: Command, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "main", fail)
+    done = command("migrate")
+    assert (done.returncode, said in done.stderr) == (1, True), done.stderr

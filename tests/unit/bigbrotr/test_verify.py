@@ -15,13 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigbrotr.importing.judging import verdict_of, verdicts
+from core.archive.selection import Seen
 from deploy.demo.events import generate
 from producers.files.event_lines import EventLines, Line
+from schemas.nostr.event import parse_event
 from schemas.nostr.judge import Policy
 from schemas.reasons import Verdict
+from sinks.export import Exported, lines
+from tests.unit.processors.material import event, wire
 
 EVENTS = [event.wire for event in generate(40, seed=7, base_time_s=1_700_000_000, span_s=86_400)]
 POLICY = Policy()
+RELAYS = ("wss://one.example", "wss://two.example")
 
 
 def altered(wire: bytes, **fields: object) -> bytes:
@@ -72,6 +77,26 @@ def test_what_is_wrong_has_a_reason_that_names_the_field() -> None:
     assert [line["id"] for line in found[4:]] == [None] * 3
     assert found[3]["field"] == "kind"
     assert str(3 * 1024 * 1024) in found[6]["detail"]
+    assert done.stderr.decode() == (
+        "7 lines, 1 accepted, 6 refused (not_json 2, bad_field 1, bad_signature 1, id_mismatch 1, too_large 1)\n"
+    )
+
+
+def test_what_an_export_with_sightings_writes_is_read(tmp_path: Path) -> None:
+    exported = [Exported(parse_event(made), [Seen(relay, 1_700_000_000_000) for relay in RELAYS]) for made in EVENTS]
+    (tmp_path / "seen.jsonl").write_bytes(b"".join(lines(each, sightings=True) for each in exported))
+    done = command(str(tmp_path / "seen.jsonl"))
+    assert (done.returncode, done.stderr) == (0, b"80 lines, 80 accepted\n")
+    ids = [json.loads(event)["id"] for event in EVENTS]
+    assert [line["id"] for line in output(done)] == [event_id for event_id in ids for _ in RELAYS]
+
+
+def test_what_only_the_policy_refuses_has_an_exit_code_of_its_own() -> None:
+    ephemeral = wire(event("gone soon", kind=20_001))
+    done = command(stdin=b"\n".join([EVENTS[0], ephemeral]))
+    assert done.returncode == 3
+    assert done.stderr == b"2 lines, 1 accepted, 1 refused (kind_not_archived 1)\n"
+    assert command(stdin=b"\n".join([EVENTS[0], ephemeral, b"no event"])).returncode == 1
 
 
 def test_a_file_that_is_cut_off_fails_after_its_verdicts(tmp_path: Path) -> None:
@@ -91,7 +116,7 @@ def test_a_file_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
 
 def test_nothing_in_is_nothing_out() -> None:
     done = command(stdin=b"")
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"0 lines\n")
 
 
 def test_a_reader_that_leaves_is_no_accident(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError
 
 from core import log
 from core.settings import Settings
@@ -56,6 +57,7 @@ def test_the_level_is_obeyed_and_noisy_libraries_are_quiet(capsys: pytest.Captur
     logging.getLogger("core").debug("hidden")
     logging.getLogger("aiokafka.consumer").info("hidden")
     logging.getLogger("aiokafka.consumer").warning("shown")
+    logging.getLogger("asyncpg.pool").warning("hidden")
     log.configure(Settings(log={"level": "debug"}))
     logging.getLogger("aiokafka.consumer").debug("shown")
     said = capsys.readouterr().err
@@ -87,3 +89,23 @@ def test_input_on_which_rules_fail_does_not_fill_the_log(capsys: pytest.CaptureF
         logging.getLogger("processors.validate.apart").error("could not be validated", exc_info=error)
     said = capsys.readouterr().err
     assert [line for line in said.splitlines() if not line[0].isdigit()] == ["ValueError: a", "TypeError: c"]
+
+
+def test_what_a_client_corrects_by_itself_is_written_only_where_it_lasts(capsys: pytest.CaptureFixture[str]) -> None:
+    now_s = 1000.0
+    log.configure(Settings(), "processor", now_s=lambda: now_s)
+    coordinator = logging.getLogger("aiokafka.consumer.group_coordinator")
+
+    def fail(error: Exception) -> str:
+        coordinator.error("Group Coordinator Request failed: %s", error)
+        return capsys.readouterr().err
+
+    assert fail(GroupCoordinatorNotAvailableError()) == ""
+    now_s += 9.0
+    assert fail(GroupCoordinatorNotAvailableError()) == ""
+    now_s += 1.0
+    assert "GroupCoordinatorNotAvailableError left_out=2" in fail(GroupCoordinatorNotAvailableError())
+    now_s += 3600.0
+    assert fail(GroupCoordinatorNotAvailableError()) == ""
+    now_s += 3600.0
+    assert "GroupAuthorizationFailedError" in fail(GroupAuthorizationFailedError())

@@ -28,6 +28,7 @@ from deploy.embedded.servers.postgres_user import Account
 from deploy.embedded.servers.process import Identity, end_left_over
 from deploy.embedded.stack import PARTITIONS, Servers, filled_in
 from deploy.embedded.state import read_state
+from deploy.embedded.supervised import cause_in
 
 
 def test_ports_stay_while_they_are_free_and_change_when_taken(tmp_path: Path) -> None:
@@ -140,3 +141,14 @@ def test_programs_in_a_closed_folder_are_copied_to_where_their_user_reaches_them
             "copied once"
         )
         assert postgres_binaries.reachable_binaries(Account("ourselves"), own, cache) == own
+
+
+def test_the_cause_of_an_end_is_found_in_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "postgres.log"
+    assert cause_in(log) is None
+    log.write_text("LOG:  database system is ready\n" * 10_000)
+    assert cause_in(log) is None
+    full = 'PANIC:  could not write to file "pg_wal/xlogtemp.7": No space left on device'
+    with log.open("a") as file:
+        file.write(f"2026-11-30 UTC [7] {full}\nLOG:  aborting startup due to startup process failure\n")
+    assert (cause_in(log) or "").endswith(full)

@@ -89,6 +89,26 @@ async def test_a_database_that_is_away_is_waited_for(settings: Settings) -> None
         assert metrics.values()["bigbrotr_rebalances_total"] == rebalances, "the sink lost its place in the group"
 
 
+async def test_a_sink_with_nothing_to_write_tells_an_outage_of_its_database_within_seconds(settings: Settings) -> None:
+    async with remote(settings) as (before, through), feed(settings), running_sink(through) as sink:
+
+        async def is_ready() -> bool:
+            return sink.ready() is None
+
+        async def says_why() -> bool:
+            return "PostgreSQL" in (sink.ready() or "")
+
+        async def hang() -> None:
+            before.hold()
+
+        await until(is_ready, "a sink that is ready")
+        for lose in (before.refuse, hang):
+            await lose()
+            await until(says_why, "a sink that is not ready", limit_s=10)
+            await before.restore()
+            await until(is_ready, "a sink that is ready again")
+
+
 async def test_a_stop_while_the_database_is_away_ends_in_time_and_says_that_a_batch_is_left(settings: Settings) -> None:
     assert settings.postgres.dsn is not None
     dsn = settings.postgres.dsn.get_secret_value()

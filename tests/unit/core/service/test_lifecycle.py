@@ -300,9 +300,11 @@ def test_a_service_ends_when_its_killed_supervisor_can_tell_it_nothing(tmp_path:
     assert "probe ends with exit code 0" in said
 
 
-def test_a_port_that_is_taken_is_a_failure_that_names_it(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_is_taken_is_a_sentence_that_names_it(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     first = start("runs")
-    monkeypatch.setenv("BIGBROTR_HTTP__PORT", str(first.port()))
+    port = first.port()
+    monkeypatch.setenv("BIGBROTR_HTTP__PORT", str(port))
     second = start("runs")
     assert second.exit_code() == 1
-    assert "address already in use" in second.log
+    assert f"cannot listen on 127.0.0.1, port {port}: address already in use; set http.port" in second.log
+    assert "Traceback" not in second.log

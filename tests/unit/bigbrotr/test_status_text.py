@@ -1,0 +1,54 @@
+"""`bigbrotr status` as people read it, and the services of a stack that it asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bigbrotr.commands.run.status import as_text
+from bigbrotr.status.snapshot import Counts, Refused, ServiceState, Snapshot, TopicSize
+from bigbrotr.status.stack import stack_services
+from core.settings import Settings
+
+
+def test_refused_input_is_told_by_reason_and_topics_in_records_and_bytes() -> None:
+    snapshot = Snapshot(
+        at_s=0.0,
+        services=(ServiceState("sink", "running", host="sink", port=8080), ServiceState("connector", "running", pid=7)),
+        counts=Counts(archived=5_990, sightings=12_000, rejected={"not_json": 777}),
+        topics={"events": TopicSize(6_000, 6_000, 3 * 1024), "rejections": TopicSize(5, 8), "relays": TopicSize(0, 0)},
+        refused={
+            "rejections": Refused(5, {"not_json": 1, "bad_signature": 4}),
+            "quarantine": Refused(0),
+            "unwritten": Refused(1_000_000),
+        },
+    )
+    lines = as_text(snapshot, Path("/data")).splitlines()
+    assert {
+        "archived        5,990 events, 12,000 pairs of event and relay",
+        "rejections      5 records: bad_signature 4, not_json 1",
+        "quarantine      nothing",
+        "unwritten       1,000,000 records: `bigbrotr rejections list` counts them by reason",
+        "topic           events: 6,000 records, 3 KiB",
+        "topic           rejections: 5 records of 8 written",
+        "topic           relays: 0 records",
+        "sink            at sink:8080, ready",
+        "connector       pid 7, ready",
+    } <= set(lines)
+    assert "777" not in "\n".join(lines), "what a service counts since it started does not agree with the topics"
+
+
+async def test_the_services_of_a_stack_are_named_by_their_addresses() -> None:
+    settings = Settings(http={"services": "127.0.0.1:8080, nothing.invalid:8081"})
+    found = await stack_services(settings)
+    assert [(one.name, one.host, one.port) for one in found] == [
+        ("127.0.0.1", "127.0.0.1", 8080),
+        ("nothing.invalid", "nothing.invalid", 8081),
+    ]
+
+
+@pytest.mark.parametrize("value", ["sink", "sink:", ":8080", "sink:http", "sink:0", "sink:65536", "a b:1"])
+def test_an_address_of_a_service_has_a_host_and_a_port(value: str) -> None:
+    with pytest.raises(ValueError, match="has no service at place 1; give host:port"):
+        Settings(http={"services": value})
