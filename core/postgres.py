@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -10,6 +11,8 @@ from core.settings.errors import SettingsError
 from core.settings.model import Settings
 from core.waiting import until_it_works
 
+SETTING = ("postgres", "dsn")
+"""The setting that holds the address."""
 # A server on this machine or in this network answers in milliseconds; a start-up or a recovery answers 57P03 at once.
 _CONNECT_S = 10.0
 
@@ -51,6 +54,16 @@ def dsn(settings: Settings) -> str:
     return secret.get_secret_value()
 
 
+def place(settings: Settings) -> str:
+    """Name server and database, `host:port/database`, without user and password.
+
+    Raises:
+        SettingsError: no address is set.
+    """
+    url = urlsplit(dsn(settings))
+    return url.netloc.rpartition("@")[2] + url.path
+
+
 def connection_options(settings: Settings) -> dict[str, Any]:
     """Give asyncpg's options of a connection to the archive: address, password, schema, and a name to be known by.
 
@@ -88,11 +101,12 @@ def is_transient(error: BaseException) -> bool:
 
 
 async def pool(settings: Settings, **overrides: Any) -> asyncpg.Pool:
-    """Open a pool of connections, waiting for the server as long as it takes; `overrides` are asyncpg's options.
+    """Open a pool of connections, waiting for the server; `overrides` are asyncpg's options.
 
     Raises:
         SettingsError: no address is set.
         asyncpg.PostgresError: the server refuses us for good, as with a wrong password or an unknown database.
+        ServerAwayError: it was not there for as long as `core.waiting.giving_up_after` allows.
     """
     options: dict[str, Any] = {
         **connection_options(settings),
@@ -105,4 +119,5 @@ async def pool(settings: Settings, **overrides: Any) -> asyncpg.Pool:
     async def attempt() -> asyncpg.Pool:
         return await asyncpg.create_pool(**options)
 
-    return await until_it_works("PostgreSQL", attempt, is_transient)
+    what = f"PostgreSQL at {place(settings)}"
+    return await until_it_works(what, attempt, is_transient, connects=True, setting=SETTING)

@@ -14,6 +14,7 @@ import click
 from bigbrotr.commands.topics.topics import created
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import KEY, MOMENT
+from bigbrotr.console.timeout import timeout_option
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import quiet_log, say, servers
 from core.archive.connection import reading
@@ -69,6 +70,7 @@ def rules_for(ids: Sequence[str], author: str | None, until_s: int | None, cause
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON object.")
 @pass_options
+@timeout_option()
 def erase(
     options: Options,
     ids: tuple[str, ...],

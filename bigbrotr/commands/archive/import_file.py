@@ -18,6 +18,7 @@ from bigbrotr.console.parameters import RELAY
 from bigbrotr.console.progress import ImportProgress
 from bigbrotr.console.snapshot_view import by_reason
 from bigbrotr.console.standard_input import interruptible_stdin
+from bigbrotr.console.timeout import timeout_option
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.importing.import_account import REFUSALS, Account, account
 from bigbrotr.importing.import_wait import needed_services, settled
@@ -42,6 +43,7 @@ Examples:
     "--relay", type=RELAY, help="The relay that the events came from; else only lines that name one sight it."
 )
 @pass_options
+@timeout_option()
 def import_(options: Options, file: str, *, wait: bool, as_document: bool, relay: str | None) -> None:
     """Send the events of a JSONL file or a JSON array (plain, gzip or zstd; - is standard input) through the pipeline.
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from bigbrotr.errors import CommandFailedError
+from core import postgres
 from core.settings import Settings
 from core.settings.types import PostgresDsn, schema_name
+from core.waiting import ServerAwayError
 
 
 class TargetType(click.ParamType):
@@ -52,3 +58,20 @@ def named(settings: Settings, target: str | None) -> str:
     if target is None:
         return f"schema {settings.postgres.schema}"
     return f"schema {target}" if "://" not in target else "the other database"
+
+
+@contextmanager
+def named_by(option: str, target: str | None) -> Iterator[None]:
+    """Have a database that does not answer be blamed on the option that named it, where that holds an address.
+
+    Raises:
+        CommandFailedError: it did not answer in time.
+    """
+    try:
+        yield
+    except ServerAwayError as error:
+        if target is None or "://" not in target or error.setting != postgres.SETTING:
+            raise
+        raise CommandFailedError(
+            f"{error}. The address is that of {option}: correct it, or start the server"
+        ) from error
