@@ -109,6 +109,22 @@ def waiting_for(what: str, *, patience_s: float = 0.0) -> Iterator[_Wait]:
         del _waits[key]
 
 
+def check_silence(what: str, heard_at: float, setting: tuple[str, str] | None = None) -> None:
+    """Look whether a server that must have something for us was last heard of within the limit, if there is one.
+
+    Args:
+        what: is waited for.
+        heard_at: of `time.monotonic`.
+        setting: as for `until_it_works`.
+
+    Raises:
+        ServerAwayError: it has been silent for longer than `giving_up_after` allows.
+    """
+    limit_s = _limit_s.get()
+    if limit_s is not None and time.monotonic() - heard_at > limit_s:
+        raise ServerAwayError(what, limit_s, "", setting)
+
+
 class _Limit:
     """How long a wait may take.
 

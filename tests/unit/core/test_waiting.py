@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import socket
+import time
 
 import pytest
 from aiokafka.errors import NodeNotReadyError
@@ -105,6 +106,15 @@ async def test_the_limit_of_work_counts_from_its_first_failure() -> None:
     with waiting.giving_up_after(0.02), pytest.raises(waiting.ServerAwayError):
         await waiting.until_it_works("the server", work, is_away, backoff=quick)
     assert tries > 1
+
+
+def test_silence_is_an_error_within_a_limit_only() -> None:
+    long_ago = time.monotonic() - 100
+    waiting.check_silence("the server", long_ago)
+    with waiting.giving_up_after(1000):
+        waiting.check_silence("the server", long_ago)
+    with waiting.giving_up_after(50), pytest.raises(waiting.ServerAwayError, match="within 50 s"):
+        waiting.check_silence("the server", long_ago)
 
 
 async def test_outside_of_a_limit_waits_go_on() -> None:
