@@ -156,6 +156,7 @@ async def test_what_was_sent_without_waiting_is_archived_by_the_services(command
     assert (await command("migrate")).returncode == 0
     first, second = EVENTS[0].wire, EVENTS[1].wire
     assert (await command("import", "-", stdin=first)).returncode == 0
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
     services = Services(settings)
     services.start("processor", "sink")
     services.wait_until_ready()
@@ -175,7 +176,8 @@ async def test_an_interrupted_import_says_what_was_sent(settings: Settings) -> N
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stdin is not None
-    process.stdin.write(b"".join(event.wire + b"\n" for event in EVENTS))
+    # It takes 500 lines from a pipe before it sends them.
+    process.stdin.write(b"".join(event.wire + b"\n" for event in EVENTS * 2))
     await process.stdin.drain()
     topic = physical(settings.kafka.topic_prefix, "raw.bundles")
 
@@ -189,7 +191,7 @@ async def test_an_interrupted_import_says_what_was_sent(settings: Settings) -> N
     process.send_signal(signal.SIGINT)
     _, said = await process.communicate()
     assert process.returncode == 130, said.decode()
-    assert b"interrupted: 300 lines were sent and stay in Kafka" in said
+    assert b"interrupted: 500 lines were sent and stay in Kafka" in said
     assert b"It is safe to repeat the import" in said
     assert b"Traceback" not in said
 
