@@ -26,7 +26,8 @@ from schemas.topics import physical
 
 NEEDED = tuple(name for name, reading in READINGS.items() if reading.import_step is not None)
 _IMPORTED, _EVENTS = "raw.bundles", "events"
-_POLL_S = 0.5
+# Twice as often as the processor commits what it has done. A look costs some milliseconds.
+_POLL_S = kafka.COMMIT_INTERVAL_S / 2
 # A supervisor starts a service that died within a minute. Only when none is there for longer has it gone itself.
 _GONE_AFTER_S = 90.0
 

@@ -119,12 +119,15 @@ async def _import_and_wait(
     began_s = time.monotonic()
     await created(settings)
     await migrated(settings)
-    async with open_lags(settings) as lags, needed_services(settings, config, progress.note) as check:
-        _, ends = await lags.reader.bounds(*(name for name, _ in REFUSALS))
-        began = Began(ends, await with_connection(lags.pool, moment))
-        report, damage = await _read(settings, source, relay, progress)
-        await settled(settings, lags, report, progress, check)
-        result = await account(settings, lags, report, began)
+    async with open_lags(settings) as lags:
+        async with needed_services(settings, config, progress.note) as check:
+            _, ends = await lags.reader.bounds(*(name for name, _ in REFUSALS))
+            began = Began(ends, await with_connection(lags.pool, moment))
+            report, damage = await _read(settings, source, relay, progress)
+            await settled(settings, lags, report, progress, check)
+            # It asks Kafka and PostgreSQL alone, while the services stop.
+            accounting = asyncio.create_task(account(settings, lags, report, began))
+        result = await accounting
     return {**_as_json(result), "damage": damage, "seconds": round(time.monotonic() - began_s, 2)}
 
 
