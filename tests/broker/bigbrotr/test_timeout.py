@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
 from pathlib import Path
 
 import pytest
 
 from core import postgres
 from core.settings import Settings
-from tests.broker.bigbrotr.conftest import LIMIT_S, Command
+from tests.broker.bigbrotr.conftest import Command
 from tests.broker.core.away import free_port
 
 pytestmark = pytest.mark.broker
