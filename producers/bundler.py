@@ -6,15 +6,20 @@ A Kafka record costs this stack 40 to 120 µs in Python, a line below 3 µs.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from core import metrics
 from producers.bundle_age import BundleAge
-from producers.send_buffer import Acknowledged, SendBuffer
+from producers.send_buffer import SendBuffer
 from schemas.partition import event_partition
 from schemas.reasons import EventError, Reason
 from schemas.records.bundle import HeldLine, encode_held_line, encode_line
 from schemas.topics import RAW_LIMIT_BYTES
+
+BundleAcknowledged = Callable[[int, int, int], None]
+"""Told the partition and the offset of a bundle, and how many lines it has."""
 
 
 @dataclass(slots=True)
@@ -36,7 +41,7 @@ class Bundler:
         lines: int = 256,
         max_bytes: int = 256 * 1024,
         age_ms: int = 50,
-        acknowledged: Acknowledged | None = None,
+        acknowledged: BundleAcknowledged | None = None,
     ) -> None:
         """Bundle for a topic, inside a running event loop.
 
@@ -47,7 +52,7 @@ class Bundler:
             lines: a bundle closes at so many,
             max_bytes: or before it would exceed this size,
             age_ms: or so long after its first line (longer where bundles would be too many).
-            acknowledged: told partition and offset of each bundle once it is durable.
+            acknowledged: told partition, offset and lines of each bundle once it is durable.
         """
         self._send_buffer = send_buffer
         self._topic = topic
@@ -117,14 +122,13 @@ class Bundler:
         bundle = self._open.pop(partition)
         metrics.RECEIVED.inc(len(bundle.lines))
         metrics.RECEIVED_BYTES.inc(bundle.bytes)
-        self._send_buffer.put(
-            self._topic, b"".join(bundle.lines), partition=partition, acknowledged=self._count_acknowledged
-        )
+        acknowledged = partial(self._count_acknowledged, len(bundle.lines))
+        self._send_buffer.put(self._topic, b"".join(bundle.lines), partition=partition, acknowledged=acknowledged)
 
-    def _count_acknowledged(self, partition: int, offset: int) -> None:
+    def _count_acknowledged(self, lines: int, partition: int, offset: int) -> None:
         metrics.PUBLISHED_BUNDLES.inc()
         if self._acknowledged is not None:
-            self._acknowledged(partition, offset)
+            self._acknowledged(partition, offset, lines)
 
     def _close_aged(self) -> None:
         now_s, closed = self._loop.time(), 0

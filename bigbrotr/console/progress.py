@@ -83,17 +83,23 @@ class ImportProgress(StepProgress):
 
     Args:
         size_bytes: of the file; None where it is not known, as for a pipe.
+
+    Attributes:
+        report: what is read and sent by now.
     """
 
     def __init__(self, size_bytes: int | None) -> None:
         super().__init__()
         self._size_bytes = size_bytes
+        self.report = ImportReport()
 
     def read(self, report: ImportReport) -> None:
-        """Show how much of the file is read."""
+        """Show how much of the file is read, and keep the report, which grows."""
+        self.report = report
         rate = report.lines / report.seconds if report.seconds else 0.0
         self.show("reading", report.read_bytes, self._size_bytes, f"{report.lines:,} lines, {rate:,.0f}/s")
 
-    def left(self, step: str, done: int, total: int, unit: str) -> None:
-        """Show how much of the work behind Kafka is done."""
-        self.show(step, done, total, f"{total - done:,} {unit} to go")
+    def left(self, step: str, done: int, total: int) -> None:
+        """Show how many events a service is done with."""
+        if total:
+            self.show(step, done, total, f"{done:,} of {total:,} events")

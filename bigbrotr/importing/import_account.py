@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
 from bigbrotr.importing.line_outcomes import LineOutcomes
 from bigbrotr.status.lags import Lags
 from core.archive.counts import present
+from core.archive.insertions import new_since
 from core.erasures import ErasureFollower, into
 from core.kafka import read_between
 from core.settings import Settings
@@ -33,6 +35,18 @@ REFUSALS = (
 )
 
 
+class Began(NamedTuple):
+    """What there was before an import.
+
+    Attributes:
+        ends: where the topics of `REFUSALS` ended.
+        moment: of the archive (`core.archive.insertions`).
+    """
+
+    ends: Mapping[TopicPartition, int]
+    moment: str
+
+
 @dataclass
 class Account:
     """What became of the lines of an import.
@@ -40,6 +54,7 @@ class Account:
     Attributes:
         lines: all that are not blank.
         archived: distinct events that are in the archive now.
+        new: of those, how many were not in it when the import began.
         duplicates: further copies of those.
         refused, quarantined: lines by reason.
         erased: lines by cause: dropped or deleted, because an erasure covers them or the policy says so.
@@ -49,6 +64,7 @@ class Account:
 
     lines: int
     archived: int = 0
+    new: int = 0
     duplicates: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
@@ -63,31 +79,29 @@ class Account:
         return not self.missing and self.archived + self.duplicates + settled == self.lines
 
 
-async def account(
-    settings: Settings, lags: Lags, report: ImportReport, before: Mapping[TopicPartition, int]
-) -> Account:
+async def account(settings: Settings, lags: Lags, report: ImportReport, began: Began) -> Account:
     """Make the account, once everything that was imported is validated and archived.
 
     Args:
         settings: with the servers filled in.
         lags: open connections.
         report: of the import; what it refused itself is part of the account.
-        before: where the topics of `REFUSALS` ended before the import began.
+        began: what there was before.
     """
     outcomes = LineOutcomes()
     try:
         await _add_lines(settings, report, outcomes)
-        await _settle(settings, lags, before, outcomes)
-        result = await _counted(lags, report, outcomes)
+        await _settle(settings, lags, began.ends, outcomes)
+        result = await _counted(lags, report, outcomes, began)
         if result.missing:
             await _settle_quarantined(settings, report, outcomes)
-            result = await _counted(lags, report, outcomes)
+            result = await _counted(lags, report, outcomes, began)
     finally:
         outcomes.close()
     return result
 
 
-async def _counted(lags: Lags, report: ImportReport, outcomes: LineOutcomes) -> Account:
+async def _counted(lags: Lags, report: ImportReport, outcomes: LineOutcomes, began: Began) -> Account:
     result = Account(report.lines, refused=Counter(report.refused))
     by_verdict = {
         Verdict.REFUSED: result.refused,
@@ -99,6 +113,7 @@ async def _counted(lags: Lags, report: ImportReport, outcomes: LineOutcomes) -> 
     for accepted in outcomes.accepted():
         async with lags.pool.acquire() as connection:
             found = await present(connection, list(accepted))
+            result.new += len(await new_since(connection, list(found), began.moment))
         result.archived += len(found)
         for event_id, copies in accepted.items():
             if event_id in found:
@@ -134,7 +149,7 @@ async def _settle_quarantined(settings: Settings, report: ImportReport, outcomes
 async def _bundles(settings: Settings, report: ImportReport) -> AsyncIterator[tuple[int, int, list[BundleLine]]]:
     """What the import wrote: partition, offset and copies of each record."""
     topic = physical(settings.kafka.topic_prefix, "raw.bundles")
-    ours = {partition: set(offsets) for partition, offsets in report.offsets.items() if offsets}
+    ours = report.bundles
     begins = {TopicPartition(topic, partition): min(offsets) for partition, offsets in ours.items()}
     ends = {TopicPartition(topic, partition): max(offsets) + 1 for partition, offsets in ours.items()}
     async for record in read_between(settings, begins, ends):

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
 from bigbrotr.console.progress import ImportProgress
 from bigbrotr.errors import CommandFailedError
+from bigbrotr.importing.sent_lines import SentLines
 from bigbrotr.services import READINGS
 from bigbrotr.status.lags import Lags
 from bigbrotr.supervise import running
@@ -23,8 +25,9 @@ from producers.files.importer import ImportReport
 from schemas.topics import physical
 
 NEEDED = tuple(name for name, reading in READINGS.items() if reading.import_step is not None)
-_IMPORTED = "raw.bundles"
-_POLL_S = 0.5
+_IMPORTED, _EVENTS = "raw.bundles", "events"
+# Twice as often as the processor commits what it has done. A look costs some milliseconds.
+_POLL_S = kafka.COMMIT_INTERVAL_S / 2
 # A supervisor starts a service that died within a minute. Only when none is there for longer has it gone itself.
 _GONE_AFTER_S = 90.0
 
@@ -75,36 +78,45 @@ async def settled(
     """Wait until every service that an import needs has done its part, in order of the flow.
 
     That is the imported bundles of the first, and of each later one all that its topics hold once the one before is
-    done.
+    done. Progress is told in events: imported ones of the first, records of the topic `events` of a later one.
     """
-    topic = physical(settings.kafka.topic_prefix, _IMPORTED)
-    imported = {TopicPartition(topic, number): max(offsets) + 1 for number, offsets in report.offsets.items()}
+    sent = SentLines(physical(settings.kafka.topic_prefix, _IMPORTED), report.bundles)
     for reading in READINGS.values():
         if reading.import_step is None:
             continue
-        targets = imported if _IMPORTED in reading.topics else (await lags.reader.bounds(*reading.topics)).ends
-        left = {tp: target for tp, target in targets.items() if target}
-        await _reached(left, partial(lags.reached, reading), progress, reading.import_step, check)
+        if _IMPORTED in reading.topics:
+            work = _Work(sent.ends, lambda now: sent.total - sent.passed(now))
+        else:
+            ends = (await lags.reader.bounds(*reading.topics)).ends
+            topic = physical(settings.kafka.topic_prefix, _EVENTS)
+            work = _Work(ends, partial(kafka.lag, {tp: end for tp, end in ends.items() if tp.topic == topic}, {}))
+        await _done(work, partial(lags.reached, reading), partial(progress.left, reading.import_step), check)
 
 
 def _is_transient(error: BaseException) -> bool:
     return kafka.is_transient(error) or postgres.is_transient(error)
 
 
-async def _reached(
-    targets: Mapping[TopicPartition, int],
+class _Work(NamedTuple):
+    """What a service has to do: how far it must be, and how many events it lacks where it is now."""
+
+    targets: Mapping[TopicPartition, int]
+    events_left: Callable[[kafka.Offsets], int]
+
+
+async def _done(
+    work: _Work,
     reached: Callable[[], Awaitable[kafka.Offsets]],
-    progress: ImportProgress,
-    step: str,
+    tell: Callable[[int, int], None],
     check: Callable[[], None],
 ) -> None:
     first: int | None = None
     while True:
         now = await until_it_works("Kafka and PostgreSQL", reached, _is_transient)
-        left = kafka.lag(targets, {}, now)
+        left = work.events_left(now)
         first = left if first is None else first
-        progress.left(step, max(0, first - left), first, "records")
-        if not left:
+        tell(max(0, first - left), first)
+        if not kafka.lag(work.targets, {}, now):
             return
         check()
         await asyncio.sleep(_POLL_S)

@@ -46,7 +46,7 @@ def reading_options(settings: Settings, *, patience_s: float | None = None) -> d
 async def reading_pool(
     settings: Settings, connections: int = 1, *, command_timeout_s: float | None = None
 ) -> AsyncIterator[Pool]:
-    """Open a pool of so many connections that can only read, waiting for the server as long as it takes.
+    """Open a pool of so many connections that can only read, waiting for the server as `core.postgres.pool` does.
 
     Statements may take as long as they take, or `command_timeout_s`.
     """
@@ -60,7 +60,7 @@ async def reading_pool(
 
 @asynccontextmanager
 async def reading(settings: Settings) -> AsyncIterator[Connection]:
-    """Open one connection that can only read, waiting for the server as long as it takes."""
+    """Open one connection that can only read, waiting for the server as `core.postgres.pool` does."""
     async with reading_pool(settings) as pool, pool.acquire() as connection:
         yield connection
 
@@ -75,7 +75,7 @@ async def with_connection(pool: Pool, work: Callable[[Connection], Awaitable[T]]
         async with pool.acquire() as connection:
             return await work(connection)
 
-    return await until_it_works("PostgreSQL", once, postgres.is_transient)
+    return await until_it_works("PostgreSQL", once, postgres.is_transient, setting=postgres.SETTING)
 
 
 def in_time(work: Callable[[Connection], Awaitable[T]]) -> Callable[[Connection], Awaitable[T]]:

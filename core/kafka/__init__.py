@@ -13,6 +13,7 @@ from core.kafka.clients import (
     producer,
     stop_client,
 )
+from core.kafka.groups import groups_with_members
 from core.kafka.offsets import Bounds, Offsets, bounds, committed, end_offsets, lag, lags, offsets_at
 from core.kafka.publisher import (
     ProducerRecord,
@@ -44,6 +45,7 @@ __all__ = [
     "connection_options",
     "consumer",
     "end_offsets",
+    "groups_with_members",
     "is_transient",
     "lag",
     "lags",

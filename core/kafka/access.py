@@ -13,6 +13,9 @@ from core.settings.errors import SettingsError, key_and_variable
 from core.settings.kafka import KafkaSettings
 from core.settings.model import Settings
 
+SETTING = ("kafka", "bootstrap_servers")
+"""The setting that holds the addresses."""
+
 
 def bootstrap_servers(settings: Settings) -> str:
     """Name the brokers.

@@ -1,7 +1,8 @@
 """Started Kafka clients with the settings that guarantee durable writes, no hidden commits and no skipped records.
 
-Each function waits for the broker as long as it takes, with back-off, and says so in the log and in `/readyz`. A broker
-that refuses us is not waited for: KafkaRefusedError says what to correct (`core.kafka.refusals`). The settings differ
+Each function waits for the broker as long as it takes, or as `core.waiting.giving_up_after` allows, with back-off, and
+says so in the log and in `/readyz`. A broker that refuses us is not waited for: KafkaRefusedError says what to correct
+(`core.kafka.refusals`). The settings differ
 from aiokafka's defaults where those lose data: acks=all instead of 1, an idempotent producer, reading from the earliest
 record instead of the latest, and no commits behind our back.
 """
@@ -17,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, ProducerClosed
 
-from core.kafka.access import bootstrap_servers, connection_options
+from core.kafka.access import SETTING, bootstrap_servers, connection_options
 from core.kafka.refusals import raise_if_refused
 from core.settings.model import Settings
 from core.waiting import until_it_works
@@ -195,4 +196,6 @@ async def _started(settings: Settings, what: str, make: Callable[[], Client]) ->
             raise
         return client
 
-    return await until_it_works(f"{what} at {bootstrap_servers(settings)}", attempt, is_transient)
+    return await until_it_works(
+        f"{what} at {bootstrap_servers(settings)}", attempt, is_transient, connects=True, setting=SETTING
+    )

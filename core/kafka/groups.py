@@ -1,22 +1,21 @@
-"""Asks Kafka which consumer groups have members, which is whether any instance of their service runs."""
+"""Whether anything reads as a consumer group now."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 
-async def has_members(client: AIOKafkaAdminClient, group_id: str) -> bool:
-    """Return whether a group has members now; one that was killed counts until its session is over.
-
-    Raises:
-        KafkaError: the broker is away.
-    """
-    try:
-        answers: list[Any] = await client.describe_consumer_groups([group_id])
-    except GroupCoordinatorNotAvailableError:  # Kafka makes its topic of offsets for the first group
-        return False
-    # One group, at its place in the answer since version 1: error code, id, state, protocol type, protocol, members.
-    return any(group[5] for answer in answers for group in answer.groups)
+async def groups_with_members(client: AIOKafkaAdminClient, group_ids: Collection[str]) -> set[str]:
+    """Ask which of these groups have a member now; one that was killed counts until its session has timed out."""
+    found: set[str] = set()
+    for group_id in group_ids:
+        try:
+            responses = await client.describe_consumer_groups([group_id])
+        except GroupCoordinatorNotAvailableError:  # Kafka makes its topic of offsets for the first group
+            continue
+        if any(group["members"] for response in responses for group in response.to_object()["groups"]):
+            found.add(group_id)
+    return found

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.structs import TopicPartition
 
+from core.kafka.access import SETTING
 from core.kafka.clients import consumer, stop_client
 from core.settings.model import Settings
+from core.waiting import check_silence
 
 _POLL_MS = 500
 
@@ -29,6 +32,9 @@ async def read_between(
     """Give the records from `begins` up to but not including `ends`, of every partition that `ends` names.
 
     Goes by the reader's position, so that records which compaction or retention has removed do not make it wait.
+
+    Raises:
+        ServerAwayError: nothing came for longer than `core.waiting.giving_up_after` allows.
     """
     wanted = {tp: end for tp, end in ends.items() if end > begins.get(tp, 0)}
     if not wanted:
@@ -50,11 +56,16 @@ async def records_between(
         client.assign(list(wanted))
         for tp in wanted:
             client.seek(tp, begins.get(tp, 0))
+    heard_at = time.monotonic()
     while wanted:
-        for tp, records in (await client.getmany(*wanted, timeout_ms=_POLL_MS)).items():
+        found = await client.getmany(*wanted, timeout_ms=_POLL_MS)
+        if not found:
+            check_silence("Kafka", heard_at, SETTING)
+        for tp, records in found.items():
             for record in records:
                 if record.offset < wanted[tp]:
                     yield record
+        heard_at = time.monotonic() if found else heard_at  # only now: who takes the records may be slow
         for tp in list(wanted):
             if await client.position(tp) >= wanted[tp]:
                 del wanted[tp]

@@ -10,14 +10,13 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 from aiokafka.structs import TopicPartition
 
 from core.kafka.clients import admin, consumer, stop_client
-from core.kafka.offsets import bounds
+from core.kafka.offsets import Bounds, bounds
 from core.kafka.partition_counts import refuse_other_counts
 from core.kafka.topic_admin import TopicsError, own_configs, topic_partitions
 from core.settings.model import Settings
@@ -101,15 +100,28 @@ async def create_topics(settings: Settings) -> list[TopicChange]:
         await stop_client(client)
 
 
-async def describe_topics(settings: Settings) -> list[TopicState]:
-    """Describe every topic of the table, in its order, with what it holds."""
+async def describe_topics(settings: Settings, *names: str) -> list[TopicState]:
+    """Describe topics (logical names; none: every one), in the order of the table, with what they hold."""
     client = await admin(settings)
     reader = await consumer(settings)
     try:
         present = await topic_partitions(client)
-        return [
-            await _describe(client, reader, topic.name, physical(settings.kafka.topic_prefix, topic.name), present)
+        full_names = {
+            topic.name: physical(settings.kafka.topic_prefix, topic.name)
             for topic in TOPICS
+            if not names or topic.name in names
+        }
+        held = await bounds(
+            reader,
+            [
+                TopicPartition(full_name, part["partition"])
+                for full_name in full_names.values()
+                for part in present.get(full_name, ())
+            ],
+        )
+        return [
+            await _describe(client, held, name, full_name, present.get(full_name, []))
+            for name, full_name in full_names.items()
         ]
     finally:
         await stop_client(reader)
@@ -117,25 +129,18 @@ async def describe_topics(settings: Settings) -> list[TopicState]:
 
 
 async def _describe(
-    client: AIOKafkaAdminClient,
-    reader: AIOKafkaConsumer,
-    name: str,
-    full_name: str,
-    present: dict[str, list[dict[str, Any]]],
+    client: AIOKafkaAdminClient, held: Bounds, name: str, full_name: str, partitions: list[dict[str, Any]]
 ) -> TopicState:
-    partitions = present.get(full_name, [])
     if not partitions:
         return TopicState(name, full_name, 0, 0, {}, {}, {})
-    pairs = [TopicPartition(full_name, partition["partition"]) for partition in partitions]
-    begins, ends = await bounds(reader, pairs)
     return TopicState(
         name,
         full_name,
         len(partitions),
         min(len(partition["replicas"]) for partition in partitions),
         await own_configs(client, full_name),
-        {pair.partition: offset for pair, offset in sorted(begins.items())},
-        {pair.partition: offset for pair, offset in sorted(ends.items())},
+        {pair.partition: offset for pair, offset in sorted(held.begins.items()) if pair.topic == full_name},
+        {pair.partition: offset for pair, offset in sorted(held.ends.items()) if pair.topic == full_name},
     )
 
 

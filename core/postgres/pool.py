@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -12,6 +13,8 @@ from core.settings.errors import SettingsError
 from core.settings.model import Settings
 from core.waiting import until_it_works
 
+SETTING = ("postgres", "dsn")
+"""The setting that holds the address."""
 # A server on this machine or in this network answers in milliseconds; a start-up or a recovery answers 57P03 at once.
 _CONNECT_S = 10.0
 
@@ -29,6 +32,16 @@ def dsn(settings: Settings) -> str:
             "start the embedded PostgreSQL with `bigbrotr embedded start`"
         )
     return secret.get_secret_value()
+
+
+def place(settings: Settings) -> str:
+    """Name server and database, `host:port/database`, without user and password.
+
+    Raises:
+        SettingsError: no address is set.
+    """
+    url = urlsplit(dsn(settings))
+    return url.netloc.rpartition("@")[2] + url.path
 
 
 def connection_options(settings: Settings) -> dict[str, Any]:
@@ -64,7 +77,7 @@ def pool_options(options: dict[str, Any], *, writable: bool = False) -> dict[str
 
 
 async def pool(settings: Settings, *, writable: bool = False, **overrides: Any) -> asyncpg.Pool:
-    """Open a pool of connections, waiting for the server as long as it takes; `overrides` are asyncpg's options.
+    """Open a pool of connections, waiting for the server; `overrides` are asyncpg's options.
 
     Args:
         settings: name the server.
@@ -73,7 +86,8 @@ async def pool(settings: Settings, *, writable: bool = False, **overrides: Any) 
 
     Raises:
         SettingsError: no address is set. UnusableServerError: its server does not let us in, as with a wrong password
-            or an unknown database, or it cannot hold an archive (`core.postgres.server`).
+            or an unknown database, or it cannot hold an archive (`core.postgres.server`). ServerAwayError: it was not
+            there for as long as `core.waiting.giving_up_after` allows.
     """
     postgres = settings.postgres
     connecting = connection_options(settings)
@@ -90,7 +104,8 @@ async def pool(settings: Settings, *, writable: bool = False, **overrides: Any) 
         return await asyncpg.create_pool(**options)
 
     try:
-        return await until_it_works("PostgreSQL", attempt, is_transient)
+        what = f"PostgreSQL at {place(settings)}"
+        return await until_it_works(what, attempt, is_transient, connects=True, setting=SETTING)
     except Exception as error:
         if (sentence := refusal(error)) is None:
             raise

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from core.settings.errors import SettingsError, explain, misspelt_variables
-from core.settings.file import read_settings_file
+from core.settings.file import CONFIG_VARIABLE, read_settings_file
 from core.settings.groups import (
     ConnectorSettings,
     HttpSettings,
@@ -30,6 +30,7 @@ from core.settings.postgres import PostgresSettings
 from core.settings.secrets import with_secrets
 
 __all__ = [
+    "CONFIG_VARIABLE",
     "ConnectorSettings",
     "HttpSettings",
     "KafkaSettings",
@@ -42,8 +43,6 @@ __all__ = [
     "SinkSettings",
     "load_settings",
 ]
-
-CONFIG_VARIABLE = "BIGBROTR_CONFIG"
 
 
 def load_settings(config: Path | None = None, *, data_dir: Path | None = None) -> Settings:

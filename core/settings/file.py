@@ -10,6 +10,8 @@ import yaml
 
 from core.settings.errors import SettingsError, shape
 
+CONFIG_VARIABLE = "BIGBROTR_CONFIG"
+
 
 class _StrictLoader(yaml.SafeLoader):
     """PyYAML silently keeps the last of two equal keys; here that is an error."""

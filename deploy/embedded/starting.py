@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 
@@ -58,13 +59,15 @@ def start_or_attach(
         for name in SERVERS:
             launch_file(paths.run, name).unlink(missing_ok=True)
         keep_file(paths.run).unlink(missing_ok=True)  # of a stack that a reboot ended
-    for name in names:
-        if running is None or name not in running.servers:
-            if name == "kafka":
-                launch = kafka.prepare(paths, report, kafka_properties)
-            else:
-                launch = postgres.prepare(paths, report)
-            launch.write(paths.run)
+    wanted = [name for name in names if running is None or name not in running.servers]
+    # Side by side: each waits for programs of its own, at the first start for seconds. Kafka's part is here, as Ctrl-C
+    # reaches only this thread, and it may be a long download.
+    with ThreadPoolExecutor(1) as beside:
+        database = beside.submit(postgres.prepare, paths, report) if "postgres" in wanted else None
+        if "kafka" in wanted:
+            kafka.prepare(paths, report, kafka_properties).write(paths.run)
+        if database is not None:
+            database.result().write(paths.run)
     if running is None:
         report(f"starting {' and '.join(names)}")
         _spawn_guard(paths)

@@ -11,6 +11,7 @@ from typing import Any
 
 import faust
 from faust.auth import SASLCredentials, SSLCredentials
+from faust.tables.manager import TableManager
 from faust.types import TopicT
 from faust.types.auth import CredentialsT
 from mode.supervisors import CrashingSupervisor
@@ -40,6 +41,15 @@ class _App(faust.App):
 
     def _create_directories(self) -> None:
         """Make none. They are for tables, of which there are none."""
+
+
+class _NoTables(TableManager):
+    """Faust's table manager without the second that it waits at each start for tables to be declared."""
+
+    async def on_start(self) -> None:
+        """Let the conductor subscribe at once."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 def create_app(settings: Settings, spec: ProcessorSpec) -> faust.App:
@@ -82,6 +92,7 @@ def create_app(settings: Settings, spec: ProcessorSpec) -> faust.App:
         broker_rebalance_timeout=spec.drain_s + _REBALANCE_MARGIN_S,
         consumer_metadata_max_age_ms=kafka.METADATA_AGE_MS,
         broker_request_timeout=max(_REQUEST_TIMEOUT_S, settings.kafka.session_timeout_s),
+        TableManager=_NoTables,
         # Standby replicas and the assignor for tables would add topics and state of Faust's.
         table_standby_replicas=0,
         worker_redirect_stdouts=False,

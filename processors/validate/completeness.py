@@ -18,13 +18,13 @@ async def first_incomplete(settings: Settings, *names: str) -> str | None:
     """Return why one of the topics (logical names) does not keep everything, or None; waits for the broker."""
 
     async def ask() -> list[TopicState]:
-        return await describe_topics(settings)
+        return await describe_topics(settings, *names)
 
     try:
         states = await until_it_works("Kafka to describe its topics", ask, kafka.is_transient)
     except TopicsError as error:
         return str(error)
-    return next(filter(None, (incomplete(state) for state in states if state.name in names)), None)
+    return next(filter(None, map(incomplete, states)), None)
 
 
 def incomplete(state: TopicState) -> str | None:

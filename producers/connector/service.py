@@ -255,7 +255,7 @@ def _shared(
             lines=connector.bundle_lines,
             max_bytes=connector.bundle_bytes,
             age_ms=connector.bundle_age_ms,
-            acknowledged=pacing.acknowledged,
+            acknowledged=lambda partition, offset, _lines: pacing.acknowledged(partition, offset),
         ),
         rejections=Rejections(send_buffer, full_name(settings, "rejections"), partitions["rejections"], STAGE),
         slots=ConnectionLimits(connector.max_connections),

@@ -38,10 +38,11 @@ class ImportReport:
 
     Attributes:
         lines: lines that are not blank, or elements of arrays.
-        bundled: of those, how many are in `raw.bundles` now.
+        bundled: of those, how many go to `raw.bundles`; once the import has returned, all of them are there.
         refused: the others, by reason; they are in `rejections`.
-        offsets: by partition of `raw.bundles`, the offsets of the records that were written, in order. Outputs and
-            rejections of the processor name them as their source.
+        bundles: by partition of `raw.bundles`, the offsets of the records that were written, in order, and how many
+            lines each has. Outputs and rejections of the processor name them as their source.
+        sent: how many lines these are: Kafka has acknowledged them.
         read_bytes: of the file, compressed or not.
         seconds: how long it took.
     """
@@ -49,7 +50,8 @@ class ImportReport:
     lines: int = 0
     bundled: int = 0
     refused: Counter[str] = field(default_factory=Counter)
-    offsets: dict[int, list[int]] = field(default_factory=dict)
+    bundles: dict[int, dict[int, int]] = field(default_factory=dict)
+    sent: int = 0
     read_bytes: int = 0
     seconds: float = 0.0
 
@@ -152,8 +154,9 @@ class _Import:
                 detail=f"{line.what} {line.number}: {error.detail}",
             )
 
-    def _acknowledged(self, partition: int, offset: int) -> None:
-        self.report.offsets.setdefault(partition, []).append(offset)
+    def _acknowledged(self, partition: int, offset: int, lines: int) -> None:
+        self.report.bundles.setdefault(partition, {})[offset] = lines
+        self.report.sent += lines
 
     def _tell(self) -> None:
         if self._progress is not None:

@@ -13,6 +13,7 @@ import click
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import MOMENT
 from bigbrotr.console.progress import StepProgress
+from bigbrotr.console.timeout import READING, timeout_option
 from bigbrotr.servers import POSTGRES, quiet_log, servers
 from bigbrotr.status import archive
 from core.settings import Settings
@@ -67,6 +68,7 @@ class _SampleType(click.ParamType):
 )
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON object.")
 @pass_options
+@timeout_option(READING)
 def audit_(
     options: Options,
     *,

@@ -15,6 +15,7 @@ from bigbrotr.console.coverage_bar import Axis, axis, share
 from bigbrotr.console.coverage_view import Style, legend, relay_lines
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import MOMENT, RELAY
+from bigbrotr.console.timeout import READING, timeout_option
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import POSTGRES, quiet_log, servers
 from bigbrotr.status import archive
@@ -103,6 +104,7 @@ def show(states: list[RelayState], drawn: Axis, *, gaps: int, facts: bool) -> No
 @click.option("--gaps", type=click.IntRange(min=0), default=5, show_default=True, help="List so many for each filter.")
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON object, with every range, gap and fact.")
 @pass_options
+@timeout_option(READING)
 def coverage(
     options: Options, relay: str | None, *, since: int, until: int | None, gaps: int, as_document: bool
 ) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import click
 
-from bigbrotr.commands.rebuild.target_archive import TARGET, at, named, refusals_of
+from bigbrotr.commands.rebuild.target_archive import TARGET, at, named, named_by
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.console.timeout import READING, timeout_option
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from core.archive.connection import reading
@@ -87,6 +88,7 @@ def as_json(found: Digests, *, by_month: bool = False) -> dict[str, object]:
 )
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON object.")
 @pass_options
+@timeout_option(READING)
 def digest(
     options: Options, *, by_month: bool, target: str | None, other: str | None, jobs: int | None, as_document: bool
 ) -> None:
@@ -99,9 +101,9 @@ def digest(
     quiet_log(settings)
     with servers(settings, POSTGRES) as live:
         here = at(live, target) if target else live
-        with refusals_of(target, "--at"):
+        with named_by("--at", target):
             found = asyncio.run(computed(here, jobs))
-        with refusals_of(other, "--compare"):
+        with named_by("--compare", other):
             compared = asyncio.run(computed(at(live, other), jobs)) if other else None
     if compared is None:
         click.echo(json.dumps(as_json(found, by_month=by_month)) if as_document else "\n".join(_lines(found, by_month)))

@@ -14,13 +14,13 @@ import click
 from bigbrotr.commands.topics.topics import created
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import KEY, MOMENT
+from bigbrotr.console.timeout import timeout_option
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import quiet_log, say, servers
-from bigbrotr.services import READINGS
+from bigbrotr.status.absent import absent
 from core.archive.connection import reading
 from core.archive.counts import present, signed_until
-from core.kafka import PublishError, admin, stop_client
-from core.kafka.groups import has_members
+from core.kafka import PublishError
 from core.settings import Settings
 from producers.operator.erase import publish_erasures
 from schemas.records.erasure import UNTIL_END, Cause, Erasure
@@ -77,6 +77,7 @@ def rules_for(ids: Sequence[str], author: str | None, until_s: int | None, cause
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON object.")
 @pass_options
+@timeout_option()
 def erase(
     options: Options,
     ids: tuple[str, ...],
@@ -167,14 +168,6 @@ async def _publish(settings: Settings, rules: Sequence[Erasure]) -> tuple[int, l
     await created(settings)
     try:
         recorded = len(await publish_erasures(settings, rules))
-        return recorded, [name for name in _PENDING if not await _runs(settings, name)]
+        return recorded, await absent(settings, _PENDING)
     except (PublishError, TimeoutError) as error:
         raise CommandFailedError(f"Kafka did not take the erasure; repeating it does no harm: {error}") from error
-
-
-async def _runs(settings: Settings, name: str) -> bool:
-    client = await admin(settings)
-    try:
-        return await has_members(client, READINGS[name].group_id(settings))
-    finally:
-        await stop_client(client)

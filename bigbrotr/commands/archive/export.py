@@ -15,6 +15,7 @@ from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.output import Write, opened_output
 from bigbrotr.console.parameters import RELAY
 from bigbrotr.console.progress import StepProgress
+from bigbrotr.console.timeout import READING, timeout_option
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from bigbrotr.status import archive
@@ -72,6 +73,7 @@ def _filters(_ctx: click.Context, _parameter: click.Parameter, values: tuple[str
     help="Also events that are deleted, expired or vanished, if the policy hides such.",
 )
 @pass_options
+@timeout_option(READING)
 def export_(
     options: Options,
     filters: tuple[Filter, ...],

@@ -18,11 +18,16 @@ from bigbrotr.console.parameters import RELAY
 from bigbrotr.console.progress import ImportProgress
 from bigbrotr.console.snapshot_view import by_reason
 from bigbrotr.console.standard_input import interruptible_stdin
+from bigbrotr.console.timeout import timeout_option
 from bigbrotr.errors import CommandFailedError
-from bigbrotr.importing.import_account import REFUSALS, Account, account
-from bigbrotr.importing.import_wait import needed_services, settled
-from bigbrotr.servers import BOTH, KAFKA, quiet_log, servers
+from bigbrotr.importing.import_account import REFUSALS, Account, Began, account
+from bigbrotr.importing.import_wait import NEEDED, needed_services, settled
+from bigbrotr.importing.pending import interrupted, pending
+from bigbrotr.servers import BOTH, KAFKA, quiet_log, say, servers
+from bigbrotr.status.absent import absent
 from bigbrotr.status.lags import open_lags
+from core.archive.connection import with_connection
+from core.archive.insertions import moment
 from core.settings import Settings
 from producers.files.event_lines import DamagedFileError, UnreadableFormatError, check_format
 from producers.files.importer import ImportReport, import_lines
@@ -34,6 +39,9 @@ Examples:
 """
 
 
+_LABELS = {"new": "  new", "already_archived": "  before"}
+
+
 @click.command("import", epilog=_EPILOG)
 @click.argument("file", metavar="FILE|-", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--wait", is_flag=True, help="Return when every line is archived or refused, and say how many of each.")
@@ -42,6 +50,7 @@ Examples:
     "--relay", type=RELAY, help="The relay that the events came from; else only lines that name one sight it."
 )
 @pass_options
+@timeout_option()
 def import_(options: Options, file: str, *, wait: bool, as_document: bool, relay: str | None) -> None:
     """Send the events of a JSONL file or a JSON array (plain, gzip or zstd; - is standard input) through the pipeline.
 
@@ -49,7 +58,11 @@ def import_(options: Options, file: str, *, wait: bool, as_document: bool, relay
     relay. Other files and text in other encodings are named in the error, with what to convert them by.
 
     With --wait, a processor and a sink are started if none runs for the data directory, and the exit code is 0 only if
-    every line is accounted for: archived, a duplicate, refused, quarantined or erased. It is 1 where all are refused.
+    every line is accounted for: archived (new, or there before), a duplicate, refused, quarantined or erased. It is 1
+    where all are refused.
+
+    Without --wait, it returns once Kafka has everything, and says whether services run that archive it. To interrupt
+    it and to repeat it is safe: an event is archived once.
     """
     settings = options.settings()
     quiet_log(settings)
@@ -61,12 +74,19 @@ def import_(options: Options, file: str, *, wait: bool, as_document: bool, relay
             check_format(source)
         except UnreadableFormatError as error:
             raise CommandFailedError(f"{file}: {error}") from None
-    with servers(settings, BOTH if wait else KAFKA) as filled, ImportProgress(size_bytes) as progress:
-        if wait:
-            result = asyncio.run(_import_and_wait(filled, options.config, source, relay, progress))
-        else:
-            result = asyncio.run(_import(filled, source, relay, progress))
+    progress = ImportProgress(size_bytes)
+    try:
+        with servers(settings, BOTH if wait else KAFKA) as filled, progress:
+            if wait:
+                result = asyncio.run(_import_and_wait(filled, options.config, source, relay, progress))
+            else:
+                result = asyncio.run(_import(filled, source, relay, progress))
+    except KeyboardInterrupt:
+        say(interrupted(progress.report.sent))
+        raise
     click.echo(json.dumps({"file": file, **result}) if as_document else _as_text(result))
+    if not wait and result["sent"]:
+        say(pending(result["sent"], result["not_running"]))
     if result["damage"]:
         raise CommandFailedError(f"{file}: {result['damage']}; what came before is imported")
     if result.get("complete") is False:
@@ -86,7 +106,8 @@ async def _import(
     report, damage = await _read(settings, source, relay, progress)
     return {
         "lines": report.lines,
-        "sent": report.bundled,
+        "sent": report.sent,
+        "not_running": await absent(settings, NEEDED),
         "refused": dict(report.refused),
         "damage": damage,
         "seconds": round(report.seconds, 2),
@@ -99,11 +120,15 @@ async def _import_and_wait(
     began_s = time.monotonic()
     await created(settings)
     await migrated(settings)
-    async with open_lags(settings) as lags, needed_services(settings, config, progress.note) as check:
-        _, before = await lags.reader.bounds(*(name for name, _ in REFUSALS))
-        report, damage = await _read(settings, source, relay, progress)
-        await settled(settings, lags, report, progress, check)
-        result = await account(settings, lags, report, before)
+    async with open_lags(settings) as lags:
+        async with needed_services(settings, config, progress.note) as check:
+            _, ends = await lags.reader.bounds(*(name for name, _ in REFUSALS))
+            began = Began(ends, await with_connection(lags.pool, moment))
+            report, damage = await _read(settings, source, relay, progress)
+            await settled(settings, lags, report, progress, check)
+            # It asks Kafka and PostgreSQL alone, while the services stop.
+            accounting = asyncio.create_task(account(settings, lags, report, began))
+        result = await accounting
     return {**_as_json(result), "damage": damage, "seconds": round(time.monotonic() - began_s, 2)}
 
 
@@ -111,26 +136,21 @@ async def _read(
     settings: Settings, source: Path | None, relay: str | None, progress: ImportProgress
 ) -> tuple[ImportReport, str | None]:
     """Import, and for a damaged file also what came before the damage."""
-    latest = ImportReport()
-
-    def seen(report: ImportReport) -> None:
-        nonlocal latest
-        latest = report
-        progress.read(report)
-
     with interruptible_stdin() if source is None else nullcontext():
         try:
-            return await import_lines(settings, source, relay=relay, progress=seen), None
+            return await import_lines(settings, source, relay=relay, progress=progress.read), None
         except UnreadableFormatError as error:
             raise CommandFailedError(f"{source or 'standard input'}: {error}") from None
         except DamagedFileError as error:
-            return latest, str(error)
+            return progress.report, str(error)
 
 
 def _as_json(result: Account) -> dict[str, Any]:
     return {
         "lines": result.lines,
         "archived": result.archived,
+        "new": result.new,
+        "already_archived": result.archived - result.new,
         "duplicates": result.duplicates,
         "refused": dict(result.refused),
         "quarantined": dict(result.quarantined),
@@ -143,8 +163,8 @@ def _as_json(result: Account) -> dict[str, Any]:
 
 def _as_text(result: dict[str, Any]) -> str:
     lines = [f"lines        {result['lines']:>10,}  in {result['seconds']} s"]
-    counts = ("sent", "archived", "duplicates", "missing")
-    lines += [f"{name:<12} {result[name]:>10,}" for name in counts if name in result]
+    counts = ("sent", "archived", "new", "already_archived", "duplicates", "missing")
+    lines += [f"{_LABELS.get(name, name):<12} {result[name]:>10,}" for name in counts if name in result]
     for name in ("refused", "quarantined", "erased"):
         reasons = result.get(name, {})
         if name == "erased" and not reasons:

@@ -7,6 +7,7 @@ import asyncio
 import click
 
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.console.timeout import timeout_option
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from bigbrotr.status import archive
@@ -44,6 +45,7 @@ async def migrated(settings: Settings) -> Migrated:
 
 @click.command(epilog=_EPILOG)
 @pass_options
+@timeout_option()
 def migrate(options: Options) -> None:
     """Bring the PostgreSQL schema up to date: its roles, numbered files, each applied once, and the months ahead."""
     settings = options.settings()

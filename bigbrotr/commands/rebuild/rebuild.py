@@ -8,10 +8,11 @@ import re
 
 import click
 
-from bigbrotr.commands.rebuild.target_archive import TARGET, at, named, refusals_of
+from bigbrotr.commands.rebuild.target_archive import TARGET, at, named, named_by
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import MOMENT
 from bigbrotr.console.progress import CountProgress
+from bigbrotr.console.timeout import timeout_option
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import quiet_log, say, servers
 from sinks.migrate import MigrationError
@@ -72,6 +73,7 @@ class StartType(click.ParamType):
 )
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON object at the end.")
 @pass_options
+@timeout_option()
 def rebuild_(
     options: Options, *, target: str, start: Start | None, again: bool, jobs: int | None, as_document: bool
 ) -> None:
@@ -85,7 +87,7 @@ def rebuild_(
         filled = at(live, target)
         plan = Plan(filled, start, again=again, jobs=jobs or default_jobs())
         try:
-            with refusals_of(target, "--into"), CountProgress("rebuilding", "records") as progress:
+            with named_by("--into", target), CountProgress("rebuilding", "records") as progress:
                 done = asyncio.run(rebuild(live, plan, progress))
         except LiveError as error:
             raise click.UsageError(f"--into: {error}") from error

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import MOMENT
 from bigbrotr.console.progress import CountProgress
+from bigbrotr.console.timeout import timeout_option
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import KAFKA, quiet_log, servers
 from core.waiting import brief
@@ -34,6 +35,7 @@ known already changes nothing. What is refused again goes to `rejections` once m
 @click.option("--until", type=MOMENT, help="Bundles that reached Kafka before this time.  [default: now]")
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON object.")
 @pass_options
+@timeout_option()
 def reprocess_(options: Options, *, since: int, until: int | None, as_document: bool) -> None:
     """Send the bundles of a time (in `raw.bundles`) through validation again."""
     # A second more than now: what came within this one is meant too.

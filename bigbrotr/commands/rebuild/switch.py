@@ -8,6 +8,7 @@ import json
 import click
 
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.console.timeout import timeout_option
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from bigbrotr.status import archive
@@ -43,6 +44,7 @@ async def switched(settings: Settings, schema: str, *, force: bool) -> Switched:
 @click.option("--force", is_flag=True, help="Also to a schema that is behind, or that was not rebuilt as a whole.")
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON object.")
 @pass_options
+@timeout_option()
 def switch_(options: Options, *, schema: str, force: bool, as_document: bool) -> None:
     """Make SCHEMA the live archive, in one transaction and under running services."""
     try:

@@ -8,9 +8,12 @@ from contextlib import contextmanager
 import click
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from bigbrotr.errors import CommandFailedError
+from core import postgres
 from core.postgres import UnusableServerError
 from core.settings import Settings
 from core.settings.types import PostgresDsn, schema_name
+from core.waiting import ServerAwayError
 
 
 class TargetType(click.ParamType):
@@ -52,11 +55,19 @@ def at(settings: Settings, target: str) -> Settings:
     return settings.model_copy(update={"postgres": settings.postgres.model_copy(update=change)})
 
 
+def named(settings: Settings, target: str | None) -> str:
+    """How a person knows an archive, without its password."""
+    if target is None:
+        return f"schema {settings.postgres.schema}"
+    return f"schema {target}" if "://" not in target else "the other database"
+
+
 @contextmanager
-def refusals_of(target: str | None, option: str) -> Iterator[None]:
-    """Have a database that cannot be used told as one of an option, where that named its address.
+def named_by(option: str, target: str | None) -> Iterator[None]:
+    """Have a database that does not answer, or cannot be used, told as one of an option that holds its address.
 
     Raises:
+        CommandFailedError: it did not answer in time.
         click.UsageError: instead of the UnusableServerError, which names settings.
     """
     try:
@@ -65,10 +76,9 @@ def refusals_of(target: str | None, option: str) -> Iterator[None]:
         if target is None or "://" not in target:
             raise
         raise click.UsageError(f"{option}: {error.told_of('the address', 'its password (PGPASSWORD)')}") from error
-
-
-def named(settings: Settings, target: str | None) -> str:
-    """How a person knows an archive, without its password."""
-    if target is None:
-        return f"schema {settings.postgres.schema}"
-    return f"schema {target}" if "://" not in target else "the other database"
+    except ServerAwayError as error:
+        if target is None or "://" not in target or error.setting != postgres.SETTING:
+            raise
+        raise CommandFailedError(
+            f"{error}. The address is that of {option}: correct it, or start the server"
+        ) from error

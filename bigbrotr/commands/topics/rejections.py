@@ -18,6 +18,7 @@ from bigbrotr.console.progress import StepProgress
 from bigbrotr.console.rejections_options import PLACE, selecting, selection
 from bigbrotr.console.rejections_view import HEADING, document, line, replayed, whole
 from bigbrotr.console.snapshot_view import by_reason
+from bigbrotr.console.timeout import READING, timeout_option
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import KAFKA, quiet_log, servers
 from core.kafka import PublishError
@@ -44,6 +45,7 @@ Examples:
 @click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="The newest; 0: all of them.")
 @click.option("--json", "as_lines", is_flag=True, help="Write a JSON object for each, a line each.")
 @pass_options
+@timeout_option(READING)
 def list_(options: Options, /, *, limit: int, as_lines: bool, **wanted: Any) -> None:
     """List what was refused, newest first, and count it by reason.
 
@@ -106,6 +108,7 @@ Examples:
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
 @click.option("--json", "as_document", is_flag=True, help="Write the headers as one JSON object.")
 @pass_options
+@timeout_option(READING)
 def show(options: Options, place: Place, *, raw: bool, output: Path | None, as_document: bool) -> None:
     """Show one refused input: why it was refused, and its bytes as they came.
 
@@ -150,6 +153,7 @@ Examples:
 @click.option("--dry-run", is_flag=True, help="Only say what is accepted now; send nothing.")
 @click.option("--json", "as_document", is_flag=True, help="Write the result as one JSON object.")
 @pass_options
+@timeout_option()
 def replay_(options: Options, /, places: tuple[Place, ...], *, dry_run: bool, as_document: bool, **wanted: Any) -> None:
     """Validate refused input again, and send what is accepted now through the pipeline. Safe to repeat.
 

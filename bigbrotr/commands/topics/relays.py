@@ -10,6 +10,7 @@ import click
 
 from bigbrotr.commands.topics.topics import created
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.console.timeout import timeout_option
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import KAFKA, quiet_log, say, servers
 from core.kafka import PublishError
@@ -59,6 +60,7 @@ Examples:
 @click.option("--priority", is_flag=True, help="Give these relays the priority lane: always connected.")
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON object.")
 @pass_options
+@timeout_option()
 def publish(
     options: Options, sources: tuple[str, ...], *, allow_private: bool, priority: bool, as_document: bool
 ) -> None:

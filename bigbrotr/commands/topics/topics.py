@@ -13,6 +13,7 @@ from rich.table import Table
 
 from bigbrotr.commands.topics.trim import trim_
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.console.timeout import READING, timeout_option
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import KAFKA, quiet_log, servers
 from core.kafka.topic_admin import TopicsError
@@ -52,6 +53,7 @@ Examples:
 )
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON array.")
 @pass_options
+@timeout_option()
 def create(options: Options, *, as_document: bool) -> None:
     """Create the topics that are missing and adjust settings that differ. Safe to repeat.
 
@@ -79,6 +81,7 @@ Examples:
 )
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON array.")
 @pass_options
+@timeout_option(READING)
 def list_(options: Options, *, as_document: bool) -> None:
     """List the topics: what they are for, their partitions, how many records they hold."""
     settings = options.settings()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaError
 
 from core import postgres
-from core.kafka import open_publisher, read_to_end
+from core.kafka import end_offsets, open_publisher, read_to_end
 from core.settings import Settings
 from deploy.demo.events import generate
 from schemas.digest import Digest
@@ -18,7 +22,10 @@ from schemas.partition import relay_partition
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import Network
 from schemas.topics import TOPICS, physical
-from tests.broker.bigbrotr.conftest import Command
+from tests.broker.bigbrotr.conftest import LIMIT_S, Command
+from tests.environment import environment
+from tests.pipeline.services import Services
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -140,6 +147,53 @@ async def test_an_import_without_waiting_says_what_is_safe_in_kafka(command: Com
     assert (result["lines"], result["sent"], result["refused"]) == (3, 1, {"no_id": 1, "not_json": 1})
     listed = {topic["name"]: topic["records"] for topic in (await command("topics", "list", "--json")).json()}
     assert (listed["raw.bundles"], listed["rejections"]) == (1, 2)
+    assert result["not_running"] == ["processor", "sink"]
+    assert "1 line is in Kafka and not archived yet, as no processor and no sink runs" in done.stderr
+    assert "--wait" in done.stderr
+
+
+async def test_what_was_sent_without_waiting_is_archived_by_the_services(command: Command, settings: Settings) -> None:
+    assert (await command("migrate")).returncode == 0
+    first, second = EVENTS[0].wire, EVENTS[1].wire
+    assert (await command("import", "-", stdin=first)).returncode == 0
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    services = Services(settings)
+    services.start("processor", "sink")
+    services.wait_until_ready()
+    try:
+        told = await command("import", "-", "--json", stdin=second)
+        assert (told.json()["not_running"], "services that run archive them" in told.stderr) == ([], True), told.stderr
+    finally:
+        services.stop()
+    assert (await command("digest", "--json")).json()["events"] == 2
+
+
+async def test_an_interrupted_import_says_what_was_sent(settings: Settings) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bigbrotr", "import", "-"),
+        env=environment(settings),
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    # It takes 500 lines from a pipe before it sends them.
+    process.stdin.write(b"".join(event.wire + b"\n" for event in EVENTS * 2))
+    await process.stdin.drain()
+    topic = physical(settings.kafka.topic_prefix, "raw.bundles")
+
+    async def sent() -> bool:
+        try:
+            return sum((await end_offsets(settings, [topic])).values()) > 0
+        except KafkaError:  # the topic is not made yet
+            return False
+
+    await until(sent, "lines in Kafka", LIMIT_S)
+    process.send_signal(signal.SIGINT)
+    _, said = await process.communicate()
+    assert process.returncode == 130, said.decode()
+    assert b"interrupted: 500 lines were sent and stay in Kafka" in said
+    assert b"It is safe to repeat the import" in said
+    assert b"Traceback" not in said
 
 
 async def test_a_waiting_import_accounts_for_every_line(command: Command, tmp_path: Path) -> None:
@@ -162,6 +216,8 @@ async def test_a_waiting_import_accounts_for_every_line(command: Command, tmp_pa
     expected: dict[str, Any] = {
         "lines": 357,
         "archived": 300,
+        "new": 300,
+        "already_archived": 0,
         "duplicates": 50,
         "refused": {
             "bad_signature": 1,
@@ -181,15 +237,21 @@ async def test_a_waiting_import_accounts_for_every_line(command: Command, tmp_pa
     digest = (await command("digest", "--json")).json()
     assert digest["digest"] == digest_of(ids, RELAY).hexdigest()
 
-    second = await command("import", str(file), "--wait", "--json")
+    (another,) = generate(1, seed=12, base_time_s=1_700_000_000, span_s=60)
+    (tmp_path / "again").write_bytes(b"\n".join([*bad, *lines, *lines[:49], another.wire]))
+    second = await command("import", str(tmp_path / "again"), "--wait", "--json")
     assert second.returncode == 0, second.stderr
-    assert second.json() == {**second.json(), **expected}
-    assert (await command("digest", "--json")).json() == digest, "an import again changes nothing"
+    changed = {"archived": 301, "new": 1, "already_archived": 300, "duplicates": 49}
+    assert second.json() == {**second.json(), **expected, **changed}
+    wanted = digest_of(ids, RELAY)
+    wanted.add_event(another.id)
+    found = (await command("digest", "--json")).json()
+    assert found["digest"] == wanted.hexdigest(), "an import again changes nothing but for what is new"
 
     status = (await command("status", "--json")).json()
     assert status["servers"] == {"kafka": "reachable", "postgres": "reachable"}
     assert status["services"] == []
-    assert status["counts"]["archived"] == 300
+    assert status["counts"]["archived"] == 301
     assert (status["processor_lag"], status["sink_lag"]) == (0, 0)
 
 

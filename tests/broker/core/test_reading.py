@@ -7,7 +7,17 @@ from aiokafka.admin import NewTopic, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
 from core import waiting
-from core.kafka import admin, consumer, end_offsets, offsets_at, open_publisher, producer, read_to_end, stop_client
+from core.kafka import (
+    admin,
+    consumer,
+    end_offsets,
+    offsets_at,
+    open_publisher,
+    producer,
+    read_between,
+    read_to_end,
+    stop_client,
+)
 from core.kafka.topics import create_topics
 from core.settings import Settings
 from schemas.topics import DAY_MS, physical
@@ -62,6 +72,17 @@ async def test_it_ends_behind_control_records(settings: Settings, coverage: str)
         while (await end_offsets(settings, [coverage]))[TopicPartition(coverage, 0)] < 2:  # noqa: ASYNC110 - an offset has no event
             await asyncio.sleep(0.01)
     assert await read_to_end(settings, coverage, [0]) == {b"key": b"value"}
+
+
+async def test_it_ends_with_an_error_once_a_broker_is_silent_for_too_long(settings: Settings, coverage: str) -> None:
+    await write(settings, coverage, [(0, b"a", b"1")])
+    tp = TopicPartition(coverage, 0)
+    with waiting.giving_up_after(2):
+        # The second record is never written, as if the broker had gone after it named its end.
+        reading = read_between(settings, {}, {tp: 2})
+        assert (await anext(reading)).value == b"1"
+        with pytest.raises(waiting.ServerAwayError, match="has not answered within 2 s"):
+            await anext(reading)
 
 
 async def test_it_ends_where_all_records_are_gone(settings: Settings) -> None:

@@ -103,7 +103,7 @@ async def test_the_pool_waits_for_postgresql_and_says_so(settings: Settings) -> 
     port = free_port()
     opening = asyncio.create_task(postgres.pool(with_dsn(settings, netloc=f"u:hidden@127.0.0.1:{port}")))
     reasons = await until_waiting()
-    assert reasons[0].startswith("waiting for PostgreSQL for ")
+    assert reasons[0].startswith(f"waiting for PostgreSQL at 127.0.0.1:{port}/")
     assert "hidden" not in " ".join(reasons)
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):

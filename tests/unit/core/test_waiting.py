@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import socket
+import time
 
 import pytest
 from aiokafka.errors import NodeNotReadyError
@@ -63,6 +64,73 @@ async def test_what_waiting_does_not_help_is_raised_at_once() -> None:
         await waiting.until_it_works("the server", attempt, is_away)
     assert tries == 1
     assert waiting.reasons() == []
+
+
+async def test_a_wait_with_a_limit_ends_with_what_was_met_last() -> None:
+    async def attempt() -> None:
+        raise AwayError("no answer")
+
+    with waiting.giving_up_after(0.01), pytest.raises(waiting.ServerAwayError) as caught:
+        await waiting.until_it_works("the server", attempt, is_away, connects=True, setting=("kafka", "key"))
+    assert str(caught.value) == "the server has not answered within 0.01 s (AwayError: no answer)"
+    assert caught.value.setting == ("kafka", "key")
+    assert waiting.reasons() == []
+
+
+async def test_a_connection_that_hangs_is_cut_off_and_work_is_not() -> None:
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    with waiting.giving_up_after(0.01), pytest.raises(waiting.ServerAwayError, match=r"within 0\.01 s$"):
+        await waiting.until_it_works("the server", hang, is_away, connects=True)
+
+    async def work() -> str:
+        await asyncio.sleep(0.03)
+        return "done"
+
+    with waiting.giving_up_after(0.01):
+        assert await waiting.until_it_works("the server", work, is_away) == "done"
+
+
+async def test_the_limit_of_work_counts_from_its_first_failure() -> None:
+    tries = 0
+
+    async def work() -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            await asyncio.sleep(0.03)
+        raise AwayError
+
+    quick = Backoff(0.001, 0.002)
+    with waiting.giving_up_after(0.02), pytest.raises(waiting.ServerAwayError):
+        await waiting.until_it_works("the server", work, is_away, backoff=quick)
+    assert tries > 1
+
+
+def test_silence_is_an_error_within_a_limit_only() -> None:
+    long_ago = time.monotonic() - 100
+    waiting.check_silence("the server", long_ago)
+    with waiting.giving_up_after(1000):
+        waiting.check_silence("the server", long_ago)
+    with waiting.giving_up_after(50), pytest.raises(waiting.ServerAwayError, match="within 50 s"):
+        waiting.check_silence("the server", long_ago)
+
+
+async def test_outside_of_a_limit_waits_go_on() -> None:
+    with waiting.giving_up_after(0.001):
+        pass
+    tries = 0
+
+    async def attempt() -> int:
+        nonlocal tries
+        tries += 1
+        if tries < 5:
+            raise AwayError
+        return tries
+
+    quick = Backoff(0.002, 0.002)
+    assert await waiting.until_it_works("the server", attempt, is_away, backoff=quick, connects=True) == 5
 
 
 async def test_a_cancelled_wait_is_over() -> None:
