@@ -54,8 +54,9 @@ async def settings(servers: Servers, tmp_path: Path) -> AsyncIterator[Settings]:
     import asyncpg  # noqa: PLC0415 - unit tests need no servers
     from pydantic import SecretStr  # noqa: PLC0415
 
-    from core.kafka import admin, stop_client  # noqa: PLC0415
+    from core.kafka import admin, is_transient, stop_client  # noqa: PLC0415
     from core.settings import Settings  # noqa: PLC0415
+    from core.waiting import until_it_works  # noqa: PLC0415
 
     assert servers.dsn is not None
     mine = f"t{uuid.uuid4().hex[:12]}"
@@ -72,11 +73,18 @@ async def settings(servers: Servers, tmp_path: Path) -> AsyncIterator[Settings]:
             sink={"group_id": f"{mine}-sink"},
         )
         yield values
-        kafka = await admin(values)
-        used = [topic for topic in await kafka.list_topics() if topic.startswith(values.kafka.topic_prefix)]
-        if used:
-            await kafka.delete_topics(used)
-        await stop_client(kafka)
+
+        async def delete_topics() -> None:
+            client = await admin(values)
+            try:
+                used = [topic for topic in await client.list_topics() if topic.startswith(values.kafka.topic_prefix)]
+                if used:
+                    await client.delete_topics(used)
+            finally:
+                await stop_client(client)
+
+        # The broker of a test that stopped it may have been there for a moment only.
+        await until_it_works("Kafka to delete topics", delete_topics, is_transient)
         await database.execute(f"DROP DATABASE {mine} WITH (FORCE)")
     finally:
         await database.close()

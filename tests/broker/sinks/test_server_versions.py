@@ -58,9 +58,7 @@ async def own_archive(servers: Servers, folder: Path, version: int) -> AsyncIter
         await superuser.close()
         settings = Settings(
             data_dir=folder,
-            kafka=KafkaSettings(
-                bootstrap_servers=servers.bootstrap_servers, topic_prefix=f"v{version}.", partitions=4, linger_ms=0
-            ),
+            kafka=KafkaSettings(**servers.kafka_settings(), topic_prefix=f"v{version}.", partitions=4, linger_ms=0),
             postgres=PostgresSettings(dsn=SecretStr(address(port, user="admin", database="archive"))),
             sink=SinkSettings(group_id=f"v{version}", batch_age_ms=50),
         )
