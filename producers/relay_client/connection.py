@@ -72,7 +72,7 @@ class RelayConnection:
         Args:
             since_s: when the relay was last heard, seconds of the loop.
         """
-        return 0.0 if self.paused or self._websocket.behind else loop_s() - max(since_s, self._resumed_s)
+        return 0.0 if self.paused else loop_s() - max(since_s, self._resumed_s)
 
     @property
     def complete_until_s(self) -> float:
