@@ -163,3 +163,18 @@ async def test_silence_that_ends_in_a_pause_of_ours_is_none() -> None:
     page = PageSubscription("page-1", Filter(limit=5), lambda _: next(silences))
     assert await page.quiet_for(0.05)
     assert next(silences, None) is None
+
+
+async def test_the_silence_before_a_late_answer_is_known() -> None:
+    """Also as it is measured while the answer is dealt with."""
+
+    async def late(relay: Hostile, websocket: ServerConnection, subid: str, asked: dict[str, Any]) -> None:
+        await say(websocket, "EOSE", subid)
+        await asyncio.sleep(0.05)
+        await say(websocket, "EVENT", subid, {"id": "a" * 64, "created_at": 5, "kind": 1})
+
+    async with Hostile([], late) as relay, talking(relay) as client:
+        page = await client.request_page(Filter(limit=10))
+        await page.ended.wait()
+        await page.disturbed.wait()
+        assert page.late_gap_s > 0
