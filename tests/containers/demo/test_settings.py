@@ -55,7 +55,7 @@ def test_a_wrong_password_is_refused_without_being_shown(demo_stack: Stack) -> N
     result = demo_stack.run(
         "bigbrotr", "digest", env={"BIGBROTR_POSTGRES__PASSWORD_FILE": "/run/wrong"}, options=mounted
     )
-    assert result.exit_code == 1, result
+    assert result.exit_code == 2, result
     assert "postgres.password" in result.stderr, result
     assert wrong not in str(result)
 
