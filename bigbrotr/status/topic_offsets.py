@@ -26,7 +26,6 @@ class OffsetsReader:
         self._closing = AsyncExitStack()
         self._consumer: AIOKafkaConsumer
         self._admin: AIOKafkaAdminClient
-        self._asked: set[str] = set()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opening:
@@ -44,11 +43,7 @@ class OffsetsReader:
 
     async def bounds(self, *names: str) -> kafka.Bounds:
         """What every partition of the named topics holds."""
-        partitions = await self._partitions(names)
-        self._asked |= {tp.topic for tp in partitions}
-        # One request for the leaders of all: aiokafka asks topic by topic else, with a pause of 0.1 s before each.
-        await self._consumer._client.set_topics(self._asked)  # noqa: SLF001 - as in `sizes`
-        return await kafka.bounds(self._consumer, partitions)
+        return await kafka.bounds(self._consumer, await self._partitions(names))
 
     async def committed(self, group_id: str, *names: str) -> kafka.Offsets:
         """Up to where a consumer group has committed the named topics, where it has committed."""
