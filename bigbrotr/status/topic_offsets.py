@@ -60,7 +60,7 @@ class OffsetsReader:
 
     def records(self, bounds: kafka.Bounds) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
         """Read all records that partitions hold, in the order of each."""
-        return records_between(self._consumer, bounds.begins, bounds.ends)
+        return records_between(self._settings, self._consumer, bounds.begins, bounds.ends)
 
     async def _partitions(self, names: Iterable[str]) -> list[TopicPartition]:
         """Every partition of the named topics that exist."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.structs import TopicPartition
 
-from core.kafka.access import SETTING
+from core.kafka.access import SETTING, bootstrap_servers
 from core.kafka.clients import consumer, stop_client
 from core.settings.model import Settings
 from core.waiting import check_silence
@@ -41,14 +41,17 @@ async def read_between(
         return
     client = await consumer(settings)
     try:
-        async for record in records_between(client, begins, wanted):
+        async for record in records_between(settings, client, begins, wanted):
             yield record
     finally:
         await stop_client(client)
 
 
 async def records_between(
-    client: AIOKafkaConsumer, begins: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+    settings: Settings,
+    client: AIOKafkaConsumer,
+    begins: Mapping[TopicPartition, int],
+    ends: Mapping[TopicPartition, int],
 ) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
     """Give the same by a client without a group, which is assigned these partitions in place of others."""
     wanted = {tp: end for tp, end in ends.items() if end > begins.get(tp, 0)}
@@ -60,7 +63,7 @@ async def records_between(
     while wanted:
         found = await client.getmany(*wanted, timeout_ms=_POLL_MS)
         if not found:
-            check_silence("Kafka", heard_at, SETTING)
+            check_silence(f"Kafka at {bootstrap_servers(settings)}", heard_at, SETTING)
         for tp, records in found.items():
             for record in records:
                 if record.offset < wanted[tp]:
