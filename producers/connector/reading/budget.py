@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-HOUR_S = 3600.0
+from producers.connector.reading.hour import Hour
+
 FORGED_PER_HOUR = 20
 """Copies that are forged, in an hour. One in 64 is judged, so the processor meets some 1,300 of a relay that hides them
 among genuine ones, and about 150 of one that sends nothing else."""
@@ -16,7 +17,7 @@ class Budget:
         self._bytes_per_hour = bytes_per_hour
         self._events_per_hour = events_per_hour
         self._forged_per_hour = forged_per_hour
-        self._began_s = 0.0
+        self._hour = Hour()
         self._bytes = 0
         self._events = 0
         self._forged = 0
@@ -30,8 +31,8 @@ class Budget:
             forged: whether it counts among those that are forged: with the last one that is allowed the budget is
                 exhausted.
         """
-        if now_s - self._began_s >= HOUR_S or not self._events:
-            self._began_s, self._bytes, self._events, self._forged = now_s, 0, 0, 0
+        if self._hour.begins(now_s):
+            self._bytes = self._events = self._forged = 0
         self._bytes += size_bytes
         self._events += 1
         self._forged += forged
@@ -39,7 +40,7 @@ class Budget:
 
     def pause_s(self, now_s: float) -> float:
         """For how long nothing may be taken; 0 while the budget lasts."""
-        return max(0.0, self._began_s + HOUR_S - now_s) if self._is_over() else 0.0
+        return self._hour.left_s(now_s) if self._is_over() else 0.0
 
     def _is_over(self) -> bool:
         return (

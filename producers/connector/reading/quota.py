@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from producers.relay_client.refusals import HOUR_S, RelayError
+from producers.connector.reading.hour import Hour
+from producers.relay_client.refusals import RelayError
 
 
 class Quota:
@@ -15,22 +16,21 @@ class Quota:
         """Allow so many; None: any number."""
         self._most = copies_per_hour
         self._now_s = now_s
-        self._began_s = 0.0
+        self._hour = Hour()
         self._taken = 0
 
     def taken(self) -> None:
         """Count a copy."""
         if self._most is not None:
-            now_s = self._now_s()
-            if not self._taken or now_s - self._began_s >= HOUR_S:
-                self._began_s, self._taken = now_s, 0
+            if self._hour.begins(self._now_s()):
+                self._taken = 0
             self._taken += 1
 
     def over(self) -> RelayError | None:
         """Why nothing more is taken now, or None."""
         if self._most is None or self._taken < self._most:
             return None
-        pause_s = self._began_s + HOUR_S - self._now_s()
+        pause_s = self._hour.left_s(self._now_s())
         words = f"sent {self._most} events in an hour, which is connector.events_per_hour"
         return RelayError("over_quota", words, pause_s) if pause_s > 0 else None
 

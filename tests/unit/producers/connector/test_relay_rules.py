@@ -8,10 +8,16 @@ import orjson
 import pytest
 
 from producers.connector.connection_limits import ConnectionLimits
-from producers.connector.reading.budget import HOUR_S, Budget
+from producers.connector.reading.budget import Budget
 from producers.relay_client.addresses.address_guard import AddressRefusedError, allowed_addresses
 from producers.relay_client.auth import auth_message
-from producers.relay_client.refusals import LONGEST_RETRY_AFTER_S, refused_by_relay, refused_upgrade, retry_after_s
+from producers.relay_client.refusals import (
+    HOUR_S,
+    LONGEST_RETRY_AFTER_S,
+    refused_by_relay,
+    refused_upgrade,
+    retry_after_s,
+)
 from schemas.nostr.event import event_from_object
 from schemas.nostr.event_id import id_form
 from schemas.nostr.messages import (
