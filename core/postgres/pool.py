@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from core.postgres.errors import UnusableServerError, is_transient, refusal
+from core.postgres.errors import DSN, UnusableServerError, is_transient, refusal
 from core.postgres.server import check
 from core.settings.errors import SettingsError
 from core.settings.model import Settings
@@ -28,7 +28,7 @@ def dsn(settings: Settings) -> str:
     secret = settings.postgres.dsn
     if secret is None:
         raise SettingsError(
-            "postgres.dsn (BIGBROTR_POSTGRES__DSN) is not set: give postgresql://user:password@host:port/database, or "
+            f"{DSN} is not set: give postgresql://user:password@host:port/database, or "
             "start the embedded PostgreSQL with `bigbrotr embedded start`"
         )
     return secret.get_secret_value()

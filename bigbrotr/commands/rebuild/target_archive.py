@@ -23,7 +23,7 @@ class TargetType(click.ParamType):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Give it back if it is one of the two. A DSN may hold a password: it is never repeated."""
-        if "://" in value:
+        if _is_address(value):
             try:
                 TypeAdapter(PostgresDsn).validate_python(value)
             except ValidationError as error:
@@ -50,7 +50,7 @@ def at(settings: Settings, target: str) -> Settings:
     settings is for the server that they name.
     """
     change: dict[str, object] = {"schema": target}
-    if "://" in target:
+    if _is_address(target):
         change = {"dsn": SecretStr(target), "password": None}
     return settings.model_copy(update={"postgres": settings.postgres.model_copy(update=change)})
 
@@ -59,7 +59,7 @@ def named(settings: Settings, target: str | None) -> str:
     """How a person knows an archive, without its password."""
     if target is None:
         return f"schema {settings.postgres.schema}"
-    return f"schema {target}" if "://" not in target else "the other database"
+    return "the other database" if _is_address(target) else f"schema {target}"
 
 
 @contextmanager
@@ -70,15 +70,20 @@ def named_by(option: str, target: str | None) -> Iterator[None]:
         CommandFailedError: it did not answer in time.
         click.UsageError: instead of the UnusableServerError, which names settings.
     """
+    if target is None or not _is_address(target):
+        yield
+        return
     try:
         yield
     except UnusableServerError as error:
-        if target is None or "://" not in target:
-            raise
         raise click.UsageError(f"{option}: {error.told_of('the address', 'its password (PGPASSWORD)')}") from error
     except ServerAwayError as error:
-        if target is None or "://" not in target or error.setting != postgres.SETTING:
+        if error.setting != postgres.SETTING:
             raise
         raise CommandFailedError(
             f"{error}. The address is that of {option}: correct it, or start the server"
         ) from error
+
+
+def _is_address(target: str) -> bool:
+    return "://" in target
