@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import SecretStr
 
+from core.tasks import first_of
 from producers.relay_client.auth import SignIn
 from producers.relay_client.connection import Backpressure, RelayConnection
 from producers.relay_client.frames import Copy, FrameReader, parse
 from producers.relay_client.hearing import Hearing
-from producers.relay_client.loop_clock import loop_s
+from producers.relay_client.loop_clock import GRAIN_S, loop_s
 from producers.relay_client.negentropy_session import Exchanges
 from producers.relay_client.pace import Pace
 from producers.relay_client.subscriptions import PageSubscription, Subscription
@@ -32,8 +33,6 @@ PARSED_AT_ONCE_BYTES = 64 * 1024
 _PARSER = ThreadPoolExecutor(1, thread_name_prefix="parse")
 """For all connections: parsing holds Python's lock, so that more threads are no quicker, and one of these messages
 may take 60 MB while it is parsed."""
-_TICK_S = 0.01
-"""Clocks of event loops have a grain: a wait for less may end before any time has passed."""
 _MOST_RELEASED = 64
 """Questions that were closed and whose late events are still taken: more than are asked in the time of one answer."""
 
@@ -165,22 +164,16 @@ class RelayClient:
                 rest_s = self.late_s - page.since_last_s
                 if rest_s <= 0:
                     return
-                await asyncio.sleep(max(rest_s, _TICK_S))
+                await asyncio.sleep(max(rest_s, GRAIN_S))
             elif await self._silence(page, idle_s) and page.events + page.misfits == seen:
                 return
 
     async def _silence(self, page: PageSubscription, idle_s: float) -> bool:
         """Wait until a page ends; True if it did not, and was not kept from it by a pause of ours."""
-        refused = asyncio.create_task(self.refusal.wait())
-        ended = asyncio.create_task(page.ended.wait())
-        try:
-            await asyncio.wait({refused, ended}, timeout=idle_s, return_when=asyncio.FIRST_COMPLETED)
-            if refused.done() and not ended.done():
-                await asyncio.wait({ended}, timeout=min(AFTER_REFUSAL_S, idle_s))
-            return not ended.done() and not self.connection.paused
-        finally:
-            refused.cancel()
-            ended.cancel()
+        await first_of(self.refusal, page.ended, timeout_s=idle_s)
+        if self.refusal.is_set() and not page.ended.is_set():
+            await first_of(page.ended, timeout_s=min(AFTER_REFUSAL_S, idle_s))
+        return not page.ended.is_set() and not self.connection.paused
 
     async def release(self, page: PageSubscription) -> None:
         """Close a page; what is still on its way is taken for a while."""

@@ -68,7 +68,9 @@ class Copy(NamedTuple):
 
 
 def parse(frame: bytes) -> Copy | bytes:
-    """Parse a frame: an EVENT message, or the bytes of any other without what may stand around it.
+    """Parse a frame: an EVENT message, or the bytes of any other.
+
+    A byte order mark and white space may stand around either.
 
     A text of a mebibyte takes up to a second where it holds what orjson refuses.
     """
@@ -96,11 +98,11 @@ class FrameReader:
         self.received = 0
         """Events that the handler took."""
 
-    def read(self, frame: bytes, subscriptions: Mapping[str, Subscription]) -> Message | None:
-        """Take any frame, also one with a byte order mark or white space around it.
+    def take(self, content: Copy | bytes, subscriptions: Mapping[str, Subscription]) -> Message | None:
+        """Take a frame.
 
         Args:
-            frame: the message's bytes.
+            content: what `parse` made of it.
             subscriptions: those that are open on the connection, by id.
 
         Returns:
@@ -110,10 +112,6 @@ class FrameReader:
             RelayError: it floods a subscription, or is no relay.
             Exception: what the handler raised.
         """
-        return self.take(parse(frame), subscriptions)
-
-    def take(self, content: Copy | bytes, subscriptions: Mapping[str, Subscription]) -> Message | None:
-        """Take a frame that was parsed, as `read` does."""
         if isinstance(content, bytes):
             return self._other(content)
         self._understood = True

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+GRAIN_S = 0.01
+"""Clocks of event loops have a grain: a wait may end so much too early, and one for less before any time has passed."""
+
 
 def loop_s() -> float:
     """Seconds, monotonic, of the running loop; in a test's loop they may pass as fast as they can."""

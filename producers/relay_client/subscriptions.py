@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
-from producers.relay_client.loop_clock import loop_s
+from producers.relay_client.loop_clock import GRAIN_S, loop_s
 from producers.relay_client.page import BEGINNING, FOREVER, Page, Seen
 from schemas.nostr.filters import Filter
 from schemas.nostr.messages import Closed
@@ -23,10 +23,6 @@ RELEASED_S = 60.0
 LEAST_RELEASED = 500
 """Or its limit, if that is larger: so many are taken then. A relay that is being filled goes on to send what it stores
 until it has read the CLOSE, which were 60 of a small question beside some thousand a second."""
-
-
-_GRAIN_S = 0.01
-"""Clocks of event loops have a grain: a wait may end so much too early."""
 
 
 def silent_since(since_s: float) -> float:
@@ -191,7 +187,7 @@ class PageSubscription(Subscription):
                     await self.disturbed.wait()
             except TimeoutError:
                 rest_s = seconds - self._silent_s(began_s)
-                if rest_s <= _GRAIN_S:
+                if rest_s <= GRAIN_S:
                     return True
             else:
                 return False

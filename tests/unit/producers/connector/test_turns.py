@@ -24,7 +24,7 @@ from producers.rejecting import Rejections
 from producers.relay_client.addresses.address_guard import allowed_addresses
 from producers.relay_client.addresses.resolver import open_resolver
 from producers.relay_client.dialling import Dialling
-from producers.relay_client.frames import FrameReader
+from producers.relay_client.frames import FrameReader, parse
 from producers.relay_client.refusals import RelayError
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
@@ -149,11 +149,11 @@ async def test_a_fault_of_ours_costs_one_relay_and_not_the_others() -> None:
 async def test_messages_of_unknown_verbs_are_within_the_budget_too() -> None:
     common = shared(ConnectionLimits(1))
     frames = FrameReader(Intake("wss://relay.example", common.bundler, common.rejections, Budget(1 << 20, 100)))
-    frames.read(b'["NOTICE","a relay after all"]', {})
+    frames.take(parse(b'["NOTICE","a relay after all"]'), {})
     for _ in range(100):
-        assert frames.read(b'["LIMITS",{}]', {}) is None
+        assert frames.take(parse(b'["LIMITS",{}]'), {}) is None
     with pytest.raises(RelayError) as error:
-        frames.read(b'["LIMITS",{}]', {})
+        frames.take(parse(b'["LIMITS",{}]'), {})
     assert error.value.state == "over_budget"
     assert common.send_buffer.bytes == 0
 

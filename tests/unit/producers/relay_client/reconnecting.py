@@ -21,17 +21,11 @@ from producers.relay_client.stream.websocket import PushConnection
 from producers.relay_client.unasked import Unasked
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import normalize
+from tests.unit.producers.unlimited import Unlimited
 
 _FRAME_BYTES = 2 << 20
 _HALF = Frame(Opcode.TEXT, b"x" * _FRAME_BYTES).serialize(mask=False)[: _FRAME_BYTES // 2]
 _DIALLING = Dialling(connect_timeout_s=30, frame_max_bytes=_FRAME_BYTES, ping_interval_s=30, proxies={})
-
-
-class _Unlimited:
-    full = False
-
-    async def room(self) -> None:
-        return
 
 
 async def _half(websocket: ServerConnection) -> None:
@@ -50,7 +44,7 @@ async def _connect(url: str, times: int) -> None:
     for _ in range(times):
         connection = await open_connection(record, at, _DIALLING)
         try:
-            await connection.read(lambda _: None, _Unlimited(), _free)
+            await connection.read(lambda _: None, Unlimited(), _free)
         except RelayError:
             pass
         finally:

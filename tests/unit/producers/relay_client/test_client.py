@@ -26,7 +26,7 @@ from producers.connector.relay_model import Model
 from producers.rejecting import Rejections
 from producers.relay_client.client import RelayClient
 from producers.relay_client.dialling import Dialling, open_connection
-from producers.relay_client.frames import FrameReader
+from producers.relay_client.frames import FrameReader, parse
 from producers.relay_client.subscriptions import LEAST_RELEASED, PageSubscription, Subscription
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
@@ -134,7 +134,7 @@ async def test_any_integer_fits_where_no_bound_was_asked(created_at: int) -> Non
     running = asyncio.create_task(send_buffer.run())
     frames, bundler = frames_of(send_buffer)
     event = b'{"id":"%b","created_at":%d}' % (b"a" * 64, created_at)
-    frames.read(b'["EVENT","s",%b]' % event, {"s": Subscription("s", Filter(limit=5))})
+    frames.take(parse(b'["EVENT","s",%b]' % event), {"s": Subscription("s", Filter(limit=5))})
     assert frames.received == 1
     flushing = asyncio.create_task(bundler.flushed())
     await sender.first.wait()

@@ -24,6 +24,7 @@ from schemas.reasons import Reason
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import normalize
 from tests.relays.hostile import Hostile, say
+from tests.unit.producers.unlimited import Unlimited
 from tests.waiting import until
 
 DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=2 << 20, ping_interval_s=30, proxies={})
@@ -46,13 +47,6 @@ class Taking:
 
     def unasked(self, what: Unasked, size_bytes: int) -> None:
         self.charged.append((what, size_bytes))  # the empty fragments
-
-
-class Unlimited:
-    full = False
-
-    async def room(self) -> None:
-        raise AssertionError("nothing asked for a pause")
 
 
 def stored(number: int, **more: object) -> str:

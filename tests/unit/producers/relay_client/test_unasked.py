@@ -25,7 +25,7 @@ from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import normalize
 from tests.relays.hostile import Hostile, say
 from tests.unit.producers.relay_client.test_websocket import connection, fragmented, frame
-from tests.unit.producers.relay_client.test_without_connector import Unlimited
+from tests.unit.producers.unlimited import Unlimited
 from tests.waiting import until
 
 DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})

@@ -23,7 +23,7 @@ from tests.relays.flooding import Flooding, flooding
 from tests.relays.hostile import Hostile, silence
 from tests.unit.producers.relay_client import reconnecting
 from tests.unit.producers.relay_client.test_websocket import frame
-from tests.unit.producers.relay_client.test_without_connector import Unlimited
+from tests.unit.producers.unlimited import Unlimited
 from tests.waiting import until
 
 FRAME_BYTES = 2 << 20

@@ -16,6 +16,7 @@ from schemas.reasons import EventError, Reason
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import normalize
 from tests.relays.hostile import Hostile, say, wrong_subscription
+from tests.unit.producers.unlimited import Unlimited
 
 DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
 EVENTS = [
@@ -43,15 +44,6 @@ class Handler:
 
     def unasked(self, what: Unasked, size_bytes: int) -> None:
         self.charged.append((what, size_bytes))
-
-
-class Unlimited:
-    """Never has reading rest."""
-
-    full = False
-
-    async def room(self) -> None:
-        return
 
 
 async def test_a_handler_gets_what_was_asked_for_and_is_told_of_the_rest() -> None:
