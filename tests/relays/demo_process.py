@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from tests.relays.piped import piped
+
 COMMAND = (sys.executable, "-m", "deploy.demo.relays")
 END_S = 60.0
 
@@ -53,13 +55,5 @@ class DemoProcess:
 def demo_relays(**options: float) -> Iterator[DemoProcess]:
     """Run filled relays; `options` are those of the command, with underscores. No copy may be refused."""
     arguments = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    with subprocess.Popen([*COMMAND, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        try:
-            yield DemoProcess(process)
-        finally:
-            assert process.stdin
-            process.stdin.close()
-            try:
-                process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with piped([*COMMAND, *arguments], END_S) as process:
+        yield DemoProcess(process)

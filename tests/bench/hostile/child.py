@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from tests.relays.piped import piped
+
 _END_S = 10.0
 """For a child that was told to end; it has nothing to save."""
 
@@ -37,16 +39,8 @@ class Child:
 def child(module: str, *arguments: object) -> Iterator[Child]:
     """Run a module of this package until the block is left."""
     command = [sys.executable, "-m", f"{__package__}.{module}", *map(str, arguments)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        try:
-            yield Child(process)
-        finally:
-            assert process.stdin
-            process.stdin.close()
-            try:
-                process.wait(_END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with piped(command, _END_S) as process:
+        yield Child(process)
 
 
 def tell(line: dict[str, Any]) -> None:
