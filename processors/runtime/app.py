@@ -12,9 +12,11 @@ from typing import Any
 import faust
 from faust.auth import SASLCredentials, SSLCredentials
 from faust.tables.manager import TableManager
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TopicT
 from faust.types.auth import CredentialsT
 from mode.supervisors import CrashingSupervisor
+from mode.threads import ServiceThread, WorkerThread
 
 from core import kafka
 from core.settings import Settings
@@ -41,6 +43,22 @@ class _App(faust.App):
 
     def _create_directories(self) -> None:
         """Make none. They are for tables, of which there are none."""
+
+
+class _DaemonThread(WorkerThread):
+    """The thread of Faust's consumer, for which the end of the process does not wait.
+
+    A drain ends the thread. One that is left has committed all that it will: a consumer that is closed while it joins
+    its group waits for Kafka's answer first, which comes after the session of a member that was killed before.
+    """
+
+    def __init__(self, service: ServiceThread, **options: Any) -> None:
+        super().__init__(service, **options)
+        self.daemon = True
+
+
+# Faust makes its consumer itself and hands it no class of threads.
+AIOKafkaConsumerThread.Worker = _DaemonThread
 
 
 class _NoTables(TableManager):

@@ -182,6 +182,17 @@ async def group_offsets(settings: Settings) -> dict[TopicPartition, int]:
     return {tp: at.offset for tp, at in found.items() if at.offset >= 0}
 
 
+async def group_state(settings: Settings) -> str:
+    """The state of the processor's group, as Kafka calls it: `Stable`, `PreparingRebalance` and so on."""
+    admin = await kafka.admin(settings)
+    try:
+        (response,) = await admin.describe_consumer_groups([settings.processor.group_id])
+    finally:
+        await kafka.stop_client(admin)
+    (group,) = response.to_object()["groups"]
+    return str(group["state"])
+
+
 class Process:
     """A running processor."""
 

@@ -15,7 +15,7 @@ import pytest
 
 from schemas.topics import configs
 from tests.broker.core.away import paused
-from tests.broker.processors.harness import alter, processor
+from tests.broker.processors.harness import alter, group_state, processor
 from tests.broker.processors.runtime.cases import Case, Sent
 from tests.waiting import until
 
@@ -116,6 +116,14 @@ async def test_kill_9_in_the_middle_repeats_work_and_loses_nothing(case: Case, t
 
         await until(some_are_published, "a tenth is published")
         process.kill()
+    # Kafka lets the next one join only when the session of the killed one is over.
+    with processor(case.settings, tmp_path, name="waiting", arguments=case.arguments()) as waiting:
+
+        async def joins() -> bool:
+            return await group_state(case.settings) == "PreparingRebalance"
+
+        await until(joins, "a successor has asked to join the group")
+        assert await waiting.stop() == 0, waiting.log()
     await finish(case, made, tmp_path)
     await case.nothing_is_missing()
 
