@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.console.output import opened_output, output_options
 from bigbrotr.console.progress import StepProgress
 from bigbrotr.console.rejections_options import PLACE, selecting, selection
 from bigbrotr.console.rejections_view import HEADING, document, line, replayed, whole
@@ -105,7 +106,7 @@ Examples:
 )
 @click.argument("place", type=PLACE)
 @click.option("--raw", is_flag=True, help="Write the original bytes and nothing else.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+@output_options
 @click.option("--json", "as_document", is_flag=True, help="Write the headers as one JSON object.")
 @pass_options
 @timeout_option(READING)
@@ -130,13 +131,8 @@ def show(options: Options, place: Place, *, raw: bool, output: Path | None, as_d
         content = (json.dumps(document(item)) + "\n").encode()
     else:
         content = "".join(f"{part}\n" for part in whole(item)).encode()
-    try:
-        if output is None:
-            click.get_binary_stream("stdout").write(content)
-        else:
-            output.write_bytes(content)
-    except OSError as error:
-        raise CommandFailedError(f"{output}: {error.strerror}") from None
+    with opened_output(output) as write:
+        write(content)
 
 
 @rejections.command(
