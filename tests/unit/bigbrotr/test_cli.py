@@ -155,6 +155,26 @@ def test_run_needs_a_relay(command: Command, tmp_path: Path) -> None:
     assert "--relay:1: wss://localhost:1" in done.stderr
 
 
+PRIVATE = ["ws://127.0.0.1", "wss://10.0.0.1:7777", "ws://[::1]:80", "ws://localhost", "ws://relay", "ws://nas.local"]
+
+
+@pytest.mark.parametrize("command_line", [("run", "--relay"), ("relays", "publish")], ids=" ".join)
+@pytest.mark.parametrize("url", PRIVATE)
+def test_a_relay_on_a_private_address_is_answered_with_the_option_for_it(
+    command: Command, command_line: tuple[str, ...], url: str, tmp_path: Path
+) -> None:
+    done = command("--data-dir", str(tmp_path), *command_line, url)
+    assert done.returncode != 0
+    assert f"{url}: host: " in done.stderr
+    assert "; --allow-private lets it through, if it is a relay of yours" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["http://localhost", "ws://old.onion", "ws://127.0.0.1:99999", "ws://a_b-.local"])
+def test_what_is_no_relay_at_all_is_not_answered_so(command: Command, url: str, tmp_path: Path) -> None:
+    done = command("--data-dir", str(tmp_path), "run", "--relay", url)
+    assert (done.returncode, "--allow-private" in done.stderr) == (2, False)
+
+
 @pytest.mark.parametrize(
     "arguments", [("run", "--relay", "wss://relay.example.com"), ("demo",), ("embedded", "start"), ("service", "sink")]
 )
