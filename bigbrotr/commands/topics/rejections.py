@@ -98,11 +98,12 @@ async def _list(
 
 
 @rejections.command(
+    short_help="Show one refused input, and its bytes as they came.",
     epilog="""\b
 Examples:
   bigbrotr rejections show rejections/3/17
   bigbrotr rejections show quarantine/0/2 --raw | bigbrotr verify -
-"""
+""",
 )
 @click.argument("place", type=PLACE)
 @click.option("--raw", is_flag=True, help="Write the original bytes and nothing else.")
@@ -137,6 +138,7 @@ def show(options: Options, place: Place, *, raw: bool, output: Path | None, as_d
 
 @rejections.command(
     name="replay",
+    short_help="Validate refused input again; send what is accepted.",
     epilog="""\b
 Examples:
   bigbrotr rejections replay --dry-run

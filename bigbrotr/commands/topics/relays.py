@@ -47,15 +47,16 @@ def read_sources(sources: tuple[str, ...], *, allow_private: bool) -> RelayList:
 
 
 @relays.command(
+    short_help="Publish relays to the registry that connectors read.",
     epilog="""\b
 Examples:
   bigbrotr relays publish wss://relay.example.com wss://nos.example.org
   bigbrotr relays publish seed_relays.txt --json
   bigbrotr relays publish --allow-private ws://localhost:7777
   bigbrotr --config bigbrotr.yaml relays publish
-"""
+""",
 )
-@click.argument("sources", metavar="[FILE|URL...]", nargs=-1)
+@click.argument("sources", metavar="[FILE|URL...]", nargs=-1, type=click.Path())
 @click.option(ALLOW_PRIVATE, is_flag=True, help="Let these relays have private addresses: relays of your own.")
 @click.option("--priority", is_flag=True, help="Give these relays the priority lane: always connected.")
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON object.")

@@ -88,6 +88,14 @@ def test_every_help_explains_and_has_an_example(path: tuple[str, ...]) -> None:
     assert all(len(line) <= 120 for line in result.output.splitlines())
 
 
+@pytest.mark.parametrize("path", [(), *sorted({path[:1] for path in EVERY_COMMAND if len(path) > 1})], ids=" ".join)
+def test_the_list_of_commands_shows_whole_sentences_of_a_line_each(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, [*path, "--help"], prog_name="bigbrotr", terminal_width=80)
+    listed = result.output.partition("\nCommands:\n")[2].partition("\n\n")[0].splitlines()
+    assert listed
+    assert all(line.endswith(".") and not line.endswith("...") and line[2] != " " for line in listed), listed
+
+
 def test_help_waits_for_no_heavy_import() -> None:
     code = (
         "import sys; from bigbrotr.__main__ import run; code = run(['--help']); "
