@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from bigbrotr.console.options import Options
 
@@ -54,9 +55,7 @@ _COMMANDS = {
     "reprocess": _Lazy(
         "bigbrotr.commands.rebuild.reprocess:reprocess_", "Validate bundles of a time again, by the present rules."
     ),
-    "digest": _Lazy(
-        "bigbrotr.commands.archive.digest:digest", "Compute a digest of the archive that no order of arrival changes."
-    ),
+    "digest": _Lazy("bigbrotr.commands.archive.digest:digest", "Compute a digest that no order of arrival changes."),
 }
 
 
@@ -77,6 +76,15 @@ class LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"{lazy.target} is not a click command but {type(command).__name__}")
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the names of commands from the table, so that a press of Tab imports nothing either."""
+        named = [
+            CompletionItem(name, help=lazy.short_help)
+            for name, lazy in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands from the table, so that asking for help imports nothing."""

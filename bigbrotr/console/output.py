@@ -1,15 +1,18 @@
-"""Output of commands that may be large: stdout, or a file that is renamed to its name once it is complete."""
+"""The options -o and --force: output to stdout, or to a file that is renamed to its name once it is complete."""
 
 from __future__ import annotations
 
+import functools
 import gzip
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+import click
 import zstandard
 
 from bigbrotr.console.termination import removed_at_termination
@@ -21,6 +24,55 @@ _ZSTD_LEVEL = 3  # zstd's own default
 
 Write = Callable[[bytes], None]
 """Writes all of some bytes."""
+Command = Callable[..., None]
+
+
+def output_options(command: Command) -> Command:
+    """Give a command the options -o and --force; it gets `output`, the file to write or None for stdout.
+
+    The file is checked before the command begins: servers may take minutes to start, and an export hours.
+    """
+
+    @click.option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=click.Path(path_type=Path, allow_dash=True),
+        help="Write to a file, compressed if its name ends in .gz or .zst. It appears when it is whole.  "
+        "[default: stdout]",
+    )
+    @click.option("--force", is_flag=True, help="Let -o replace a file that is there.")
+    @functools.wraps(command)
+    def checked(*args: Any, output: Path | None, force: bool, **kwargs: Any) -> None:
+        path = None if output is None or str(output) == "-" else output
+        if path is not None and (fault := _fault(path, force=force)) is not None:
+            raise click.BadParameter(f"{path}: {fault}", param_hint="-o")
+        command(*args, output=path, **kwargs)
+
+    return checked
+
+
+def _fault(path: Path, *, force: bool) -> str | None:
+    """Say what stands against writing a file, and the remedy; None where nothing does."""
+    try:
+        if path.is_dir():
+            return "is a folder: name a file in it"
+        target = path.resolve()
+        if target.exists() and not target.is_file():  # such as a named pipe, which is written to as it is
+            return None if os.access(target, os.W_OK) else "cannot be written to: Permission denied"
+        if target.is_file() and not force:
+            return "exists already: name another file, or replace this one by --force"
+        if not target.parent.is_dir():
+            return f"{target.parent} is no folder: make it, or name a file elsewhere"
+        # Only the attempt tells of rights, full disks, and names that are too long.
+        temporary = temporary_beside(target)
+        temporary.touch()
+        temporary.unlink()
+    except OSError as error:
+        return f"cannot be written: {error.strerror}"
+    except RuntimeError:  # how Python before 3.13 tells it
+        return "cannot be written: a loop of symbolic links"
+    return None
 
 
 @contextmanager

@@ -7,14 +7,13 @@ import re
 
 import click
 
+from schemas.nostr.nip19 import SecretKeyError, Wanted, hex_of
 from schemas.relay_urls.relay_url import RelayUrlError, normalize
 
-_KEY = re.compile(r"[0-9a-f]{64}")
 _BASIC_DATE = re.compile(r"(?:19|20|21)[0-9]{6}")
 """ISO 8601's basic form of a date (YYYYMMDD). As seconds it would be a day of 1970."""
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([smhd])")
-_BECH32 = re.compile(r"(note|nevent|npub|nprofile|naddr)1")
 
 
 class RelayType(click.ParamType):
@@ -74,16 +73,20 @@ def _basic_date(value: str) -> dt.date | None:
 
 
 class KeyType(click.ParamType):
-    """The id of an event, or a public key: 64 lower-case hex digits, as events have them."""
+    """The id of an event, or a public key: in hex as events have it, or as in NIP-19."""
 
-    name = "HEX"
+    def __init__(self, name: str, wanted: Wanted) -> None:
+        self.name = name
+        self._wanted = wanted
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Give it back if it is one."""
-        if not _KEY.fullmatch(value):
-            hint = ": note1…, nevent1… and npub1… must be decoded first" if _BECH32.match(value) else ""
-            self.fail(f"{value[:80]}: must be 64 lower-case hex digits{hint}", param, ctx)
-        return value
+        """Give its 64 hex digits."""
+        try:
+            return hex_of(value, self._wanted)
+        except SecretKeyError as error:
+            self.fail(str(error), param, ctx)
+        except ValueError as error:
+            self.fail(f"{value[:80]}: {error}", param, ctx)
 
 
 class DurationType(click.ParamType):
@@ -104,4 +107,5 @@ class DurationType(click.ParamType):
 RELAY = RelayType()
 MOMENT = MomentType()
 DURATION = DurationType()
-KEY = KeyType()
+EVENT_ID = KeyType("ID", Wanted.EVENT_ID)
+PUBLIC_KEY = KeyType("KEY", Wanted.PUBLIC_KEY)

@@ -18,7 +18,7 @@ from bigbrotr.status.lags import Lags, open_lags
 from bigbrotr.status.snapshot import ServiceState
 from bigbrotr.supervise import children, running
 from bigbrotr.supervise.supervisor import ChildState, Supervisor, describe_exit
-from core.settings import Settings
+from core.settings import Settings, SettingsError
 
 CHILD_DRAIN_S = 2.2  # a service then ends by itself, with an exit code that says so, before it would be killed
 _LEAST_S = 1.0  # whatever went before, a service gets this long: most need a tenth of it
@@ -99,11 +99,11 @@ class Pipeline:
         return codes
 
     async def _reach(self, stack: AsyncExitStack) -> Lags | None:
-        """Connect to the servers; where one is away, nothing can be drained and there is no wait for it."""
+        """Connect to the servers; where one is away or refuses, nothing can be drained and there is no wait for it."""
         try:
             async with asyncio.timeout(_REACH_S):
                 return await stack.enter_async_context(open_lags(self._settings))
-        except (TimeoutError, OSError):
+        except (TimeoutError, OSError, SettingsError):
             return None
 
     async def kill(self) -> None:
@@ -118,5 +118,5 @@ async def _until_zero(count: Callable[[], Awaitable[int]], deadline: float) -> N
         async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
             while await count():  # noqa: ASYNC110 - other processes move the offsets, no event of ours tells of it
                 await asyncio.sleep(_POLL_S)
-    except (TimeoutError, KafkaError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return  # a server that goes away now cannot be drained into
+    except (TimeoutError, KafkaError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SettingsError):
+        return  # a server that goes away now, or lets none in any more, cannot be drained into

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -65,15 +67,34 @@ def connection_options(settings: Settings) -> dict[str, Any]:
 def pool_options(options: dict[str, Any], *, writable: bool = False) -> dict[str, Any]:
     """Give the options of a pool whose connections each check their server: after a fail-over it may be another.
 
+    A server that lets none in any more, as after a change of the password, raises UnusableServerError where the pool
+    needs a further connection.
+
     Args:
         options: of a connection.
         writable: whether tables are to be made.
     """
 
     async def init(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-        await check(connection, options, writable=writable)
+        with _refusals_as_sentences():
+            await check(connection, options, writable=writable)
 
-    return options | {"init": init}
+    return options | {"connect": _connect, "init": init}
+
+
+async def _connect(*args: Any, **options: Any) -> asyncpg.Connection[asyncpg.Record]:
+    with _refusals_as_sentences():
+        return await asyncpg.connect(*args, **options)
+
+
+@contextmanager
+def _refusals_as_sentences() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if (sentence := refusal(error)) is None:
+            raise
+        raise UnusableServerError(sentence) from error
 
 
 async def pool(settings: Settings, *, writable: bool = False, **overrides: Any) -> asyncpg.Pool:
@@ -103,10 +124,5 @@ async def pool(settings: Settings, *, writable: bool = False, **overrides: Any) 
     async def attempt() -> asyncpg.Pool:
         return await asyncpg.create_pool(**options)
 
-    try:
-        what = f"PostgreSQL at {place(settings)}"
-        return await until_it_works(what, attempt, is_transient, connects=True, setting=SETTING)
-    except Exception as error:
-        if (sentence := refusal(error)) is None:
-            raise
-        raise UnusableServerError(sentence) from error
+    what = f"PostgreSQL at {place(settings)}"
+    return await until_it_works(what, attempt, is_transient, connects=True, setting=SETTING)

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+from core.errors import OperatorError
+from core.settings.errors import SettingsError
 from core.tasks import cancel
 
 logger = logging.getLogger(__name__)
@@ -51,7 +53,8 @@ class BackgroundTasks:
         if error is None:
             return
         if self._closing or self._error is not None:
-            logger.error("the background task %s failed", task.get_name(), exc_info=error)
+            trace = None if isinstance(error, SettingsError | OperatorError) else error
+            logger.error("the background task %s failed: %s", task.get_name(), error, exc_info=trace)
             return
         error.add_note(f"in the background task {task.get_name()}")
         self._error = error

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
-from core.settings.errors import SettingsError, explain, misspelt_variables
+from core.settings.errors import SettingsError, explain
 from core.settings.file import CONFIG_VARIABLE, read_settings_file
 from core.settings.groups import (
     ConnectorSettings,
@@ -28,6 +28,7 @@ from core.settings.kafka import KafkaSettings
 from core.settings.model import Settings
 from core.settings.postgres import PostgresSettings
 from core.settings.secrets import with_secrets
+from core.settings.variables import unknown_variable
 
 __all__ = [
     "CONFIG_VARIABLE",
@@ -55,9 +56,9 @@ def load_settings(config: Path | None = None, *, data_dir: Path | None = None) -
     Raises:
         SettingsError: a sentence for each wrong key, naming it, the shape of its value and the remedy.
     """
-    misspelt = misspelt_variables(os.environ, Settings)
-    if misspelt is not None:
-        raise misspelt
+    unknown = unknown_variable(os.environ, Settings)
+    if unknown is not None:
+        raise unknown
     if config is None and os.environ.get(CONFIG_VARIABLE):
         config = Path(os.environ[CONFIG_VARIABLE])
     values = read_settings_file(config) if config is not None else {}

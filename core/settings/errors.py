@@ -14,7 +14,6 @@ from pydantic_core import ErrorDetails
 ENV_PREFIX = "BIGBROTR_"
 NESTING = "__"
 FILE_SUFFIX = "_file"  # ends the name of a variable that names a file with a secret
-NEARLY = 0.85  # one letter too many or too few, as in DATADIR; CACHE_DIR, which is no setting, is not near DATA_DIR
 
 
 class SettingsError(ValueError):
@@ -57,38 +56,6 @@ def explain(error: ValidationError, model: type[BaseModel]) -> SettingsError:
     """Turn pydantic's errors into one SettingsError, a line for each."""
     lines = [_sentence(detail, model) for detail in error.errors(include_url=False)]
     return SettingsError("\n".join(lines))
-
-
-def misspelt_variables(names: Iterable[str], model: type[BaseModel]) -> SettingsError | None:
-    """Refuse variables with our prefix that would be ignored silently.
-
-    Those are a known group and key joined by one underscore only, a group that there is not, and what is nearly the
-    name of a setting. Other names with the prefix are left alone: an orchestrator may set some of its own.
-    """
-    for name in names:
-        unknown = _unknown_group(name, model) if name.upper().startswith(ENV_PREFIX) else None
-        if unknown is not None:
-            return unknown
-        for group, keys in groups(model).items():
-            start = f"{ENV_PREFIX}{group}_".upper()
-            key = name.upper().removeprefix(start).lower()
-            if name.upper().startswith(start) and (key in keys or key.removesuffix(FILE_SUFFIX) in keys):
-                right = variable((group, key))
-                return SettingsError(f"the variable {name} sets nothing: write {right}, with two underscores")
-    return None
-
-
-def _unknown_group(name: str, model: type[BaseModel]) -> SettingsError | None:
-    first, nested, _ = name.upper().removeprefix(ENV_PREFIX).lower().partition(NESTING)
-    if not first or first in model.model_fields:
-        return None
-    close = difflib.get_close_matches(first, model.model_fields, n=1, cutoff=NEARLY)
-    if close:
-        return SettingsError(f"the variable {name} sets nothing: did you mean {key_and_variable(close)}?")
-    if nested:
-        known = ", ".join(sorted(groups(model)))
-        return SettingsError(f"the variable {name} sets nothing: there is no group {first}; known: {known}")
-    return None
 
 
 def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:

@@ -82,7 +82,9 @@ class ConnectorSettings(Group):
         30, ge=0, le=3650, description="Days that are read again each week, for events that arrived late; 0: none"
     )
     filters: DecodedList[dict[str, Any]] = Field(
-        default_factory=_everything, min_length=1, description="NIP-01 filters to read, a list; `{}` is everything"
+        default_factory=_everything,
+        min_length=1,
+        description="NIP-01 filters to read, a list; `{}` is everything; npub1… and note1… are taken too",
     )
 
 

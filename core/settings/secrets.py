@@ -15,7 +15,6 @@ from pydantic import BaseModel, SecretStr
 from core.settings.errors import (
     ENV_PREFIX,
     FILE_SUFFIX,
-    NEARLY,
     SettingsError,
     groups,
     key_and_variable,
@@ -23,6 +22,7 @@ from core.settings.errors import (
     variable,
 )
 
+_NEARLY = 0.85  # one letter too many or too few, as in PASSWRD_FILE
 _MAX_BYTES = 64 * 1024  # no secret is near it; a path that names a device or a dump by mistake is not read to its end
 
 
@@ -73,7 +73,7 @@ def _read_into(values: dict[str, Any], group: str, key: str, model: type[BaseMod
     secrets = _secrets(model, group)
     stem = key.removesuffix(FILE_SUFFIX)
     if stem == key or stem not in groups(model)[group]:
-        close = difflib.get_close_matches(key, [secret + FILE_SUFFIX for secret in secrets], n=1, cutoff=NEARLY)
+        close = difflib.get_close_matches(key, [secret + FILE_SUFFIX for secret in secrets], n=1, cutoff=_NEARLY)
         if close:
             meant = variable((group, close[0]))
             raise SettingsError(f"the variable {variable((group, key))} sets nothing: did you mean {meant}?")

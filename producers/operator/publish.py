@@ -15,6 +15,8 @@ from schemas.records.relay import Lane, RelayRecord
 from schemas.relay_urls.relay_url import RelayUrl, RelayUrlError, normalize
 
 SOURCE = "publish"
+ALLOW_PRIVATE = "--allow-private"
+"""The option by which a person says that relays on private addresses are meant."""
 
 
 class RefusedUrl(NamedTuple):
@@ -66,12 +68,22 @@ def take_relay(text: str, place: str, *, allow_private: bool = False, into: Rela
     try:
         url = normalize(text, allow_private=allow_private)
     except RelayUrlError as error:
-        into.refused.append(RefusedUrl(place, text, str(error)))
+        remedy = f"; {ALLOW_PRIVATE} lets it through, if it is a relay of yours" if _is_private(text) else ""
+        into.refused.append(RefusedUrl(place, text, f"{error}{remedy}"))
         return
     if url.url in into.relays:
         into.duplicates += 1
     # The first spelling is the one to dial.
     into.relays.setdefault(url.url, url)
+
+
+def _is_private(text: str) -> bool:
+    """Whether a text that was refused is a relay's URL for its operator."""
+    try:
+        normalize(text, allow_private=True)
+    except RelayUrlError:
+        return False
+    return True
 
 
 async def publish_relays(

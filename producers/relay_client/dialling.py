@@ -91,7 +91,9 @@ async def _dial(record: RelayRecord, url: RelayUrl, spelling: str, dialling: Dia
     if url.network is not Network.CLEARNET:
         proxy = dialling.proxies.get(url.network)
         if proxy is None:
-            raise RelayError("no_proxy", f"no proxy for {url.network} is configured", HOUR_S)
+            raise RelayError(
+                "no_proxy", f"no proxy for {url.network} is configured: set connector.{url.network}_proxy", HOUR_S
+            )
         # The proxy resolves the name, as overlay names must be (socks5h).
         proxy = proxy.replace("socks5://", "socks5h://", 1)
         return await _handshake(url, spelling, dialling, proxy=proxy, address=None)

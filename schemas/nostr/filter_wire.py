@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
 
-from schemas.nostr.event import ID_HEX
 from schemas.nostr.filters import Filter
-from schemas.nostr.wire import usable_id
+from schemas.nostr.nip19 import Wanted, forms, hex_of, is_encoded
 from schemas.reasons import shape
 
 MAX_KIND = 65_535
 """NIP-01; events of other kinds are quarantined, so that no filter can ask for them."""
 _FIELDS = "ids, authors, kinds, since, until, limit and tags such as #t"
+_KEYS = {"ids": Wanted.EVENT_ID, "authors": Wanted.PUBLIC_KEY}
+_KEY_TAGS = {
+    "#e": Wanted.EVENT_ID,
+    "#E": Wanted.EVENT_ID,
+    "#q": Wanted.EVENT_ID,
+    "#p": Wanted.PUBLIC_KEY,
+    "#P": Wanted.PUBLIC_KEY,
+}
+"""Tags that hold ids and public keys (NIP-01, NIP-18, NIP-22)."""
 
 
 def parse_filter(text: str | bytes) -> Filter:
@@ -35,16 +44,18 @@ def parse_filter(text: str | bytes) -> Filter:
 def filter_from_wire(wire: Mapping[str, Any]) -> Filter:
     """A filter from its decoded JSON object, with stricter types than relays ask for: nothing is guessed.
 
+    Ids and public keys may be written as in NIP-19, also as values of the tags that hold such.
+
     Raises:
         ValueError: names the field, the shape of its value and what it must be.
     """
     fields: dict[str, Any] = {}
     tags: dict[str, tuple[str, ...]] = {}
     for name, value in wire.items():
-        if name in ("ids", "authors"):
-            fields[name] = _each(name, value, _is_hex, f"{ID_HEX} lower-case hex digits (no {_BECH32[name]})")
+        if (wanted := _KEYS.get(name)) is not None:
+            fields[name] = _each(name, value, partial(_hex, wanted), forms(wanted))
         elif name == "kinds":
-            fields[name] = _each(name, value, _is_kind, f"integers from 0 to {MAX_KIND}")
+            fields[name] = _each(name, value, _kind, f"integers from 0 to {MAX_KIND}")
         elif name in ("since", "until", "limit"):
             if type(value) is not int or value < 0:
                 what = "events" if name == "limit" else "Unix seconds"
@@ -53,33 +64,39 @@ def filter_from_wire(wire: Mapping[str, Any]) -> Filter:
         elif name == "search":
             raise ValueError("search: the archive has no full-text search (NIP-50); leave it out and search the output")
         elif len(name) == len("#t") and name[0] == "#" and name[1].isascii() and name[1].isalpha():
-            tags[name[1]] = _each(name, value, _is_text, "texts, the first values of such tags")
+            tags[name[1]] = _each(name, value, partial(_tag_value, name), "texts, the first values of such tags")
         else:
             raise ValueError(f"{name}: is no field of a filter; these are: {_FIELDS} (a # and one letter)")
     return Filter(tags=tags, **fields)
 
 
-_BECH32 = {"ids": "note1… or nevent1…", "authors": "npub1… or nprofile1…"}
-
-
-def _each(name: str, values: object, fits: Any, what: str) -> tuple[Any, ...]:
+def _each(name: str, values: object, read: Callable[[Any], Any], what: str) -> tuple[Any, ...]:
+    """The values as they are read; one for which `read` gives None, or raises ValueError, is refused."""
     if type(values) is not list:
         raise ValueError(f"{name}: is {shape(values)}; it must be an array of {what}")
     if not values:
         raise ValueError(f"{name}: is an empty array, which would match nothing; leave it out or give {what}")
+    found = []
     for place, value in enumerate(values):
-        if not fits(value):
+        try:
+            found.append(read(value))
+        except ValueError as error:
+            raise ValueError(f"{name}[{place}]: is {shape(value)}; {error}") from None
+        if found[-1] is None:
             raise ValueError(f"{name}[{place}]: is {shape(value)}; it must be one of {what}")
-    return tuple(values)
+    return tuple(found)
 
 
-def _is_hex(value: object) -> bool:
-    return usable_id(value) is not None
+def _hex(wanted: Wanted, value: object) -> str | None:
+    return hex_of(value, wanted) if isinstance(value, str) else None
 
 
-def _is_kind(value: object) -> bool:
-    return type(value) is int and 0 <= value <= MAX_KIND
+def _kind(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value <= MAX_KIND else None
 
 
-def _is_text(value: object) -> bool:
-    return type(value) is str
+def _tag_value(name: str, value: object) -> str | None:
+    if not isinstance(value, str):
+        return None
+    wanted = _KEY_TAGS.get(name)
+    return hex_of(value, wanted) if wanted is not None and is_encoded(value) else value

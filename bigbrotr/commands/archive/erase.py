@@ -13,7 +13,7 @@ import click
 
 from bigbrotr.commands.topics.topics import created
 from bigbrotr.console.options import Options, pass_options
-from bigbrotr.console.parameters import KEY, MOMENT
+from bigbrotr.console.parameters import EVENT_ID, MOMENT, PUBLIC_KEY
 from bigbrotr.console.timeout import timeout_option
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import quiet_log, say, servers
@@ -64,8 +64,8 @@ def rules_for(ids: Sequence[str], author: str | None, until_s: int | None, cause
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("ids", metavar="[ID]...", nargs=-1, type=KEY)
-@click.option("--author", type=KEY, help="Erase everything that this public key signed, with --until.")
+@click.argument("ids", metavar="[ID]...", nargs=-1, type=EVENT_ID)
+@click.option("--author", type=PUBLIC_KEY, help="Erase everything that this public key signed, with --until.")
 @click.option("--until", "until_s", type=MOMENT, help="The newest created_at that is erased.")
 @click.option(
     "--cause",
@@ -89,6 +89,8 @@ def erase(
     as_document: bool,
 ) -> None:
     """Erase events by id, or all of an author up to a time. There is no way back.
+
+    Ids and public keys are taken in hex, and as note1…, nevent1…, npub1… and nprofile1….
 
     Neither relays nor a replay bring back what is erased, also where it was never seen before. It does not depend on
     the settings `policy`, which say what requests of authors lead to.

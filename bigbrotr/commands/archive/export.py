@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from bigbrotr.console.options import Options, pass_options
-from bigbrotr.console.output import Write, opened_output
+from bigbrotr.console.output import Write, opened_output, output_options
 from bigbrotr.console.parameters import RELAY
 from bigbrotr.console.progress import StepProgress
 from bigbrotr.console.timeout import READING, timeout_option
@@ -54,13 +54,7 @@ def _filters(_ctx: click.Context, _parameter: click.Parameter, values: tuple[str
     callback=_filters,
     help="NIP-01 filter: only events that match it, or with several, any of them. limit takes the newest.",
 )
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
-    help="Write to a file, compressed if its name ends in .gz or .zst. It appears when it is whole.  [default: stdout]",
-)
+@output_options
 @click.option("--relay", type=RELAY, help="Only events that this relay was seen to have.")
 @click.option(
     "--sightings",
@@ -92,18 +86,17 @@ def export_(
     settings = options.settings()
     quiet_log(settings)
     selection = Selection(filters, relay, frozenset() if include_hidden else hidden(settings), sightings=sightings)
-    path = None if output is None or str(output) == "-" else output
     with servers(settings, POSTGRES) as filled, _interrupted_at_once():
         try:
-            with opened_output(path) as write:
+            with opened_output(output) as write:
                 # A bar would be drawn between the lines that a person looks at.
-                count = asyncio.run(_export(filled, selection, write, show=path is not None))
+                count = asyncio.run(_export(filled, selection, write, show=output is not None))
         except UnknownRelayError as error:
             raise click.BadParameter(str(error), param_hint="--relay") from None
         except DamagedRowError as error:
             raise CommandFailedError(f"{error}; `bigbrotr audit` finds all such rows") from None
-    if path is not None:
-        say(f"{count:,} events are in {path}")
+    if output is not None:
+        say(f"{count:,} events are in {output}")
 
 
 async def _export(settings: Settings, selection: Selection, write: Write, *, show: bool) -> int:

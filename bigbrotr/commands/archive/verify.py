@@ -51,7 +51,7 @@ def opened(path: str) -> Iterator[BinaryIO]:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("file", default="-", metavar="[FILE|-]")
+@click.argument("file", default="-", metavar="[FILE|-]", type=click.Path(allow_dash=True))
 @pass_options
 def verify(options: Options, file: str) -> None:
     """Validate every event of a JSONL file or a JSON array (plain, gzip or zstd), without any server.

@@ -66,7 +66,10 @@ def embedded() -> None:
     """Start, stop and reach the embedded Kafka and PostgreSQL of the data directory."""
 
 
-@embedded.command(epilog="\b\nExample:\n  bigbrotr --data-dir /srv/bigbrotr embedded start --json\n")
+@embedded.command(
+    short_help="Start both servers, and print how to reach them.",
+    epilog="\b\nExample:\n  bigbrotr --data-dir /srv/bigbrotr embedded start --json\n",
+)
 @_JSON
 @pass_options
 def start(options: Options, *, as_json: bool) -> None:
@@ -89,7 +92,10 @@ def start(options: Options, *, as_json: bool) -> None:
         click.echo("`bigbrotr embedded stop` stops them; `bigbrotr embedded env` prints the variables.", err=True)
 
 
-@embedded.command(epilog='\b\nExample:\n  eval "$(bigbrotr embedded env)"\n')
+@embedded.command(
+    short_help="Print the variables by which processes reach them.",
+    epilog='\b\nExample:\n  eval "$(bigbrotr embedded env)"\n',
+)
 @_JSON
 @pass_options
 def env(options: Options, *, as_json: bool) -> None:
@@ -114,7 +120,7 @@ def env(options: Options, *, as_json: bool) -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-@embedded.command(epilog="\b\nExample:\n  bigbrotr embedded stop\n")
+@embedded.command(short_help="Stop both servers; their data stays.", epilog="\b\nExample:\n  bigbrotr embedded stop\n")
 @_JSON
 @pass_options
 def stop(options: Options, *, as_json: bool) -> None:

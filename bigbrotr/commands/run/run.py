@@ -23,7 +23,7 @@ from bigbrotr.supervise.shown_pipeline import ShownPipeline
 from bigbrotr.supervise.stop_wish import stop_on_signals
 from core.settings import Settings
 from producers.filters import configured_filters
-from producers.operator.publish import RelayList, parse_relays, publish_relays
+from producers.operator.publish import ALLOW_PRIVATE, RelayList, parse_relays, publish_relays
 from producers.operator.relay_lists import RelayListError, parse_relay_text, read_relay_file
 
 _EPILOG = """\b
@@ -64,7 +64,7 @@ def wanted_relays(
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A file with relay URLs (# begins a comment), or a JSON array of them.",
 )
-@click.option("--allow-private", is_flag=True, help="Let relays have private addresses: relays of your own.")
+@click.option(ALLOW_PRIVATE, is_flag=True, help="Let relays have private addresses: relays of your own.")
 @pass_options
 def run(options: Options, given: tuple[str, ...], files: tuple[Path, ...], *, allow_private: bool) -> None:
     """Archive real relays: starts the servers if need be and every service as a process of its own.

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.console.output import opened_output, output_options
 from bigbrotr.console.progress import StepProgress
 from bigbrotr.console.rejections_options import PLACE, selecting, selection
 from bigbrotr.console.rejections_view import HEADING, document, line, replayed, whole
@@ -97,15 +98,16 @@ async def _list(
 
 
 @rejections.command(
+    short_help="Show one refused input, and its bytes as they came.",
     epilog="""\b
 Examples:
   bigbrotr rejections show rejections/3/17
   bigbrotr rejections show quarantine/0/2 --raw | bigbrotr verify -
-"""
+""",
 )
 @click.argument("place", type=PLACE)
 @click.option("--raw", is_flag=True, help="Write the original bytes and nothing else.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+@output_options
 @click.option("--json", "as_document", is_flag=True, help="Write the headers as one JSON object.")
 @pass_options
 @timeout_option(READING)
@@ -130,17 +132,13 @@ def show(options: Options, place: Place, *, raw: bool, output: Path | None, as_d
         content = (json.dumps(document(item)) + "\n").encode()
     else:
         content = "".join(f"{part}\n" for part in whole(item)).encode()
-    try:
-        if output is None:
-            click.get_binary_stream("stdout").write(content)
-        else:
-            output.write_bytes(content)
-    except OSError as error:
-        raise CommandFailedError(f"{output}: {error.strerror}") from None
+    with opened_output(output) as write:
+        write(content)
 
 
 @rejections.command(
     name="replay",
+    short_help="Validate refused input again; send what is accepted.",
     epilog="""\b
 Examples:
   bigbrotr rejections replay --dry-run

@@ -16,7 +16,7 @@ from bigbrotr.servers import KAFKA, quiet_log, say, servers
 from core.kafka import PublishError
 from core.settings import Settings
 from core.settings.errors import key_and_variable
-from producers.operator.publish import PublishReport, RelayList, parse_relays, publish_relays
+from producers.operator.publish import ALLOW_PRIVATE, PublishReport, RelayList, parse_relays, publish_relays
 from producers.operator.relay_lists import RelayListError, parse_relay_text, read_relay_file
 
 
@@ -47,16 +47,17 @@ def read_sources(sources: tuple[str, ...], *, allow_private: bool) -> RelayList:
 
 
 @relays.command(
+    short_help="Publish relays to the registry that connectors read.",
     epilog="""\b
 Examples:
   bigbrotr relays publish wss://relay.example.com wss://nos.example.org
   bigbrotr relays publish seed_relays.txt --json
   bigbrotr relays publish --allow-private ws://localhost:7777
   bigbrotr --config bigbrotr.yaml relays publish
-"""
+""",
 )
-@click.argument("sources", metavar="[FILE|URL...]", nargs=-1)
-@click.option("--allow-private", is_flag=True, help="Let these relays have private addresses: relays of your own.")
+@click.argument("sources", metavar="[FILE|URL...]", nargs=-1, type=click.Path())
+@click.option(ALLOW_PRIVATE, is_flag=True, help="Let these relays have private addresses: relays of your own.")
 @click.option("--priority", is_flag=True, help="Give these relays the priority lane: always connected.")
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON object.")
 @pass_options

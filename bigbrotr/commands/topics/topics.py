@@ -45,11 +45,12 @@ async def created(settings: Settings) -> list[TopicChange]:
 
 
 @topics.command(
+    short_help="Create missing topics and adjust settings that differ.",
     epilog="""\b
 Examples:
   bigbrotr topics create
   BIGBROTR_KAFKA__PARTITIONS=64 BIGBROTR_KAFKA__REPLICATION_FACTOR=3 bigbrotr topics create
-"""
+""",
 )
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON array.")
 @pass_options
@@ -73,6 +74,7 @@ def create(options: Options, *, as_document: bool) -> None:
 
 @topics.command(
     name="list",
+    short_help="List the topics with their partitions and records.",
     epilog="""\b
 Examples:
   bigbrotr topics list

@@ -32,7 +32,7 @@ Examples:
 """
 
 
-@click.command("trim", epilog=_EPILOG)
+@click.command("trim", short_help="Delete validated bundles that are old enough.", epilog=_EPILOG)
 @click.option("--every", "every_s", type=DURATION, help="Repeat this often until SIGTERM or Ctrl-C, as a service.")
 @click.option("--dry-run", is_flag=True, help="Delete nothing; say what would go.")
 @click.option("--json", "as_document", is_flag=True, help="Write one JSON object a pass.")

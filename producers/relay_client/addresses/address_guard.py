@@ -45,7 +45,7 @@ async def allowed_addresses(
         named = ", ".join(found[:MAX_ADDRESSES])
         more = f" and {len(found) - MAX_ADDRESSES} more" if len(found) > MAX_ADDRESSES else ""
         raise AddressRefusedError(
-            f"{host} resolves to {named}{more}, no public address; set allow_private to connect to it"
+            f"{host} resolves to {named}{more}, no public address; publish a relay of your own with --allow-private"
         )
     return allowed[:MAX_ADDRESSES]
 

@@ -24,7 +24,8 @@ async def test_readers_cannot_write(settings: Settings) -> None:
 
 
 async def test_a_statement_of_a_reader_with_patience_ends_when_that_has_passed(settings: Settings) -> None:
-    connection = await asyncpg.connect(**reading_options(settings, patience_s=0.05))
+    # To connect may take longer here, on a machine that is busy.
+    connection = await asyncpg.connect(**reading_options(settings, patience_s=0.05) | {"timeout": 60})
     try:
         with pytest.raises((TimeoutError, asyncpg.QueryCanceledError)):
             await connection.execute("SELECT pg_sleep(60)")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from core import postgres
 from core.archive.connection import Pool
+from core.settings import Settings
+from deploy.embedded.servers.postgres_binaries import installed_binaries
 from sinks.columns_table import columns_table
 
 pytestmark = pytest.mark.broker
@@ -24,3 +29,16 @@ async def test_the_page_shows_every_column_with_what_it_is(pool: Pool) -> None:
     assert [line for line in table.splitlines() if line.endswith("|  |")] == []
     page = PAGE.read_text(encoding="utf-8")
     assert page.split("<!-- columns: begin -->\n")[1].split("<!-- columns: end -->")[0] == table
+
+
+async def test_the_pattern_of_the_page_lists_the_tables_without_the_months(settings: Settings, pool: Pool) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    pattern, query = page.split("```\n\\dtv")[1].split("\n")[0], page.split("```sql\n")[1].split(";")[0]
+    argv = [installed_binaries() / "psql", "-At", "-c", f"\\dtv{pattern}", postgres.dsn(settings)]
+    said = await asyncio.to_thread(subprocess.check_output, argv, text=True, timeout=60)
+    listed = {line.split("|")[1] for line in said.splitlines()}
+    async with pool.acquire() as connection:
+        by_name = {row["relname"] for row in await connection.fetch(query)}
+    assert {"events", "coverage", "visible_events"} <= by_name
+    assert listed - by_name == {"events_past", "events_future", "sightings_past", "sightings_future"}
+    assert by_name <= listed

@@ -88,6 +88,14 @@ def test_every_help_explains_and_has_an_example(path: tuple[str, ...]) -> None:
     assert all(len(line) <= 120 for line in result.output.splitlines())
 
 
+@pytest.mark.parametrize("path", [(), *sorted({path[:1] for path in EVERY_COMMAND if len(path) > 1})], ids=" ".join)
+def test_the_list_of_commands_shows_whole_sentences_of_a_line_each(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, [*path, "--help"], prog_name="bigbrotr", terminal_width=80)
+    listed = result.output.partition("\nCommands:\n")[2].partition("\n\n")[0].splitlines()
+    assert listed
+    assert all(line.endswith(".") and not line.endswith("...") and line[2] != " " for line in listed), listed
+
+
 def test_help_waits_for_no_heavy_import() -> None:
     code = (
         "import sys; from bigbrotr.__main__ import run; code = run(['--help']); "
@@ -153,6 +161,26 @@ def test_run_needs_a_relay(command: Command, tmp_path: Path) -> None:
     done = command("--data-dir", str(tmp_path), "run", "--relay", "wss://localhost:1")
     assert done.returncode == 2
     assert "--relay:1: wss://localhost:1" in done.stderr
+
+
+PRIVATE = ["ws://127.0.0.1", "wss://10.0.0.1:7777", "ws://[::1]:80", "ws://localhost", "ws://relay", "ws://nas.local"]
+
+
+@pytest.mark.parametrize("command_line", [("run", "--relay"), ("relays", "publish")], ids=" ".join)
+@pytest.mark.parametrize("url", PRIVATE)
+def test_a_relay_on_a_private_address_is_answered_with_the_option_for_it(
+    command: Command, command_line: tuple[str, ...], url: str, tmp_path: Path
+) -> None:
+    done = command("--data-dir", str(tmp_path), *command_line, url)
+    assert done.returncode != 0
+    assert f"{url}: host: " in done.stderr
+    assert "; --allow-private lets it through, if it is a relay of yours" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["http://localhost", "ws://old.onion", "ws://127.0.0.1:99999", "ws://a_b-.local"])
+def test_what_is_no_relay_at_all_is_not_answered_so(command: Command, url: str, tmp_path: Path) -> None:
+    done = command("--data-dir", str(tmp_path), "run", "--relay", url)
+    assert (done.returncode, "--allow-private" in done.stderr) == (2, False)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,19 @@
-"""A file has its name only once it is whole, and what cannot be written is a sentence."""
+"""A file has its name only once it is whole, replaces none by mistake, and what cannot be written is a sentence."""
 
 from __future__ import annotations
 
 import gzip
+import os
+import subprocess
 from pathlib import Path
 
+import click
 import pytest
 import zstandard
+from click.testing import CliRunner, Result
 
-from bigbrotr.console.output import opened_output
+from bigbrotr.cli import cli
+from bigbrotr.console.output import opened_output, output_options
 from bigbrotr.errors import CommandFailedError
 
 TEXT = b"a line\n" * 100_000
@@ -69,3 +74,81 @@ def test_what_cannot_be_written_is_a_sentence(tmp_path: Path, path: str) -> None
     with pytest.raises(CommandFailedError, match=r"cannot be written: No (space left|such file)"):
         written()
     assert list(tmp_path.iterdir()) == []
+
+
+WRITERS = [("export",), ("rejections", "show", "rejections/0/0")]
+
+
+@pytest.mark.parametrize("command", WRITERS, ids=" ".join)
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("there", "there: exists already: name another file, or replace this one by --force"),
+        ("link", "link: exists already"),
+        ("", "is a folder: name a file in it"),
+        ("nowhere/file", "nowhere is no folder: make it, or name a file elsewhere"),
+        ("there/file", "there is no folder"),
+        ("a" * 300, "cannot be written: File name too long"),
+        ("a" * 250, "cannot be written: File name too long"),
+        ("loop", "loop: cannot be written: "),
+    ],
+)
+def test_what_cannot_be_written_is_told_before_a_server_is_started(
+    command: tuple[str, ...], name: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "there").write_bytes(b"before")
+    (tmp_path / "link").symlink_to("there")
+    (tmp_path / "loop").symlink_to("loop")
+    data = tmp_path / "data"
+    done = CliRunner().invoke(cli, ["--data-dir", str(data), *command, "-o", str(tmp_path / name)])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "Invalid value for -o" in done.stderr
+    assert said in done.stderr
+    assert (tmp_path / "there").read_bytes() == b"before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "loop", "there"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_is_not_ours_is_told_too(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    done = CliRunner().invoke(cli, ["export", "-o", str(tmp_path / "file")])
+    assert (done.exit_code, "cannot be written: Permission denied" in done.stderr) == (2, True)
+
+
+@click.command()
+@output_options
+def writer(output: Path | None) -> None:
+    with opened_output(output) as write:
+        write(TEXT)
+
+
+def written(*arguments: str) -> Result:
+    return CliRunner().invoke(writer, arguments)
+
+
+def test_force_replaces_a_file_and_what_is_no_file_needs_none(tmp_path: Path) -> None:
+    (tmp_path / "there").write_bytes(b"before")
+    assert written("-o", str(tmp_path / "there"), "--force").exit_code == 0
+    assert (tmp_path / "there").read_bytes() == TEXT
+    assert written("-o", str(tmp_path / "new")).exit_code == 0
+    assert written("-o", "/dev/null").exit_code == 0
+    for arguments in ((), ("-o", "-"), ("--force",)):
+        assert written(*arguments).stdout_bytes == TEXT
+
+
+def test_a_backup_does_not_replace_one_of_the_same_name(tmp_path: Path) -> None:
+    script = Path(__file__).parents[3] / "deploy" / "backup.sh"
+    (tmp_path / "password").write_text("secret")
+    (tmp_path / "monday.dump").write_text("before")
+    environ = {"PATH": os.environ["PATH"], "PASSWORD_FILE": "password", "ARCHIVE": "postgresql://127.0.0.1:1/none"}
+    done = subprocess.run(
+        ["sh", str(script), "monday"],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, (tmp_path / "monday.dump").read_text()) == (2, "before")
+    assert "there is a dump monday already" in done.stderr

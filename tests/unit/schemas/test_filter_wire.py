@@ -14,6 +14,7 @@ from schemas.nostr.filter_wire import filter_from_wire, parse_filter
 from schemas.nostr.filters import Filter
 
 HEX = "ab" * 32
+NPUB = "npub10elfcs4fr0l0r8af98jlmgdh9c8tcxjvz9qkw038js35mp4dma8qzvjptg"
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,12 @@ HEX = "ab" * 32
         ('{"kinds":[65536]}', "kinds[0]: is the number 65536"),
         ('{"kinds":1}', "kinds: is the number 1; it must be an array"),
         ('{"kinds":[]}', "kinds: is an empty array, which would match nothing; leave it out"),
-        ('{"authors":["npub1"]}', "it must be one of 64 lower-case hex digits (no npub1"),
+        ('{"authors":["npub1"]}', "authors[0]: is text of 5 characters; it is no whole npub1…"),
+        ('{"authors":["x"]}', "is text of 1 characters; it must be 64 lower-case hex digits, npub1… or nprofile1…"),
+        ('{"authors":[1]}', "is the number 1; it must be one of 64 lower-case hex digits, npub1… or nprofile1…"),
+        (json.dumps({"ids": [NPUB]}), "ids[0]: is text of 63 characters; it is a public key (npub1…)"),
+        (json.dumps({"#e": [NPUB]}), "#e[0]: is text of 63 characters; it is a public key (npub1…)"),
+        ('{"#p":["nsec1abc"]}', "#p[0]: is text of 8 characters; it is a secret key (nsec)"),
         (json.dumps({"ids": [HEX.upper()]}), "ids[0]: is text of 64 characters"),
         ('{"since":1.5}', "since: is the number 1.5; it must be an integer from 0, of Unix seconds"),
         ('{"limit":-1}', "limit: is the number -1; it must be an integer from 0, of events"),
@@ -55,6 +61,12 @@ def test_all_fields_are_read() -> None:
     read = filter_from_wire(wire)
     assert read == Filter((HEX,), (HEX,), (0, 65535), {"t": ("a", "")}, 0, 2**70, 0)
     assert read.to_wire() == wire
+
+
+def test_keys_as_they_are_copied_make_the_same_filter() -> None:
+    key = "7e7e9c42a91bfef19fa929e5fda1b72e0ebc1a4c1141673e2794234d86addf4e"
+    copied = {"authors": [NPUB], "#p": [f"nostr:{NPUB}", "anything"], "#t": [NPUB]}
+    assert filter_from_wire(copied) == Filter(authors=(key,), tags={"p": (key, "anything"), "t": (NPUB,)})
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists))

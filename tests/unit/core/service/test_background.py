@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from core.service.background import BackgroundTasks
+from core.settings.errors import SettingsError
 from core.tasks import cancel
 
 
@@ -78,6 +79,18 @@ async def test_the_first_failure_is_the_one_that_is_raised(
     with pytest.raises(ValueError, match="a broken figure"):
         tasks.check()
     assert "the background task clock failed" in caplog.text
+
+
+async def test_a_further_failure_that_a_person_must_correct_is_a_sentence(
+    stopping: asyncio.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refused() -> None:
+        raise SettingsError("postgres.password is refused")
+
+    tasks = BackgroundTasks(stopping)
+    await asyncio.wait({tasks.spawn(raises(), "figures"), tasks.spawn(refused(), "months")})
+    assert "the background task months failed: postgres.password is refused" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_close_waits_until_every_task_has_ended_and_is_no_failure(

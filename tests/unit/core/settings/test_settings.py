@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -126,7 +127,18 @@ def test_relays_in_a_file(write: WriteFile) -> None:
             ["kafka.partition (BIGBROTR_KAFKA__PARTITION)", "did you mean kafka.partitions"],
         ),
         ("BIGBROTR_KAFKA_PARTITIONS", "4", ["BIGBROTR_KAFKA_PARTITIONS sets nothing", "BIGBROTR_KAFKA__PARTITIONS"]),
-        ("BIGBROTR_KAFKAA__PARTITIONS", "4", ["BIGBROTR_KAFKAA__PARTITIONS sets nothing", "did you mean kafka"]),
+        (
+            "BIGBROTR_KAFKAA__PARTITIONS",
+            "4",
+            ["KAFKAA__PARTITIONS sets nothing", "BIGBROTR_KAFKA__PARTITIONS"],
+        ),
+        ("BIGBROTR_KAFKA__X", "4", ["kafka.x (BIGBROTR_KAFKA__X) is not a setting", "partitions"]),
+        ("BIGBROTR_DATA_DIR__X", "4", ["BIGBROTR_DATA_DIR__X sets nothing", "BIGBROTR_DATA_DIR"]),
+        ("BIGBROTR_FOO", "4", ["BIGBROTR_FOO sets nothing", "the nearest that is known is BIGBROTR_"]),
+        ("bigbrotr_relay", "4", ["bigbrotr_relay sets nothing", "the nearest that is known is BIGBROTR_RELAYS"]),
+        ("BIGBROTR_PORT", "8080", ["BIGBROTR_PORT sets nothing", "BIGBROTR_HTTP__PORT"]),
+        ("BIGBROTR_CACHEDIR", "/x", ["BIGBROTR_CACHEDIR sets nothing", "BIGBROTR_CACHE_DIR"]),
+        ("BIGBROTR_", "4", ["BIGBROTR_ sets nothing"]),
         ("BIGBROTR_BROKER__PARTITIONS", "4", ["no group broker", "connector, http, kafka"]),
         ("BIGBROTR_DATADIR", "/srv", ["BIGBROTR_DATADIR sets nothing", "BIGBROTR_DATA_DIR"]),
         ("BIGBROTR_KAFKA", "x", ["kafka (BIGBROTR_KAFKA)", "text of 1 characters", "mapping"]),
@@ -228,9 +240,34 @@ def test_settings_are_fixed_and_ignore_the_environment_when_constructed(monkeypa
         settings.kafka.partitions = 8  # type: ignore[misc]  # frozen, as the test shows
 
 
-def test_other_variables_with_the_prefix_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BIGBROTR_PARENT_PID", "1")
-    monkeypatch.setenv("BIGBROTR_KAFKA_SERVICE_HOST", "10.0.0.1")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BIGBROTR_SERVICE_HOST", "10.0.0.1"),
+        ("BIGBROTR_KAFKA_SERVICE_PORT_CLIENTS", "9092"),
+        ("BIGBROTR_KAFKA_PORT", "tcp://10.0.0.1:9092"),
+        ("BIGBROTR_HTTP_PORT", "tcp://10.0.0.1:80"),
+        ("BIGBROTR_KAFKA_PORT_9092_TCP_ADDR", "10.0.0.1"),
+    ],
+)
+def test_what_kubernetes_sets_for_services_of_its_own_is_left_alone(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    load_settings()
+
+
+def test_every_variable_that_a_program_of_ours_reads_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parents[4]
+    sources = [path for top in ("core", "deploy", "bigbrotr") for path in (root / top).rglob("*.*")]
+    texts = [path.read_text() for path in sources if path.suffix in (".py", ".yaml", ".sh", ".env")]
+    named = {name for text in texts for name in re.findall(r"\bBIGBROTR_[A-Z]+(?:_[A-Z]+)*\b", text)}
+    settings = {"BIGBROTR_DATA_DIR", "BIGBROTR_RELAYS", "BIGBROTR_DRAIN_S", "BIGBROTR_CONFIG"}
+    others = sorted(name for name in named - settings if "__" not in name)
+    assert "BIGBROTR_PARENT_PID" in others
+    for name in others:
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("BIGBROTR_TEST_SEED", "1")
     load_settings()
 
 

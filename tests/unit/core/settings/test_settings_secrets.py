@@ -157,7 +157,10 @@ def test_a_secret_in_the_place_of_a_path_is_not_repeated(monkeypatch: pytest.Mon
         ("BIGBROTR_POSTGRES__PASSWRD_FILE", ["PASSWRD_FILE sets nothing", "mean BIGBROTR_POSTGRES__PASSWORD_FILE?"]),
         ("BIGBROTR_POSTGRES__DSN_FIEL", ["DSN_FIEL sets nothing", "did you mean BIGBROTR_POSTGRES__DSN_FILE?"]),
         ("BIGBROTR_POSTGRES_DSN_FILE", ["sets nothing: write BIGBROTR_POSTGRES__DSN_FILE, with two underscores"]),
-        ("BIGBROTR_POSTGRS__DSN_FILE", ["BIGBROTR_POSTGRS__DSN_FILE sets nothing: did you mean postgres"]),
+        (
+            "BIGBROTR_POSTGRS__DSN_FILE",
+            ["POSTGRS__DSN_FILE sets nothing", "is known is BIGBROTR_POSTGRES__DSN_FILE"],
+        ),
         ("BIGBROTR_POSTGRES__NOTHING_FILE", ["postgres.nothing_file", "is not a setting"]),
     ],
 )
