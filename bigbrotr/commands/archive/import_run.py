@@ -53,10 +53,10 @@ async def import_and_wait(
     ready: Ready,
 ) -> dict[str, Any]:
     """Import, wait until all is archived, and account for every line; the result as `--json` writes it."""
-    began_s = time.monotonic()
     async with AsyncExitStack() as connections:
         async with needed_services(settings, config, progress.note) as services:
             await _until(ready)
+            began_s = time.monotonic()
             await created(settings)
             await migrated(settings)
             services.begin()
