@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -19,6 +20,11 @@ Server = Literal["kafka", "postgres"]
 BOTH: tuple[Server, ...] = ("kafka", "postgres")
 KAFKA: tuple[Server, ...] = ("kafka",)
 POSTGRES: tuple[Server, ...] = ("postgres",)
+
+Ready = Callable[[], bool]
+"""Whether starting servers take connections; it returns at once, and raises where they will not."""
+READY_POLL_S = 0.05
+"""How often starting servers are asked whether they are ready: short against the seconds that they take."""
 
 _ADDRESSES = {
     "kafka": (("kafka", "bootstrap_servers"), "host:port of one or more brokers"),
@@ -53,20 +59,31 @@ def servers(
         SettingsError: one is not named, and this installation is one without the embedded servers.
         CommandFailedError: the embedded servers cannot be had; the message states what is missing and what else to do.
     """
+    with starting_servers(settings, needs, report) as (filled, ready):
+        while not ready():
+            time.sleep(READY_POLL_S)
+        yield filled
+
+
+@contextmanager
+def starting_servers(
+    settings: Settings, needs: tuple[Server, ...] = BOTH, report: Callable[[str], None] = say
+) -> Iterator[tuple[Settings, Ready]]:
+    """As `servers`, but the block begins once the addresses are known: it asks whether the servers are ready."""
     given = {"kafka": settings.kafka.bootstrap_servers, "postgres": settings.postgres.dsn}
     missing = [name for name in needs if given[name] is None]
     if not missing:
-        yield settings
+        yield settings, lambda: True
         return
     if not extras.installed("embedded"):
         raise SettingsError("\n".join(map(_not_set, missing)))
     # Loading it fetches nothing, but takes time that those who name their servers need not wait for.
+    from deploy.embedded import stack  # noqa: PLC0415
     from deploy.embedded.errors import EmbeddedError  # noqa: PLC0415
-    from deploy.embedded.stack import ensure_servers  # noqa: PLC0415
 
     try:
-        with ensure_servers(settings, report=report) as filled:
-            yield filled
+        with stack.starting_servers(settings, report=report) as starting:
+            yield starting
     except EmbeddedError as error:
         raise CommandFailedError(str(error)) from error
 

@@ -5,6 +5,8 @@
 
 It needs aiokafka and cramjam (the records are compressed with zstd), and the variables that `bigbrotr embedded env`
 sets. Delivery is at least once: a consumer that stores what it reads goes by the event's id.
+
+aiokafka warns that user and password are sent in the clear. To the embedded Kafka they do not leave the machine.
 """
 
 from __future__ import annotations

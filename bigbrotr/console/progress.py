@@ -10,7 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from producers.files.importer import ImportReport
+from producers.files.import_report import ImportReport
 
 _LINE_EVERY_S = 5.0  # a log stays readable, and its reader sees progress
 

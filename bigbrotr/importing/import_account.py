@@ -17,7 +17,7 @@ from core.erasures import ErasureFollower, into
 from core.kafka import read_between
 from core.settings import Settings
 from processors.validate.erasing import Erasing
-from producers.files.importer import ImportReport
+from producers.files.import_report import ImportReport
 from schemas.nostr.judge import Policy, examine, judge
 from schemas.nostr.wire import find_id
 from schemas.reasons import Verdict

@@ -21,7 +21,7 @@ from bigbrotr.supervise.pipeline import Pipeline
 from core import kafka, postgres
 from core.settings import Settings
 from core.waiting import until_it_works
-from producers.files.importer import ImportReport
+from producers.files.import_report import ImportReport
 from schemas.topics import physical
 
 NEEDED = tuple(name for name, reading in READINGS.items() if reading.import_step is not None)
@@ -32,22 +32,34 @@ _POLL_S = kafka.COMMIT_INTERVAL_S / 2
 _GONE_AFTER_S = 90.0
 
 
+class NeededServices(NamedTuple):
+    """The services that an import needs.
+
+    Attributes:
+        begin: to be called once servers, topics and tables are there.
+        check: raises CommandFailedError once services that were somebody else's have gone for good.
+    """
+
+    begin: Callable[[], None]
+    check: Callable[[], None]
+
+
 @asynccontextmanager
 async def needed_services(
     settings: Settings, config: Path | None, note: Callable[[str], None]
-) -> AsyncIterator[Callable[[], None]]:
+) -> AsyncIterator[NeededServices]:
     """Have the services that an import needs run for the length of the block: those of a `run`, else ones of our own.
 
-    Yields a check that raises CommandFailedError once services that were somebody else's have gone for good.
+    Those of our own load their programs at once, beside whatever the block does before it lets them begin.
     """
     if {service.name for service in running.read(settings.data_dir)} >= set(NEEDED):
-        yield _Presence(settings.data_dir).check
+        yield NeededServices(lambda: None, _Presence(settings.data_dir).check)
         return
     with running.only_one(settings.data_dir):
         pipeline = Pipeline(settings, config, names=NEEDED, on_event=note)
         try:
-            await pipeline.start()
-            yield pipeline.write_down
+            await pipeline.load()
+            yield NeededServices(pipeline.begin, pipeline.write_down)
         except BaseException:
             await pipeline.kill()
             raise

@@ -18,9 +18,10 @@ _READ = {"BIGBROTR_POSTGRES__DSN_FILE", "BIGBROTR_KAFKA__PASSWORD_FILE"}
 def service_argv(name: str) -> list[str]:
     """The command of a service: the same interpreter, so that no PATH can choose another installation.
 
-    With -P, no folder `core` or `api` of the directory that the user is in takes the place of ours either.
+    With -P, no folder `core` or `api` of the directory that the user is in takes the place of ours either. It begins
+    once its standard input has ended.
     """
-    return [sys.executable, "-P", "-m", "bigbrotr", "service", name]
+    return [sys.executable, "-P", "-m", "bigbrotr", "service", name, "--held"]
 
 
 def port_file(settings: Settings, name: str) -> Path:

@@ -17,6 +17,7 @@ from bigbrotr.services import FLOW, READINGS, STOP_TIMES
 from bigbrotr.status.lags import Lags, open_lags
 from bigbrotr.status.snapshot import ServiceState
 from bigbrotr.supervise import children, running
+from bigbrotr.supervise.gate import Gate
 from bigbrotr.supervise.supervisor import ChildState, Supervisor, describe_exit
 from core.settings import Settings, SettingsError
 
@@ -39,19 +40,29 @@ class Pipeline:
     ) -> None:
         self._settings = settings
         self._config = config
+        self._gate = Gate()
         self._written: list[running.RunningService] | None = None
         self.names = [name for name in FLOW if name in names]
         self._supervisor = Supervisor(settings.data_dir / "logs", on_change=self.write_down, on_event=on_event)
 
     async def start(self) -> None:
         """Start every service; each waits by itself for what it needs."""
+        await self.load()
+        self.begin()
+
+    async def load(self) -> None:
+        """Start every service as far as it can be without its servers; `begin` lets it go on."""
         for name in self.names:
             file = children.port_file(self._settings, name)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.unlink(missing_ok=True)
             env = children.service_env(self._settings, self._config, name, os.environ)
             env["BIGBROTR_DRAIN_S"] = str(min(self._settings.drain_s, CHILD_DRAIN_S))
-            await self._supervisor.start(name, children.service_argv(name), env)
+            await self._supervisor.start(name, children.service_argv(name), env, self._gate.descriptor)
+
+    def begin(self) -> None:
+        """Let the services begin their work: servers, topics and tables are there."""
+        self._gate.open()
 
     def services(self) -> list[ServiceState]:
         """The services as the supervisor knows them, without their health."""
@@ -95,7 +106,7 @@ class Pipeline:
                     await _until_zero(partial(lags.unread, reading), asked_at_s + times.told_at_s)
                 left_s = asked_at_s + times.killed_at_s - time.monotonic()
                 codes[name] = await self._supervisor.stop(name, max(_LEAST_S, left_s))
-        running.remove(self._settings.data_dir)
+        self._end()
         return codes
 
     async def _reach(self, stack: AsyncExitStack) -> Lags | None:
@@ -109,6 +120,10 @@ class Pipeline:
     async def kill(self) -> None:
         """End every service at once: an error path, or a person who does not want to wait."""
         await self._supervisor.kill_all()
+        self._end()
+
+    def _end(self) -> None:
+        self._gate.close()
         running.remove(self._settings.data_dir)
 
 

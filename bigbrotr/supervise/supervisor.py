@@ -43,6 +43,7 @@ class Child:
     name: str
     argv: Sequence[str]
     env: Mapping[str, str]
+    stdin: int
     state: ChildState = ChildState.STOPPED
     pid: int | None = None
     restarts: int = 0
@@ -80,13 +81,21 @@ class Supervisor:
         self._backoff = backoff
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def start(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> Child:
+    async def start(
+        self, name: str, argv: Sequence[str], env: Mapping[str, str], stdin: int = asyncio.subprocess.DEVNULL
+    ) -> Child:
         """Start a process under `name` and keep it running; returns once it was started the first time.
+
+        Args:
+            name: of its log, and in views.
+            argv: the command line.
+            env: all of its environment.
+            stdin: a descriptor that stays open for as long as the process may be started again.
 
         Raises:
             OSError: the program cannot be started at all.
         """
-        child = Child(name, list(argv), dict(env))
+        child = Child(name, list(argv), dict(env), stdin)
         self.children[name] = child
         process = await self._spawn(child)
         self._tasks[name] = asyncio.create_task(self._keep(child, process), name=f"supervise-{name}")
@@ -125,7 +134,7 @@ class Supervisor:
         process = await asyncio.create_subprocess_exec(
             *child.argv,
             env=dict(child.env),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=child.stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,

@@ -10,7 +10,7 @@ import logging
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -23,10 +23,21 @@ from deploy.embedded.reach import PARTITIONS, Servers, filled_in, refuse_credent
 from deploy.embedded.servers.kafka_properties import Properties
 from deploy.embedded.servers.launch import SERVERS
 from deploy.embedded.servers.process import end_left_over
-from deploy.embedded.starting import POLL_S, STOP_TIMEOUT_S, running_guard, start_or_attach
+from deploy.embedded.starting import POLL_S, STOP_TIMEOUT_S, Starting, running_guard, start_or_attach
 from deploy.embedded.state import guard_lock, holders_lock, keep_file, read_state, start_lock
 
-__all__ = ["PARTITIONS", "Servers", "attach", "ensure_servers", "filled_in", "running_stack", "server_notes", "stop"]
+__all__ = [
+    "PARTITIONS",
+    "Ready",
+    "Servers",
+    "attach",
+    "ensure_servers",
+    "filled_in",
+    "running_stack",
+    "server_notes",
+    "starting_servers",
+    "stop",
+]
 
 log = logging.getLogger("embedded")
 
@@ -37,25 +48,37 @@ _OPEN_BROKER = (
 _TURN_TIMEOUT_S = 900.0  # the process before us may be fetching 45 MB over a slow line
 
 
+Ready = Callable[[], bool]
+"""Whether the servers take connections; it returns at once. Raises EmbeddedError where they will not."""
+
+
 @contextmanager
-def ensure_servers(settings: Settings, *, keep: bool = False, report: Report = log.info) -> Iterator[Settings]:
+def ensure_servers(settings: Settings, *, report: Report = log.info) -> Iterator[Settings]:
     """Settings with both servers filled in, which run for the length of the block at least.
 
     Servers that the settings name are used as they are. For the rest, the stack of `settings.data_dir` is attached to
-    if it runs, else started for as long as a process holds it; with `keep`, until it is told to stop. Where the
-    embedded Kafka is used and no number of partitions is set, there are 4.
+    if it runs, else started for as long as a process holds it. Where the embedded Kafka is used and no number of
+    partitions is set, there are 4.
 
     Raises EmbeddedError (ArtifactsMissingError when a program can neither be found nor fetched), SettingsError where
     the settings have a password for a PostgreSQL, or a protocol for a Kafka, that they do not name.
     """
+    with starting_servers(settings, report=report) as (filled, ready):
+        _wait_until(ready)
+        yield filled
+
+
+@contextmanager
+def starting_servers(settings: Settings, *, report: Report = log.info) -> Iterator[tuple[Settings, Ready]]:
+    """As `ensure_servers`, but the block begins once the addresses are known: it asks whether the servers are ready."""
     given = {"kafka": settings.kafka.bootstrap_servers, "postgres": settings.postgres.dsn}
     wanted = tuple(name for name in SERVERS if given[name] is None)
     if not wanted:
-        yield settings
+        yield settings, lambda: True
         return
     refuse_credentials(settings)
-    with running_stack(settings.data_dir, names=wanted, keep=keep, report=report) as servers:
-        yield filled_in(settings, servers)
+    with _held(settings.data_dir, wanted, report) as (servers, starting):
+        yield filled_in(settings, servers), starting.ready
 
 
 @contextmanager
@@ -69,10 +92,22 @@ def running_stack(
 ) -> Iterator[Servers]:
     """Hold the stack of a data directory, started if need be, for the length of the block.
 
-    A broker that is started gets `kafka_properties` beside its own or in their place.
+    With `keep`, its servers run on after the block, until they are told to stop. A broker that is started gets
+    `kafka_properties` beside its own or in their place.
 
     When the last holder leaves the block, the servers have stopped. Raises EmbeddedError.
     """
+    with _held(data_dir, names, report, kafka_properties) as (servers, starting):
+        _wait_until(starting.ready)
+        if keep:
+            keep_file(DataPaths.of(data_dir).run).touch()
+        yield servers
+
+
+@contextmanager
+def _held(
+    data_dir: Path, names: tuple[str, ...], report: Report, kafka_properties: Properties = MappingProxyType({})
+) -> Iterator[tuple[Servers, Starting]]:
     paths = DataPaths.of(data_dir)
     holder = FileLock(holders_lock(paths.run))
     try:
@@ -80,15 +115,13 @@ def running_stack(
             paths.make()
             holder.acquire(shared=True, timeout_s=STOP_TIMEOUT_S)  # waits while a guard is stopping its servers
             with locked(start_lock(paths.run), timeout_s=_TURN_TIMEOUT_S):
-                current = start_or_attach(paths, names, report=report, kafka_properties=kafka_properties)
-                if keep:
-                    keep_file(paths.run).touch()
-            servers = Servers.of(current)
+                starting = start_or_attach(paths, names, report=report, kafka_properties=kafka_properties)
+                servers = Servers.of(starting.wait_known())
             if servers.broker is not None and servers.broker.password is None:
                 report(_OPEN_BROKER)
         except (OSError, subprocess.SubprocessError) as error:
             raise EmbeddedError(f"the servers of {paths.root} cannot be started: {error}") from error
-        yield servers
+        yield servers, starting
     finally:
         holder.release()
         _wait_if_last(paths)
@@ -129,6 +162,11 @@ def stop(data_dir: Path) -> bool:
     process.send_signal(signal.SIGTERM)
     _wait_unlocked(paths)
     return True
+
+
+def _wait_until(ready: Ready) -> None:
+    while not ready():
+        time.sleep(POLL_S)
 
 
 def _wait_unlocked(paths: DataPaths) -> None:

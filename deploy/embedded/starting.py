@@ -41,14 +41,61 @@ def running_guard(paths: DataPaths) -> StackState | None:
     return None
 
 
+class Starting:
+    """Servers that a guard was told to run: first their addresses are known, and then they are ready."""
+
+    def __init__(self, paths: DataPaths, names: tuple[str, ...]) -> None:
+        """Give them from now on the time that a start may take."""
+        self._paths = paths
+        self._names = names
+        self._deadline_s = time.monotonic() + _READY_TIMEOUT_S
+
+    def ready(self) -> bool:
+        """Whether they take connections; it returns at once.
+
+        Raises EmbeddedError where that takes too long, one does not start, or the guard has ended.
+        """
+        current = self._known()
+        if current is not None and all(current.servers[name].ready for name in self._names):
+            return True
+        self._check_time()
+        return False
+
+    def wait_known(self) -> StackState:
+        """Return what the guard says, once it knows them all; raises EmbeddedError as `ready` does."""
+        while (current := self._known()) is None:
+            self._check_time()
+            time.sleep(POLL_S)
+        return current
+
+    def _known(self) -> StackState | None:
+        paths = self._paths
+        if not is_locked(guard_lock(paths.run)):
+            words = _last_words(paths.run / "guard.out")
+            raise EmbeddedError(f"the guard of {paths.root} ended while we waited for its servers: {words}")
+        current = read_state(paths.run)
+        if current is None or current.guard.process() is None:
+            return None
+        mine = {name: current.servers[name] for name in self._names if name in current.servers}
+        _check_failures(paths, mine)
+        return current if len(mine) == len(self._names) else None
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._deadline_s:
+            raise EmbeddedError(
+                f"the servers of {self._paths.root} are not ready after {_READY_TIMEOUT_S:.0f} s; "
+                f"their logs are in {self._paths.run}",
+            )
+
+
 def start_or_attach(
     paths: DataPaths,
     names: tuple[str, ...],
     *,
     report: Report,
     kafka_properties: Properties = MappingProxyType({}),
-) -> StackState:
-    """The stack with these servers ready. Call it as a holder, and with the start lock held.
+) -> Starting:
+    """Have the guard run these servers. Call it as a holder, and with the start lock held.
 
     A broker that runs already keeps the properties it has.
 
@@ -71,7 +118,7 @@ def start_or_attach(
     if running is None:
         report(f"starting {' and '.join(names)}")
         _spawn_guard(paths)
-    return _wait_ready(paths, names)
+    return Starting(paths, names)
 
 
 def _spawn_guard(paths: DataPaths) -> None:
@@ -90,24 +137,6 @@ def _spawn_guard(paths: DataPaths) -> None:
         )
     if done.returncode != 0:
         raise EmbeddedError(f"the guard of {paths.root} does not start: {_last_words(paths.run / 'guard.out')}")
-
-
-def _wait_ready(paths: DataPaths, names: tuple[str, ...]) -> StackState:
-    deadline = time.monotonic() + _READY_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if not is_locked(guard_lock(paths.run)):
-            words = _last_words(paths.run / "guard.out")
-            raise EmbeddedError(f"the guard of {paths.root} ended while we waited for its servers: {words}")
-        current = read_state(paths.run)
-        if current is not None and current.guard.process() is not None:
-            mine = {name: current.servers[name] for name in names if name in current.servers}
-            if len(mine) == len(names) and all(server.ready for server in mine.values()):
-                return current
-            _check_failures(paths, mine)
-        time.sleep(POLL_S)
-    raise EmbeddedError(
-        f"the servers of {paths.root} are not ready after {_READY_TIMEOUT_S:.0f} s; their logs are in {paths.run}",
-    )
 
 
 def _check_failures(paths: DataPaths, servers: dict[str, ServerState]) -> None:

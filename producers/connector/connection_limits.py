@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext, suppress
+from weakref import WeakValueDictionary
 
 from producers.relay_client.refusals import HOUR_S
 from schemas.records.relay import RelayRecord
@@ -38,7 +39,8 @@ class ConnectionLimits:
             "priority": asyncio.Semaphore(priority),
             "regular": asyncio.Semaphore(max(1, connections - priority)),
         }
-        self._hosts: dict[str, asyncio.Semaphore] = {}
+        # A host is forgotten with the last relay of it that holds a place or waits for one.
+        self._hosts: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self.waiting = 0
         """Regular relays that wait for a place."""
         self.contended = asyncio.Event()
@@ -84,6 +86,4 @@ class ConnectionLimits:
             self.contended.clear()
 
     def _host(self, host: str) -> asyncio.Semaphore:
-        if host not in self._hosts:
-            self._hosts[host] = asyncio.Semaphore(HOST_CONNECTIONS)
-        return self._hosts[host]
+        return self._hosts.setdefault(host, asyncio.Semaphore(HOST_CONNECTIONS))

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.kafka import Publisher, publishing
@@ -16,6 +14,7 @@ from core.settings import Settings
 from core.tasks import running
 from producers.bundler import Bundler
 from producers.files.event_lines import DamagedFileError, EventLines, Line
+from producers.files.import_report import ImportReport, Progress
 from producers.files.line_copy import read_line
 from producers.rejecting import Rejections
 from producers.send_buffer import SendBuffer
@@ -30,33 +29,6 @@ _BYTES_A_TURN = 2 * RAW_LIMIT_BYTES
 """Likewise, where lines are long."""
 _BUNDLE_AGE_MS = 500
 """A file has no reader that waits for its next line; full bundles are cheaper."""
-
-
-@dataclass(slots=True)
-class ImportReport:
-    """What became of a file.
-
-    Attributes:
-        lines: lines that are not blank, or elements of arrays.
-        bundled: of those, how many go to `raw.bundles`; once the import has returned, all of them are there.
-        refused: the others, by reason; they are in `rejections`.
-        bundles: by partition of `raw.bundles`, the offsets of the records that were written, in order, and how many
-            lines each has. Outputs and rejections of the processor name them as their source.
-        sent: how many lines these are: Kafka has acknowledged them.
-        read_bytes: of the file, compressed or not.
-        seconds: how long it took.
-    """
-
-    lines: int = 0
-    bundled: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    bundles: dict[int, dict[int, int]] = field(default_factory=dict)
-    sent: int = 0
-    read_bytes: int = 0
-    seconds: float = 0.0
-
-
-Progress = Callable[[ImportReport], None]
 
 
 async def import_lines(

@@ -18,6 +18,8 @@ from schemas.topics import TOPICS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("bigbrotr", "schemas", "core", "producers", "processors", "sinks", "api", "deploy")
+SHARED = re.compile(r"bigbrotr-[^/]+\.data/data/")
+"""What an installation lays beside the programs, below the prefix of the environment."""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,13 @@ def metadata(wheel: zipfile.ZipFile, names: set[str]) -> Message:
 
 
 def test_it_holds_our_packages_and_nothing_beside_them(names: set[str]) -> None:
-    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == set(PACKAGES)
+    parts = {name.split("/")[0] for name in names if ".dist-info/" not in name and not SHARED.match(name)}
+    assert parts == set(PACKAGES)
+
+
+def test_the_examples_are_laid_beside_the_programs(names: set[str]) -> None:
+    shared = {SHARED.sub("", name) for name in names if SHARED.match(name)}
+    assert shared == {f"share/bigbrotr/{path.relative_to(ROOT)}" for path in (ROOT / "examples").glob("*.*")}
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -58,7 +66,8 @@ def test_every_package_says_that_it_is_typed(names: set[str], package: str) -> N
 
 
 def test_what_is_no_code_is_in_it_where_it_is_read(names: set[str]) -> None:
-    data = {name for name in names if ".dist-info/" not in name and not name.endswith((".py", "py.typed"))}
+    ours = {name for name in names if ".dist-info/" not in name and not SHARED.match(name)}
+    data = {name for name in ours if not name.endswith((".py", "py.typed"))}
     assert data == {
         *(f"sinks/migrations/{path.name}" for path in (ROOT / "sinks" / "migrations").glob("*.sql")),
         "sinks/roles.sql",
@@ -106,11 +115,12 @@ def test_names_are_found_of_folders_and_of_single_modules(name: str, owned: str)
 def test_the_wheel_lists_what_the_checks_list() -> None:
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     assert set(tools["importlinter"]["root_packages"]) == set(PACKAGES)
-    assert set(tools["mypy"]["packages"]) == {*PACKAGES, "tests"}
+    assert set(tools["mypy"]["packages"]) == {*PACKAGES, "tests", "examples"}
 
 
 def test_the_image_is_made_of_all_that_the_wheel_is_made_of() -> None:
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     included = tools["hatch"]["build"]["targets"]["wheel"]["only-include"]
     let_in = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    assert {f"!{path}" for path in included} <= set(let_in)
+    shared = tools["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    assert {f"!{path}" for path in (*included, *shared)} <= set(let_in)

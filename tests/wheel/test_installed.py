@@ -112,6 +112,14 @@ def test_without_an_extra_what_needs_no_server_works(plain: Path, command: Comma
     assert json.loads(status.stdout)["services"] == []
 
 
+def test_the_examples_are_below_the_prefix(plain: Path, command: Command) -> None:
+    examples = plain.parent / "share" / "bigbrotr" / "examples"
+    assert {path.name for path in examples.iterdir()} == {path.name for path in (ROOT / "examples").glob("*.*")}
+    shown = command(plain / "python", str(examples / "consume.py"), "--help")
+    assert shown.returncode == 0, shown.stderr
+    assert "--from-beginning" in shown.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "extra"),
     [

@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bigbrotr.commands.archive.migrate import migrated
-from bigbrotr.commands.topics.topics import created
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.parameters import RELAY
 from bigbrotr.console.progress import ImportProgress
 from bigbrotr.console.snapshot_view import by_reason
-from bigbrotr.console.standard_input import interruptible_stdin
 from bigbrotr.console.timeout import timeout_option
 from bigbrotr.errors import CommandFailedError
-from bigbrotr.importing.import_account import REFUSALS, Account, Began, account
-from bigbrotr.importing.import_wait import NEEDED, needed_services, settled
 from bigbrotr.importing.pending import interrupted, pending
-from bigbrotr.servers import BOTH, KAFKA, quiet_log, say, servers
-from bigbrotr.status.absent import absent
-from bigbrotr.status.lags import open_lags
-from core.archive.connection import with_connection
-from core.archive.insertions import moment
-from core.settings import Settings
-from producers.files.event_lines import DamagedFileError, UnreadableFormatError, check_format
-from producers.files.importer import ImportReport, import_lines
+from bigbrotr.servers import BOTH, KAFKA, quiet_log, say, starting_servers
+from producers.files.event_lines import UnreadableFormatError, check_format
 
 _EPILOG = """\b
 Examples:
@@ -76,11 +63,15 @@ def import_(options: Options, file: str, *, wait: bool, as_document: bool, relay
             raise CommandFailedError(f"{file}: {error}") from None
     progress = ImportProgress(size_bytes)
     try:
-        with servers(settings, BOTH if wait else KAFKA) as filled, progress:
+        with starting_servers(settings, BOTH if wait else KAFKA) as (filled, ready), progress:
+            # It loads the clients of both servers, which takes half a second of the time in which those start.
+            from bigbrotr.commands.archive import import_run  # noqa: PLC0415
+
             if wait:
-                result = asyncio.run(_import_and_wait(filled, options.config, source, relay, progress))
+                work = import_run.import_and_wait(filled, source, relay, progress, config=options.config, ready=ready)
             else:
-                result = asyncio.run(_import(filled, source, relay, progress))
+                work = import_run.import_(filled, source, relay, progress, ready=ready)
+            result = asyncio.run(work)
     except KeyboardInterrupt:
         say(interrupted(progress.report.sent))
         raise
@@ -97,68 +88,6 @@ def import_(options: Options, file: str, *, wait: bool, as_document: bool, relay
             f"{file}: nothing of it was taken: all {refused:,} lines are refused ({by_reason(result['refused'])}); "
             "`bigbrotr verify` says of each line why"
         )
-
-
-async def _import(
-    settings: Settings, source: Path | None, relay: str | None, progress: ImportProgress
-) -> dict[str, Any]:
-    await created(settings)
-    report, damage = await _read(settings, source, relay, progress)
-    return {
-        "lines": report.lines,
-        "sent": report.sent,
-        "not_running": await absent(settings, NEEDED),
-        "refused": dict(report.refused),
-        "damage": damage,
-        "seconds": round(report.seconds, 2),
-    }
-
-
-async def _import_and_wait(
-    settings: Settings, config: Path | None, source: Path | None, relay: str | None, progress: ImportProgress
-) -> dict[str, Any]:
-    began_s = time.monotonic()
-    await created(settings)
-    await migrated(settings)
-    async with open_lags(settings) as lags:
-        async with needed_services(settings, config, progress.note) as check:
-            _, ends = await lags.reader.bounds(*(name for name, _ in REFUSALS))
-            began = Began(ends, await with_connection(lags.pool, moment))
-            report, damage = await _read(settings, source, relay, progress)
-            await settled(settings, lags, report, progress, check)
-            # It asks Kafka and PostgreSQL alone, while the services stop.
-            accounting = asyncio.create_task(account(settings, lags, report, began))
-        result = await accounting
-    return {**_as_json(result), "damage": damage, "seconds": round(time.monotonic() - began_s, 2)}
-
-
-async def _read(
-    settings: Settings, source: Path | None, relay: str | None, progress: ImportProgress
-) -> tuple[ImportReport, str | None]:
-    """Import, and for a damaged file also what came before the damage."""
-    with interruptible_stdin() if source is None else nullcontext():
-        try:
-            return await import_lines(settings, source, relay=relay, progress=progress.read), None
-        except UnreadableFormatError as error:
-            raise CommandFailedError(f"{source or 'standard input'}: {error}") from None
-        except DamagedFileError as error:
-            return progress.report, str(error)
-
-
-def _as_json(result: Account) -> dict[str, Any]:
-    return {
-        "lines": result.lines,
-        "archived": result.archived,
-        "new": result.new,
-        "already_archived": result.archived - result.new,
-        "duplicates": result.duplicates,
-        "refused": dict(result.refused),
-        "quarantined": dict(result.quarantined),
-        "erased": dict(result.erased),
-        "missing": result.missing,
-        "missing_ids": result.missing_ids,
-        "complete": result.complete,
-    }
 
 
 def _as_text(result: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from bigbrotr.console.options import Options, pass_options
@@ -27,8 +29,9 @@ _EPILOG = "\n".join(
 
 @click.command(epilog=_EPILOG)
 @click.argument("name", type=click.Choice(list(BY_NAME)))
+@click.option("--held", is_flag=True, help="Load the program, and begin once standard input ends: for a supervisor.")
 @pass_options
-def service(options: Options, name: str) -> None:
+def service(options: Options, name: str, *, held: bool) -> None:
     """Run one service in the foreground until SIGTERM or Ctrl-C, then drain it.
 
     Where the settings do not name the servers that it needs, those that run for the data directory are used, or started
@@ -39,6 +42,8 @@ def service(options: Options, name: str) -> None:
     settings = options.settings()
     spec = BY_NAME[name]
     make = spec.factory()
+    if held:
+        sys.stdin.buffer.read()
     with servers(settings, spec.needs) as filled:
         code = run_service(make(filled))
     if code:

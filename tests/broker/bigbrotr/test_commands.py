@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from core import postgres
 from core.kafka import end_offsets, open_publisher, read_to_end
+from core.kafka.topics import describe_topics
 from core.settings import Settings
 from deploy.demo.events import generate
 from schemas.digest import Digest
@@ -196,7 +197,7 @@ async def test_an_interrupted_import_says_what_was_sent(settings: Settings) -> N
     assert b"Traceback" not in said
 
 
-async def test_a_waiting_import_accounts_for_every_line(command: Command, tmp_path: Path) -> None:
+async def test_a_waiting_import_accounts_for_every_line(command: Command, settings: Settings, tmp_path: Path) -> None:
     ids = [event.id for event in EVENTS]
     lines = [event.wire for event in EVENTS]
     bad = [
@@ -247,6 +248,8 @@ async def test_a_waiting_import_accounts_for_every_line(command: Command, tmp_pa
     wanted.add_event(another.id)
     found = (await command("digest", "--json")).json()
     assert found["digest"] == wanted.hexdigest(), "an import again changes nothing but for what is new"
+    (events,) = await describe_topics(settings, "events")
+    assert sum(events.end_offsets.values()) == 301, "other services of another import publish nothing again"
 
     status = (await command("status", "--json")).json()
     assert status["servers"] == {"kafka": "reachable", "postgres": "reachable"}

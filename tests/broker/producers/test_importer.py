@@ -13,7 +13,8 @@ import zstandard
 from core.kafka import read_to_end
 from core.settings import Settings
 from producers.files.event_lines import DamagedFileError
-from producers.files.importer import ImportReport, import_lines
+from producers.files.import_report import ImportReport
+from producers.files.importer import import_lines
 from producers.operator.publish import parse_relays, publish_relays
 from producers.targets import full_name
 from schemas.records.bundle import encode_line

@@ -42,6 +42,17 @@ def refused(words: list[str], done: subprocess.CompletedProcess[str]) -> None:
     assert SECRET not in done.stderr + done.stdout
 
 
+def test_a_held_service_begins_once_its_input_has_ended() -> None:
+    base = {name: value for name, value in os.environ.items() if not name.startswith("BIGBROTR_")}
+    argv = [sys.executable, "-c", IN_THE_IMAGE, "service", "sink", "--held"]
+    with subprocess.Popen(argv, env=base, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(bytes(2**20))  # more than a pipe holds: written only if it waits for the end
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert all(word in told.decode() for word in (*NO_KAFKA, *NO_DSN))
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "words"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import orjson
 import pytest
@@ -183,3 +184,16 @@ async def test_a_host_and_a_lane_have_their_bounds() -> None:
     await asyncio.gather(*tasks)
     assert len(inside) == 6
     assert not slots.contended.is_set()
+
+
+async def test_a_host_is_forgotten_with_its_last_place() -> None:
+    def kept() -> int:
+        return sum(type(one) is asyncio.Semaphore for one in gc.get_objects())
+
+    slots = ConnectionLimits(4)
+    before = kept()
+    for number in range(50):
+        url = f"wss://{number}.example"
+        async with slots.place(record(url), normalize(url)):
+            assert kept() == before + 1
+    assert kept() == before
