@@ -101,9 +101,8 @@ async def _demo(
         await publish_relays(settings, [normalize(url, allow_private=True) for url in offer.urls], allow_private=True)
         say(f"{len(offer.urls)} relays offer {offer.events:,} distinct events, {offer.pairs:,} copies")
         completion = Completion()
-        shown = display("BigBrotr demo", file=sys.stderr if as_document else None)
         async with stop_on_signals() as wish:
-            with shown:
+            with display("BigBrotr demo", wish.ask, file=sys.stderr if as_document else None) as shown:
                 pipeline = ShownPipeline(settings, config, shown, exact=True)
                 problems = await _shown(settings, pipeline, relays, wish, completion, once=once)
         outcome = await _outcome(settings, completion, began_s, problems, once=once)

@@ -103,7 +103,7 @@ async def _run(settings: Settings, config: Path | None, relays: RelayList, *, al
         return False
 
     async with stop_on_signals() as wish:
-        with display("BigBrotr") as shown:
+        with display("BigBrotr", wish.ask) as shown:
             problems = await ShownPipeline(settings, config, shown).conduct(never, wish)
     rows = await archive.counted(settings)
     say(f"archived {rows.events - before.events:,} events in this run; the archive holds {rows.events:,}")
