@@ -57,7 +57,7 @@ class RelayState:
         url: the normalised one.
         state: one word.
         detail: why it is away or cannot be read, and when it is tried again.
-        received: copies since the connector started.
+        received: events that it sent since the connector started, repeated ones included.
         position_s: stored events were asked for from now down to this second; None where nothing is being read.
         crawled: whether the relay is followed and all is read that can be read now, besides gaps.
         gaps: known ones, of all filters.

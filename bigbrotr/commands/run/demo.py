@@ -66,8 +66,8 @@ def demo(
     The demo keeps its data in the part "demo" of the data directory, and begins with an empty archive each time.
 
     With --once it ends by itself: with exit code 0 only if the archive holds exactly the distinct valid events that its
-    relays offered. Without, it goes on with new events until Ctrl-C. Two runs with the same seed and base time and with
-    --once --live-s 0 archive the same events.
+    relays offered. Without, it goes on with new events until q or Ctrl-C. Two runs with the same seed and base time and
+    with --once --live-s 0 archive the same events.
     """
     if live_s is not None and not once:
         raise click.UsageError("--live-s goes with --once: without it, live events come until Ctrl-C")

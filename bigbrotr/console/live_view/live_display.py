@@ -121,7 +121,7 @@ class LiveDisplay:
     def _draw(self) -> None:
         if self._last is None:
             return
-        size = os.get_terminal_size(self._file.fileno())
+        size = terminal.size(self._file)
         if size != self._size:
             self._size = size
             terminal.clear(self._file)
@@ -140,6 +140,6 @@ class LiveDisplay:
         with suppress(OSError):
             text = "".join(f"{note}\n" for note in self._notes)
             if self._last is not None:
-                width = os.get_terminal_size(self._file.fileno()).columns
+                width = terminal.size(self._file).columns
                 text += self._rendered(picture(*self._last, View(width), title=self._title).panel, width) + "\n"
             terminal.write(self._file, text)

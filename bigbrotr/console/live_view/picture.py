@@ -83,14 +83,14 @@ def _above(now: Snapshot, rate: Rates, view: View) -> tuple[list[Table | Text], 
     """What stands above the relays: all of it, or its essence where the relays would have too little room."""
     trouble = [line(disk_trouble(now.disk), "red")] if disk_trouble(now.disk) else []
     events = [line(text, "yellow") for text in now.events[-_EVENTS:]]
-    everything = [*full(now, rate), *trouble, *events, *([Text()] if trouble or events else [])]
+    parts = [*full(now, rate), *trouble, *events, *([Text()] if trouble or events else [])]
     if view.height is None:
-        return everything, MAX_RELAY_ROWS
+        return parts, MAX_RELAY_ROWS
     room = view.height - _FRAME - _HEADERS
     wanted = len(HELP) if view.with_keys else min(len(now.relays), _ENOUGH_ROWS)
-    if _lines(everything) + wanted > room:
-        everything = [*brief(now, rate), *trouble, *events[-1:]]
-    return everything, max(1, room - _lines(everything))
+    if _lines(parts) + wanted > room:
+        parts = [*brief(now, rate), *trouble, *events[-1:]]
+    return parts, max(1, room - _lines(parts))
 
 
 def _lines(parts: Sequence[Table | Text]) -> int:

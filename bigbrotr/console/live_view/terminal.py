@@ -15,6 +15,7 @@ _DISABLED = b"\0"  # _POSIX_VDISABLE of Linux
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
 # Terminals without an alternate screen keep what was drawn: it is erased.
 _LEAVE = "\x1b[2J\x1b[H\x1b[?7h\x1b[?25h\x1b[?1049l"
+_USUAL_SIZE = os.terminal_size((80, 24))  # that of a VT100, which others have from it
 # A terminal that knows synchronized output shows a frame when it is whole; others ignore it.
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
 
@@ -63,6 +64,12 @@ def draw(file: TextIO, lines: Sequence[str]) -> None:
     """
     placed = "".join(f"\x1b[{row};1H\x1b[2K{line}" for row, line in enumerate(lines, 1))
     write(file, f"{_BEGIN}{placed}{_END}")
+
+
+def size(file: TextIO) -> os.terminal_size:
+    """Columns and lines; the usual ones where a terminal does not tell them, as a serial line."""
+    found = os.get_terminal_size(file.fileno())
+    return found if found.columns and found.lines else _USUAL_SIZE
 
 
 def clear(file: TextIO) -> None:

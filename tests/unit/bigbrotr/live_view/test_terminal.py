@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import termios
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
+from bigbrotr.console.live_view.terminal import size
 from tests.unit.bigbrotr.live_view.terminal import Terminal
 
 PROGRAM = "tests.unit.bigbrotr.live_view.shown"
@@ -106,6 +109,14 @@ def test_a_failure_gives_the_terminal_back_and_is_told(terminal: Terminal) -> No
     left = terminal.written.rpartition(b"\x1b[?1049l")[2]
     assert b"relays: " in left
     assert b"RuntimeError: a fault" in left
+
+
+def test_a_terminal_that_does_not_tell_its_size_has_the_usual_one() -> None:
+    controller, made = os.openpty()
+    with os.fdopen(controller, "rb"), os.fdopen(made, "w") as file:
+        assert size(file) == (80, 24)
+        termios.tcsetwinsize(file, (15, 60))
+        assert size(file) == (60, 15)
 
 
 @pytest.mark.parametrize("term", ["dumb", ""])
