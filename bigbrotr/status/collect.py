@@ -82,7 +82,7 @@ class Collector:
             servers={"kafka": kafka_state, "postgres": postgres_state},
             server_notes=server_notes(self._settings.data_dir),
             services=tuple(_with_health(service, health) for service, health in zip(services, healths, strict=True)),
-            relays=tuple(relay for health in healths for relay in relay_states(health.details)),
+            relays=tuple(relay for health in healths for relay in relay_states(health.details, time.time())),
             counts=self._counts(services, healths, rows),
             topics=held.topics,
             refused=held.refused,

@@ -51,12 +51,25 @@ class Refused:
 
 @dataclass(frozen=True)
 class RelayState:
-    """One relay as its connector sees it: `received` counts copies since the connector started."""
+    """One relay as its connector sees it.
+
+    Attributes:
+        url: the normalised one.
+        state: one word.
+        detail: why it is away or cannot be read, and when it is tried again.
+        received: events that it sent since the connector started, repeated ones included.
+        position_s: stored events were asked for from now down to this second; None where nothing is being read.
+        crawled: whether the relay is followed and all is read that can be read now, besides gaps.
+        gaps: known ones, of all filters.
+    """
 
     url: str
     state: str
     detail: str = ""
     received: int = 0
+    position_s: int | None = None
+    crawled: bool = False
+    gaps: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,11 +122,15 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Rates:
-    """Changes per second between two snapshots; None where one of them does not know."""
+    """Changes per second between two snapshots; None where one of them does not know.
+
+    `relays` has what each relay sent, by URL; one that counts from zero again is left out until it is known.
+    """
 
     received: float | None
     verified: float | None
     archived: float | None
+    relays: Mapping[str, float] = field(default_factory=dict)
 
 
 def rates(before: Snapshot | None, now: Snapshot) -> Rates:
@@ -125,8 +142,14 @@ def rates(before: Snapshot | None, now: Snapshot) -> Rates:
     def per_second(new: int | None, old: int | None) -> float | None:
         return None if new is None or old is None else max(0, new - old) / seconds
 
+    earlier = {relay.url: relay.received for relay in before.relays}
     return Rates(
         per_second(now.counts.received, before.counts.received),
         per_second(now.counts.verified, before.counts.verified),
         per_second(now.counts.archived, before.counts.archived),
+        {
+            relay.url: (relay.received - earlier[relay.url]) / seconds
+            for relay in now.relays
+            if relay.received >= earlier.get(relay.url, relay.received + 1)
+        },
     )

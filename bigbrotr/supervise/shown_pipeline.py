@@ -46,7 +46,8 @@ class ShownPipeline:
     def _happened(self, text: str) -> None:
         at = dt.datetime.now(dt.UTC).strftime("%H:%M:%S")
         self._notes = [*self._notes, f"{at} {text}"][-_KEPT_NOTES:]
-        self._shown.note(text)
+        with _unless_gone():
+            self._shown.note(text)
         logging.getLogger(__name__).warning("%s", text)
 
     async def conduct(
@@ -66,9 +67,10 @@ class ShownPipeline:
             await self.pipeline.start()
             async with Collector(self._settings, exact=self._exact) as collector:
                 await self._watch(collector, until, wish)
+                with _unless_gone():
+                    self._shown.stopping("stopping: " + ", then ".join(self.pipeline.names))
                 if before_stop is not None:
                     await before_stop()
-                self._shown.note("stopping: " + ", then ".join(self.pipeline.names))
                 return await self._stop(collector, wish)
         except BaseException:
             await self.pipeline.kill()
@@ -85,7 +87,7 @@ class ShownPipeline:
 
     async def _show(self, collector: Collector) -> Snapshot:
         snapshot = await collector.snapshot(self.pipeline.services(), self._notes)
-        with contextlib.suppress(OSError):  # the terminal may be gone; the work is not
+        with _unless_gone():
             self._shown.update(snapshot)
         return snapshot
 
@@ -111,3 +113,8 @@ class ShownPipeline:
             for name, code in stopping.result().items()
             if code
         ]
+
+
+def _unless_gone() -> contextlib.AbstractContextManager[None]:
+    """The terminal may be gone; the work is not."""
+    return contextlib.suppress(OSError)

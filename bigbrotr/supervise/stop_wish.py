@@ -20,13 +20,17 @@ class StopWish:
         self.at_once = asyncio.Event()
         self.asked_at_s: float | None = None
 
+    def ask(self) -> None:
+        """Ask for an end in order; to ask again changes nothing, as where a key repeats."""
+        if not self.asked.is_set():
+            self.asked_at_s = time.monotonic()
+            self.asked.set()
+
     def note(self) -> None:
         """Take note of a signal."""
         if self.asked.is_set():
             self.at_once.set()
-            return
-        self.asked_at_s = time.monotonic()
-        self.asked.set()
+        self.ask()
 
 
 @asynccontextmanager

@@ -66,8 +66,8 @@ def demo(
     The demo keeps its data in the part "demo" of the data directory, and begins with an empty archive each time.
 
     With --once it ends by itself: with exit code 0 only if the archive holds exactly the distinct valid events that its
-    relays offered. Without, it goes on with new events until Ctrl-C. Two runs with the same seed and base time and with
-    --once --live-s 0 archive the same events.
+    relays offered. Without, it goes on with new events until q or Ctrl-C. Two runs with the same seed and base time and
+    with --once --live-s 0 archive the same events.
     """
     if live_s is not None and not once:
         raise click.UsageError("--live-s goes with --once: without it, live events come until Ctrl-C")
@@ -101,9 +101,8 @@ async def _demo(
         await publish_relays(settings, [normalize(url, allow_private=True) for url in offer.urls], allow_private=True)
         say(f"{len(offer.urls)} relays offer {offer.events:,} distinct events, {offer.pairs:,} copies")
         completion = Completion()
-        shown = display("BigBrotr demo", file=sys.stderr if as_document else None)
         async with stop_on_signals() as wish:
-            with shown:
+            with display("BigBrotr demo", wish.ask, file=sys.stderr if as_document else None) as shown:
                 pipeline = ShownPipeline(settings, config, shown, exact=True)
                 problems = await _shown(settings, pipeline, relays, wish, completion, once=once)
         outcome = await _outcome(settings, completion, began_s, problems, once=once)

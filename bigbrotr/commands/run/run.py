@@ -72,7 +72,7 @@ def run(options: Options, given: tuple[str, ...], files: tuple[Path, ...], *, al
     Relays come from --relay, --relays and the variable RELAYS, else from `relays` of the settings; those that an
     earlier run has published stay in the registry. One that cannot be reached is shown as such and tried again.
 
-    Ctrl-C drains and stops everything within 15 seconds, and says what was archived.
+    Ctrl-C, or q in the live view, drains and stops everything within 15 seconds, and says what was archived.
     """
     settings = options.settings()
     relays = wanted_relays(settings, given, files, os.environ.get("RELAYS", ""), allow_private=allow_private)
@@ -103,7 +103,7 @@ async def _run(settings: Settings, config: Path | None, relays: RelayList, *, al
         return False
 
     async with stop_on_signals() as wish:
-        with display("BigBrotr") as shown:
+        with display("BigBrotr", wish.ask) as shown:
             problems = await ShownPipeline(settings, config, shown).conduct(never, wish)
     rows = await archive.counted(settings)
     say(f"archived {rows.events - before.events:,} events in this run; the archive holds {rows.events:,}")

@@ -17,8 +17,9 @@ from typing import Any
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
-from bigbrotr.console.snapshot_view import picture
+from bigbrotr.console.live_view.picture import View, picture
 from bigbrotr.status.snapshot import Counts, RelayState, ServiceState, Snapshot, rates
+from bigbrotr.supervise import running
 
 PICTURES = Path(__file__).resolve().parents[3] / "docs" / "pictures"
 SVG = PICTURES / "live-view.svg"
@@ -57,7 +58,7 @@ def drawn() -> str:
     record = json.loads(RECORD.read_text(encoding="utf-8"))
     before, now = snapshot(record["before"], 0.0), snapshot(record["now"], float(BETWEEN_S))
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
-    console.print(picture(now, rates(before, now), title=TITLE))
+    console.print(picture(now, rates(before, now), record["uptime_s"], View(COLUMNS), title=TITLE).panel)
     return console.export_svg(title="make demo", theme=MONOKAI, code_format=FORMAT, unique_id="live-view")
 
 
@@ -80,7 +81,9 @@ def record(data_dir: str) -> None:
         time.sleep(wait_s)
         command = [sys.executable, "-m", "bigbrotr", "--data-dir", data_dir, "status", "--json"]
         answers.append(json.loads(subprocess.check_output(command)))
-    kept = {name: without_place(answer) for name, answer in zip(("before", "now"), answers, strict=True)}
+    began_s = min(service.started_at_s for service in running.read(Path(data_dir)))
+    kept: dict[str, Any] = {"uptime_s": round(time.time() - began_s)}
+    kept |= {name: without_place(answer) for name, answer in zip(("before", "now"), answers, strict=True)}
     RECORD.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
