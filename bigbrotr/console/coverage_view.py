@@ -52,6 +52,9 @@ def relay_lines(state: RelayState, axis: Axis, style: Style, now_s: float) -> It
     followed = "never followed" if state.cursor_s is None else f"followed up to {moment(state.cursor_s)}"
     yield Text(state.relay, "bold")
     yield Text(f"{_INDENT}{known}; {followed}")
+    if state.copies.overhead is not None:
+        told = f"{state.copies.received:,} copies received, {state.copies.repeated:,} of them repeated"
+        yield Text(f"{_INDENT}{told}: overhead {state.copies.overhead:.2f}")
     for fact in state.facts if style.facts else ():
         yield Text(f"{_INDENT}{fact_words(fact, unicode=style.unicode)}, {moment(fact.at_s, _DATE)}")
     if not state.filters:

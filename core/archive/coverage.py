@@ -9,10 +9,11 @@ from pydantic import TypeAdapter
 
 from core.archive.connection import Connection
 from schemas.ranges import Range
-from schemas.records.coverage import Fact
+from schemas.records.coverage import Copies, Fact
 
 _SETS = """
 SELECT relays.url, state.cursor_s, state.updated_at_ms, state.facts::text AS facts,
+    state.copies_received, state.copies_repeated,
     filters.set_id, filters.filter, filters.wire::text AS wire,
     nullif(filters.identity, '') AS identity,
     (SELECT range_agg(int8range(since_s, until_s, '[]')) FROM coverage_ranges WHERE set_id = filters.set_id) AS read
@@ -62,6 +63,7 @@ class RelayState(NamedTuple):
         cursor_s: it was followed up to this second; None if it never was.
         updated_at_ms: when all this was true.
         facts: how it wants to be asked, as far as it was learnt.
+        copies: what it has sent, and what of it again.
     """
 
     relay: str
@@ -69,6 +71,7 @@ class RelayState(NamedTuple):
     updated_at_ms: int
     filters: list[FilterState]
     facts: list[Fact]
+    copies: Copies
 
 
 async def read_coverage(connection: Connection, relay: str | None = None) -> list[RelayState]:
@@ -82,7 +85,8 @@ async def read_coverage(connection: Connection, relay: str | None = None) -> lis
     for row in sets:
         if row["url"] not in found:
             facts = _FACTS.validate_json(row["facts"])
-            found[row["url"]] = RelayState(row["url"], row["cursor_s"], row["updated_at_ms"], [], facts)
+            copies = Copies(received=row["copies_received"], repeated=row["copies_repeated"])
+            found[row["url"]] = RelayState(row["url"], row["cursor_s"], row["updated_at_ms"], [], facts, copies)
         state = found[row["url"]]
         if row["set_id"] is not None:
             wire = None if row["wire"] is None else orjson.loads(row["wire"])

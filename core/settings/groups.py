@@ -43,7 +43,6 @@ class ConnectorSettings(Group):
         2 * MIB, ge=64 * 1024, le=16 * MIB, description="A longer frame, in bytes, closes its connection"
     )
     page_limit: int = Field(500, ge=1, le=5000, description="Stored events asked for at a time")
-    live_limit: int = Field(500, ge=1, le=5000, description="`limit` of a live subscription")
     connect_timeout_s: PositiveFloat = Field(15.0, description="Time for connection and handshake, in seconds")
     nameservers: NameServers = Field(
         default_factory=list,

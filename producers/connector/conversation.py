@@ -65,14 +65,13 @@ class Conversation:
         return self._in_turns or (bool(self._feeds) and all(feed.open.is_set() for feed in self._feeds))
 
     async def talk(
-        self, filters: Mapping[str, Filter], turn: Coroutine[Any, Any, None], *, limit: int, backdated_s: int
+        self, filters: Mapping[str, Filter], turn: Coroutine[Any, Any, None], *, backdated_s: int
     ) -> RelayError:
         """Read, ping, feed and crawl at once, until the connection ends or the relay's turn is over.
 
         Args:
             filters: what is to be read, by hash.
             turn: returns when another relay is to have this one's place.
-            limit: of stored events with which a feed begins.
             backdated_s: how old events may be that a feed brings.
 
         Returns:
@@ -82,9 +81,7 @@ class Conversation:
         ended = RelayError("resting", "another relay had its turn")
         try:
             # In this order: what the reader says is nearest to the cause.
-            await run_until_first(
-                client.read(), self.connection.keep_alive(), self._follow(filters, limit, backdated_s), turn
-            )
+            await run_until_first(client.read(), self.connection.keep_alive(), self._follow(filters, backdated_s), turn)
         except RelayError as error:
             ended = error
         finally:
@@ -120,7 +117,7 @@ class Conversation:
         if self._model.text(Name.AUTH) is not None and await auth.challenged():
             await auth.sign_in(auth.session)
 
-    async def _follow(self, filters: Mapping[str, Filter], limit: int, backdated_s: int) -> None:
+    async def _follow(self, filters: Mapping[str, Filter], backdated_s: int) -> None:
         await self._sign_in_first()
         await self._choose_lists(filters)
         reading = self._ledger.reading.values()
@@ -132,7 +129,6 @@ class Conversation:
         self._feeds = [
             LiveFeed(
                 base,
-                limit,
                 self._eose_timeout_s,
                 self._model,
                 reopened=self._crawler.wake,

@@ -20,6 +20,9 @@ from schemas.nostr.filters import Filter
 BACKDATED_S = 3 * 86_400
 """How far before now an event that arrives from now on may be dated: gift wraps are dated back up to two days (NIP-59).
 A feed with `since` at this second would never see them. What is stored already is the crawl's work, see `_asked`."""
+_STORED = 1
+"""Stored events with which a feed begins, the `limit` of its REQ: all are copies of what the crawl asks for, at every
+connection. Not 0, which relays take for no limit, or refuse."""
 
 
 class LiveFeed:
@@ -28,7 +31,6 @@ class LiveFeed:
     def __init__(
         self,
         base: Filter,
-        limit: int,
         eose_timeout_s: float,
         model: Model,
         *,
@@ -41,7 +43,6 @@ class LiveFeed:
         """
         self._base = base
         self._backdated_s = backdated_s
-        self._limit = limit
         self._eose_timeout_s = eose_timeout_s
         self._model = model
         self._reopened = reopened
@@ -75,7 +76,7 @@ class LiveFeed:
             self._again.clear()
             client.forget_notices()
             since_s = int(CLOCK.now_s()) - self._backdated_s
-            subscription = await client.subscribe(_asked(self._base, max(0, since_s), self._limit))
+            subscription = await client.subscribe(_asked(self._base, max(0, since_s)))
             said = await self._follow(client, subscription)
             self.open.clear()
             await client.end(subscription)
@@ -139,16 +140,11 @@ class LiveFeed:
                 slow_down(client, self._model, said, words)
                 self.answered.set()
                 return True
-            case Meaning.LIMIT:
-                now_s = int(CLOCK.now_s())
-                lowered = self._model.take(said, words, now_s, asked=subscription.asked, open_at_once=0)
-                self._limit = min(self._limit, self._model.behavior.limit)
-                return lowered
             case Meaning.SUBSCRIPTIONS | Meaning.FILTER | Meaning.KINDS:
                 raise_if_learnt(self._model, said, words, self._base, open_at_once=client.open + 1)
         return False
 
 
-def _asked(base: Filter, since_s: int, limit: int) -> Filter:
-    """Everything that arrives, plus no more than a page of what is stored, which the crawl reads in any case."""
-    return replace(base, since=since_s, until=None, limit=limit)
+def _asked(base: Filter, since_s: int) -> Filter:
+    """Everything that arrives, and as little as can be asked for of what is stored, which the crawl reads."""
+    return replace(base, since=since_s, until=None, limit=_STORED)

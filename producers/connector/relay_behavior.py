@@ -98,6 +98,11 @@ class RelayBehavior:
     window_s: int | None = None
     thresholds: Thresholds = THRESHOLDS
 
+    @property
+    def proven(self) -> bool:
+        """Whether what came below pages has shown that these held the newest events."""
+        return self.proof_bits >= ORDER_BITS
+
     def trusted(self, *, vouched: bool = False) -> bool:
         """Whether the oldest event of a page bounds what is still unread from above.
 
@@ -105,7 +110,7 @@ class RelayBehavior:
         """
         return (
             self.order_bits >= self.thresholds.order_bits
-            and (vouched or self.proof_bits >= ORDER_BITS)
+            and (vouched or self.proven)
             and not self.unsorted
             and self.contradictions < MOST_CONTRADICTIONS
         )

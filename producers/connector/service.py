@@ -216,6 +216,7 @@ class ConnectorService(Service):
                 late_days=settings.late_days,
             ),
             model=Model(settings.page_limit, coverage.facts if coverage is not None else ()),
+            copies=coverage.copies if coverage is not None else None,
         )
 
 
@@ -272,7 +273,6 @@ def _shared(
             look_up=partial(allowed_addresses, resolve=resolver.addresses),
         ),
         filters=filters,
-        live_limit=connector.live_limit,
         eose_timeout_s=connector.eose_timeout_s,
         auth_key=connector.auth_key,
         hold_s=connector.eose_hold_s,

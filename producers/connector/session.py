@@ -20,7 +20,7 @@ from producers.connector.shared import Shared
 from producers.connector.state_changes import StateChanges
 from producers.connector.visits import Visits
 from producers.relay_client.refusals import HOUR_S, RelayError
-from schemas.records.coverage import Coverage
+from schemas.records.coverage import Copies, Coverage
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.registrable_domain import registrable_domain
 from schemas.relay_urls.relay_url import RelayUrl
@@ -32,9 +32,17 @@ class Session:
     """One relay. `run` lasts until cancelled; everything a relay can do wrong ends in a state and a wait."""
 
     def __init__(
-        self, record: RelayRecord, url: RelayUrl, shared: Shared, *, budget: Budget, ledger: Ledger, model: Model
+        self,
+        record: RelayRecord,
+        url: RelayUrl,
+        shared: Shared,
+        *,
+        budget: Budget,
+        ledger: Ledger,
+        model: Model,
+        copies: Copies | None = None,
     ) -> None:
-        """Prepare; nothing is opened yet."""
+        """Prepare; nothing is opened yet. `copies`: what the relay has sent before."""
         self.record = record
         self.host = url.host
         self.ledger = ledger
@@ -56,6 +64,7 @@ class Session:
             url,
             shared,
             budget=budget,
+            copies=copies,
             model=model,
             known_filters=known_filters,
             claims=self._claims,
@@ -81,7 +90,8 @@ class Session:
 
     def coverage(self, now_ms: int) -> Coverage:
         """The record for `coverage`. It may be published once everything received until now is durable."""
-        return self.ledger.record(now_ms).model_copy(update={"facts": self.model.facts})
+        record = self.ledger.record(now_ms)
+        return record.model_copy(update={"facts": self.model.facts, "copies": self._visits.intake.copies})
 
     async def run(self) -> None:
         """Be with the relay until cancelled."""

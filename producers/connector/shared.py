@@ -31,7 +31,6 @@ class Shared:
     slots: ConnectionLimits
     dialling: Dialling
     filters: dict[str, Filter]
-    live_limit: int
     eose_timeout_s: float
     auth_key: SecretStr | None
     hold_s: float = HOLD_S

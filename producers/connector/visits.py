@@ -16,7 +16,6 @@ from producers.connector.reading.intake import Intake
 from producers.connector.reading.limits import ReadingLimits
 from producers.connector.reading.quota import Quota
 from producers.connector.reading.relay_judge import RelayJudge
-from producers.connector.reconnects import MINIMUM_UPTIME_S
 from producers.connector.relay_model import Model, Name
 from producers.connector.shared import Shared
 from producers.relay_client.client import RelayClient
@@ -26,6 +25,7 @@ from producers.relay_client.frames import FrameReader
 from producers.relay_client.refusals import RelayError, over_budget
 from producers.relay_client.spelling import dial_url
 from producers.relay_client.wording import Meaning, Said
+from schemas.records.coverage import Copies
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import RelayUrl
 
@@ -40,6 +40,7 @@ class Visits:
         shared: Shared,
         *,
         budget: Budget,
+        copies: Copies | None,
         model: Model,
         known_filters: RelayKnownFilters,
         claims: Claims,
@@ -51,7 +52,13 @@ class Visits:
         judge, window = RelayJudge(shared.judges, budget), shared.pacing.window()
         self.limits = ReadingLimits(shared.send_buffer, judge, window, Quota(shared.events_per_hour))
         self.intake = Intake(
-            record.url, shared.bundler, shared.rejections, budget, repeats=shared.repeats, taken=self.limits.taken
+            record.url,
+            shared.bundler,
+            shared.rejections,
+            budget,
+            copies=copies,
+            repeats=shared.repeats,
+            taken=self.limits.taken,
         )
         self.frames = FrameReader(self.intake)
         self._record = record
@@ -66,7 +73,6 @@ class Visits:
         self._pace = shared.paces.of(f"{url.host}:{url.port}" if record.allow_private else url.host)
         self._backdated_s = BACKDATED_S
         self._connecting = False
-        self._was_cut = False
         self._left_s: float | None = None
         self._connected_at_s = 0.0
 
@@ -123,8 +129,8 @@ class Visits:
 
     async def _converse(self, connection: RelayConnection) -> RelayError:
         """Talk until the connection ends, or the relay's turn is over; why."""
-        shared, began = self._shared, time.monotonic()
-        self._connected_at_s = began
+        shared = self._shared
+        self._connected_at_s = time.monotonic()
         url, auth_key = connection.dialled_url, shared.auth_key
         client = RelayClient(url, connection, self.frames, self.limits, auth_key=auth_key, pace=self._pace)
         talk = self.conversation = Conversation(
@@ -135,15 +141,12 @@ class Visits:
             self._known_filters,
             eose_timeout_s=shared.eose_timeout_s,
         )
-        # The stored events of a feed must not use up a connection that bears few.
-        limit = 1 if self._was_cut else min(shared.live_limit, self._model.page_limit)
         turn = shared.slots.turn(self._record, self._crawler.finished)
         try:
-            ended = await talk.talk(shared.filters, turn, limit=limit, backdated_s=self._backdated_s)
+            ended = await talk.talk(shared.filters, turn, backdated_s=self._backdated_s)
         finally:
             await connection.close()
         self._left_s = time.monotonic()
-        self._was_cut |= client.received > 0 and self._left_s - began < MINIMUM_UPTIME_S
         # A frame that is too large may be among the stored events with which a feed begins: without these, the crawl
         # gets to pass it by.
         too_large = isinstance(ended, FrameTooLargeError)
@@ -156,7 +159,6 @@ class Visits:
             self._model.begin_visit(int(CLOCK.now_s()))
             self._claims.begin_visit()
             self._pace.begin_at(self._model.interval_s)
-            self._was_cut = self._model.cut
 
     def _as_learnt(self) -> RelayRecord:
         """The record with the spelling of its URL that was answered."""

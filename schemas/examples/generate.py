@@ -18,7 +18,7 @@ from schemas.nostr.filters import Filter
 from schemas.nostr.signature import public_key, sign
 from schemas.reasons import Reason
 from schemas.records import bundle, event_record, sighting
-from schemas.records.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
+from schemas.records.coverage import Copies, Coverage, Fact, FilterCoverage, Gap, GapReason
 from schemas.records.erasure import Cause, Erasure
 from schemas.records.probe import Check, ProbeRecord
 from schemas.records.rejection import Rejection
@@ -164,6 +164,7 @@ def build() -> dict[str, Example]:
                         at_s=CREATED_AT,
                     )
                 ],
+                copies=Copies(received=1100, repeated=100),
                 updated_at_ms=SEEN_AT_MS,
             ).encode(),
         ),

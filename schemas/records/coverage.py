@@ -77,6 +77,29 @@ class Fact(Document):
     at_s: Second = Field(description="when that was; the ordinary way is tried again some days later")
 
 
+class Copies(Document):
+    """What a relay has sent of events, by crawl and live feed, over all of its connections and of connectors.
+
+    A copy counts as repeated if the same relay had sent it before, byte for byte, as far as the connector remembers:
+    the last 200,000 copies of all relays at least, none of before its start. What is forgotten counts as new again.
+    """
+
+    received: int = Field(0, ge=0, strict=True, description="copies that fitted what had been asked")
+    repeated: int = Field(0, ge=0, strict=True, description="those of them that it had sent before")
+
+    @model_validator(mode="after")
+    def _of_them(self) -> Self:
+        if self.repeated > self.received:
+            raise ValueError("repeated: is more than received")
+        return self
+
+    @property
+    def overhead(self) -> float | None:
+        """Copies received for each that was not repeated: 1.0 if none was; None where none came."""
+        first = self.received - self.repeated
+        return self.received / first if first else None
+
+
 class FilterCoverage(Document):
     """What has been read from one relay with one filter, as one identity."""
 
@@ -109,6 +132,7 @@ class Coverage(Document):
     cursor_s: Second | None = Field(None, description="time of the last frame or pong that was durable, seconds")
     sets: list[FilterCoverage] = Field(default_factory=list, description="the most recently used first")
     facts: list[Fact] = Field(default_factory=list, description="how the relay wants to be asked")
+    copies: Copies = Field(default_factory=Copies, description="what it has sent, and what of it again")
     updated_at_ms: int = Field(ge=0)
 
     @model_validator(mode="before")

@@ -65,6 +65,7 @@ def as_json(states: list[RelayState], since_s: int, until_s: int) -> dict[str, o
                 "cursor_s": state.cursor_s,
                 "updated_at_ms": state.updated_at_ms,
                 "facts": [fact.model_dump() for fact in state.facts],
+                "copies": {**state.copies.model_dump(), "overhead": state.copies.overhead},
                 "filters": [
                     {
                         "filter": each.filter,
@@ -111,8 +112,13 @@ def coverage(
     """Show which times were read completely of each relay, or of one RELAY, and what is known to be missing.
 
     A bar stands for each filter: what was read, what the relay did not give although it was asked, and what was not
-    asked for yet. For one RELAY, what was learnt of how it wants to be asked stands above them. The answer is the
-    archive's: as old as the last record of coverage that the sink has taken.
+    asked for yet. For one RELAY, what was learnt of how it wants to be asked stands above them.
+
+    Overhead is how many copies of events a relay has sent for each that it had not sent before: 1.00 if none came
+    twice. What the connector does not remember (its last 200,000 copies of all relays, none of before its start) counts
+    as new.
+
+    The answer is the archive's: as old as the last record of coverage that the sink has taken.
     """
     until_s = int(time.time()) if until is None else until
     if not 0 <= since < until_s <= _LATEST_S:

@@ -17,6 +17,7 @@ from producers.relay_client.refusals import RelayError, over_budget
 from producers.relay_client.subscriptions import Subscription
 from producers.relay_client.unasked import Unasked
 from schemas.reasons import Reason
+from schemas.records.coverage import Copies
 
 LEAST_CHARGED_BYTES = 512
 """What the smallest input is charged as: an empty frame takes as long as an event of about this size."""
@@ -35,6 +36,7 @@ class Intake:
         rejections: Rejections,
         budget: Budget,
         *,
+        copies: Copies | None = None,
         repeats: Repeats | None = None,
         repeats_per_hour: int = REPEATS_PER_HOUR,
         taken: Callable[[bytes], None] = lambda _: None,
@@ -46,6 +48,7 @@ class Intake:
             bundler: takes copies.
             rejections: takes what is refused.
             budget: of what is refused.
+            copies: what the relay has sent before.
             repeats: what relays sent last, all of them.
             repeats_per_hour: of these, how many are free.
             taken: told of each copy that is in a bundle.
@@ -57,8 +60,15 @@ class Intake:
         self._again = Budget(0, repeats_per_hour)
         self._repeats = Repeats() if repeats is None else repeats
         self._taken = taken
+        before = Copies() if copies is None else copies
+        self._received, self._repeated = before.received, before.repeated
         self.refused = 0
         """Frames and events that were refused."""
+
+    @property
+    def copies(self) -> Copies:
+        """What the relay has sent until now."""
+        return Copies(received=self._received, repeated=self._repeated)
 
     def event(
         self,
@@ -76,10 +86,13 @@ class Intake:
         text, padding_bytes = trim(event, fields)
         mark = self._repeats.mark(self._relay, text)
         if self._repeats.known(mark):
+            self._received += 1
+            self._repeated += 1
             metrics.REPEATED.inc()
             self._count_repeat()
         else:
             self._bundler.add(self._relay, CLOCK.now_ms(), text, event_id)
+            self._received += 1
             self._repeats.add(mark)
             self._taken(text)
         if padding_bytes:

@@ -1,4 +1,4 @@
-"""The newest record of each relay in the topic `coverage`, as rows: read ranges, gaps, facts and cursor.
+"""The newest record of each relay in the topic `coverage`, as rows: read ranges, gaps, facts, copies and cursor.
 
 A record replaces all rows of its relay; an older one changes nothing, and a tombstone removes them and stays known by
 its time. So replays converge in any order. Only rows that differ are touched: a relay that is being crawled writes a
@@ -11,21 +11,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from core.archive.connection import Connection
-from schemas.records.coverage import Coverage, FilterCoverage
+from schemas.records.coverage import Copies, Coverage, FilterCoverage
 from sinks.tables.digest_table import DigestTable, all_values
 from sinks.tables.topic_table import Decoded, Record, RelayNumbers, TopicTable, check_url
 from sinks.tables.topic_tables.coverage_values import FAR_S, facts_json, gap_row, second, wire_json
 
 # Rows in the order of their key, so that two instances wait for each other instead of deadlocking.
 _TAKE = """
-INSERT INTO coverage_relays AS stored (relay_id, cursor_s, updated_at_ms, withdrawn, facts)
-SELECT relay_id, cursor_s, updated_at_ms, withdrawn, facts::jsonb
-FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::boolean[], $5::text[])
-    AS new (relay_id, cursor_s, updated_at_ms, withdrawn, facts)
+INSERT INTO coverage_relays AS stored
+    (relay_id, cursor_s, updated_at_ms, withdrawn, facts, copies_received, copies_repeated)
+SELECT relay_id, cursor_s, updated_at_ms, withdrawn, facts::jsonb, copies_received, copies_repeated
+FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::boolean[], $5::text[], $6::bigint[], $7::bigint[])
+    AS new (relay_id, cursor_s, updated_at_ms, withdrawn, facts, copies_received, copies_repeated)
 ORDER BY relay_id
 ON CONFLICT (relay_id) DO UPDATE SET
     cursor_s = excluded.cursor_s, updated_at_ms = excluded.updated_at_ms, withdrawn = excluded.withdrawn,
-    facts = excluded.facts
+    facts = excluded.facts, copies_received = excluded.copies_received, copies_repeated = excluded.copies_repeated
 WHERE (stored.updated_at_ms, stored.withdrawn) < (excluded.updated_at_ms, excluded.withdrawn)
 RETURNING relay_id
 """
@@ -112,6 +113,7 @@ async def write(connection: Connection, changes: Iterable[Change], relay_ids: Re
             newest[relay_id] = change
     if not newest:
         return 0
+    copies = [Copies() if each.coverage is None else each.coverage.copies for each in newest.values()]
     taken = await connection.fetch(
         _TAKE,
         list(newest),
@@ -119,6 +121,8 @@ async def write(connection: Connection, changes: Iterable[Change], relay_ids: Re
         [each.at_ms for each in newest.values()],
         [each.coverage is None for each in newest.values()],
         [facts_json(() if each.coverage is None else each.coverage.facts) for each in newest.values()],
+        [second(each.received) for each in copies],
+        [second(each.repeated) for each in copies],
     )
     ids = sorted(row["relay_id"] for row in taken)
     sets: dict[_SetKey, FilterCoverage] = {}

@@ -11,7 +11,7 @@ import pytest
 from core import postgres
 from core.settings import Settings
 from schemas.nostr.filters import Filter
-from schemas.records.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
+from schemas.records.coverage import Copies, Coverage, Fact, FilterCoverage, Gap, GapReason
 from sinks.migrate import migrate
 from sinks.tables.topic_tables import coverage
 from tests.broker.bigbrotr.conftest import Command
@@ -34,6 +34,7 @@ async def store(settings: Settings) -> None:
         cursor_s=MAY[1],
         sets=[covered, by_kinds],
         facts=[FACT],
+        copies=Copies(received=130, repeated=30),
         updated_at_ms=time.time_ns() // 1_000_000,
     )
     connection = await asyncpg.connect(**postgres.connection_options(settings))
@@ -64,8 +65,9 @@ async def test_coverage_is_told_in_bars_in_json_and_in_sentences(command: Comman
     assert lines[0] == RELAY
     assert " s ago; followed up to 2024-05-31 23:59:59" in lines[1]
     said = r'  wants 6.3 s between two messages: "rate-limited: at most 10\u001b a minute", 2024-05-01'
-    assert lines[2] == said
-    assert all_relays.stdout.splitlines()[2:] == lines[3:], "facts are told of a relay that is named"
+    assert lines[2] == "  130 copies received, 30 of them repeated: overhead 1.30"
+    assert lines[3] == said
+    assert all_relays.stdout.splitlines()[2:] == [lines[2], *lines[4:]], "facts are told of a relay that is named"
     assert "  kinds 0, 1, 2 ... 249 (250) (f250): 93.9 % read" in lines
     assert "  " + "\u2588" * 31 + "\u00d7\u00b7" in lines
     assert "  gap 2024-06-01 00:00:00: dense_second, asked 2 times, again 2024-06-01 00:01:38" in lines
@@ -76,6 +78,7 @@ async def test_coverage_is_told_in_bars_in_json_and_in_sentences(command: Comman
     covered, by_kinds = relay["filters"]
     assert len(by_kinds["wire"]["kinds"]) == 250
     assert relay["facts"] == [FACT.model_dump()]
+    assert relay["copies"] == {"received": 130, "repeated": 30, "overhead": 1.3}
     assert (relay["relay"], relay["cursor_s"]) == (RELAY, MAY[1])
     assert covered["read"] == [list(MAY)]
     assert covered["wire"] == {}

@@ -239,7 +239,6 @@ async def test_auth_is_not_answered_without_a_key(quick: Settings) -> None:
 
 @pytest.mark.parametrize("answer", [hostile.wants_small_limit, hostile.rate_limited_once], ids=["limit", "rate"])
 async def test_a_refused_page_is_asked_for_differently_or_later(quick: Settings, answer: hostile.Answer) -> None:
-    quick = with_connector(quick, live_limit=100)
     events = stored_events(40)
     async with Hostile(events, answer) as relay:
         await publish(quick, [relay.url])

@@ -28,6 +28,7 @@ from tests.broker.producers.harness import (
     verbatim,
 )
 from tests.environment import environment
+from tests.relays.demo_process import demo_relays
 from tests.relays.hostile import Hostile
 from tests.waiting import until
 
@@ -54,6 +55,20 @@ async def local_relay() -> tuple[LocalRelay, str]:
     relay = builder.rate_limit(RateLimit(max_reqs=NO_LIMIT, notes_per_minute=NO_LIMIT)).build()
     await relay.run()
     return relay, normalize(str(await relay.url()), allow_private=True).url
+
+
+async def test_what_relays_that_behave_send_again_is_less_than_a_third(quick: Settings) -> None:
+    # As many as the demo's relays have: what is asked for twice is a page or two of each relay, however many it has.
+    with demo_relays(relays=2, events=5000, copies=1.6) as relays:
+        offered = relays.offer["per_relay"]
+        await publish(quick, relays.urls)
+        async with connector(quick) as service:
+            await until(lambda: all(relay_status(service, url)["crawl"]["done"] for url in offered), "crawled", 90)
+        found = await coverage(quick)
+    for url, events in offered.items():
+        copies = found[url].copies
+        assert copies.received - copies.repeated == events
+        assert copies.received <= 1.3 * events, url
 
 
 async def test_two_local_relays_are_read_completely_and_followed(quick: Settings) -> None:

@@ -14,7 +14,7 @@ from bigbrotr.console.coverage_bar import Cell, axis, cells, share
 from bigbrotr.console.coverage_view import Style, age, filter_name, legend, percent, relay_lines
 from core.archive.coverage import FilterState, GapState, RelayState
 from schemas.ranges import Range
-from schemas.records.coverage import Fact
+from schemas.records.coverage import Copies, Fact
 
 
 def second(text: str) -> int:
@@ -86,12 +86,14 @@ def test_a_relay_is_told_in_lines_also_without_colour_or_other_characters() -> N
         second("2024-06-01") * 1000,
         [FilterState("f1", {}, None, read, gaps), FilterState("f2", None, "ab" * 32, [], [])],
         [Fact(name="interval_s", value=6.3, evidence="slow down", at_s=1)],
+        Copies(received=1200, repeated=200),
     )
     drawn = axis(second("2024-05-01"), second("2024-06-01"), 78)
     lines = [line.plain for line in relay_lines(state, drawn, Style(unicode=False, gaps=1), second("2024-06-01") + 90)]
     assert lines == [
         "wss://a.example",
         "  as of 2024-06-01 00:00:00, 90 s ago; followed up to 2024-06-01 00:00:00",
+        "  1,200 copies received, 200 of them repeated: overhead 1.20",
         "  everything: 29.0 % read, 2 gaps: closed 1, dense_second 1",
         "  2024-05",
         "  #xx######......................",
@@ -102,9 +104,9 @@ def test_a_relay_is_told_in_lines_also_without_colour_or_other_characters() -> N
         "  ...............................",
     ]
     with_facts = relay_lines(state, drawn, Style(unicode=False, gaps=1, facts=True), 0)
-    assert [line.plain for line in with_facts][2:4] == [
+    assert [line.plain for line in with_facts][3:5] == [
         '  wants 6.3 s between two messages: "slow down", 1970-01-01',
-        lines[2],
+        lines[3],
     ]
     assert all(line.isascii() for line in [*lines, legend(drawn, Style(unicode=False, gaps=1)).plain])
 

@@ -19,10 +19,10 @@ MOST_FACTORIAL = 20
 class PageOrder:
     """What is relied upon while one window is read.
 
-    A page that is sorted newest first may still hold the oldest events, or any. So the relay is asked for what is newer
-    than the middle of a page, then for what is newer than its oldest second: if that is what the page has, the page is
-    taken as the newest. The first shows many that were left out, also where some are withheld; the second leaves room
-    for a single one.
+    A page that is sorted newest first may still hold the oldest events, or any. So the relay is asked for the newer
+    half of a page, then for the other half without its oldest second: if both are what the page has, the page is taken
+    as the newest. Half of an answer is room for what was left out, also where some are withheld. The second of the
+    middle, which both halves have, tells that the relay answers, and whether it takes `until` as exclusive.
     """
 
     def __init__(self, behavior: RelayBehavior) -> None:
@@ -30,6 +30,7 @@ class PageOrder:
         self.on_trial: Page | None = None
         """A page that is not taken in yet."""
         self._half_passed = False
+        self._one_more = False
         self.distrusted = False
         """The relay has contradicted itself in this window."""
         self._behavior = behavior
@@ -57,15 +58,18 @@ class PageOrder:
         )
 
     def trial(self, page: Page, asked: Query) -> Query:
-        """What to ask for its newer half, or for all of it but the oldest second."""
+        """What to ask for its newer half, or for the other half without the oldest second."""
         if self._behavior.ignores_since:
             count = len(page.events)
             return asked._replace(limit=max(1, count - 1 if self._half_passed else count // 2))
-        return asked._replace(since=self._tried_since(page))
+        if not self._asks_below:
+            return asked._replace(since=_middle(page))
+        one_more = self._one_more or self._behavior.exclusive_until is True
+        return asked._replace(since=_above_oldest(page), until=_middle(page) + one_more)
 
     def begin_trial(self, page: Page) -> None:
         """Ask about a page before it is taken in."""
-        self.on_trial, self._half_passed = page, False
+        self.on_trial, self._half_passed, self._one_more = page, False, False
 
     def judge(self, pending: PendingRange, answer: Page) -> Page | None:
         """Take in the answer for the page on trial; that page, if the trial is over."""
@@ -73,34 +77,44 @@ class PageOrder:
         if page is None:
             raise RuntimeError("no page is on trial")
         ids = {seen.id for seen in page.events}
-        newer = [seen for seen in answer.events if self._tried_since(page) <= seen.at <= pending.until]
+        since = _above_oldest(page) if self._half_passed else _middle(page)
+        newer = [seen for seen in answer.events if since <= seen.at <= pending.until]
         if any(seen.id not in ids for seen in newer):
             # Not for good: an event may just have come.
             self._behavior.contradictions += 1
             self.distrusted = True
-        elif answer.cut is not None or not _newest(page) <= {seen.id for seen in newer}:
+        elif answer.cut is not None:
+            self.distrusted = True
+        elif not self._telling(page) <= {seen.id for seen in newer}:
+            if self._asks_below and self._behavior.exclusive_until is None and not self._one_more:
+                self._one_more = True
+                return None
             self.distrusted = True
         elif not self._half_passed and _middle(page) != _above_oldest(page):
             self._half_passed = True
             return None
         else:
             self._vouched = pending.since, pending.until
+            if self._asks_below and self._behavior.exclusive_until is None:
+                self._behavior.exclusive_until = self._one_more
         self.on_trial = None
         return page
 
-    def _tried_since(self, page: Page) -> int:
-        return _above_oldest(page) if self._half_passed else _middle(page)
+    @property
+    def _asks_below(self) -> bool:
+        """Whether what is asked for ends with the middle of the page."""
+        return self._half_passed and not self._behavior.ignores_since
+
+    def _telling(self, page: Page) -> set[str]:
+        """What the answer shows in any case, if it is one: the newest second that was asked for."""
+        newest = _middle(page) if self._asks_below else max(seen.at for seen in page.events)
+        return {seen.id for seen in page.events if seen.at == newest}
 
     def descended(self, pending: PendingRange, inside: Sequence[Seen]) -> None:
         """Look at what came below a page that had nothing above: one picked at random would rarely be the newest."""
         if pending.above and any(seen.at == pending.until for seen in inside):
             below = len(pending.fresh(inside))
             self._behavior.proof_bits += math.log2(math.comb(pending.above + below, below))
-
-
-def _newest(page: Page) -> set[str]:
-    newest = max(seen.at for seen in page.events)
-    return {seen.id for seen in page.events if seen.at == newest}
 
 
 def _above_oldest(page: Page) -> int:

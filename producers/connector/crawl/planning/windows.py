@@ -1,7 +1,8 @@
 """Cuts what is to be read into windows of time, newest first: small ones where events are dense, else large ones.
 
-Their bounds are multiples of their length, and each length is twice another, so that the windows of all relays have
-bounds in common: copies of an event arrive at about the same time, and sets that are compared (NIP-77) are the same.
+Their bounds are multiples of a length (they are half to one and a half times as long), and each length is twice
+another, so that the windows of all relays have bounds in common: copies of an event arrive at about the same time, and
+sets that are compared (NIP-77) are the same.
 """
 
 from __future__ import annotations
@@ -49,7 +50,11 @@ class Windows:
         self._measured = FIRST_S <= until < FOREVER
         if self._measured:
             length_s = self._behavior.window_s or _FIRST_LENGTH_S
-            low = max(since, until - until % length_s, FIRST_S)
+            low = until - until % length_s
+            if length_s > SMALLEST_S and until - low < length_s // 2:
+                # What is left above a bound may be minutes, and costs the questions of a whole window.
+                low -= length_s
+            low = max(since, low, FIRST_S)
         if self._behavior.window_s == WHOLE_S:
             low = since
         if since < low:
@@ -61,7 +66,10 @@ class Windows:
         if not self._measured:
             return
         was_s = length_s = self._behavior.window_s or _FIRST_LENGTH_S
-        if not largest_page:
+        behavior = self._behavior
+        # A page that is not full shows no order and is asked for twice in each window, so the next is to be full.
+        unordered = queries <= _FEW and largest_page < behavior.limit and not (behavior.proven or behavior.unsorted)
+        if not largest_page or unordered:
             length_s *= 16
         elif largest_page <= _QUIET:
             length_s *= 4

@@ -16,7 +16,7 @@ from core.archive.connection import Connection, Pool
 from core.archive.coverage import read_coverage
 from core.settings import Settings
 from schemas.nostr.filters import Filter
-from schemas.records.coverage import Coverage, Fact, FilterCoverage, Gap, GapReason
+from schemas.records.coverage import Copies, Coverage, Fact, FilterCoverage, Gap, GapReason
 from sinks.integrity.digest import digests
 from sinks.migrate import migrate, migrations
 from sinks.tables.topic_tables import coverage
@@ -51,7 +51,9 @@ def some_coverage(rng: random.Random, relay: str, at_ms: int) -> Coverage:
         wire = {} if name == EVERYTHING else {"kinds": [rng.randrange(2)]}
         sets.append(FilterCoverage(filter=name, wire=wire, identity=identity, read=read, gaps=gaps))
     facts = [FACT.model_copy(update={"value": rng.randrange(3)})] * rng.randrange(2)
-    return Coverage(relay=relay, cursor_s=rng.choice([None, 2**70, 77]), sets=sets, facts=facts, updated_at_ms=at_ms)
+    copies = Copies(received=rng.choice([3, 2**70]), repeated=rng.randrange(3))
+    cursor_s = rng.choice([None, 2**70, 77])
+    return Coverage(relay=relay, cursor_s=cursor_s, sets=sets, facts=facts, copies=copies, updated_at_ms=at_ms)
 
 
 async def test_records_converge_in_any_order_and_in_any_batches(settings: Settings, pool: Pool) -> None:
@@ -71,8 +73,12 @@ async def test_records_converge_in_any_order_and_in_any_batches(settings: Settin
                 await connection.execute("TRUNCATE coverage_relays CASCADE")
                 await replay(connection, rng.sample(changes * 2, 2 * len(changes)), ids, rng)
                 assert await rows(connection) == {relay: sets for relay, sets in expected.items() if sets}
-                known = {relay: each.coverage.facts for relay, each in newest.items() if each.coverage}
-                assert {each.relay: each.facts for each in await read_coverage(connection)} == known
+                stored = await read_coverage(connection)
+                known = {relay: each.coverage for relay, each in newest.items() if each.coverage}
+                assert {each.relay: each.facts for each in stored} == {name: it.facts for name, it in known.items()}
+                assert {each.relay: (each.copies.received, each.copies.repeated) for each in stored} == {
+                    name: (min(it.copies.received, 2**53), it.copies.repeated) for name, it in known.items()
+                }
                 assert await coverage.write(connection, changes, ids) == 0, "nothing is new"
 
 

@@ -37,6 +37,7 @@ class SimulatedRelay:
         most_kinds: a filter with more of them gets no events, without a word.
         eose: whether its pages end with EOSE.
         forgets: ids that it shows once and never again.
+        given: how many events it has sent so far, those that it sent again included.
         smallest_page: pages hold so many events up to `cap`, as a relay that counts bytes does; None: always `cap`.
         breaks: so large a share of its pages break off without EOSE.
     """
@@ -56,6 +57,7 @@ class SimulatedRelay:
     breaks: float = 0
     seed: int = 0
     queries: list[Query] = field(default_factory=list)
+    given: int = 0
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -89,6 +91,7 @@ class SimulatedRelay:
         eose = self.eose and self._random.random() >= self.breaks
         if self.eose and not eose:
             page = page[: self._random.randint(0, len(page))]
+        self.given += len(page)
         return page, whole, eose
 
     def _chosen(self, fitting: list[Seen], most: int) -> list[Seen]:

@@ -134,7 +134,7 @@ async def _read(peer: Peer, auth_key: SecretStr | None) -> Read:
     began = loop.time()
     reader = Reader(auth_key)
     crawler, claims, reconnects = reader.crawler, reader.claims, Reconnects(loop.time)
-    connections, limit = 0, PAGE
+    connections = 0
     while connections < MOST_CONNECTIONS and not crawler.finished.is_set() and loop.time() - began < LIMIT_S:
         connections += 1
         progress, opened = claims.progress + crawler.advances, loop.time()
@@ -142,8 +142,7 @@ async def _read(peer: Peer, auth_key: SecretStr | None) -> Read:
         reader.pace.answered()
         turn = _over(crawler.finished)
         talk = reader.converse(peer)
-        ended = await talk.talk({EVERYTHING: Filter()}, turn, limit=limit, backdated_s=BACKDATED_S)
-        limit = 1 if ended.state == "disconnected" else limit
+        ended = await talk.talk({EVERYTHING: Filter()}, turn, backdated_s=BACKDATED_S)
         if not crawler.finished.is_set():
             progressed = claims.progress + crawler.advances > progress
             await asyncio.sleep(reconnects.wait_s(ended, progress=progressed, lasted_s=loop.time() - opened))

@@ -336,6 +336,19 @@ def test_a_relay_without_eose_is_read_and_everything_unproven_is_a_gap() -> None
     assert contains(crawled.open, 0)
 
 
+@pytest.mark.parametrize("span_s", [3600, 28 * 86_400, 4 * 365 * 86_400])
+def test_a_relay_that_sends_the_newest_first_sends_few_events_again(span_s: int) -> None:
+    # Where windows begin depends on the moment.
+    for seed in range(8):
+        rng = random.Random(seed)
+        now_s = 1_760_000_000 + rng.randrange(1 << 27)
+        relay = SimulatedRelay(events_at(*[now_s - rng.randrange(span_s) for _ in range(4000)]), seed=seed)
+        crawled = crawl(relay, [(BEGINNING, now_s)])
+        assert crawled.ids == {seen.id for seen in relay.events}
+        assert crawled.gaps == []
+        assert relay.given <= 1.3 * len(relay.events), seed
+
+
 def test_no_query_is_repeated_without_something_new() -> None:
     relay = SimulatedRelay(events_at(*[50] * 40, *range(30)), cap=30)
     crawl(relay, EVERYTHING)

@@ -44,7 +44,7 @@ def session_of(book: Ledger, send_buffer: SendBuffer, bundler: Bundler) -> Sessi
     """A session that is not connected."""
     rejections = Rejections(send_buffer, "rejections", 4, "connector")
     dialling = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
-    shared = Shared(send_buffer, bundler, rejections, ConnectionLimits(4), dialling, {"f": Filter()}, 500, 5.0, None)
+    shared = Shared(send_buffer, bundler, rejections, ConnectionLimits(4), dialling, {"f": Filter()}, 5.0, None)
     url = normalize(RELAY)
     record = RelayRecord(url=url.url, network=url.network, source="test", updated_at_ms=0)
     return Session(record, url, shared, budget=Budget(1 << 20, 100), ledger=book, model=Model(500))

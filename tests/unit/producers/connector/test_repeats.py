@@ -17,6 +17,7 @@ from producers.relay_client.subscriptions import Subscription
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.records.bundle import BundleLine, decode_lines
+from schemas.records.coverage import Copies
 from tests.unit.processors.material import event, other_bytes, wire
 from tests.unit.producers.sender import Sender
 
@@ -46,6 +47,17 @@ async def test_copies_are_bundled_once_for_each_relay_and_text() -> None:
         (relay, text) for relay in RELAYS for text in TEXTS
     )
     assert len(taken) == len(lines)
+    for intake in intakes:
+        assert intake.copies == Copies(received=5 * len(TEXTS), repeated=4 * len(TEXTS))
+        assert intake.copies.overhead == 5.0
+    gone_on = Intake(RELAYS[0], bundler, rejections, Budget(1, 1), copies=intakes[0].copies)
+    assert gone_on.copies == intakes[0].copies
+
+
+def test_a_relay_of_which_nothing_came_has_no_overhead() -> None:
+    assert Copies().overhead is None
+    with pytest.raises(ValueError, match="repeated: is more than received"):
+        Copies(received=1, repeated=2)
 
 
 def test_what_is_remembered_is_bounded_and_the_newest() -> None:

@@ -142,9 +142,7 @@ def test_what_came_while_a_feed_was_closed_is_asked_for_soon(session_s: float | 
     async def asked_later() -> int:
         reader = Reader(KEY)
         turn = asyncio.sleep(300.0)
-        talking = asyncio.create_task(
-            reader.converse(peer).talk({EVERYTHING: Filter()}, turn, limit=500, backdated_s=BACKDATED_S)
-        )
+        talking = asyncio.create_task(reader.converse(peer).talk({EVERYTHING: Filter()}, turn, backdated_s=BACKDATED_S))
         await reader.crawler.finished.wait()
         asked = peer.asked
         await talking

@@ -48,7 +48,6 @@ def shared(slots: ConnectionLimits, dialling: Dialling = DIALLING) -> Shared:
         slots=slots,
         dialling=dialling,
         filters={"f": Filter()},
-        live_limit=10,
         eose_timeout_s=60,
         auth_key=None,
         hold_s=0,

@@ -67,7 +67,7 @@ async def talking(relay: Hostile, auth_key: SecretStr | None = None) -> AsyncIte
 
 
 async def test_one_answer_to_auth_holds_for_all_subscriptions_that_were_refused() -> None:
-    feeds = [LiveFeed(Filter(kinds=(kind,)), 10, EOSE_TIMEOUT_S, Model(10), reopened=lambda: None) for kind in range(4)]
+    feeds = [LiveFeed(Filter(kinds=(kind,)), EOSE_TIMEOUT_S, Model(10), reopened=lambda: None) for kind in range(4)]
     async with Hostile([], hostile.demands_auth) as relay, talking(relay, SecretStr("3" * 64)) as client:
         running = [asyncio.create_task(feed.run(client)) for feed in feeds]
         for feed, task in zip(feeds, running, strict=True):
