@@ -49,6 +49,14 @@ def drawn(snapshot: Snapshot, rate: Rates = NOTHING, width: int = 120) -> str:
     return console.file.getvalue()
 
 
+def test_an_estimate_is_called_so_and_has_no_rate() -> None:
+    estimated = replace(BUSY, counts=replace(BUSY.counts, archived_exact=False))
+    rate = rates(replace(estimated, at_s=90.0), estimated)
+    assert rate.archived is None
+    assert "about 5,990" in drawn(estimated)
+    assert "archived about 5,990 (-)" in plain_line(estimated, rate)
+
+
 def test_the_picture_shows_everything_that_is_asked_for() -> None:
     shown = drawn(BUSY, Rates(100.0, 50.0, 49.6))
     for text in (
