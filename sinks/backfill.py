@@ -5,6 +5,8 @@ interrupted goes on from there. The migration of such a table has it begin:
 
     DELETE FROM unread_requests;
     INSERT INTO unread_requests SELECT -1, '' WHERE EXISTS (SELECT FROM events);
+
+Counts (`0010_counts.sql`) are no rows of events, and are found by counting all.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ WHERE created_at >= $1 AND (created_at, id) > ($1, $2) AND created_at <= $3 AND 
 _LAST = "SELECT created_at, id FROM events ORDER BY created_at DESC, id DESC LIMIT 1"
 _MOVE = "UPDATE unread_requests SET created_at = $1, id = $2"
 _DONE = "DELETE FROM unread_requests"
+_IS_UNCOUNTED = "SELECT EXISTS (SELECT FROM uncounted_rows)"
 
 
 async def backfill(connection: Connection, projections: Sequence[Projection], step_rows: int = STEP_ROWS) -> None:
@@ -41,6 +44,16 @@ async def backfill(connection: Connection, projections: Sequence[Projection], st
     while position := await connection.fetchrow(_POSITION):
         async with connection.transaction():
             await _step(connection, projections, tuple(position), step_rows)
+
+
+async def count_rows(connection: Connection) -> None:
+    """Return when `month_counts` is exact. Services may write meanwhile: counts and rows are compared as of one moment.
+
+    In one statement, which reads the archive once: some minutes for a hundred million events, and begun again if it was
+    interrupted.
+    """
+    if await connection.fetchval(_IS_UNCOUNTED):
+        await connection.execute("SELECT count_rows()")
 
 
 async def _step(

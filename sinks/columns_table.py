@@ -83,6 +83,8 @@ _MEANINGS = {
     "version": "Number of the file",
     "wire": "The filter as it is sent, `{}` for everything; null where it is not known",
     "began_from": "From where the topics were read: the beginning, or the offsets or the time that was given",
+    "count_differences.month": "First day of the month, as in `month_counts`",
+    "count_differences.relation": "As in `month_counts`",
     "erased_authors.cause": "Who asked: `operator` and `law` take all of the author's events, `vanish` some",
     "relays.id": "The relay's number",
 }

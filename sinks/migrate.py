@@ -2,7 +2,7 @@
 
 Files go forward only. Each is applied once, in its own transaction, and recorded with its checksum: a file that was
 changed after it had been applied is refused, because databases would then differ by the day on which they were
-migrated. What a file leaves to be searched in older rows follows it, in steps.
+migrated. What a file leaves to be searched in older rows, or to be counted, follows it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from core.archive.connection import Connection
 from core.errors import OperatorError
 from sinks import roles
-from sinks.backfill import backfill
+from sinks.backfill import backfill, count_rows
 from sinks.tables import TABLES, Tables
 
 MONTHS_AHEAD = 24
@@ -49,6 +49,7 @@ SELECT format('CREATE SCHEMA %I', (parse_ident(current_setting('search_path')))[
 
 
 _TO_SEARCH = "SELECT to_regclass('unread_requests') IS NOT NULL"
+_TO_COUNT = "SELECT to_regclass('uncounted_rows') IS NOT NULL"
 
 
 class MigrationError(OperatorError):
@@ -160,6 +161,8 @@ async def _bring_up(
     applied = [await _apply(connection, migration) for migration in await _missing(connection, known)]
     if await connection.fetchval(_TO_SEARCH):
         await backfill(connection, tables.projections)
+    if await connection.fetchval(_TO_COUNT):
+        await count_rows(connection)
     months = 0
     if await connection.fetchval("SELECT to_regproc('add_months_ahead') IS NOT NULL"):
         months = await connection.fetchval("SELECT add_months_ahead($1, $2)", MONTHS_AHEAD, as_of)

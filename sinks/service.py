@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer
 
 from core import kafka, metrics, postgres
 from core.archive.connection import Pool, with_connection
+from core.archive.counts import counts
 from core.service import Service
 from core.service.closing import ConcurrentCloser
 from core.settings import Settings
@@ -21,6 +22,8 @@ from schemas.topics import logical
 from sinks.erasure import open_erasures
 from sinks.migrate import MONTHS_NEEDED, check_schema, months_ahead
 from sinks.tables import contents
+from sinks.tables.topic_tables.events import EVENTS
+from sinks.tables.topic_tables.sightings import SIGHTINGS
 from sinks.writing.archiver import Archiver
 from sinks.writing.consumer import GroupReader
 
@@ -96,7 +99,7 @@ class SinkService(Service):
         self._answered_s = self._database_answered_s = time.monotonic()
         # Apart: a database that hangs must not make Kafka look silent.
         self.spawn(_observe(lambda: self._measure_lag(consumer)), "sink lag")
-        self.spawn(_observe(lambda: self._count_months(pool)), "sink months")
+        self.spawn(_observe(lambda: self._look_at_archive(pool)), "sink archive")
 
     async def run(self) -> None:
         """Archive until the process is to stop."""
@@ -136,14 +139,18 @@ class SinkService(Service):
             "months_ahead": self._months_ahead,
         }
 
-    async def _count_months(self, pool: Pool) -> None:
+    async def _look_at_archive(self, pool: Pool) -> None:
         try:
             async with asyncio.timeout(_SILENT_S), pool.acquire() as connection:
                 self._months_ahead = await months_ahead(connection)
+                held = await counts(connection)
         except Exception as error:
             self._database_problem = brief(error)
             raise
         self._database_problem, self._database_answered_s = None, time.monotonic()
+        if held.exact:
+            metrics.HELD.labels(EVENTS.topic).set(held.events)
+            metrics.HELD.labels(SIGHTINGS.topic).set(held.pairs or 0)
 
     async def _measure_lag(self, consumer: AIOKafkaConsumer) -> None:
         positions = self._parts.reader.positions()

@@ -25,6 +25,11 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:,.0f}"
 
 
+def about(value: float | None, *, exact: bool) -> str:
+    """Write a count; one that is estimated is called so."""
+    return number(value) if exact or value is None else f"about {number(value)}"
+
+
 def per_second(value: float | None) -> str:
     """Write a rate, or a dash for what is not known."""
     if value is None:
@@ -77,7 +82,7 @@ def plain_line(now: Snapshot, rate: Rates, uptime_s: float) -> str:
         f"duplicates {number(counts.duplicates)}",
         f"rejected {number(sum(counts.rejected.values()))}"
         + (f" ({by_reason(counts.rejected)})" if counts.rejected else ""),
-        f"archived {number(counts.archived)} ({per_second(rate.archived)})",
+        f"archived {about(counts.archived, exact=counts.archived_exact)} ({per_second(rate.archived)})",
         f"lag {lags(now)}",
     ]
     if counts.quarantined:

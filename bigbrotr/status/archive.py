@@ -17,10 +17,10 @@ from sinks.migrate import MigrationError, check_schema
 from sinks.writing.stored_offsets import stored_offsets
 
 
-async def counted(settings: Settings, *, exact: bool = False) -> ArchiveCounts:
+async def counted(settings: Settings) -> ArchiveCounts:
     """Count over a connection of its own, waiting for the server as long as it takes."""
     async with reading(settings) as connection:
-        return await counts(connection, exact=exact)
+        return await counts(connection)
 
 
 async def counted_per_relay(settings: Settings) -> dict[str, int]:

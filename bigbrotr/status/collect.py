@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from bigbrotr.status.health import Health
 
 _TIMEOUT_S = 3.0  # a server that takes longer for a handful of small requests is as good as away
-_COUNT_PAUSE = 19  # times as long as the count took
 REACHABLE = "reachable"
 
 
@@ -41,16 +40,12 @@ class Collector:
 
     Args:
         settings: with the servers filled in, as far as there are any.
-        exact: count rows even where that takes long.
         refused: read what was refused, too, and count it by reason.
     """
 
-    def __init__(self, settings: Settings, *, exact: bool = False, refused: bool = False) -> None:
+    def __init__(self, settings: Settings, *, refused: bool = False) -> None:
         self._settings = settings
-        self._exact = exact
         self._with_refused = refused
-        self._rows: ArchiveCounts | None = None
-        self._count_at_s = 0.0
         self._clients = AsyncExitStack()
         self._session: aiohttp.ClientSession | None = None
         self._offsets: OffsetsReader | None = None
@@ -106,6 +101,7 @@ class Collector:
             quarantined=self._totals.group("quarantined:"),
             archived=None if rows is None else rows.events,
             sightings=None if rows is None else rows.pairs,
+            archived_exact=rows is None or rows.exact,
         )
 
     def _lags(self, bounds: Bounds, reached: Mapping[str, Offsets]) -> dict[str, int | None]:
@@ -155,7 +151,7 @@ class Collector:
                 size = await database_bytes(self._connection)
                 if not await has_schema(self._connection):
                     return "reachable, not migrated yet", None, {}, size
-                rows = await self._count(self._connection)
+                rows = await counts(self._connection)
                 archived = {
                     name: await archive.sunk(self._connection, each.group_id(self._settings))
                     for name, each in READINGS.items()
@@ -165,15 +161,6 @@ class Collector:
         except Exception as error:  # noqa: BLE001 - as above
             self._drop_postgres()
             return _unreachable(error), None, {}, None
-
-    async def _count(self, connection: asyncpg.Connection[asyncpg.Record]) -> ArchiveCounts:
-        """Count rows, no more often than that it costs a twentieth of one core."""
-        began_s = time.monotonic()
-        if self._rows is None or began_s >= self._count_at_s:
-            self._rows = await counts(connection, exact=self._exact)
-            ended_s = time.monotonic()
-            self._count_at_s = ended_s + _COUNT_PAUSE * (ended_s - began_s)
-        return self._rows
 
     async def _drop_kafka(self) -> None:
         reader, self._offsets = self._offsets, None

@@ -76,7 +76,7 @@ class RelayState:
 class Counts:
     """Event counts. Those of a service begin when it starts; `archived` and `sightings` are the archive's own.
 
-    `sightings` counts pairs of an event and a relay.
+    `sightings` counts pairs of an event and a relay. Where not `archived_exact`, `archived` is an estimate.
     """
 
     received: int = 0
@@ -86,6 +86,7 @@ class Counts:
     quarantined: Mapping[str, int] = field(default_factory=dict)
     archived: int | None = None
     sightings: int | None = None
+    archived_exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,8 @@ def rates(before: Snapshot | None, now: Snapshot) -> Rates:
     if before is None or now.at_s <= before.at_s:
         return Rates(None, None, None)
     seconds = now.at_s - before.at_s
+    # Statistics are refreshed now and then: their changes say nothing.
+    is_counted = before.counts.archived_exact and now.counts.archived_exact
 
     def per_second(new: int | None, old: int | None) -> float | None:
         return None if new is None or old is None else max(0, new - old) / seconds
@@ -146,7 +149,7 @@ def rates(before: Snapshot | None, now: Snapshot) -> Rates:
     return Rates(
         per_second(now.counts.received, before.counts.received),
         per_second(now.counts.verified, before.counts.verified),
-        per_second(now.counts.archived, before.counts.archived),
+        per_second(now.counts.archived, before.counts.archived) if is_counted else None,
         {
             relay.url: (relay.received - earlier[relay.url]) / seconds
             for relay in now.relays

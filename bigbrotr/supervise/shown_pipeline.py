@@ -33,12 +33,10 @@ class ShownPipeline:
         settings: with the servers filled in.
         config: the settings file of the command line, handed on to the services.
         shown: where snapshots and notes go.
-        exact: count rows even where that takes long.
     """
 
-    def __init__(self, settings: Settings, config: Path | None, shown: Display, *, exact: bool = False) -> None:
+    def __init__(self, settings: Settings, config: Path | None, shown: Display) -> None:
         self._notes: list[str] = []
-        self._exact = exact
         self._shown = shown
         self.pipeline = Pipeline(settings, config, on_event=self._happened)
         self._settings = settings
@@ -65,7 +63,7 @@ class ShownPipeline:
         """
         try:
             await self.pipeline.start()
-            async with Collector(self._settings, exact=self._exact) as collector:
+            async with Collector(self._settings) as collector:
                 await self._watch(collector, until, wish)
                 with _unless_gone():
                     self._shown.stopping("stopping: " + ", then ".join(self.pipeline.names))

@@ -7,16 +7,18 @@ from typing import NamedTuple
 
 from core.archive.connection import Connection
 
-# Counting rows exactly reads them all: a fifth of a second at this size, and no longer worth it beyond.
-_EXACT_UP_TO_BYTES = 256 * 1024 * 1024
-
-_SIZES = """
-SELECT coalesce(sum(pg_relation_size(child.oid)), 0)::bigint AS bytes,
-       coalesce(sum(greatest(child.reltuples, 0)), 0)::bigint AS estimate
+# Only `bigbrotr status` meets an archive without these counts: other commands begin with a check of the schema.
+_IS_COUNTED = "SELECT to_regclass('month_counts') IS NOT NULL AND to_regclass('uncounted_rows') IS NOT NULL"
+_COUNTS = """
+SELECT coalesce(sum(amount) FILTER (WHERE relation = 'events'), 0)::bigint AS events,
+       coalesce(sum(amount) FILTER (WHERE relation = 'sightings'), 0)::bigint AS pairs
+FROM month_counts HAVING NOT EXISTS (SELECT FROM uncounted_rows)
+"""
+_ESTIMATE = """
+SELECT coalesce(sum(greatest(child.reltuples, 0)), 0)::bigint
 FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
 WHERE inhparent = to_regclass('events')
 """
-_PAIRS = "SELECT coalesce(sum(cardinality(relay_ids)), 0)::bigint FROM sightings"
 _PRESENT = """
 SELECT wanted.id FROM unnest($1::bytea[]) AS wanted (id)
 WHERE EXISTS (SELECT FROM events WHERE id_prefix = key_prefix(wanted.id) AND events.id = wanted.id)
@@ -28,7 +30,13 @@ _PER_RELAY = "SELECT relay, count(*) AS events FROM event_sightings GROUP BY rel
 
 
 class ArchiveCounts(NamedTuple):
-    """Rows of the archive; pairs (of event and relay) are None where counting them would take too long."""
+    """Events of the archive, and pairs of event and relay.
+
+    Attributes:
+        events: where not `exact`, about so many.
+        pairs: None where not `exact`.
+        exact: whether all rows are counted; False until `bigbrotr migrate` has counted those of an older archive.
+    """
 
     events: int
     pairs: int | None
@@ -40,14 +48,11 @@ async def has_schema(connection: Connection) -> bool:
     return bool(await connection.fetchval("SELECT to_regclass('events') IS NOT NULL"))
 
 
-async def counts(connection: Connection, *, exact: bool = False) -> ArchiveCounts:
-    """Count what is archived: exactly on request or while that is cheap, else as statistics estimate it."""
-    row = await connection.fetchrow(_SIZES)
-    assert row is not None
-    if row["bytes"] > _EXACT_UP_TO_BYTES and not exact:
-        return ArchiveCounts(row["estimate"], None, exact=False)
-    events = await connection.fetchval("SELECT count(*) FROM events")
-    return ArchiveCounts(events, await connection.fetchval(_PAIRS), exact=True)
+async def counts(connection: Connection) -> ArchiveCounts:
+    """What is archived, as the transactions that write it count; where they lack something, as statistics estimate."""
+    if await connection.fetchval(_IS_COUNTED) and (row := await connection.fetchrow(_COUNTS)):
+        return ArchiveCounts(row["events"], row["pairs"], exact=True)
+    return ArchiveCounts(await connection.fetchval(_ESTIMATE), None, exact=False)
 
 
 async def database_bytes(connection: Connection) -> int:

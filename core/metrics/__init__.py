@@ -184,6 +184,13 @@ ACK_SECONDS = _seconds(
 
 # Sink
 ARCHIVED = _counter("archived", "Events inserted as new rows", "events", of=_SINK)
+HELD = _gauge(
+    "archive_held",
+    "What the whole archive holds: events, and pairs of event and relay; absent until older rows are counted",
+    "events or pairs",
+    "table",
+    of=_SINK,
+)
 REFUSED_ERASED = _counter("refused_erased", "Events that were not archived because they are erased", "events", of=_SINK)
 ERASED_ROWS = _counter(
     "erased_rows", "Events that rules about others than their id erased, by cause", "events", "cause", of=_SINK

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from core.archive.connection import Connection
+from core.archive.months import months
 from schemas.lookup import key_prefix
 from sinks.archive_lock import EXCLUSIVE
 from sinks.tables import TABLES, Tables
@@ -27,7 +28,6 @@ ON CONFLICT (id) DO NOTHING
 
 _EXPIRED = "SELECT created_at, id FROM expirations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2"
 _SIGHTINGS_LEFT = "SELECT id FROM erased_ids WHERE sightings_left LIMIT $1"
-_SIGHTING_TABLES = "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'sightings'::regclass"
 _NONE_LEFT = "UPDATE erased_ids SET sightings_left = false WHERE id = ANY ($1::bytea[])"
 
 
@@ -65,11 +65,13 @@ async def expired(connection: Connection, now_s: int, limit: int) -> list[tuple[
 async def erase_sightings(connection: Connection, limit: int) -> bool:
     """Delete sightings of erased events whose date is unknown, of at most so many; whether there may be more.
 
-    New ones cannot come, so no lock is needed. Each partition is read from end to end, in a statement of its own.
+    New ones cannot come, so no lock is needed. Each month is read from end to end, in a statement of its own.
     """
     ids = [row["id"] for row in await connection.fetch(_SIGHTINGS_LEFT, limit)]
     if ids:
-        for table in await connection.fetch(_SIGHTING_TABLES):
-            await connection.execute(f"DELETE FROM {table['name']} WHERE id = ANY ($1::bytea[])", ids)  # noqa: S608
+        for month in await months(connection, "sightings"):
+            # By the name of the whole table, or it is not counted (0010_counts.sql).
+            delete = f"DELETE FROM sightings WHERE {month.where('sightings')} AND id = ANY ($1::bytea[])"  # noqa: S608
+            await connection.execute(delete, ids)
         await connection.execute(_NONE_LEFT, ids)
     return len(ids) == limit

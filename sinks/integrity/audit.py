@@ -1,8 +1,8 @@
 """Audits the archive: each event is made again from its row, its id, signature and all derived columns are checked.
 
-So are the rows of other tables that follow from it. Several connections share one snapshot and take pieces of
-partitions from one list, in the order in which they lie on disk. Rows are checked in threads; memory does not grow with
-the archive.
+So are the rows of other tables that follow from it, and the counts of all. Several connections share one snapshot and
+take pieces of partitions from one list, in the order in which they lie on disk. Rows are checked in threads; memory
+does not grow with the archive.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import NamedTuple
 from core.archive.connection import Connection, Pool
 from core.archive.months import Month, hold_archive, months
 from core.archive.rows import COLUMN_LIST, EventRow
+from sinks.integrity.audit_counts import miscounts
 from sinks.integrity.audit_projections import wrong_rows
 from sinks.integrity.audit_report import AuditReport, Scope
 from sinks.integrity.audit_row import audit_rows, audit_sighting, refine_created_at
@@ -67,6 +68,8 @@ async def audit(
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None  # the others were ended because of it
         await run.refine(lead)
+        if scope.is_whole:
+            run.report.miscounts = await miscounts(lead)
         return run.report
 
 

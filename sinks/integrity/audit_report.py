@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from sinks.integrity.audit_counts import Miscount
 from sinks.integrity.audit_row import Wrong
 from sinks.integrity.sample import Sample
 
@@ -39,6 +40,11 @@ class Scope:
     until_s: int | None = None
     sample: Sample | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every row is audited."""
+        return (self.since_s, self.until_s, self.sample) == (None, None, None)
+
 
 @dataclass(slots=True)
 class AuditReport:
@@ -52,6 +58,7 @@ class AuditReport:
             travel apart from events, and an event may be refused, not have come yet, or be known by its id alone.
         altered: rows with something wrong.
         findings: the first `NAMED` things that are wrong.
+        miscounts: months of which the counts say another number than the rows give; looked for if all is audited.
         seconds: how long it took.
     """
 
@@ -61,6 +68,7 @@ class AuditReport:
     orphans: int | None = 0
     altered: int = 0
     findings: list[Finding] = field(default_factory=list)
+    miscounts: list[Miscount] = field(default_factory=list)
     seconds: float = 0.0
 
     def add(self, table: str, month: str, event_id: bytes, wrongs: Sequence[Wrong]) -> None:

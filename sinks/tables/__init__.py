@@ -14,6 +14,7 @@ from core.settings import Settings
 from schemas.topics import physical
 from sinks.tables.digest_table import DigestTable
 from sinks.tables.erasures import RULES
+from sinks.tables.month_counts import MONTH_COUNTS
 from sinks.tables.projection import Projection
 from sinks.tables.projections.deletions_by_address import DELETIONS_BY_ADDRESS
 from sinks.tables.projections.deletions_by_id import DELETIONS_BY_ID
@@ -64,6 +65,7 @@ class Tables:
         for projection in self.projections:
             yield projection.digest
         yield from self.rules
+        yield MONTH_COUNTS
 
 
 TABLES = Tables(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sinks.tables import TABLES, Tables
+from sinks.tables.month_counts import MONTH_COUNTS
 
 _HEAD = "| table | a row is | comes from | erased by | digest |\n|---|---|---|---|---|"
 
@@ -23,6 +24,8 @@ def _lines(tables: Tables) -> Iterator[str]:
         yield _line(projection.name, projection.holds, "events", projection.of_event, "archive")
     for rule in tables.rules:
         yield _line(rule.name, "a rule of erasure that was applied", "topic `erasures`", None, "archive")
+    counted = "how many events, or pairs of event and relay, a month holds"
+    yield _line(MONTH_COUNTS.name, counted, "`events`, `sightings`", None, "archive")
 
 
 def _line(name: str, holds: str, source: str, of_event: tuple[str, ...] | None, digest: str) -> str:

@@ -82,8 +82,9 @@ def audit_(
     """Make every event again from its row, and check its id, its signature and every column that follows from them.
 
     A row that somebody altered is named, with the column where that can be told, and the exit code is 1. So is an event
-    of which another table lacks what follows from it, such as its expiration. Sightings of events that are not in the
-    archive are counted: that is no damage, because the two travel apart.
+    of which another table lacks what follows from it, such as its expiration. Without --sample, --since and --until the
+    counts of events and sightings are compared with the rows, too, month by month. Sightings of events that are not in
+    the archive are counted: that is no damage, because the two travel apart.
     """
     if seed is not None and sample is None:
         raise click.UsageError("--seed draws a sample: give --sample too, such as --sample 5%")
@@ -96,7 +97,7 @@ def audit_(
         report = asyncio.run(_audit(filled, scope, jobs or os.cpu_count() or 1))
     document = _as_json(report, scope)
     click.echo(json.dumps(document) if as_document else _as_text(report, scope))
-    if report.altered:
+    if report.altered or report.miscounts:
         raise click.exceptions.Exit(1)
 
 
@@ -122,6 +123,7 @@ def _as_json(report: AuditReport, scope: Scope) -> dict[str, object]:
         "sample": None if sample is None else {"share": sample.share, "seed": sample.seed},
         "altered": report.altered,
         "findings": [finding._asdict() for finding in report.findings],
+        "miscounts": [miscount._asdict() for miscount in report.miscounts],
         "seconds": round(report.seconds, 2),
     }
 
@@ -140,4 +142,8 @@ def _as_text(report: AuditReport, scope: Scope) -> str:
         lines.append(f"  {finding.month} {finding.table} {finding.id}: {which}: {finding.detail}")
     if len(report.findings) == NAMED:
         lines.append(f"  only the first {NAMED:,} are named")
+    lines += [
+        f"miscounted {each.table} of {each.month}: month_counts says {each.counted:,}, the rows give {each.stored:,}"
+        for each in report.miscounts
+    ]
     return "\n".join(lines)

@@ -94,7 +94,7 @@ async def _demo(
     try:
         await created(settings)
         await migrated(settings)
-        if (await archive.counted(settings, exact=True)).events:
+        if (await archive.counted(settings)).events:
             raise CommandFailedError("the database holds events already: give the demo one of its own")
         say("filling the relays")
         offer = await relays.report()
@@ -103,7 +103,7 @@ async def _demo(
         completion = Completion()
         async with stop_on_signals() as wish:
             with display("BigBrotr demo", wish.ask, file=sys.stderr if as_document else None) as shown:
-                pipeline = ShownPipeline(settings, config, shown, exact=True)
+                pipeline = ShownPipeline(settings, config, shown)
                 problems = await _shown(settings, pipeline, relays, wish, completion, once=once)
         outcome = await _outcome(settings, completion, began_s, problems, once=once)
         _tell(outcome)
@@ -152,7 +152,7 @@ async def _arrived(settings: Settings, offer: Offer) -> None:
     """Give the last events a moment to travel, so that Ctrl-C leaves a whole picture behind."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_LAST_EVENTS_S), reading(settings) as connection:
-            while (await counts(connection, exact=True)).pairs != offer.pairs:  # noqa: ASYNC110 - see pipeline
+            while (await counts(connection)).pairs != offer.pairs:  # noqa: ASYNC110 - see pipeline
                 await asyncio.sleep(0.1)
 
 

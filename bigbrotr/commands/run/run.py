@@ -13,6 +13,7 @@ from bigbrotr.commands.archive.migrate import migrated
 from bigbrotr.commands.topics.topics import created
 from bigbrotr.console.display import display
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.console.snapshot_view import about
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import say, servers
 from bigbrotr.status import archive
@@ -106,5 +107,6 @@ async def _run(settings: Settings, config: Path | None, relays: RelayList, *, al
         with display("BigBrotr", wish.ask) as shown:
             problems = await ShownPipeline(settings, config, shown).conduct(never, wish)
     rows = await archive.counted(settings)
-    say(f"archived {rows.events - before.events:,} events in this run; the archive holds {rows.events:,}")
+    new = about(rows.events - before.events, exact=before.exact and rows.exact)
+    say(f"archived {new} events in this run; the archive holds {about(rows.events, exact=rows.exact)}")
     return problems

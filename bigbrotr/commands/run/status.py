@@ -60,7 +60,8 @@ def as_text(snapshot: Snapshot, data_dir: Path) -> str:
     if snapshot.relays:
         lines.append(f"relays          {snapshot_view.relay_summary(snapshot.relays)}")
         lines += [f"  {relay.url}  {relay.state}  {relay.detail}".rstrip() for relay in snapshot.relays]
-    events, sightings = snapshot_view.number(counts.archived), snapshot_view.number(counts.sightings)
+    events = snapshot_view.about(counts.archived, exact=counts.archived_exact)
+    sightings = snapshot_view.number(counts.sightings)
     lines.append(f"archived        {events} events, {sightings} pairs of event and relay")
     lines.append(f"lag             {snapshot_view.lags(snapshot)} records")
     lines += [f"{name:<15} {_reasons(found)}" for name, found in snapshot.refused.items()]
@@ -98,8 +99,9 @@ def status(options: Options, *, as_document: bool) -> None:
     """Show servers, services, relays, topics, lag and what is archived. Starts nothing and works when nothing runs.
 
     Rows, pairs and records are counted in the archive and in Kafka; what was refused, in the topics rejections,
-    quarantine and unwritten. Lags are in records. Bytes of topics are those on the disks of all brokers. The counts of
-    services in --json begin when a service started. The exit code is 0 whatever is shown.
+    quarantine and unwritten. Of an archive whose older rows `migrate` has not counted yet, events are an estimate. Lags
+    are in records. Bytes of topics are those on the disks of all brokers. The counts of services in --json begin when a
+    service started. The exit code is 0 whatever is shown.
     """
     settings = options.settings()
     logging.getLogger().handlers[:] = [logging.NullHandler()]  # what cannot be reached is part of the answer

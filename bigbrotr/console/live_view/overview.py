@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bigbrotr.console.live_view.styles import line, style
-from bigbrotr.console.snapshot_view import GOOD, by_reason, lags, number, per_second, printable, service_trouble
+from bigbrotr.console.snapshot_view import GOOD, about, by_reason, lags, number, per_second, printable, service_trouble
 from bigbrotr.status.snapshot import Rates, Snapshot
 
 _BRIEF_TROUBLES = 2  # of services, each on a line; more are counted
@@ -24,7 +24,7 @@ def brief(now: Snapshot, rate: Rates) -> list[Table | Text]:
     """The figures that move, and which servers and services are in trouble: three to five lines."""
     counts = now.counts
     received = f"received {number(counts.received)} ({per_second(rate.received)})"
-    archived = f"archived {number(counts.archived)} ({per_second(rate.archived)})"
+    archived = f"archived {about(counts.archived, exact=counts.archived_exact)} ({per_second(rate.archived)})"
     troubles = [
         *(f"{name}: {_with_note(now, name, state)}" for name, state in now.servers.items() if state not in GOOD),
         *(f"{each.name}: {trouble}" for each in now.services if (trouble := service_trouble(each))),
@@ -57,7 +57,7 @@ def _counts(now: Snapshot, rate: Rates) -> Table:
         table.add_row("quarantined", number(sum(counts.quarantined.values())), "", by_reason(counts.quarantined))
     table.add_row(
         "archived",
-        Text(number(counts.archived), style="bold green"),
+        Text(about(counts.archived, exact=counts.archived_exact), style="bold green"),
         per_second(rate.archived),
         f"lag {number(now.lags['sink'])}",
     )

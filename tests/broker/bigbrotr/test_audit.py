@@ -28,8 +28,10 @@ async def test_a_row_altered_by_hand_is_named_and_the_exit_code_is_one(settings:
     victim = await connection.fetchval(
         "UPDATE events SET kind = kind + 1 WHERE id = (SELECT min(id) FROM events WHERE raw IS NULL) RETURNING id"
     )
+    month = await connection.fetchval("UPDATE month_counts SET amount = 99 RETURNING to_char(month, 'YYYY-MM')")
     await connection.close()
     found = await command("audit", "--jobs", "2")
     assert found.returncode == 1
     assert victim.hex() in found.stdout
     assert "the id fits kind" in found.stdout
+    assert f"miscounted events of {month}: month_counts says 99" in found.stdout

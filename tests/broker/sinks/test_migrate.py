@@ -113,12 +113,16 @@ async def test_months_are_added_and_rows_of_the_future_move_into_theirs(
     rows = [event_row(event(n)._replace(created_at=moment), IdForm.NIP01) for n, moment in enumerate(moments)]
     await empty.copy_records_to_table("events", records=rows, columns=EVENT_COLUMNS)
     assert await empty.fetchval("SELECT count(*) FROM events_future") == 2
+    counted = await empty.fetch("SELECT month, amount FROM month_counts ORDER BY month")
+    assert [str(row["month"]) for row in counted[-2:]] == ["2029-03-01", "9999-12-01"]
     later = datetime(2028, 1, 31, 23, 59, tzinfo=UTC)
     assert (await migrate(empty, as_of=later)).months == 2 * 24
     assert await empty.fetchval("SELECT count(*) FROM events_2029_03") == 1
     assert await empty.fetchval("SELECT count(*) FROM events_future") == 1
     assert await empty.fetchval("SELECT count(*) FROM events_past") == 2
     assert await empty.fetchval("SELECT count(*) FROM events") == len(moments)
+    assert await empty.fetch("SELECT month, amount FROM month_counts ORDER BY month") == counted
+    assert await empty.fetch("SELECT * FROM count_differences") == []
     assert await empty.fetchval("SELECT months_ahead($1)", later) == MONTHS_AHEAD
     assert (await migrate(empty, as_of=JANUARY)).months == 0
 

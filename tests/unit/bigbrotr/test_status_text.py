@@ -39,6 +39,11 @@ def test_refused_input_is_told_by_reason_and_topics_in_records_and_bytes() -> No
     assert "777" not in "\n".join(lines), "what a service counts since it started does not agree with the topics"
 
 
+def test_an_estimate_of_what_is_archived_is_called_so() -> None:
+    snapshot = Snapshot(at_s=0.0, counts=Counts(archived=5_990, archived_exact=False))
+    assert "archived        about 5,990 events, - pairs" in as_text(snapshot, Path("/data"))
+
+
 async def test_the_services_of_a_stack_are_named_by_their_addresses() -> None:
     settings = Settings(http={"services": "127.0.0.1:8080, nothing.invalid:8081"})
     found = await stack_services(settings)

@@ -18,6 +18,14 @@ from tests.unit.bigbrotr.live_view.test_picture import drawn
 NOTHING = Rates(None, None, None)
 
 
+def test_an_estimate_is_called_so_and_has_no_rate() -> None:
+    estimated = replace(BUSY, counts=replace(BUSY.counts, archived_exact=False))
+    rate = rates(replace(estimated, at_s=90.0), estimated)
+    assert rate.archived is None
+    assert "about 5,990" in drawn(estimated, rate=rate)
+    assert "archived about 5,990 (-)" in plain_line(estimated, rate, 5.0)
+
+
 def test_what_the_servers_suffer_is_told() -> None:
     full = replace(
         BUSY,
