@@ -23,7 +23,7 @@ from tests.pipeline.fixtures import Pipeline, pipeline
 from tests.pipeline.world import announce
 from tests.relays.odd.process import OddProcess, odd_relays
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.storms]
 
 AUTH_KEY = (77).to_bytes(32).hex()
 SILENCE_S = 5.0
