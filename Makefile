@@ -49,22 +49,39 @@ demo: $(RUN) ## Watch signed events travel from local relays to PostgreSQL
 run: $(RUN) ## Archive real relays: RELAYS="wss://… wss://…", or those of CONFIG=FILE
 	RELAYS="$(RELAYS)" $(BIN)/bigbrotr --config "$(CONFIG)" run $(ARGS)
 
-# In two processes, each with servers of its own: one alone waits for half of the time.
+# Twice as many processes as cores, since tests wait for half of their time; each has servers of its own. The order
+# stays that of the folders: the files that take longest come first, and those of unit tests fill what is left.
+PYTEST   := $(BIN)/python -m pytest
+PARALLEL := $(PYTEST) --numprocesses 4 --dist loadfile --no-loadscope-reorder
+
 .PHONY: test
-test: $(DEV) ## Run every test: unit, contract, broker, e2e and faults
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+test: $(DEV) ## Run every test that does not take minutes: unit, contract, broker and e2e
+	$(PARALLEL) $(ARGS)
+
+.PHONY: test-unit
+test-unit: $(DEV) ## Run the tests that need no servers
+	$(PARALLEL) tests/unit tests/contract $(ARGS)
+
+.PHONY: coverage
+coverage: $(DEV) ## Run what `make test` runs, and print how many of the branches were taken
+	$(PARALLEL) --cov --cov-report= $(ARGS)
+	@$(BIN)/python -m coverage json --quiet -o - | $(BIN)/python -c 'import json, sys; print("branch coverage of the in-process tests:", json.load(sys.stdin)["totals"]["percent_branches_covered_display"], "%")'
+
+.PHONY: test-storms
+test-storms: $(DEV) ## Kill parts while events flow, take servers away, and read relays that lie, for some minutes
+	$(PYTEST) --numprocesses 2 --dist loadfile -m "storms and not long" $(ARGS)
 
 .PHONY: test-faults
 test-faults: $(DEV) ## Kill every part 50 times while 50,000 events flow; 30 s outages of each server
-	$(BIN)/python -m pytest -m long -o log_cli=true --log-cli-level=WARNING $(ARGS)
+	$(PYTEST) -m long -o log_cli=true --log-cli-level=WARNING $(ARGS)
 
 .PHONY: test-containers
 test-containers: $(DEV) ## Build the images and run the whole stack in a Docker engine; skipped where there is none
-	$(BIN)/python -m pytest -m containers -o log_cli=true --log-cli-level=WARNING $(ARGS)
+	$(PYTEST) -m containers -o log_cli=true --log-cli-level=WARNING $(ARGS)
 
 .PHONY: test-wheel
 test-wheel: $(DEV) ## Build the wheel, install it into an environment of its own, and run its commands and the demo there
-	$(BIN)/python -m pytest -m wheel $(ARGS)
+	$(PYTEST) -m wheel $(ARGS)
 
 .PHONY: check
 check: $(DEV) ## Lint, format, import and type checks: ruff, import-linter and mypy --strict
@@ -122,4 +139,4 @@ logs: ## Follow what the containers say. DEMO=1 as above
 
 .PHONY: clean
 clean: ## Remove the environment and the caches of the tools, never data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .coverage

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import time
 from contextlib import ExitStack, suppress
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
 from websockets.asyncio.client import connect
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 
 from deploy.demo.events import authors, generate
 from deploy.demo.offer import Offer
@@ -31,6 +32,10 @@ async def _until_it_holds(relay: Relay, count: int) -> None:
     async with asyncio.timeout(30):
         while len(await stored(relay.url)) < count:  # noqa: ASYNC110 - another process is watched, there is no event
             await asyncio.sleep(0.02)
+
+
+def _url(server: Server) -> str:
+    return f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
 
 
 def test_a_filler_deals_the_events_that_one_process_with_its_relays_deals() -> None:
@@ -63,11 +68,22 @@ async def test_relays_that_do_not_listen_yet_are_waited_for() -> None:
 
 async def test_a_killed_filler_that_starts_again_ends_with_the_same_account() -> None:
     plan = {"events": 1500, "copies": 1, "seed": 5, "base_time_s": BASE_S}
+    held_up = asyncio.Event()
+
+    async def hands_on_500(socket: ServerConnection) -> None:
+        async with connect(relay.url, proxy=None) as behind:
+            for _ in range(500):
+                await behind.send(await socket.recv())
+                await socket.send(await behind.recv())
+            held_up.set()
+            await socket.wait_closed()
+
     with demo_relay() as relay:
-        with demo_filler(relay.url, **plan) as filler:
-            await _until_it_holds(relay, 1)
-            filler.kill()
-        assert len(await stored(relay.url)) < 1500, "it was done before it was killed"
+        async with serve(hands_on_500, "127.0.0.1", 0) as before_it:
+            with demo_filler(_url(before_it), **plan) as filler:
+                await asyncio.wait_for(held_up.wait(), 30)
+                filler.kill()
+        assert len(await stored(relay.url)) == 500
         accounts = []
         for _ in range(2):
             with demo_filler(relay.url, trickle_per_s=50, **plan) as filler:
@@ -144,7 +160,7 @@ async def test_an_event_whose_answer_got_lost_is_sent_again_and_counted_once() -
             await socket.send(orjson.dumps(["OK", event_id, True, ""]).decode())
 
     async with serve(forgetful, "127.0.0.1", 0) as server:
-        url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+        url = _url(server)
         offer = Offer([url])
         door = RelayFeeder(url, authors(1), offer)
         running = asyncio.create_task(door.run())
@@ -167,15 +183,14 @@ async def test_a_relay_that_is_back_is_waited_for_from_its_first_answer_on() -> 
             await rest.wait()
 
     async with serve(slow, "127.0.0.1", 0) as before:
-        port = next(iter(before.sockets)).getsockname()[1]
-    url = f"ws://127.0.0.1:{port}"
+        url = _url(before)
     offer = Offer([url])
     door = RelayFeeder(url, authors(1), offer)
     running = asyncio.create_task(door.run())
     door.hand(events)
     await asyncio.wait_for(door.quiet.wait(), 30)
     assert not door.empty.is_set(), "it is away"
-    async with serve(slow, "127.0.0.1", port):
+    async with serve(slow, "127.0.0.1", urlsplit(url).port):
         await asyncio.wait_for(first.wait(), 30)
         await until(lambda: offer.per_relay[url], "the answer to the first event")
         is_waited_for = not door.quiet.is_set()

@@ -20,7 +20,7 @@ from tests.pipeline.world import announce
 from tests.relays.hostile import Event, Hostile
 from tests.relays.liars import Lie, burst, reachable, written
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.storms, pytest.mark.timeout(300)]
 
 DAY_S = 86_400
 BURST_S = 1_700_000_000

@@ -23,7 +23,7 @@ from tests.pipeline.fixtures import Pipeline, pipeline
 from tests.pipeline.world import announce
 from tests.relays.odd.process import OddProcess, odd_relays
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.storms]
 
 AUTH_KEY = (77).to_bytes(32).hex()
 SILENCE_S = 5.0
@@ -64,7 +64,7 @@ class Watch:
         return "".join(f"\n{name}: {'; '.join(sorted(faults))}" for name, faults in sorted(self.faults.items()))
 
 
-BRIEF = pytest.param(Course("brief", False, 150), id="brief", marks=pytest.mark.timeout(300))
+BRIEF = pytest.param(Course("brief", False, 300), id="brief", marks=pytest.mark.timeout(450))
 WHOLE = pytest.param(Course("whole", True, 600), id="whole", marks=[pytest.mark.long, pytest.mark.timeout(900)])
 
 

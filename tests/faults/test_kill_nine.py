@@ -29,7 +29,7 @@ from tests.relays.demo_process import DemoProcess, demo_relays
 
 log = logging.getLogger(__name__)
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.storms
 
 SEED_VARIABLE = "BIGBROTR_TEST_SEED"
 # New events as well, for as long as it lasts: no kill finds a service with nothing to do, and live subscriptions, and

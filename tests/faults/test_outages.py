@@ -30,7 +30,7 @@ from tests.relays.demo_process import demo_relays
 
 log = logging.getLogger(__name__)
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.storms, pytest.mark.timeout(420)]
 
 LONG_S, SHORT_S = 30.0, 5.0
 EVENTS = 1_500

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigbrotr.importing.judging import verdict_of, verdicts
@@ -140,7 +140,6 @@ def test_many_cores_say_what_one_says_and_in_the_same_order() -> None:
     assert len(together) == len(lines)
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=300))
 def test_any_line_gets_a_verdict(raw: bytes) -> None:
     verdict = verdict_of(Line(1, raw, len(raw)), POLICY)

@@ -85,7 +85,7 @@ def test_fingerprints_and_integers_are_those_of_the_reference(vectors: dict[str,
 many = st.integers(0, 400)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sets(many),
     st.sets(many),
@@ -110,7 +110,7 @@ def test_any_two_sets_are_reconciled(
     assert not our_limit or max(len(each) for each in said[::2]) <= our_limit
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0), st.integers(0, 120), st.integers(0, 120))
 def test_large_sets_with_small_differences_take_few_and_short_messages(seed: int, lack: int, more: int) -> None:
     everything = [item(number, at=number // 3) for number in range(6_000)]

@@ -224,7 +224,7 @@ def test_each_copy_of_a_bundle_has_expired_or_not_by_its_own_time() -> None:
         assert (kept(late), dict(late.erased)) == (late.erasures, {Cause.EXPIRATION: 2})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.lists(st.sampled_from([FIRST, SECOND, VERSION, EXPIRING, STRANGE, DELETION, VANISH]), max_size=5),

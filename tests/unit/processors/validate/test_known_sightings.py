@@ -71,7 +71,7 @@ def tables_of(copies: Iterable[Copy]) -> Table:
     return table
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.lists(copies, min_size=1, max_size=6), max_size=8),
     st.lists(st.sampled_from(["acknowledge", "leave", "revoke", "restart"]), max_size=30),
@@ -110,7 +110,7 @@ def test_the_archive_converges_whatever_is_repeated_and_lost(
     assert published == tables_of(copy for bundle in bundles for copy in bundle)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(copies, min_size=1, max_size=20), st.randoms(use_true_random=False))
 def test_what_comes_again_in_any_order_is_not_published_again(made: list[Copy], random: object) -> None:
     made = [(*copy[:3], "bytes") for copy in made]

@@ -80,7 +80,7 @@ def sighted(outcome: Outcome) -> set[tuple[str, str]]:
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.sampled_from(INPUTS), min_size=1, max_size=8), max_size=8),
     st.lists(st.sampled_from(["acknowledge", "leave", "revoke"]), min_size=8, max_size=8),

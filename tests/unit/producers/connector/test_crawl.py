@@ -61,7 +61,7 @@ def habits_for(relay: SimulatedRelay) -> RelayBehavior:
     return RelayBehavior(limit=500, thresholds=Thresholds(smallest_cap=relay.cap, order_bits=bits))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(relay=relays(), cuts=st.lists(st.integers(0, 60), max_size=3, unique=True))
 def test_every_event_is_reached_whatever_the_order(relay: SimulatedRelay, cuts: list[int]) -> None:
     bounds = sorted(cuts)
@@ -72,7 +72,7 @@ def test_every_event_is_reached_whatever_the_order(relay: SimulatedRelay, cuts: 
     assert crawled.read == EVERYTHING
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     events=stored(12, 60),
     cap=st.integers(2, 6),
@@ -155,7 +155,7 @@ def test_an_event_that_comes_while_the_order_is_tried_costs_one_window_of_trust(
     assert not behavior.unsorted
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     events=stored(60, 80),
     cap=st.integers(10, 20),

@@ -75,7 +75,7 @@ MESSAGES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(messages=MESSAGES, cuts=st.lists(st.integers(1, 3000), min_size=1, max_size=50))
 def test_messages_arrive_however_the_stream_is_cut(messages: list[tuple[str, int, int]], cuts: list[int]) -> None:
     stream, expected = b"", []
@@ -294,7 +294,7 @@ def answers(written: bytes) -> list[tuple[int, bytes]]:
     return [(frame.opcode, bytes(frame.data)) for frame in far.events_received() if isinstance(frame, Frame)]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(
     pieces=st.lists(PIECES, max_size=7),
     cuts=st.lists(st.integers(1, 5) | st.integers(1, 200), min_size=1, max_size=30),
