@@ -63,8 +63,7 @@ test-unit: $(DEV) ## Run the tests that need no servers
 	$(PARALLEL) tests/unit tests/contract $(ARGS)
 
 .PHONY: coverage
-coverage: $(DEV) ## Run what `make test` runs, and print how many of the branches were taken
-	$(PARALLEL) --cov --cov-report= $(ARGS)
+coverage: $(DEV) ## Print how many branches of the product the last `make test ARGS=--cov` took
 	@$(BIN)/python -m coverage json --quiet -o - | $(BIN)/python -c 'import json, sys; print("branch coverage of the in-process tests:", json.load(sys.stdin)["totals"]["percent_branches_covered_display"], "%")'
 
 .PHONY: test-storms
