@@ -130,7 +130,8 @@ async def test_a_forged_copy_delivered_first_keeps_nothing_out(running: Pipeline
 
 
 async def test_forged_copies_in_the_same_page_keep_nothing_out(running: Pipeline) -> None:
-    events = demo_events(30, seed=30)
+    # Of 20 forged copies a relay is left for an hour, perhaps before it has sent the rest.
+    events = demo_events(9, seed=30)
     page = [
         raw
         for each in events
