@@ -7,7 +7,7 @@ import inspect
 import time
 from collections.abc import Callable
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 """Far above what anything takes that is waited for: it only ends a test that would hang, before pytest ends it."""
 POLL_S = 0.02
 """A question to a server of this machine costs a few milliseconds of a core."""

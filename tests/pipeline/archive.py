@@ -69,7 +69,7 @@ class Archive:
             return await archive_digest(pool)
 
     async def until(
-        self, what: str, condition: Callable[[], Awaitable[bool]], limit_s: float = 120.0, poll_s: float = POLL_S
+        self, what: str, condition: Callable[[], Awaitable[bool]], limit_s: float = 240.0, poll_s: float = POLL_S
     ) -> None:
         """Wait for a condition; a database that is away has not fulfilled it.
 
@@ -97,7 +97,7 @@ class Archive:
                 raise
             return False
 
-    async def until_counts(self, events: int, pairs: int, limit_s: float = 120.0) -> None:
+    async def until_counts(self, events: int, pairs: int, limit_s: float = 240.0) -> None:
         """Wait until at least so many events and pairs are archived."""
 
         async def reached() -> bool:

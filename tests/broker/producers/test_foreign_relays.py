@@ -63,7 +63,7 @@ async def test_what_relays_that_behave_send_again_is_less_than_a_third(quick: Se
         offered = relays.offer["per_relay"]
         await publish(quick, relays.urls)
         async with connector(quick) as service:
-            await until(lambda: all(relay_status(service, url)["crawl"]["done"] for url in offered), "crawled", 90)
+            await until(lambda: all(relay_status(service, url)["crawl"]["done"] for url in offered), "crawled")
         found = await coverage(quick)
     for url, events in offered.items():
         copies = found[url].copies

@@ -82,7 +82,7 @@ def is_clean(lines: list[str], height: int) -> bool:
 def test_a_resize_leaves_nothing_behind(terminal: Terminal) -> None:
     with terminal.running(PROGRAM, "50") as process:
         terminal.wait_for(" of 50")
-        for columns, height in ((200, 60), (60, 15), (80, 24), (40, 12)):
+        for columns, height in ((120, 40), (60, 15), (80, 24), (40, 12)):
             terminal.resize(columns, height)
             terminal.press(b"?")
             terminal.wait_for("drain and stop everything")
