@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 Cleanup = Literal["delete", "compact"]
-Partitioning = Literal["event id", "relay host", "as received"]
+Partitioning = Literal["event id", "relay domain", "relay host", "as received"]
 Program = Literal[
     "connector",
     "erase",
@@ -14,12 +14,13 @@ Program = Literal[
     "import",
     "prober",
     "processor",
+    "registry",
     "rejections command",
-    "relays publish",
+    "relays command",
     "seeder",
     "sink",
 ]
-"""Services and commands. `finder`, `prober` and `seeder` are not built yet; their topics are made already."""
+"""Services and commands. `prober` is not built yet; its topics are made already."""
 Share = Literal["share", "all", "on demand"]
 """How a program reads: each instance the partitions that its consumer group gives it, each instance all partitions, or
 a command what it is asked for."""

@@ -22,7 +22,8 @@ from schemas.records.coverage import Copies, Coverage, Fact, FilterCoverage, Gap
 from schemas.records.erasure import Cause, Erasure
 from schemas.records.probe import Check, ProbeRecord
 from schemas.records.rejection import Rejection
-from schemas.records.relay import RelayRecord
+from schemas.records.relay import RelayRecord, Report, StateChange, author_hash
+from schemas.records.relay_command import RelayCommand
 from schemas.records.relay_found import RelayFound
 from schemas.records.relay_health import RelayHealth
 from schemas.relay_urls.relay_url import Network
@@ -67,6 +68,18 @@ def build() -> dict[str, Example]:
     lines = [*(bundle.encode_line(*copy) for copy in copies), bundle.encode_held_line(held)]
     source: dict[str, str | int] = {"source_topic": "nostr.raw.bundles", "source_partition": 3, "source_offset": 17}
     archived = event_record.encode(encode_event(article), RELAY, SEEN_AT_MS, facts(article, IdForm.NIP01, SEEN_AT_MS))
+    command = RelayCommand(target=RELAY, action="add", spelling=f"{RELAY}/", at_ms=SEEN_AT_MS)
+    candidate = RelayRecord(
+        url=RELAY,
+        network=Network.CLEARNET,
+        spelling=f"{RELAY}/",
+        source="event",
+        sources=("event",),
+        first_seen_ms=SEEN_AT_MS,
+        authors=(author_hash(note.pubkey),),
+        places=("10002 r",),
+        updated_at_ms=SEEN_AT_MS,
+    )
     return {
         "raw.bundles": Example(None, [], b"".join(lines)),
         "events": Example(bytes.fromhex(article.id), [], archived),
@@ -100,16 +113,31 @@ def build() -> dict[str, Example]:
             ).to_headers(),
             archived,
         ),
+        "relays.commands": _keyed(command.key(), command.encode()),
         "relays.found": _keyed(
             RELAY.encode(),
             RelayFound(
-                url=RELAY, raw=f"{RELAY}/", source="event", place="10002 r", event_id=note.id, found_at_ms=SEEN_AT_MS
+                url=RELAY,
+                spelling=f"{RELAY}/",
+                source="event",
+                places=("10002 r",),
+                authors=(author_hash(note.pubkey),),
+                first_seen_ms=SEEN_AT_MS,
             ).encode(),
         ),
+        "relays.candidates": _keyed(RELAY.encode(), candidate.encode()),
         "relays": _keyed(
             RELAY.encode(),
-            RelayRecord(
-                url=RELAY, spelling=RELAY, network=Network.CLEARNET, source="publish", updated_at_ms=SEEN_AT_MS
+            candidate.model_copy(
+                update={
+                    "source": "operator",
+                    "sources": ("event", "operator"),
+                    "state": "confirmed",
+                    "admitted_at_ms": SEEN_AT_MS,
+                    "command": command,
+                    "report": Report(state="confirmed", at_ms=SEEN_AT_MS),
+                    "history": (StateChange(state="confirmed", at_ms=SEEN_AT_MS),),
+                }
             ).encode(),
         ),
         "raw.probes": _keyed(

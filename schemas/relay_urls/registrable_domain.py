@@ -7,6 +7,8 @@ from functools import cache, lru_cache
 
 from publicsuffixlist import PublicSuffixList
 
+from schemas.partition import relay_partition
+
 _KNOWN = 20_000
 """Hosts that are remembered: more than there are relays; 2 MB."""
 
@@ -22,6 +24,11 @@ def registrable_domain(host: str) -> str:
         return str(ipaddress.ip_address(host.strip("[]")))
     except ValueError:
         return _suffixes().privatesuffix(host) or host
+
+
+def domain_partition(host: str, partitions: int) -> int:
+    """The partition of a relay in topics of which one reader is to see all of a domain."""
+    return relay_partition(registrable_domain(host), partitions)
 
 
 @cache

@@ -18,6 +18,7 @@ from schemas.records.erasure import Erasure
 from schemas.records.probe import ProbeRecord
 from schemas.records.rejection import Rejection
 from schemas.records.relay import RelayRecord
+from schemas.records.relay_command import RelayCommand
 from schemas.records.relay_found import RelayFound
 from schemas.records.relay_health import RelayHealth
 from schemas.relay_urls.relay_url import normalize
@@ -74,6 +75,11 @@ def again_document(model: type[RelayFound | RelayRecord | ProbeRecord | RelayHea
     return again
 
 
+def again_command(example: Example) -> Example:
+    record = RelayCommand.decode(example.value)
+    return Example(record.key(), [], record.encode())
+
+
 def again_coverage(example: Example) -> Example:
     record = Coverage.decode(example.value)
     return Example(record.relay.encode(), [], record.encode())
@@ -87,7 +93,9 @@ AGAIN: dict[str, Callable[[Example], Example]] = {
     "quarantine": again_refused,
     "rejections": again_refused,
     "unwritten": again_unwritten,
+    "relays.commands": again_command,
     "relays.found": again_document(RelayFound),
+    "relays.candidates": again_document(RelayRecord),
     "relays": again_document(RelayRecord),
     "raw.probes": again_document(ProbeRecord),
     "relays.health": again_document(RelayHealth),

@@ -23,6 +23,8 @@ NAMES = {
     "quarantine",
     "rejections",
     "unwritten",
+    "relays.candidates",
+    "relays.commands",
     "relays.found",
     "relays",
     "raw.probes",
@@ -41,6 +43,8 @@ def test_compacted_topics_have_a_key_one_writer_and_a_time_for_cleaning() -> Non
         "events",
         "erasures",
         "relays",
+        "relays.candidates",
+        "relays.commands",
         "relays.health",
         "coverage",
     }
@@ -48,8 +52,9 @@ def test_compacted_topics_have_a_key_one_writer_and_a_time_for_cleaning() -> Non
         settings = configs(row.name)
         if row.compacted:
             assert row.key != "none"
-            # Of an erasure, equal keys mean equal rules, whichever program writes them.
-            assert len(row.writers) == 1 or row.name == "erasures"
+            # Of an erasure, equal keys mean equal rules, whichever program writes them; the key of a command has the
+            # writer in it.
+            assert len(row.writers) == 1 or row.name in {"erasures", "relays.commands"}
             assert settings["cleanup.policy"] == "compact"
             assert int(settings["max.compaction.lag.ms"]) >= int(settings["min.compaction.lag.ms"])
             # Kafka never compacts the active segment, so it must close in time.
@@ -58,7 +63,9 @@ def test_compacted_topics_have_a_key_one_writer_and_a_time_for_cleaning() -> Non
             assert "max.compaction.lag.ms" not in settings
 
 
-@pytest.mark.parametrize("name", ["raw.bundles", "events", "sightings", "quarantine", "erasures", "relays", "coverage"])
+@pytest.mark.parametrize(
+    "name", ["raw.bundles", "events", "sightings", "quarantine", "erasures", "relays", "relays.commands", "coverage"]
+)
 def test_what_must_not_be_lost_has_no_limit_of_time_or_size(name: str) -> None:
     assert configs(name)["retention.ms"] == configs(name)["retention.bytes"] == "-1"
 
