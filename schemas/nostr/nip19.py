@@ -1,4 +1,4 @@
-"""What people copy instead of hex (NIP-19, with or without NIP-21's `nostr:`): public keys, event ids, relays in them."""
+"""What people copy instead of hex (NIP-19, with or without NIP-21's `nostr:`): public keys, event ids, their relays."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ import orjson
 
 from schemas.nostr.event import Event
 from schemas.nostr.nip19 import MAX_LENGTH, relays_of
+from schemas.relay_urls.relay_host import is_link_local
 from schemas.relay_urls.relay_url import MAX_URL_LENGTH, RelayUrl, RelayUrlError, normalize
 
 MOST_MENTIONS = 64
@@ -27,16 +28,22 @@ _MOST_CHARACTERS = 4 * MAX_URL_LENGTH
 
 _CONTACTS = 3
 _RECOMMENDED = 2
-"""Kind 2: the content is one URL (deprecated, from NIP-01's beginnings)."""
+_URL_CONTENTS = (_CONTACTS, _RECOMMENDED)
+"""The content of old contact lists is a JSON object whose names are relays; that of kind 2 (deprecated) is a relay."""
 _BLOCKED = 10_006
 _MONITORED = 30_166
 """NIP-66: the relay that a monitor has looked at is in the `d` tag."""
 
-_LISTED = {"r": 1, "relay": 1, "group": 2}
-"""Tags whose item of this index is a relay: NIP-65, NIP-51 and others, groups of NIP-29."""
-_HINTED = frozenset(("e", "p", "a", "q", "E", "A", "P", "zap"))
+_HINTED = ("e", "p", "a", "q", "E", "A", "P", "zap")
 """Tags whose item of the index 2 says where the event or the person is found: NIP-01, 10, 18, 22 and 57."""
-_HINT = 2
+_PLACES = dict.fromkeys(_HINTED, slice(2, 3)) | {
+    "r": slice(1, 2),  # NIP-65, and NIP-51's groups
+    "relay": slice(1, 2),  # NIP-51, and most others
+    "relays": slice(1, None),  # NIP-53, 57 and 90
+    "group": slice(2, 3),  # NIP-51
+}
+"""Which items of a tag are relays."""
+_MONITOR_PLACES = _PLACES | {"d": slice(1, 2)}
 
 _TEXT_URL = re.compile(
     r"(?<![A-Za-z0-9])[wW][sS]{1,2}://(?:\[[0-9A-Fa-f:.]{2,45}\])?[A-Za-z0-9\-._~:/?#@!$&+=%]*",
@@ -79,7 +86,7 @@ def mentions(event: Event, *, allow_private: bool = False) -> list[Mention]:
 
     Args:
         event: as parsed; its signature is the caller's matter.
-        allow_private: let private addresses and local names through.
+        allow_private: let private addresses and local names through; link-local addresses never.
 
     Returns:
         Each pair of spelling and place once; what is no URL of a relay is left out. Of the pairs and of their
@@ -106,27 +113,16 @@ def mentions(event: Event, *, allow_private: bool = False) -> list[Mention]:
 def _candidates(event: Event) -> Iterator[tuple[str, str]]:
     """Give every text that begins as a URL of a relay does, with its place."""
     kind, content = event.kind, event.content
+    places = _MONITOR_PLACES if kind == _MONITORED else _PLACES
     for tag in event.tags:
-        if len(tag) < 2:  # noqa: PLR2004 - a name and nothing
-            continue
-        name = tag[0]
-        if name in _HINTED:
-            if len(tag) > _HINT and _may_be(tag[_HINT]):
-                yield tag[_HINT], f"{name} hint"
-        elif (index := _LISTED.get(name)) is not None:
-            if len(tag) > index and _may_be(tag[index]):
-                yield tag[index], f"{kind} {name}"
-        elif name == "relays":
-            for text in islice(tag, 1, None):
+        if tag and (items := places.get(tag[0])) is not None:
+            for text in tag[items]:
                 if _may_be(text):
-                    yield text, f"{kind} {name}"
-        elif kind == _MONITORED and name == "d" and _may_be(tag[1]):
-            yield tag[1], f"{kind} {name}"
-    if kind == _CONTACTS:
-        yield from ((text, f"{kind} content") for text in _keys(content) if _may_be(text))
-    elif kind == _RECOMMENDED:
-        if _may_be(content):
-            yield content, f"{kind} content"
+                    yield text, f"{tag[0]} hint" if tag[0] in _HINTED else f"{kind} {tag[0]}"
+    if kind in _URL_CONTENTS:
+        for text in _keys(content) if kind == _CONTACTS else (content,):
+            if _may_be(text):
+                yield text, f"{kind} content"
     else:
         yield from _of_text(content)
 
@@ -151,7 +147,7 @@ def _of_text(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _keys(content: str) -> list[str]:
-    """The names of a JSON object, which old contact lists have for their relays."""
+    """The names of a JSON object; none of anything else."""
     if not content.startswith("{"):
         return []
     try:
@@ -168,9 +164,10 @@ def _may_be(text: str) -> bool:
 
 def _normalized(text: str, allow_private: bool) -> RelayUrl | None:  # noqa: FBT001 - as a cache wants it
     try:
-        return normalize(text, allow_private=allow_private)
+        url = normalize(text, allow_private=allow_private)
     except RelayUrlError:
         return None
+    return None if allow_private and is_link_local(url.host) else url
 
 
 _known = lru_cache(maxsize=_KNOWN)(_normalized)
