@@ -47,9 +47,7 @@ def rediscover(options: Options, *, as_document: bool) -> None:
     if as_document:
         click.echo(json.dumps(asdict(report)))
         return
-    click.echo(
-        f"relays.found: {report.published:,} records of relays, named by {report.events - report.erased:,} events"
-    )
+    click.echo(f"{report.published:,} records of relays published to relays.found, from {report.events:,} events")
     if report.erased or report.unreadable:
         click.echo(f"left out: {report.erased:,} erased events, {report.unreadable:,} records that hold none")
 
