@@ -149,6 +149,17 @@ class PolicySettings(Group):
     )
 
 
+class DiscoverySettings(Group):
+    """Which relays are found in events."""
+
+    enabled: bool = Field(
+        default=True, description="Publish the relays that accepted events name to `relays.found`, for the registry"
+    )
+    allow_private: bool = Field(
+        default=False, description="Also those with private addresses and local names; link-local ones never"
+    )
+
+
 class HttpSettings(Group):
     """Where a service serves /metrics, /healthz, /readyz and /status."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from bigbrotr.commands.topics.rediscover import rediscover
 from bigbrotr.commands.topics.topics import created
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.timeout import timeout_option
@@ -23,6 +24,9 @@ from producers.operator.relay_lists import RelayListError, parse_relay_text, rea
 @click.group()
 def relays() -> None:
     """Tell the connectors which relays to read."""
+
+
+relays.add_command(rediscover)
 
 
 def read_sources(sources: tuple[str, ...], *, allow_private: bool) -> RelayList:
