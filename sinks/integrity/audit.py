@@ -1,8 +1,8 @@
 """Audits the archive: each event is made again from its row, its id, signature and all derived columns are checked.
 
-So are the rows of other tables that follow from it, the counts of all, and the URLs of the registry. Several connections share one snapshot and
-take pieces of partitions from one list, in the order in which they lie on disk. Rows are checked in threads; memory
-does not grow with the archive.
+So are the rows of other tables that follow from it, the counts of all, and the URLs of the registry. Several
+connections share one snapshot and take pieces of partitions from one list, in the order in which they lie on disk. Rows
+are checked in threads; memory does not grow with the archive.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ from core.settings import Settings
 from schemas.records.relay import RelayRecord, Report, StateChange
 from schemas.records.relay_command import RelayCommand
 from schemas.relay_urls.relay_url import normalize
+from sinks.integrity.audit import audit
+from sinks.integrity.audit_report import Scope
 from sinks.integrity.digest import digests
 from sinks.tables.topic_tables import registry
 from sinks.tables.topic_tables.registry import Entry
@@ -161,6 +163,17 @@ async def test_the_digest_covers_what_was_decided_and_not_what_connectors_met(se
     assert {await digest_with(members) for members in met} == {plain}
     others = {await digest_with(members) for members in decided}
     assert len(others | {plain}) == len(decided) + 1
+
+
+async def test_an_audit_names_relays_that_were_altered_by_hand(pool: Pool) -> None:
+    rng = random.Random(3)
+    async with pool.acquire() as connection:
+        await registry.write(connection, [Entry(url, some_record(rng, url)) for url in RELAYS], {})
+        assert (await audit(pool, Scope(), jobs=1)).relays == []
+        await connection.execute("UPDATE registry SET network = 'tor' WHERE url = $1", RELAYS[4])
+        (wrong,) = (await audit(pool, Scope(), jobs=1)).relays
+        assert (wrong.url, wrong.column) == (RELAYS[4], "network")
+        assert (await audit(pool, Scope(since_s=0), jobs=1)).relays == [], "only where all is audited"
 
 
 async def test_the_questions_of_the_guide_have_answers(pool: Pool) -> None:
