@@ -6,28 +6,37 @@ import random
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import asyncpg
 import orjson
 import pytest
 
 from core.archive.connection import Connection, Pool
-from core.settings import Settings
+from core.settings import PostgresSettings, Settings
 from schemas.records.relay import RelayRecord, Report, StateChange
 from schemas.records.relay_command import RelayCommand
 from schemas.relay_urls.relay_url import normalize
 from sinks.integrity.audit import audit
 from sinks.integrity.audit_report import Scope
 from sinks.integrity.digest import digests
+from sinks.migrate import MigrationError, migrate, migrations
 from sinks.tables.topic_tables import registry
 from sinks.tables.topic_tables.registry import Entry
 from sinks.tables.topic_tables.registry_row import registry_row
-from tests.broker.sinks.material import Feed, all_read, feed, running_sink
+from tests.broker.sinks.conftest import fresh_database
+from tests.broker.sinks.material import Feed, all_read, event, feed, running_sink
 from tests.broker.sinks.rebuilding import in_schema, rebuilt
+
+if TYPE_CHECKING:
+    from deploy.embedded.stack import Servers
 
 pytestmark = pytest.mark.broker
 
 RELAYS = [f"wss://{name}.example" for name in "abcdefgh"]
 QUERIES = Path(__file__).parents[4] / "docs/how-to/query.md"
+PUBLISHED = b'{"url":"wss://old.example","network":"clearnet","source":"publish","updated_at_ms":7}'
+"""As it was written before there was a registry."""
 Rows = dict[str, dict[str, object]]
 
 
@@ -103,16 +112,15 @@ async def test_rows_are_the_last_records_in_any_batches(pool: Pool) -> None:
 async def test_two_sinks_a_replay_and_a_rebuild_give_the_rows_of_the_topic(settings: Settings, pool: Pool) -> None:
     rng = random.Random(7)
     first, second = some_entries(rng, 60), some_entries(rng, 30)
-    old = b'{"url":"wss://old.example","network":"clearnet","source":"publish","updated_at_ms":7}'
     async with feed(settings) as fed:
-        await fed.raw("relays", 1, old, b"wss://old.example")
+        await fed.raw("relays", 1, PUBLISHED, b"wss://old.example")
         await fed.raw("relays", 1, b"no record", b"wss://bad.example")
         async with running_sink(settings), running_sink(settings):
             await publish(fed, first)
             await all_read(settings, pool)
             await publish(fed, second)
             await all_read(settings, pool)
-    operators = registry_row(RelayRecord.decode(old))
+    operators = registry_row(RelayRecord.decode(PUBLISHED))
     held = {**expected([*first, *second]), "wss://old.example": operators}
     assert await rows(pool) == held
     assert operators["sources"] == ["operator"]
@@ -127,6 +135,26 @@ async def test_two_sinks_a_replay_and_a_rebuild_give_the_rows_of_the_topic(setti
 
     await rebuilt(settings, "rebuilt", jobs=2)
     assert await digests(in_schema(settings, "rebuilt"), 1) == live
+
+
+async def test_an_archive_of_the_version_before_is_migrated_and_goes_on(settings: Settings, servers: Servers) -> None:
+    known = [event(number) for number in range(3)]
+    async with fresh_database(servers, "registry_from_0011") as dsn, feed(settings) as fed:
+        old = settings.model_copy(update={"postgres": PostgresSettings(dsn=dsn)})
+        connection = await asyncpg.connect(dsn.get_secret_value())
+        await migrate(connection, [each for each in migrations() if each.version < 12])
+        await fed.raw("relays", 1, PUBLISHED, b"wss://old.example")
+        await fed.events(known)
+        with pytest.raises(MigrationError, match=r"0012_registry\.sql: run `bigbrotr migrate`"):
+            async with running_sink(old):
+                pass
+        assert (await migrate(connection)).applied[0] == "0012_registry.sql"
+        await connection.close()
+        async with asyncpg.create_pool(dsn.get_secret_value(), min_size=1, max_size=2) as pool:
+            async with running_sink(old):
+                await all_read(old, pool)
+            assert await rows(pool) == {"wss://old.example": registry_row(RelayRecord.decode(PUBLISHED))}
+            assert await pool.fetchval("SELECT count(*) FROM events") == len(known)
 
 
 async def test_the_digest_covers_what_was_decided_and_not_what_connectors_met(settings: Settings, pool: Pool) -> None:
