@@ -77,7 +77,7 @@ async def caught_up(settings: Settings) -> bool:
 
 
 async def live_through(fed: Feed, seed: int, usual: int = 60) -> list[Event]:
-    """Feed events of every sort, sightings of them by some relays, coverage, the registry, erasures and a bad record."""
+    """Feed events of every sort, sightings of them by some relays, coverage, registry, erasures and a bad record."""
     rng = random.Random(seed)
     events = [event(seed * 10_000 + number) for number in range(usual)] + world(seed, 60)
     rng.shuffle(events)
