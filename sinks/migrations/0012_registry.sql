@@ -1,6 +1,5 @@
 -- The registry of relays: the newest record of each relay in the topic `relays`, a row each. State, not archive: it is
--- replaced whole with each record. Its URLs have no numbers: most relays of the table `relays` were named by sightings,
--- and most of these by the registry.
+-- replaced whole with each record. Numbers of the table `relays` are for what is repeated; here a URL is there once.
 
 CREATE TABLE registry (
     url text PRIMARY KEY,
