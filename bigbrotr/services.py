@@ -104,12 +104,15 @@ SERVICES = (
     ),
     ServiceSpec(
         "sink",
-        "writes `events`, `sightings` and `coverage` to PostgreSQL",
+        "writes `events`, `sightings`, `coverage` and `relays` to PostgreSQL",
         "sinks.service:SinkService",
         BOTH,
         stop=StopTimes(told_at_s=6.5, killed_at_s=9.0),
         reads=Reading(
-            ("events", "sightings", "coverage"), "postgres", lambda settings: settings.sink.group_id, "archiving"
+            ("events", "sightings", "coverage", "relays"),
+            "postgres",
+            lambda settings: settings.sink.group_id,
+            "archiving",
         ),
     ),
     ServiceSpec(

@@ -39,7 +39,7 @@ _FETCH_MIN_BYTES = 64 * 1024
 
 
 class SinkService(Service):
-    """Writes the archive. Instances of one group share the partitions of `events`, `sightings` and `coverage`."""
+    """Writes the archive. Instances of one group share the partitions of its topics (`sinks.tables`)."""
 
     name: ClassVar[str] = "sink"
     progress: ClassVar[Mapping[str, str]] = {

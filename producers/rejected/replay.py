@@ -26,9 +26,9 @@ from schemas.records.rejection import Rejection
 
 SINK_STAGE = "sink"
 SENT_AGAIN = "sent again"
-_LEFT = "left to the connector, which writes the newest state itself"
+_LEFT = "left to its writer, which writes the newest state itself"
 _GONE = "gone: neither here nor at its source"
-_STATE_TOPICS = ("coverage",)
+_STATE_TOPICS = ("coverage", "relays")
 """An older record must not come after a newer one there: compaction would keep the older."""
 _STAGES = ("connector", "import", "validate")
 

@@ -1,8 +1,8 @@
 """Audits the archive: each event is made again from its row, its id, signature and all derived columns are checked.
 
-So are the rows of other tables that follow from it, and the counts of all. Several connections share one snapshot and
-take pieces of partitions from one list, in the order in which they lie on disk. Rows are checked in threads; memory
-does not grow with the archive.
+So are the rows of other tables that follow from it, the counts of all, and the URLs of the registry. Several
+connections share one snapshot and take pieces of partitions from one list, in the order in which they lie on disk. Rows
+are checked in threads; memory does not grow with the archive.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from core.archive.months import Month, hold_archive, months
 from core.archive.rows import COLUMN_LIST, EventRow
 from sinks.integrity.audit_counts import miscounts
 from sinks.integrity.audit_projections import wrong_rows
-from sinks.integrity.audit_report import AuditReport, Scope
+from sinks.integrity.audit_registry import wrong_relays
+from sinks.integrity.audit_report import NAMED, AuditReport, Scope
 from sinks.integrity.audit_row import audit_rows, audit_sighting, refine_created_at
 from sinks.tables import TABLES, Tables, projection
 from sinks.tables.projection import Projection
@@ -70,6 +71,7 @@ async def audit(
         await run.refine(lead)
         if scope.is_whole:
             run.report.miscounts = await miscounts(lead)
+            run.report.relays = await wrong_relays(lead, NAMED)
         return run.report
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sinks.integrity.audit_counts import Miscount
+from sinks.integrity.audit_registry import WrongRelay
 from sinks.integrity.audit_row import Wrong
 from sinks.integrity.sample import Sample
 
@@ -59,6 +60,7 @@ class AuditReport:
         altered: rows with something wrong.
         findings: the first `NAMED` things that are wrong.
         miscounts: months of which the counts say another number than the rows give; looked for if all is audited.
+        relays: the first `NAMED` rows of the registry that do not fit their URL; looked for if all is audited.
         seconds: how long it took.
     """
 
@@ -69,6 +71,7 @@ class AuditReport:
     altered: int = 0
     findings: list[Finding] = field(default_factory=list)
     miscounts: list[Miscount] = field(default_factory=list)
+    relays: list[WrongRelay] = field(default_factory=list)
     seconds: float = 0.0
 
     def add(self, table: str, month: str, event_id: bytes, wrongs: Sequence[Wrong]) -> None:

@@ -55,7 +55,7 @@ class ArchiveReplacedError(Exception):
 
 
 class Digests(NamedTuple):
-    """That of the archive, and that of the coverage, which is state."""
+    """That of the archive, and that of coverage and registry, which are state."""
 
     archive: ArchiveDigest
     state: ArchiveDigest

@@ -24,6 +24,7 @@ from sinks.tables.projections.vanish_requests import VANISH_REQUESTS
 from sinks.tables.topic_table import AnyTopicTable
 from sinks.tables.topic_tables.coverage import COVERAGE
 from sinks.tables.topic_tables.events import EVENTS
+from sinks.tables.topic_tables.registry import REGISTRY
 from sinks.tables.topic_tables.sightings import SIGHTINGS
 
 
@@ -55,7 +56,7 @@ class Tables:
         """Every table with rows of single events, and the columns by which they are found."""
         for table in self.topics:
             if table.of_event is not None:
-                yield table.topic, table.of_event
+                yield table.name, table.of_event
         for projection in self.projections:
             yield projection.name, projection.of_event
 
@@ -69,7 +70,7 @@ class Tables:
 
 
 TABLES = Tables(
-    topics=(EVENTS, SIGHTINGS, COVERAGE),
+    topics=(EVENTS, SIGHTINGS, COVERAGE, REGISTRY),
     projections=(DELETIONS_BY_ID, DELETIONS_BY_ADDRESS, VANISH_REQUESTS, EXPIRATIONS, NUL_TAGS),
     rules=RULES,
 )

@@ -19,7 +19,7 @@ def _lines(tables: Tables) -> Iterator[str]:
     state = {digest.name for digest in tables.state}
     for table in tables.topics:
         kinds = {"state" if digest.name in state else "archive" for digest in table.digests}
-        yield _line(table.topic, table.holds, f"topic `{table.topic}`", table.of_event, ", ".join(sorted(kinds)))
+        yield _line(table.name, table.holds, f"topic `{table.topic}`", table.of_event, ", ".join(sorted(kinds)))
     for projection in tables.projections:
         yield _line(projection.name, projection.holds, "events", projection.of_event, "archive")
     for rule in tables.rules:

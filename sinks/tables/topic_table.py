@@ -43,7 +43,8 @@ class TopicTable(Generic[T]):
     """The table, or the tables, that hold the records of a topic.
 
     Attributes:
-        topic: logical name, which is also that of the table that rows are copied for.
+        topic: logical name.
+        name: of the table whose rows are found by `of_event`, and that `prepare` copies rows for.
         holds: one sentence on a row, for the reference in `docs/reference/tables.md`.
         decode: reads a record; None: it changes nothing. Raises ValueError, which names what is wrong, where the record
             can never be stored.
@@ -51,7 +52,7 @@ class TopicTable(Generic[T]):
             instead of deadlocking; repeated, it changes nothing. Gives the number of rows that changed.
         smallest: the least that an item can be at its place, which is the same time or relay: what is slow there, or
             locked, is met by it too. It is tried and rolled back (`sinks.writing.part_writer`).
-        prepare: copies items into the temporary table `batch_<topic>`, which has the columns of the table; None: there
+        prepare: copies items into the temporary table `batch_<name>`, which has the columns of the table; None: there
             is no such table.
         relays: the URLs of which `prepare` and `write` need the integers.
         rows_per_event: a batch is full with this many times the rows of `sink.batch_events`; None: by its bytes alone.
@@ -60,6 +61,7 @@ class TopicTable(Generic[T]):
     """
 
     topic: str
+    name: str
     holds: str
     decode: Callable[[Record], Decoded[T] | None]
     write: Callable[[Connection, Sequence[T], RelayNumbers], Awaitable[int]]
@@ -73,7 +75,7 @@ class TopicTable(Generic[T]):
     @property
     def staging(self) -> str:
         """The name of the temporary table."""
-        return f"batch_{self.topic}"
+        return f"batch_{self.name}"
 
 
 AnyTopicTable: TypeAlias = TopicTable[Any]

@@ -46,7 +46,7 @@ _EMPTY = "DELETE FROM {staging};"
 
 def preparation(tables: Tables) -> str:
     """The statements that begin a batch's transaction: its settings, and temporary tables to copy rows into."""
-    return _PREPARE + "".join(_STAGING.format(staging=table.staging, table=table.topic) for table in _staged(tables))
+    return _PREPARE + "".join(_STAGING.format(staging=table.staging, table=table.name) for table in _staged(tables))
 
 
 class Writer:

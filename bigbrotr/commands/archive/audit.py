@@ -83,7 +83,8 @@ def audit_(
 
     A row that somebody altered is named, with the column where that can be told, and the exit code is 1. So is an event
     of which another table lacks what follows from it, such as its expiration. Without --sample, --since and --until the
-    counts of events and sightings are compared with the rows, too, month by month. Sightings of events that are not in
+    counts of events and sightings are compared with the rows, too, month by month, and the registry of relays with what
+    follows from each URL. Sightings of events that are not in
     the archive are counted: that is no damage, because the two travel apart.
     """
     if seed is not None and sample is None:
@@ -97,7 +98,7 @@ def audit_(
         report = asyncio.run(_audit(filled, scope, jobs or os.cpu_count() or 1))
     document = _as_json(report, scope)
     click.echo(json.dumps(document) if as_document else _as_text(report, scope))
-    if report.altered or report.miscounts:
+    if report.altered or report.miscounts or report.relays:
         raise click.exceptions.Exit(1)
 
 
@@ -124,6 +125,7 @@ def _as_json(report: AuditReport, scope: Scope) -> dict[str, object]:
         "altered": report.altered,
         "findings": [finding._asdict() for finding in report.findings],
         "miscounts": [miscount._asdict() for miscount in report.miscounts],
+        "relays": [relay._asdict() for relay in report.relays],
         "seconds": round(report.seconds, 2),
     }
 
@@ -146,4 +148,5 @@ def _as_text(report: AuditReport, scope: Scope) -> str:
         f"miscounted {each.table} of {each.month}: month_counts says {each.counted:,}, the rows give {each.stored:,}"
         for each in report.miscounts
     ]
+    lines += [f"altered registry {each.url}: {each.column}: {each.detail}" for each in report.relays]
     return "\n".join(lines)

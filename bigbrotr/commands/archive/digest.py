@@ -95,7 +95,8 @@ def digest(
     """Compute a digest of the archive that no order of arrival changes: equal digests, equal archives.
 
     Every id is computed again from its row. The digest covers the events, which relay had which event, and all that is
-    derived from events and erasures, never signatures or times of sightings. Coverage is told apart: it is state.
+    derived from events and erasures, never signatures or times of sightings. Coverage and the registry of relays are
+    told apart: they are state.
     """
     settings = options.settings()
     quiet_log(settings)

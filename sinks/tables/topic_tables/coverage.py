@@ -14,7 +14,8 @@ from core.archive.connection import Connection
 from schemas.records.coverage import Copies, Coverage, FilterCoverage
 from sinks.tables.digest_table import DigestTable, all_values
 from sinks.tables.topic_table import Decoded, Record, RelayNumbers, TopicTable, check_url
-from sinks.tables.topic_tables.coverage_values import FAR_S, facts_json, gap_row, second, wire_json
+from sinks.tables.topic_tables.bounded import EXACT_MAX, whole
+from sinks.tables.topic_tables.coverage_values import facts_json, gap_row, wire_json
 
 # Rows in the order of their key, so that two instances wait for each other instead of deadlocking.
 _TAKE = """
@@ -93,7 +94,7 @@ def decode(key: bytes | None, value: bytes | None, timestamp_ms: int) -> Change:
     coverage = Coverage.decode(value)
     if coverage.relay != relay:
         raise ValueError("relay: is not the record's key")
-    if coverage.updated_at_ms >= FAR_S:
+    if coverage.updated_at_ms >= EXACT_MAX:
         raise ValueError("updated_at_ms: must be below 2^53")
     return Change(relay, coverage, coverage.updated_at_ms)
 
@@ -117,12 +118,12 @@ async def write(connection: Connection, changes: Iterable[Change], relay_ids: Re
     taken = await connection.fetch(
         _TAKE,
         list(newest),
-        [None if each.coverage is None else second(each.coverage.cursor_s) for each in newest.values()],
+        [None if each.coverage is None else whole(each.coverage.cursor_s) for each in newest.values()],
         [each.at_ms for each in newest.values()],
         [each.coverage is None for each in newest.values()],
         [facts_json(() if each.coverage is None else each.coverage.facts) for each in newest.values()],
-        [second(each.received) for each in copies],
-        [second(each.repeated) for each in copies],
+        [whole(each.received) for each in copies],
+        [whole(each.repeated) for each in copies],
     )
     ids = sorted(row["relay_id"] for row in taken)
     sets: dict[_SetKey, FilterCoverage] = {}
@@ -145,7 +146,7 @@ async def _write_sets(connection: Connection, ids: list[int], sets: Mapping[_Set
     ]
     numbers = [number for number, _ in set_ids]
     ranges = [
-        (number, second(since), second(until), second(read_at))
+        (number, whole(since), whole(until), whole(read_at))
         for number, each in set_ids
         for since, until, read_at in each.read
     ]
@@ -180,6 +181,7 @@ def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
 
 COVERAGE = TopicTable(
     topic="coverage",
+    name="coverage",
     holds="what was read of a relay: `coverage_relays`, `coverage_filters`, `coverage_ranges`, `coverage_gaps`",
     decode=_decode,
     write=write,

@@ -79,6 +79,7 @@ def _item(row: Any) -> bytes:
 
 EVENTS = TopicTable(
     topic="events",
+    name="events",
     holds="a verified event, as it was signed",
     decode=decode,
     prepare=prepare,

@@ -113,6 +113,7 @@ def _item(row: Any) -> bytes:
 
 SIGHTINGS = TopicTable(
     topic="sightings",
+    name="sightings",
     holds="which relays had an event, and when each was first seen to",
     decode=decode,
     prepare=prepare,

@@ -108,7 +108,7 @@ async def test_refused_input_is_found_shown_judged_again_and_sent(command: Comma
         ("not_json", "refused, not_json"): 1,
         ("bad_row", "sent again"): 2,
         ("bad_row", "gone: neither here nor at its source"): 1,
-        ("bad_row", "left to the connector, which writes the newest state itself"): 1,
+        ("bad_row", "left to its writer, which writes the newest state itself"): 1,
     }
     assert report == {"read": 8, "selected": 8, "sent": 4, "dry_run": False}
     bundles = [line for record in await held(settings, "raw.bundles") for line in decode_lines(record.value or b"")]

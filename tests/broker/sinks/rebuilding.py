@@ -12,6 +12,7 @@ from schemas.digest import ArchiveDigest
 from schemas.nostr.event import Event
 from schemas.records.coverage import Coverage, FilterCoverage, Gap, GapReason
 from schemas.records.erasure import Cause, Erasure
+from schemas.records.relay import RelayRecord
 from schemas.topics import physical
 from sinks.erasure.erased_rows import new_ids
 from sinks.erasure.rules import Rules, new_rules
@@ -76,7 +77,7 @@ async def caught_up(settings: Settings) -> bool:
 
 
 async def live_through(fed: Feed, seed: int, usual: int = 60) -> list[Event]:
-    """Feed events of every sort, sightings of all of them by some relays, coverage, erasures and a bad record."""
+    """Feed events of every sort, sightings of them by some relays, coverage, registry, erasures and a bad record."""
     rng = random.Random(seed)
     events = [event(seed * 10_000 + number) for number in range(usual)] + world(seed, 60)
     rng.shuffle(events)
@@ -92,6 +93,8 @@ async def live_through(fed: Feed, seed: int, usual: int = 60) -> list[Event]:
         updated_at_ms=seed,
     )
     await fed.raw("coverage", 0, covered.encode(), RELAYS[0].encode())
+    known = RelayRecord(url=RELAYS[0], network="clearnet", source="seed", sources=("seed",), updated_at_ms=seed)
+    await fed.raw("relays", 0, known.encode(), RELAYS[0].encode())
     rules = [
         Erasure(id=events[0].id, cause=Cause.OPERATOR, erased_at_ms=1),
         Erasure(pubkey=events[1].pubkey, until_s=events[1].created_at, cause=Cause.LAW, erased_at_ms=1),

@@ -90,6 +90,7 @@ async def test_what_the_writer_archived_is_what_the_owner_rebuilds_and_the_reade
     assert counts["events"], counts
     assert counts["sightings"], counts
     assert await fetchval(live, "SELECT count(*) FROM coverage_ranges")
+    assert mine.state.table("registry").count
     await rebuilt(as_role(live, OWNER), "rebuilt", jobs=2)
     assert await digests(in_schema(as_role(live, READER), "rebuilt"), 1) == mine
     assert await digests(in_schema(live, "rebuilt"), 1) == mine

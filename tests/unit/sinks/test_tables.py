@@ -21,11 +21,11 @@ def test_the_reference_is_in_the_docs() -> None:
 
 
 def test_every_table_has_a_name_of_its_own_and_every_topic_is_one_of_ours(tmp_path: Path) -> None:
-    names = [table.topic for table in TABLES.topics] + [projection.name for projection in TABLES.projections]
+    names = [table.name for table in TABLES.topics] + [projection.name for projection in TABLES.projections]
     assert len(set(names)) == len(names)
     assert {table.topic for table in TABLES.topics} <= {topic.name for topic in TOPICS}
     settings = Settings(data_dir=tmp_path, kafka={"topic_prefix": "x."})
-    assert list(contents(settings)) == ["x.events", "x.sightings", "x.coverage"]
+    assert list(contents(settings)) == ["x.events", "x.sightings", "x.coverage", "x.relays"]
 
 
 @pytest.mark.parametrize("projection", TABLES.projections, ids=lambda each: each.name)

@@ -1,0 +1,97 @@
+"""The table `registry`: the newest record of each relay in the topic `relays`; a tombstone deletes the row.
+
+Which record is the newest Kafka says, as it does for compaction: the last one of its key, and all records of a key are
+in one partition. Batches read a partition in order, and their offsets let no other batch come between. A partition that
+is read again from its beginning passes through older states, and ends with the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import orjson
+
+from core.archive.connection import Connection
+from schemas.records.relay import RelayRecord
+from sinks.tables.digest_table import DigestTable, all_values
+from sinks.tables.topic_table import Decoded, Record, RelayNumbers, TopicTable, affected, check_url
+from sinks.tables.topic_tables.registry_row import COLUMNS, registry_row
+
+_COLUMNS = ", ".join(COLUMNS)
+# Neither meets the rows of another instance: who writes rows of a partition has locked its offset.
+_DELETE = "DELETE FROM registry WHERE url = ANY ($1::text[])"
+# Written only where it differs: a record that is read again changes nothing.
+_TAKE = f"""
+INSERT INTO registry AS stored ({_COLUMNS})
+SELECT {_COLUMNS} FROM jsonb_populate_recordset(NULL::registry, $1::jsonb)
+ON CONFLICT (url) DO UPDATE SET ({_COLUMNS}) = ROW ({", ".join(f"excluded.{column}" for column in COLUMNS)})
+WHERE stored.* IS DISTINCT FROM excluded.*
+"""  # noqa: S608 - the names are ours
+
+
+class Entry(NamedTuple):
+    """What a record says of a relay (normalised URL); None: it is in the registry no longer."""
+
+    url: str
+    record: RelayRecord | None
+
+
+def decode(key: bytes | None, value: bytes | None) -> Entry:
+    """Read a record of `relays`.
+
+    Raises:
+        ValueError: names what is wrong.
+    """
+    if key is None:
+        raise ValueError("key: is missing; it is the relay's URL")
+    url = key.decode()
+    check_url(url)
+    record = None if value is None else RelayRecord.decode(value)
+    if record is not None and record.url != url:
+        raise ValueError("url: is not the record's key")
+    return Entry(url, record)
+
+
+async def write(connection: Connection, entries: Iterable[Entry], _relays: RelayNumbers) -> int:
+    """Bring rows up to the last of their entries, inside a transaction; how many rows that changed.
+
+    Args:
+        connection: with an open transaction.
+        entries: in the order of their partitions.
+    """
+    newest = {entry.url: entry.record for entry in entries}
+    gone = [url for url, record in newest.items() if record is None]
+    rows = [registry_row(record) for record in newest.values() if record is not None]
+    changed = affected(await connection.execute(_DELETE, gone)) if gone else 0
+    if rows:
+        changed += affected(await connection.execute(_TAKE, orjson.dumps(rows).decode()))
+    return changed
+
+
+def smallest(entry: Entry) -> Entry:
+    """That the same relay is gone."""
+    return Entry(entry.url, None)
+
+
+def _decode(record: Record) -> Decoded[Entry]:
+    return Decoded(decode(record.key, record.value))
+
+
+REGISTRY = TopicTable(
+    topic="relays",
+    name="registry",
+    holds="a relay that was admitted or denied, with who named it, where it stands, and how it meets its connector",
+    decode=_decode,
+    write=write,
+    smallest=smallest,
+    digests=(
+        # When it was admitted depends on when caps of a day let it through, and what was reported on the network.
+        DigestTable(
+            "registry",
+            "SELECT url, sources, first_seen_ms, lane, allowed, admitted_at_ms IS NOT NULL AS admitted FROM registry",
+            all_values,
+            is_state=True,
+        ),
+    ),
+)
