@@ -42,7 +42,7 @@ class Pipeline:
         self._config = config
         self._gate = Gate()
         self._written: list[running.RunningService] | None = None
-        self.names = [name for name in FLOW if name in names]
+        self.names = [name for name in STOP_TIMES if name in names]
         self._supervisor = Supervisor(settings.data_dir / "logs", on_change=self.write_down, on_event=on_event)
 
     async def start(self) -> None:

@@ -18,6 +18,7 @@ from core.settings.errors import SettingsError, explain
 from core.settings.file import CONFIG_VARIABLE, read_settings_file
 from core.settings.groups import (
     ConnectorSettings,
+    DiscoverySettings,
     HttpSettings,
     LogSettings,
     PolicySettings,
@@ -33,6 +34,7 @@ from core.settings.variables import unknown_variable
 __all__ = [
     "CONFIG_VARIABLE",
     "ConnectorSettings",
+    "DiscoverySettings",
     "HttpSettings",
     "KafkaSettings",
     "LogSettings",

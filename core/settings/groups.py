@@ -85,6 +85,13 @@ class ConnectorSettings(Group):
         min_length=1,
         description="NIP-01 filters to read, a list; `{}` is everything; npub1… and note1… are taken too",
     )
+    only: RelayUrls = Field(
+        default_factory=list,
+        description="Relays to read, and no others, whatever the topic `relays` says; empty: those of the topic",
+    )
+    allow_private: bool = Field(
+        default=False, description="Whether the relays of `connector.only` may have private addresses"
+    )
 
 
 class ProcessorSettings(Group):
@@ -146,6 +153,17 @@ class PolicySettings(Group):
     own_urls: RelayUrls = Field(
         default_factory=list,
         description="Relay URLs of this archive: requests to vanish bind if they name one of these or ALL_RELAYS",
+    )
+
+
+class DiscoverySettings(Group):
+    """Which relays are found in events."""
+
+    enabled: bool = Field(
+        default=True, description="Publish the relays that accepted events name to `relays.found`, for the registry"
+    )
+    allow_private: bool = Field(
+        default=False, description="Also those with private addresses and local names; link-local ones never"
     )
 
 

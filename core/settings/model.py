@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from core.settings.errors import ENV_PREFIX, NESTING
 from core.settings.groups import (
     ConnectorSettings,
+    DiscoverySettings,
     HttpSettings,
     LogSettings,
     PolicySettings,
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     processor: ProcessorSettings = Field(default_factory=ProcessorSettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
+    discovery: DiscoverySettings = Field(default_factory=DiscoverySettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 

@@ -18,9 +18,9 @@ from core.settings import (
     SinkSettings,
 )
 from deploy.embedded.stack import Servers
-from producers.operator.publish import publish_relays
 from schemas.relay_urls.relay_url import normalize
 from sinks.migrate import migrate
+from tests.pipeline.registry import publish_relays
 
 PARTITIONS = 4  # as the embedded stack has
 SESSION_TIMEOUT_S = 6.0  # the shortest that Kafka allows: what a killed service's successor waits for its partitions
@@ -67,5 +67,5 @@ async def connect(settings: Settings) -> asyncpg.Connection[asyncpg.Record]:
 
 
 async def announce(settings: Settings, *urls: str) -> None:
-    """Put relays on this machine into the registry, as `relays publish` does."""
+    """Put relays on this machine into the registry, as it writes them itself."""
     await publish_relays(settings, [normalize(url, allow_private=True) for url in urls], allow_private=True)
