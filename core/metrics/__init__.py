@@ -175,6 +175,9 @@ ACCEPTED = _counter("accepted", "New events published to `events`", "events", of
 ERASED = _counter(
     "erased", "Copies dropped because their event is erased, or expired, by cause", "copies", "cause", of=_PROCESSOR
 )
+RELAYS_FOUND = _counter(
+    "relays_found", "Records published to `relays.found`, of relays that events name", "records", of=_PROCESSOR
+)
 SKIPPED = _counter(
     "skipped_bundles", "Bundles that were deleted from Kafka before they were read", "bundles", of=_PROCESSOR
 )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.settings import DiscoverySettings
 from processors.validate.apart import set_apart
+from processors.validate.discovery.findings import Findings
 from processors.validate.examination import Candidate, Examination
 from processors.validate.known.seen import SeenSet, created_at_of, pack
 from processors.validate.outcome import NewEvent, Outcome, Records, Refused, Source
 from processors.validate.sighting import NewSightings
 from schemas.fingerprint_map import fingerprint
-from schemas.nostr.event import encode_event
+from schemas.nostr.event import Event, encode_event
 from schemas.nostr.facts import facts
 from schemas.nostr.judge import conclude
+from schemas.nostr.relay_mentions import Mention, mentions
 from schemas.partition import event_partition
 from schemas.reasons import Verdict
 from schemas.records.bundle import BundleLine, HeldLine
@@ -32,15 +35,27 @@ class Conclusion:
         seen: what the partition remembers; it is asked for ids, and not changed.
         source: where the bundle stands.
         partitions: the partition count of `events` and `sightings`.
+        discovery: which relays are found in new events.
     """
 
-    def __init__(self, found: Examination, verdicts: Verdicts, seen: SeenSet, source: Source, partitions: int) -> None:
+    def __init__(
+        self,
+        found: Examination,
+        verdicts: Verdicts,
+        seen: SeenSet,
+        source: Source,
+        partitions: int,
+        *,
+        discovery: DiscoverySettings,
+    ) -> None:
         self.outcome = Outcome(found.lines, found.duplicates, len(verdicts), refused=found.refused, erased=found.erased)
         self.outcome.quarantined += found.apart.values()
         self._erasing = found.erasing
         self._verdicts = verdicts
         self._seen = seen
         self._partitions = partitions
+        self._discovery = discovery
+        self._relays = Findings()
         self._here: set[bytes] = set()
         self._home_partition = source.partition
         self._home = self.outcome.records(source.partition)
@@ -79,11 +94,12 @@ class Conclusion:
         known = self._seen.get(event_id)
         new = event_id not in self._here and known is None
         partition = event_partition(event.id, self._partitions) if accepted else self._home_partition
-        value = b""
+        value, named = b"", list[Mention]()
         if accepted and new:
             stated = facts(event, judgement.id_form, seen_at_ms)  # type: ignore[arg-type] # accepted: never None
             # What was signed, and nothing else: a relay can add members and white space to any event.
             value = encode(encode_event(event), relay, seen_at_ms, stated)
+            named = self._named(event)
         record = known or pack(fingerprint(event.sig.encode()), event.created_at if accepted else None)
 
         self._drop(candidate, len(candidate.copies) - len(copies))
@@ -93,6 +109,7 @@ class Conclusion:
         if accepted:
             if new:
                 records.events.append(NewEvent(event_id, value, candidate.raw, relay, seen_at_ms))
+                self._relays.add(named, event.pubkey, seen_at_ms)
             self._sight(records, copies, event_id, record)
         elif new:
             outcome.quarantined.append(Refused.of(candidate.raw, judgement, relay, seen_at_ms))
@@ -118,7 +135,13 @@ class Conclusion:
     def close(self) -> Outcome:
         """Return the outcome, once everything is added."""
         self.outcome.known_sightings = self._sightings.known
+        self.outcome.relays = list(self._relays)
         return self.outcome
+
+    def _named(self, event: Event) -> list[Mention]:
+        """The relays that an event names."""
+        wanted = self._discovery
+        return mentions(event, allow_private=wanted.allow_private) if wanted.enabled else []
 
     def _sight(self, records: Records, copies: list[tuple[str | None, int]], event_id: bytes, record: bytes) -> None:
         """Add copies of an accepted event. What another partition's seen-set knows is not known here."""

@@ -7,8 +7,10 @@ from functools import partial
 from aiokafka import TopicPartition
 
 from core import metrics
+from core.settings import DiscoverySettings
 from processors.runtime.handler import Handled, Progress, SourceRecord
 from processors.validate.archived import ArchivedEvents
+from processors.validate.discovery.told import Told
 from processors.validate.erasing import Erasing
 from processors.validate.known.pairs import RelayTokens
 from processors.validate.known.seen import SeenSet
@@ -31,6 +33,7 @@ class ValidationHandler:
         archive: is asked for what a seen-set does not know; None: it is not.
         verifier: checks signatures.
         outputs: writes outcomes as records.
+        discovery: which relays are found in events.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class ValidationHandler:
         archive: ArchivedEvents | None,
         verifier: Verifier,
         outputs: Outputs,
+        discovery: DiscoverySettings,
     ) -> None:
         self._policy = policy
         self._erasing = erasing
@@ -53,6 +57,8 @@ class ValidationHandler:
         self._archive = archive
         self._verifier = verifier
         self._outputs = outputs
+        self._discovery = discovery
+        self._told = Told()
         self._seen: dict[int, SeenSet] = {}
 
     @property
@@ -70,9 +76,10 @@ class ValidationHandler:
         if self._archive is not None:
             await self._archive.teach(found, seen, source)
         verdicts = await self._verifier.verify(found.signatures)
-        outcome = conclude_bundle(found, verdicts, seen, source, self._partitions)
+        outcome = conclude_bundle(found, verdicts, seen, source, self._partitions, discovery=self._discovery)
+        outcome.relays = self._told.news(outcome.relays)
         seen.hold(outcome.learned)
-        return Handled(self._outputs.of(outcome, source), partial(_acknowledged, outcome, seen))
+        return Handled(self._outputs.of(outcome, source), partial(_acknowledged, outcome, seen, self._told))
 
     def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Keep the deduplication state of partitions that are assigned again, and drop that of the others."""
@@ -97,8 +104,10 @@ class ValidationHandler:
         }
 
 
-def _acknowledged(outcome: Outcome, seen: SeenSet) -> None:
+def _acknowledged(outcome: Outcome, seen: SeenSet, told: Told) -> None:
     seen.learn(outcome.learned)
+    told.learn(outcome.relays)
+    metrics.RELAYS_FOUND.inc(len(outcome.relays))
     metrics.BUNDLES.inc()
     metrics.COPIES.inc(outcome.lines)
     metrics.DUPLICATES.inc(outcome.duplicates)

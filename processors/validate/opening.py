@@ -97,6 +97,7 @@ async def open_validator(settings: Settings, stack: AsyncExitStack) -> Processor
         archive=opened.archive,
         verifier=opened.verifier,
         outputs=opened.outputs,
+        discovery=settings.discovery,
     )
     return Processor(settings, opened.spec, handler, opened.clients, [opened.erasures])
 

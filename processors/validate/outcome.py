@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
+from processors.validate.discovery.findings import Finding
 from processors.validate.known.seen import Learned
 from schemas.nostr.judge import Judgement
 from schemas.reasons import Reason
@@ -74,6 +75,7 @@ class Outcome:
         erasures: rules that events of the bundle ask for.
         learned: for the seen-set, once all of this is acknowledged.
         known_sightings: sightings that were left out, because they were published before.
+        relays: for `relays.found`, of the events that are published.
     """
 
     lines: int
@@ -86,6 +88,7 @@ class Outcome:
     erasures: list[Erasure] = field(default_factory=list)
     learned: Learned = field(default_factory=Learned)
     known_sightings: int = 0
+    relays: list[Finding] = field(default_factory=list)
 
     def records(self, partition: int) -> Records:
         """The records of a partition, made when first asked for."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from processors.runtime.outputs import OVERHEAD_BYTES, Output, Record
+from processors.validate.discovery.findings import Finding
 from processors.validate.outcome import Groups, NewEvent, Outcome, Refused, Source
 from schemas.reasons import Reason
 from schemas.records.erasure import Erasure
@@ -13,7 +14,7 @@ from schemas.records.sighting import Sighting, encode
 from schemas.topics import physical, topic
 
 STAGE = "validate"
-TOPICS = ("events", "sightings", "erasures", "rejections", "quarantine")
+TOPICS = ("events", "sightings", "erasures", "relays.found", "rejections", "quarantine")
 
 # Far below the limit of `sightings`, and a good unit for a batch of rows.
 _SIGHTINGS_BYTES = 256 * 1024
@@ -42,8 +43,9 @@ class Outputs:
         for partition, records in outcome.by_partition.items():
             yield Output(topics["events"], partition, self._fitting(records.events, outcome))
             yield Output(topics["sightings"], partition, list(_sightings(records.sightings)))
-        for partition, rules in _by_partition(outcome.erasures, self._partitions).items():
-            yield Output(topics["erasures"], partition, rules)
+        for name, records_of in (("erasures", outcome.erasures), ("relays.found", outcome.relays)):
+            for partition, written in _by_partition(records_of, self._partitions).items():
+                yield Output(topics[name], partition, written)
         for name, items in (("rejections", outcome.refused), ("quarantine", outcome.quarantined)):
             yield Output(topics[name], source.partition, [self._rejection(name, item, source) for item in items])
 
@@ -79,11 +81,11 @@ class Outputs:
         return record if excess <= 0 else record._replace(value=item.raw[: max(0, len(item.raw) - excess)])
 
 
-def _by_partition(erasures: list[Erasure], partitions: int) -> dict[int, list[Record]]:
-    """Write rules as records, each for the partition of its target."""
+def _by_partition(records: Iterable[Erasure | Finding], partitions: int) -> dict[int, list[Record]]:
+    """Write records, each for the partition of its target or of its relay's domain."""
     found: dict[int, list[Record]] = {}
-    for rule in erasures:
-        found.setdefault(rule.partition(partitions), []).append(Record(rule.key(), rule.encode()))
+    for record in records:
+        found.setdefault(record.partition(partitions), []).append(Record(record.key(), record.encode()))
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+from core.settings import DiscoverySettings
 from processors.validate.apart import set_apart
 from processors.validate.conclusion import Conclusion, Verdicts
 from processors.validate.erasing import Erasing
@@ -20,6 +21,8 @@ from schemas.nostr.judge import Policy, examine
 from schemas.reasons import Reason, Verdict
 from schemas.records.bundle import BadLine, BundleLine, HeldLine, decode_lines
 from schemas.records.erasure import Cause
+
+_DISCOVERY = DiscoverySettings()
 
 
 def examine_bundle(value: bytes, seen: SeenSet, policy: Policy, erasing: Erasing) -> Examination:
@@ -61,7 +64,15 @@ def examine_bundle(value: bytes, seen: SeenSet, policy: Policy, erasing: Erasing
     return found
 
 
-def conclude_bundle(found: Examination, verdicts: Verdicts, seen: SeenSet, source: Source, partitions: int) -> Outcome:
+def conclude_bundle(
+    found: Examination,
+    verdicts: Verdicts,
+    seen: SeenSet,
+    source: Source,
+    partitions: int,
+    *,
+    discovery: DiscoverySettings = _DISCOVERY,
+) -> Outcome:
     """Decide what to publish, given one verdict for each of the examination's signatures.
 
     Args:
@@ -70,8 +81,9 @@ def conclude_bundle(found: Examination, verdicts: Verdicts, seen: SeenSet, sourc
         seen: what the partition remembers; it is asked for ids, and not changed.
         source: where the bundle stands.
         partitions: the partition count of `events` and `sightings`.
+        discovery: which relays are found in new events.
     """
-    conclusion = Conclusion(found, verdicts, seen, source, partitions)
+    conclusion = Conclusion(found, verdicts, seen, source, partitions, discovery=discovery)
     for held in found.held:
         conclusion.add_held(held)
     for candidate in found.candidates:

@@ -129,6 +129,7 @@ class _Run:
         self.report = Report()
         self._opened = opened
         self._policy = Policy(archive_ephemeral=processor.archive_ephemeral)
+        self._discovery = settings.discovery
         self._publisher = BatchPublisher(opened.clients.producer)
         self._seen_ids = processor.seen_ids_per_partition
         self._seen: dict[TopicPartition, SeenSet] = {}
@@ -167,7 +168,7 @@ class _Run:
             if opened.archive is not None:
                 await opened.archive.teach(found, seen, source)
             verdicts = await opened.verifier.verify(found.signatures)
-            outcome = conclude_bundle(found, verdicts, seen, source, opened.partitions)
+            outcome = conclude_bundle(found, verdicts, seen, source, opened.partitions, discovery=self._discovery)
             # At once, unlike in the processor: a run that fails reports it, and is repeated as a whole.
             seen.learn(outcome.learned)
             self._in_flight.append(await self._publisher.publish(opened.outputs.of(outcome, source)))

@@ -1,8 +1,10 @@
-"""Public keys and event ids as people copy them (NIP-19, with or without NIP-21's `nostr:`), to the hex of events."""
+"""What people copy instead of hex (NIP-19, with or without NIP-21's `nostr:`): public keys, event ids, their relays."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import reduce
+from operator import xor
 
 from schemas.nostr.event import ID_HEX
 from schemas.nostr.wire import usable_id
@@ -31,6 +33,9 @@ _PREFIXES = {
     "nrelay": "a relay",
 }
 _WITH_TLV = ("nevent", "nprofile")
+_SPECIAL = 0
+_RELAY = 1
+"""Types of NIP-19's entries; what they hold is relative to the prefix for the first."""
 _FORMS = {Wanted.EVENT_ID: "note1… or nevent1…", Wanted.PUBLIC_KEY: "npub1… or nprofile1…"}
 _SECRET = "sec1"  # noqa: S105 - ends the prefixes nsec (NIP-19) and ncryptsec (NIP-49); data has no 1 in it
 _SCHEME = "nostr:"
@@ -39,6 +44,13 @@ _CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATORS = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 _CHECKSUM_LENGTH = 6
 """Alphabet and checksum of bech32 (BIP-173). Its limit of 90 characters is not NIP-19's."""
+_VALUES = {character: value for value, character in enumerate(_CHARSET)}
+_DIGITS = str.maketrans(_CHARSET, "0123456789abcdefghijklmnopqrstuv")
+"""To the digits that `int` reads with the base 32, which takes time in proportion to the length."""
+_STEPS = tuple(
+    reduce(xor, (generator for place, generator in enumerate(_GENERATORS) if top >> place & 1), 0) for top in range(32)
+)
+"""What the checksum changes by for each value of its top 5 bits."""
 
 
 def forms(wanted: Wanted) -> str:
@@ -87,47 +99,65 @@ def _prefix(bare: str) -> str:
     return prefix.lower() if separator else ""
 
 
+def relays_of(text: str) -> list[str]:
+    """Return the relays that an nprofile, nevent, naddr or nrelay names, as it spells them; none if it is damaged.
+
+    The checksum, which takes most of the time, is looked at only where there is a relay.
+
+    Args:
+        text: in lower case, without `nostr:`.
+    """
+    data = _octets(text) if len(text) <= MAX_LENGTH else None
+    entries = None if data is None else _entries(data)
+    wanted = _SPECIAL if _prefix(text) == "nrelay" else _RELAY
+    relays = [value.decode() for entry, value in entries or () if entry == wanted and value.isascii()]
+    return relays if relays and _is_whole(text) else []
+
+
 def _decoded(text: str) -> bytes | None:
     """The bytes in a bech32 text; None where its checksum or its form is wrong."""
     if len(text) > MAX_LENGTH or text not in (text.lower(), text.upper()):
         return None
-    prefix, _, data = text.lower().rpartition("1")
-    values = [_CHARSET.find(character) for character in data]
-    if len(values) < _CHECKSUM_LENGTH or min(values) < 0:
+    text = text.lower()
+    data = _octets(text)
+    return data if data is not None and _is_whole(text) else None
+
+
+def _octets(text: str) -> bytes | None:
+    """Put the characters' 5 bits together; None where one is not of the alphabet, or bits are left over."""
+    data = text.rpartition("1")[2]
+    if len(data) < _CHECKSUM_LENGTH or not _VALUES.keys() >= set(data):
         return None
-    expanded = [*(ord(character) >> 5 for character in prefix), 0, *(ord(character) & 31 for character in prefix)]
-    return _octets(values[:-_CHECKSUM_LENGTH]) if _polymod([*expanded, *values]) == 1 else None
-
-
-def _polymod(values: list[int]) -> int:
-    checksum = 1
-    for value in values:
-        top = checksum >> 25
-        checksum = (checksum & 0x1FFFFFF) << 5 ^ value
-        for place, generator in enumerate(_GENERATORS):
-            checksum ^= generator if top >> place & 1 else 0
-    return checksum
-
-
-def _octets(values: list[int]) -> bytes | None:
-    """Put numbers of 5 bits together; None where more than a part of one is left, or bits of it are set."""
-    size, rest = divmod(5 * len(values), 8)
-    number = 0
-    for value in values:
-        number = number << 5 | value
+    digits = data[:-_CHECKSUM_LENGTH].translate(_DIGITS)
+    size, rest = divmod(5 * len(digits), 8)
+    number = int(digits or "0", 32)
     if rest >= 5 or number & (1 << rest) - 1:  # noqa: PLR2004 - bits of a character
         return None
     return (number >> rest).to_bytes(size)
 
 
+def _is_whole(text: str) -> bool:
+    """Whether the checksum is right."""
+    prefix, _, data = text.rpartition("1")
+    codes = [ord(character) for character in prefix]
+    checksum = 1
+    for value in (*(code >> 5 for code in codes), 0, *(code & 31 for code in codes), *map(_VALUES.__getitem__, data)):
+        checksum = (checksum & 0x1FFFFFF) << 5 ^ value ^ _STEPS[checksum >> 25]
+    return checksum == 1
+
+
 def _special(data: bytes) -> bytes | None:
-    """The first entry of type 0 among types, lengths and values (TLV); other types, also unknown ones, are left out."""
-    found, place = None, 0
+    """The first entry of type 0; other types, also unknown ones, are left out."""
+    return next((value for entry, value in _entries(data) or () if entry == _SPECIAL), None)
+
+
+def _entries(data: bytes) -> list[tuple[int, bytes]] | None:
+    """Types and values, from types, lengths and values (TLV); None where the last is cut off."""
+    entries, place = [], 0
     while place < len(data):
-        entry = data[place + 2 : place + 2 + data[place + 1]] if place + 1 < len(data) else b""
-        if place + 1 >= len(data) or len(entry) != data[place + 1]:
+        value = data[place + 2 : place + 2 + data[place + 1]] if place + 1 < len(data) else b""
+        if place + 1 >= len(data) or len(value) != data[place + 1]:
             return None
-        if data[place] == 0 and found is None:
-            found = entry
-        place += 2 + len(entry)
-    return found
+        entries.append((data[place], value))
+        place += 2 + len(value)
+    return entries

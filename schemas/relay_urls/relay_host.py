@@ -131,6 +131,20 @@ def is_private_address(ip: str | IPv4Address | IPv6Address) -> bool:
     return not address.is_global or address.is_multicast or address.is_reserved
 
 
+def is_link_local(host: str) -> bool:
+    """Whether a host is an address that means something on one link only, where clouds serve their secrets.
+
+    Args:
+        host: as in `RelayUrl.host`; a name is none.
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    carried = _carried_ipv4(address) if isinstance(address, IPv6Address) else None
+    return (carried or address).is_link_local
+
+
 def _carried_ipv4(address: IPv6Address) -> IPv4Address | None:
     """The IPv4 address inside a mapped (RFC 4291), 6to4 (RFC 3056), Teredo (RFC 4380) or NAT64 (RFC 6052) address."""
     if address in _NAT64:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from aiokafka import TopicPartition
 
+from core.settings import DiscoverySettings
 from processors.runtime.handler import Progress
 from processors.validate.erasing import Erasing
 from processors.validate.handler import ValidationHandler
@@ -36,6 +37,7 @@ def handler() -> Iterator[ValidationHandler]:
         archive=None,
         verifier=verifier,
         outputs=Outputs("", 1),
+        discovery=DiscoverySettings(),
     )
     verifier.close()
 

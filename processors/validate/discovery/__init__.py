@@ -1,0 +1,1 @@
+"""Relays that accepted events name: what is told to the registry, once."""
