@@ -18,10 +18,12 @@ from core.settings.errors import SettingsError, explain
 from core.settings.file import CONFIG_VARIABLE, read_settings_file
 from core.settings.groups import (
     ConnectorSettings,
+    DiscoverySettings,
     HttpSettings,
     LogSettings,
     PolicySettings,
     ProcessorSettings,
+    RegistrySettings,
     SinkSettings,
 )
 from core.settings.kafka import KafkaSettings
@@ -33,12 +35,14 @@ from core.settings.variables import unknown_variable
 __all__ = [
     "CONFIG_VARIABLE",
     "ConnectorSettings",
+    "DiscoverySettings",
     "HttpSettings",
     "KafkaSettings",
     "LogSettings",
     "PolicySettings",
     "PostgresSettings",
     "ProcessorSettings",
+    "RegistrySettings",
     "Settings",
     "SettingsError",
     "SinkSettings",

@@ -14,11 +14,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from core.settings.errors import ENV_PREFIX, NESTING
 from core.settings.groups import (
     ConnectorSettings,
+    DiscoverySettings,
     HttpSettings,
     LogSettings,
     PolicySettings,
     PositiveFloat,
     ProcessorSettings,
+    RegistrySettings,
     SinkSettings,
 )
 from core.settings.kafka import KafkaSettings
@@ -51,6 +53,8 @@ class Settings(BaseSettings):
     postgres: PostgresSettings = Field(default_factory=PostgresSettings)
     connector: ConnectorSettings = Field(default_factory=ConnectorSettings)
     processor: ProcessorSettings = Field(default_factory=ProcessorSettings)
+    discovery: DiscoverySettings = Field(default_factory=DiscoverySettings)
+    registry: RegistrySettings = Field(default_factory=RegistrySettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
