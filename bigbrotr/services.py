@@ -105,6 +105,12 @@ SERVICES = (
         reads=Reading(("raw.bundles",), "kafka", lambda settings: settings.processor.group_id, "validating"),
     ),
     ServiceSpec(
+        "registry",
+        "decides which of the relays that are found or wanted are read, and writes `relays` and `relays.candidates`",
+        "processors.registry.service:RegistryService",
+        KAFKA,
+    ),
+    ServiceSpec(
         "sink",
         "writes `events`, `sightings` and `coverage` to PostgreSQL",
         "sinks.service:SinkService",

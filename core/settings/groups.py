@@ -114,6 +114,31 @@ class ProcessorSettings(Group):
     drain_s: PositiveFloat = Field(8.0, description="Time, in seconds, for a drain when partitions are revoked")
 
 
+class DiscoverySettings(Group):
+    """How relays are found in what is archived."""
+
+    allow_private: bool = Field(
+        default=False, description="Let found relays have private addresses; link-local ones never are let through"
+    )
+
+
+class RegistrySettings(Group):
+    """Which of the relays that are found are read."""
+
+    group_id: str = Field("bigbrotr-registry", min_length=1, description="Consumer group that shares the domains")
+    admissions_per_domain_day: PositiveInt = Field(
+        10, description="Found relays of one registrable domain that are admitted in a UTC day; the others wait"
+    )
+    admissions_per_day: PositiveInt = Field(
+        2_000, description="The same of all domains together; relays that people or seed lists name do not count"
+    )
+    candidates_per_domain: PositiveInt = Field(
+        100, description="Most relays of one registrable domain that are remembered and not admitted"
+    )
+    candidates: PositiveInt = Field(20_000, description="The same of all domains together, about 2 KiB each")
+    drain_s: PositiveFloat = Field(8.0, description="Time, in seconds, for a drain when partitions are revoked")
+
+
 class SinkSettings(Group):
     """How verified events become rows."""
 
