@@ -60,7 +60,8 @@ class ServiceSpec:
             and asyncpg take most of a second.
         needs: the servers without which it cannot do its work.
         stop: how `run` and `demo` stop it; None where they do not start it.
-        discovers: whether they start it with `--discover` only.
+        discovers: whether they start it with `--discover` only; it is stopped beside the others, as nothing waits for
+            what it does.
         reads: None for a service without a lag.
     """
 
@@ -109,6 +110,9 @@ SERVICES = (
         "decides which of the relays that are found or wanted are read, and writes `relays` and `relays.candidates`",
         "processors.registry.service:RegistryService",
         KAFKA,
+        stop=StopTimes(told_at_s=0.0, killed_at_s=6.5),
+        discovers=True,
+        reads=Reading(("relays.found",), "kafka", lambda settings: settings.registry.group_id),
     ),
     ServiceSpec(
         "sink",

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.supervise.children import only_variable
 from core.settings import Settings
+from schemas.relay_urls.relay_url import RelayUrl
 
 _MOST_BYTES = 120_000
 """Linux takes 131,072 bytes for one variable of a process (MAX_ARG_STRLEN); some 3,000 relays."""
 
 
-def reading_only(settings: Settings, urls: Collection[str], *, allow_private: bool) -> Settings:
+def reading_only(settings: Settings, relays: Iterable[RelayUrl], *, allow_private: bool) -> Settings:
     """Have connectors read these relays and no others, whatever the registry says.
 
     Raises:
         CommandFailedError: there are too many to be handed on.
     """
-    if len(only_variable(list(urls))) > _MOST_BYTES:
+    urls = [relay.spelling or relay.url for relay in relays]
+    if len(only_variable(urls)) > _MOST_BYTES:
         raise CommandFailedError(
             f"{len(urls):,} relays are too many to be named to a connector: give the list to `bigbrotr relays "
             "publish`, and run with --discover, which reads any number of them"
         )
-    connector = settings.connector.model_copy(update={"only": list(urls), "allow_private": allow_private})
+    connector = settings.connector.model_copy(update={"only": urls, "allow_private": allow_private})
     return settings.model_copy(update={"connector": connector})
 
 

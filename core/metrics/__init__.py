@@ -193,9 +193,15 @@ ACK_SECONDS = _seconds(
 )
 
 # Registry
-FOUND = _counter("relays_found", "Findings of relays taken, all their outputs acknowledged", "findings", of=_REGISTRY)
+FOUND = _counter(
+    "registry_findings", "Findings of relays taken, all their outputs acknowledged", "findings", of=_REGISTRY
+)
 FOUND_DROPPED = _counter(
-    "relays_found_dropped", "Findings of relays that could not be used, by reason", "findings", "reason", of=_REGISTRY
+    "registry_findings_dropped",
+    "Findings of relays that could not be used, by reason",
+    "findings",
+    "reason",
+    of=_REGISTRY,
 )
 REGISTERED = _gauge(
     "registered_relays",

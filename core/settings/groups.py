@@ -114,14 +114,6 @@ class ProcessorSettings(Group):
     drain_s: PositiveFloat = Field(8.0, description="Time, in seconds, for a drain when partitions are revoked")
 
 
-class DiscoverySettings(Group):
-    """How relays are found in what is archived."""
-
-    allow_private: bool = Field(
-        default=False, description="Let found relays have private addresses; link-local ones never are let through"
-    )
-
-
 class RegistrySettings(Group):
     """Which of the relays that are found are read."""
 

@@ -53,7 +53,6 @@ class Settings(BaseSettings):
     postgres: PostgresSettings = Field(default_factory=PostgresSettings)
     connector: ConnectorSettings = Field(default_factory=ConnectorSettings)
     processor: ProcessorSettings = Field(default_factory=ProcessorSettings)
-    discovery: DiscoverySettings = Field(default_factory=DiscoverySettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)

@@ -20,8 +20,8 @@ class RegistryService(Service):
 
     name = "registry"
     progress: ClassVar[Mapping[str, str]] = {
-        "found": "bigbrotr_relays_found_total",
-        "dropped": "bigbrotr_relays_found_dropped_total",
+        "found": "bigbrotr_registry_findings_total",
+        "dropped": "bigbrotr_registry_findings_dropped_total",
         "admitted": "bigbrotr_registered_relays",
         "candidates": "bigbrotr_relay_candidates",
         "lag": "bigbrotr_consumer_lag_records",

@@ -104,7 +104,7 @@ def run(
     settings = (
         discovering(settings, allow_private=allow_private)
         if discover
-        else reading_only(settings, relays.relays, allow_private=allow_private)
+        else reading_only(settings, relays.relays.values(), allow_private=allow_private)
     )
     with only_one(settings.data_dir):
         log_to_file(settings)
