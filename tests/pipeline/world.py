@@ -14,6 +14,7 @@ from core.settings import (
     KafkaSettings,
     PostgresSettings,
     ProcessorSettings,
+    RegistrySettings,
     Settings,
     SinkSettings,
 )
@@ -37,6 +38,7 @@ def settings_for(servers: Servers, name: str, folder: Path) -> Settings:
         connector=ConnectorSettings(group_id=f"{name}-connector"),
         processor=ProcessorSettings(group_id=f"{name}-processor"),
         sink=SinkSettings(group_id=f"{name}-sink"),
+        registry=RegistrySettings(group_id=f"{name}-registry"),
     )
 
 
