@@ -46,7 +46,7 @@ demo: $(RUN) ## Watch signed events travel from local relays to PostgreSQL
 	$(BIN)/bigbrotr demo $(ARGS)
 
 .PHONY: run
-run: $(RUN) ## Archive real relays: RELAYS="wss://… wss://…", or those of CONFIG=FILE
+run: $(RUN) ## Archive real relays: RELAYS="wss://… wss://…", or those of CONFIG=FILE; ARGS=--discover finds more
 	RELAYS="$(RELAYS)" $(BIN)/bigbrotr --config "$(CONFIG)" run $(ARGS)
 
 # Twice as many processes as cores, since tests wait for half of their time; each has servers of its own. The order

@@ -31,7 +31,9 @@ _COMMANDS = {
     ),
     "topics": _Lazy("bigbrotr.commands.topics.topics:topics", "Create, list and trim the Kafka topics."),
     "migrate": _Lazy("bigbrotr.commands.archive.migrate:migrate", "Bring the PostgreSQL schema up to date."),
-    "relays": _Lazy("bigbrotr.commands.topics.relays:relays", "Tell the connectors which relays to read."),
+    "relays": _Lazy(
+        "bigbrotr.commands.relays.relays:relays", "Look at the registry of relays, and say which of them to read."
+    ),
     "status": _Lazy("bigbrotr.commands.run.status:status", "Show what runs, what waits and what is archived."),
     "coverage": _Lazy(
         "bigbrotr.commands.archive.coverage:coverage", "Show which times were read of each relay, and what is not."

@@ -60,6 +60,8 @@ class ServiceSpec:
             and asyncpg take most of a second.
         needs: the servers without which it cannot do its work.
         stop: how `run` and `demo` stop it; None where they do not start it.
+        discovers: whether they start it with `--discover` only; it is stopped beside the others, as nothing waits for
+            what it does.
         reads: None for a service without a lag.
     """
 
@@ -68,6 +70,7 @@ class ServiceSpec:
     target: str
     needs: tuple[Server, ...]
     stop: StopTimes | None = None
+    discovers: bool = False
     reads: Reading | None = None
 
     def factory(self) -> Callable[[Settings], Service]:
@@ -103,6 +106,15 @@ SERVICES = (
         reads=Reading(("raw.bundles",), "kafka", lambda settings: settings.processor.group_id, "validating"),
     ),
     ServiceSpec(
+        "registry",
+        "decides which of the relays that are found or wanted are read, and writes `relays` and `relays.candidates`",
+        "processors.registry.service:RegistryService",
+        KAFKA,
+        stop=StopTimes(told_at_s=0.0, killed_at_s=6.5),
+        discovers=True,
+        reads=Reading(("relays.found",), "kafka", lambda settings: settings.registry.group_id),
+    ),
+    ServiceSpec(
         "sink",
         "writes `events`, `sightings`, `coverage` and `relays` to PostgreSQL",
         "sinks.service:SinkService",
@@ -128,7 +140,15 @@ BY_NAME: Mapping[str, ServiceSpec] = {spec.name: spec for spec in SERVICES}
 STOP_TIMES: Mapping[str, StopTimes] = {spec.name: spec.stop for spec in SERVICES if spec.stop is not None}
 """Of the services that `run` and `demo` start, in the order in which they are stopped."""
 
-FLOW = tuple(STOP_TIMES)
+FLOW = tuple(name for name in STOP_TIMES if not BY_NAME[name].discovers)
+"""Those that read relays and archive what they have."""
+DISCOVERY = tuple(name for name in STOP_TIMES if BY_NAME[name].discovers)
+"""Those that find relays, too, and follow what is known of them."""
 
 READINGS: Mapping[str, Reading] = {spec.name: spec.reads for spec in SERVICES if spec.reads is not None}
 """Of the services that have a lag."""
+
+
+def readers_of(topic: str) -> list[str]:
+    """The services that read a topic (without the prefix) to its end."""
+    return [name for name, reading in READINGS.items() if topic in reading.topics]

@@ -71,6 +71,7 @@ async def settings(servers: Servers, tmp_path: Path) -> AsyncIterator[Settings]:
             connector={"group_id": f"{mine}-connector"},
             processor={"group_id": f"{mine}-processor"},
             sink={"group_id": f"{mine}-sink"},
+            registry={"group_id": f"{mine}-registry"},
         )
         yield values
 

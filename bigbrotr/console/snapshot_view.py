@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from bigbrotr.services import DISCOVERY
 from bigbrotr.status.snapshot import Rates, RelayState, ServiceState, Snapshot
 
 # Kafka and PostgreSQL set up files of 16 MiB and more at a time, and stop when there is no room for one.
@@ -67,8 +68,10 @@ def relay_summary(relays: Iterable[RelayState]) -> str:
 
 
 def lags(now: Snapshot) -> str:
-    """Write the lag of each service that has one: `processor 3, sink 17`."""
-    return ", ".join(f"{name} {number(lag)}" for name, lag in now.lags.items())
+    """Write the lag of each service that has one: `processor 3, sink 17`; of one that finds relays, where it runs."""
+    running = {service.name for service in now.services}
+    shown = {name: lag for name, lag in now.lags.items() if name not in DISCOVERY or name in running}
+    return ", ".join(f"{name} {number(lag)}" for name, lag in shown.items())
 
 
 def plain_line(now: Snapshot, rate: Rates, uptime_s: float) -> str:

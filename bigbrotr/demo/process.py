@@ -48,11 +48,18 @@ class Offer:
         )
 
 
-def arguments(*, relays: int, **options: float | None) -> list[str]:
-    """Spell out what the relays are to hold for their process; options that are None are left to it."""
+def arguments(*, relays: int, named: bool = False, **options: float | None) -> list[str]:
+    """Spell out what the relays are to hold for their process; options that are None are left to it.
+
+    Args:
+        relays: how many.
+        named: whether each is to hold events that name the next.
+        **options: more options of the process.
+    """
     filled = {"relays": relays, "copies": min(_COPIES, relays), **options}
     given = {name: value for name, value in filled.items() if value is not None}
-    return [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    spelled = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    return [*spelled, "--named"] if named else spelled
 
 
 class DemoRelays:

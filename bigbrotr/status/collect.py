@@ -16,6 +16,7 @@ from bigbrotr.services import READINGS
 from bigbrotr.status import archive
 from bigbrotr.status.holdings import Holdings, holdings
 from bigbrotr.status.machine import disk, server_notes
+from bigbrotr.status.registry import not_read
 from bigbrotr.status.relay_states import relay_states
 from bigbrotr.status.snapshot import Counts, ServiceState, Snapshot
 from bigbrotr.status.topic_offsets import OffsetsReader
@@ -40,12 +41,12 @@ class Collector:
 
     Args:
         settings: with the servers filled in, as far as there are any.
-        refused: read what was refused, too, and count it by reason.
+        records: read what was refused, too, and count it by reason, and known relays that are not read.
     """
 
-    def __init__(self, settings: Settings, *, refused: bool = False) -> None:
+    def __init__(self, settings: Settings, *, records: bool = False) -> None:
         self._settings = settings
-        self._with_refused = refused
+        self._with_records = records
         self._clients = AsyncExitStack()
         self._session: aiohttp.ClientSession | None = None
         self._offsets: OffsetsReader | None = None
@@ -72,12 +73,14 @@ class Collector:
         kafka_state, held = kafka_part
         bounds = held.bounds
         postgres_state, rows, archived, database_bytes = postgres_part
+        relays = tuple(relay for health in healths for relay in relay_states(health.details, time.time()))
         return Snapshot(
             at_s=time.monotonic(),
             servers={"kafka": kafka_state, "postgres": postgres_state},
             server_notes=server_notes(self._settings.data_dir),
             services=tuple(_with_health(service, health) for service, health in zip(services, healths, strict=True)),
-            relays=tuple(relay for health in healths for relay in relay_states(health.details, time.time())),
+            relays=relays,
+            not_read=None if held.registry is None else not_read(held.registry, {relay.url for relay in relays}),
             counts=self._counts(services, healths, rows),
             topics=held.topics,
             refused=held.refused,
@@ -135,7 +138,7 @@ class Collector:
             async with asyncio.timeout(_TIMEOUT_S):
                 if self._offsets is None:
                     self._offsets = await OffsetsReader(self._settings).__aenter__()
-                found = await holdings(self._settings, self._offsets, with_refused=self._with_refused)
+                found = await holdings(self._settings, self._offsets, with_records=self._with_records)
                 return REACHABLE, found
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what a person wants to see here
             await self._drop_kafka()

@@ -96,6 +96,8 @@ class Snapshot:
     `lags` has the records that each service still has to read, by its name, None where that is not known.
     `server_notes` has what the guard of the embedded servers says of one: its restarts, or why it ended.
     `refused` has the topics of refused input, where they were asked for.
+    `not_read` has the known relays that no connector reads, by why (see `bigbrotr.status.registry`); None where that
+    was not asked for, or is not known.
     """
 
     at_s: float
@@ -103,6 +105,7 @@ class Snapshot:
     server_notes: Mapping[str, str] = field(default_factory=dict)
     services: tuple[ServiceState, ...] = ()
     relays: tuple[RelayState, ...] = ()
+    not_read: Mapping[str, int] | None = None
     counts: Counts = field(default_factory=Counts)
     topics: Mapping[str, TopicSize] = field(default_factory=dict)
     refused: Mapping[str, Refused] = field(default_factory=dict)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from core import kafka, postgres
@@ -48,6 +49,9 @@ def service_env(settings: Settings, config: Path | None, name: str, base: Mappin
         "BIGBROTR_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
         "BIGBROTR_KAFKA__PARTITIONS": str(settings.kafka.partitions),
         "BIGBROTR_POSTGRES__DSN": postgres.dsn(settings),
+        "BIGBROTR_CONNECTOR__ONLY": only_variable(settings.connector.only),
+        "BIGBROTR_CONNECTOR__ALLOW_PRIVATE": str(settings.connector.allow_private),
+        "BIGBROTR_DISCOVERY__ALLOW_PRIVATE": str(settings.discovery.allow_private),
         "BIGBROTR_HTTP__HOST": "127.0.0.1",  # only the parent needs the health of its children
         "BIGBROTR_HTTP__PORT": "0",
         "BIGBROTR_HTTP__PORT_FILE": str(port_file(settings, name)),
@@ -55,6 +59,11 @@ def service_env(settings: Settings, config: Path | None, name: str, base: Mappin
     if config is not None:
         env[CONFIG_VARIABLE] = str(config.absolute())
     return env
+
+
+def only_variable(urls: Sequence[str]) -> str:
+    """The relays that a connector is to read alone, as the value of a variable."""
+    return json.dumps(list(urls))
 
 
 def _kafka_login(settings: Settings) -> dict[str, str]:

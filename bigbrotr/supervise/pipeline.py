@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from bigbrotr.services import FLOW, READINGS, STOP_TIMES
+from bigbrotr.services import DISCOVERY, FLOW, READINGS, STOP_TIMES
 from bigbrotr.status.lags import Lags, open_lags
 from bigbrotr.status.snapshot import ServiceState
 from bigbrotr.supervise import children, running
@@ -42,7 +42,7 @@ class Pipeline:
         self._config = config
         self._gate = Gate()
         self._written: list[running.RunningService] | None = None
-        self.names = [name for name in FLOW if name in names]
+        self.names = [name for name in STOP_TIMES if name in names]
         self._supervisor = Supervisor(settings.data_dir / "logs", on_change=self.write_down, on_event=on_event)
 
     async def start(self) -> None:
@@ -93,21 +93,31 @@ class Pipeline:
     async def stop(self, asked_at_s: float | None = None) -> dict[str, int | None]:
         """Stop in flow order, each once it has nothing left to read or its time is up; the exit codes, by service.
 
+        Those that find relays are stopped beside them.
+
         Args:
             asked_at_s: of `time.monotonic`, when somebody wanted the end; now, unless given.
         """
         asked_at_s = time.monotonic() if asked_at_s is None else asked_at_s
-        codes: dict[str, int | None] = {}
-        async with AsyncExitStack() as stack:
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+            beside = [name for name in self.names if name in DISCOVERY]
+            stops = {name: group.create_task(self._stop_one(name, asked_at_s)) for name in beside}
             lags = await self._reach(stack)
+            codes: dict[str, int | None] = {}
             for name in self.names:
                 times, reading = STOP_TIMES[name], READINGS.get(name)
+                if name in stops:
+                    continue
                 if lags is not None and reading is not None:
                     await _until_zero(partial(lags.unread, reading), asked_at_s + times.told_at_s)
-                left_s = asked_at_s + times.killed_at_s - time.monotonic()
-                codes[name] = await self._supervisor.stop(name, max(_LEAST_S, left_s))
+                codes[name] = await self._stop_one(name, asked_at_s)
+            codes |= {name: await stop for name, stop in stops.items()}
         self._end()
         return codes
+
+    async def _stop_one(self, name: str, asked_at_s: float) -> int | None:
+        left_s = asked_at_s + STOP_TIMES[name].killed_at_s - time.monotonic()
+        return await self._supervisor.stop(name, max(_LEAST_S, left_s))
 
     async def _reach(self, stack: AsyncExitStack) -> Lags | None:
         """Connect to the servers; where one is away or refuses, nothing can be drained and there is no wait for it."""

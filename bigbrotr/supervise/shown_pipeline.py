@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from bigbrotr.console.display import Display
+from bigbrotr.services import FLOW
 from bigbrotr.status.collect import Collector
 from bigbrotr.status.snapshot import Snapshot
 from bigbrotr.supervise.pipeline import Pipeline
@@ -33,12 +34,13 @@ class ShownPipeline:
         settings: with the servers filled in.
         config: the settings file of the command line, handed on to the services.
         shown: where snapshots and notes go.
+        names: of the services.
     """
 
-    def __init__(self, settings: Settings, config: Path | None, shown: Display) -> None:
+    def __init__(self, settings: Settings, config: Path | None, shown: Display, *, names: Sequence[str] = FLOW) -> None:
         self._notes: list[str] = []
         self._shown = shown
-        self.pipeline = Pipeline(settings, config, on_event=self._happened)
+        self.pipeline = Pipeline(settings, config, names=names, on_event=self._happened)
         self._settings = settings
 
     def _happened(self, text: str) -> None:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @overload
 async def read_to_end(
-    settings: Settings, topic: str, partitions: Collection[int], *, silent_s: float = SILENT_S
+    settings: Settings, topic: str, partitions: Collection[int] | None, *, silent_s: float = SILENT_S
 ) -> dict[bytes, bytes]: ...
 
 
@@ -22,7 +22,7 @@ async def read_to_end(
 async def read_to_end(
     settings: Settings,
     topic: str,
-    partitions: Collection[int],
+    partitions: Collection[int] | None,
     decode: Callable[[bytes, bytes], T],
     *,
     silent_s: float = SILENT_S,
@@ -32,7 +32,7 @@ async def read_to_end(
 async def read_to_end(
     settings: Settings,
     topic: str,
-    partitions: Collection[int],
+    partitions: Collection[int] | None,
     decode: Callable[[bytes, bytes], Any] | None = None,
     *,
     silent_s: float = SILENT_S,
@@ -46,7 +46,7 @@ async def read_to_end(
     Args:
         settings: of the process.
         topic: full name.
-        partitions: to read.
+        partitions: to read; None: all.
         decode: as of `StateTopic`; without one, values are given as they stand.
         silent_s: as of `StateTopic`.
     """

@@ -17,7 +17,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 Kind = Literal["counter", "gauge", "histogram"]
-Owner = Literal["connector", "processor", "sink", "janitor"]
+Owner = Literal["connector", "processor", "registry", "sink", "janitor"]
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,12 @@ def _seconds(name: str, meaning: str, *labels: str, of: tuple[Owner, ...]) -> Hi
 _EVERY: tuple[Owner, ...] = ()
 _CONNECTOR: tuple[Owner, ...] = ("connector",)
 _PROCESSOR: tuple[Owner, ...] = ("processor",)
+_REGISTRY: tuple[Owner, ...] = ("registry",)
 _SINK: tuple[Owner, ...] = ("sink",)
 _JANITOR: tuple[Owner, ...] = ("janitor",)
 _FLOW = _CONNECTOR + _PROCESSOR + _SINK
 _READERS = _PROCESSOR + _SINK
+_FAUST = _PROCESSOR + _REGISTRY
 _PUBLISHERS = _CONNECTOR + _SINK
 """The processor sends batches of its own making, not through `core.kafka.publisher`."""
 
@@ -95,14 +97,16 @@ STALLS = _counter("loop_stalls", "Times the event loop did not turn for seconds"
 REJECTED = _counter(
     "rejected", "Input refused, by the stage that refused it and the reason", "inputs", "stage", "reason", of=_FLOW
 )
-REBALANCES = _counter("rebalances", "Assignments received from the group's coordinator", "assignments", of=_FLOW)
+REBALANCES = _counter(
+    "rebalances", "Assignments received from the group's coordinator", "assignments", of=_FLOW + _REGISTRY
+)
 LAG = _gauge(
     "consumer_lag_records",
     "Records of an assigned partition that are not done with: its end less the offset up to which progress is recorded",
     "records",
     "topic",
     "partition",
-    of=_READERS,
+    of=_READERS + _REGISTRY,
 )
 PRODUCER_IN_FLIGHT = _gauge(
     "producer_in_flight_bytes", "Bytes sent to Kafka and not yet acknowledged", "bytes", of=_PUBLISHERS
@@ -179,10 +183,35 @@ RELAYS_FOUND = _counter(
     "relays_found", "Records published to `relays.found`, of relays that events name", "records", of=_PROCESSOR
 )
 SKIPPED = _counter(
-    "skipped_bundles", "Bundles that were deleted from Kafka before they were read", "bundles", of=_PROCESSOR
+    "skipped_bundles",
+    "Bundles or findings of relays deleted from Kafka before they were read",
+    "records",
+    of=_FAUST,
 )
 ACK_SECONDS = _seconds(
-    "ack", "From the start of a bundle's validation to the acknowledgement of all its outputs", of=_PROCESSOR
+    "ack", "From the start of a record's handling to the acknowledgement of all its outputs", of=_FAUST
+)
+
+# Registry
+FOUND = _counter(
+    "registry_findings", "Findings of relays taken, all their outputs acknowledged", "findings", of=_REGISTRY
+)
+FOUND_DROPPED = _counter(
+    "registry_findings_dropped",
+    "Findings of relays that could not be used, by reason",
+    "findings",
+    "reason",
+    of=_REGISTRY,
+)
+REGISTERED = _gauge(
+    "registered_relays",
+    "Admitted and denied relays by state, of the domains that this process writes about",
+    "relays",
+    "state",
+    of=_REGISTRY,
+)
+CANDIDATES = _gauge(
+    "relay_candidates", "Relays that are named and not admitted, of the same domains", "relays", of=_REGISTRY
 )
 
 # Sink

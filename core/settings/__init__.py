@@ -23,6 +23,7 @@ from core.settings.groups import (
     LogSettings,
     PolicySettings,
     ProcessorSettings,
+    RegistrySettings,
     SinkSettings,
 )
 from core.settings.kafka import KafkaSettings
@@ -41,6 +42,7 @@ __all__ = [
     "PolicySettings",
     "PostgresSettings",
     "ProcessorSettings",
+    "RegistrySettings",
     "Settings",
     "SettingsError",
     "SinkSettings",

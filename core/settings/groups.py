@@ -85,6 +85,13 @@ class ConnectorSettings(Group):
         min_length=1,
         description="NIP-01 filters to read, a list; `{}` is everything; npub1… and note1… are taken too",
     )
+    only: RelayUrls = Field(
+        default_factory=list,
+        description="Relays to read, and no others, whatever the topic `relays` says; empty: those of the topic",
+    )
+    allow_private: bool = Field(
+        default=False, description="Whether the relays of `connector.only` may have private addresses"
+    )
 
 
 class ProcessorSettings(Group):
@@ -104,6 +111,23 @@ class ProcessorSettings(Group):
     )
     verify_threads: int = Field(2, ge=1, le=64, description="Threads that check signatures")
     archive_ephemeral: bool = Field(default=False, description="Keep ephemeral kinds (20000-29999) too")
+    drain_s: PositiveFloat = Field(8.0, description="Time, in seconds, for a drain when partitions are revoked")
+
+
+class RegistrySettings(Group):
+    """Which of the relays that are found are read."""
+
+    group_id: str = Field("bigbrotr-registry", min_length=1, description="Consumer group that shares the domains")
+    admissions_per_domain_day: PositiveInt = Field(
+        10, description="Found relays of one registrable domain that are admitted in a UTC day; the others wait"
+    )
+    admissions_per_day: PositiveInt = Field(
+        2_000, description="The same of all domains together; relays that people or seed lists name do not count"
+    )
+    candidates_per_domain: PositiveInt = Field(
+        100, description="Most relays of one registrable domain that are remembered and not admitted"
+    )
+    candidates: PositiveInt = Field(20_000, description="The same of all domains together, about 2 KiB each")
     drain_s: PositiveFloat = Field(8.0, description="Time, in seconds, for a drain when partitions are revoked")
 
 

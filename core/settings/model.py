@@ -20,6 +20,7 @@ from core.settings.groups import (
     PolicySettings,
     PositiveFloat,
     ProcessorSettings,
+    RegistrySettings,
     SinkSettings,
 )
 from core.settings.kafka import KafkaSettings
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     postgres: PostgresSettings = Field(default_factory=PostgresSettings)
     connector: ConnectorSettings = Field(default_factory=ConnectorSettings)
     processor: ProcessorSettings = Field(default_factory=ProcessorSettings)
+    registry: RegistrySettings = Field(default_factory=RegistrySettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     discovery: DiscoverySettings = Field(default_factory=DiscoverySettings)

@@ -22,12 +22,16 @@ from core.parent import ParentPipe
 from deploy.demo.command import say
 from deploy.demo.events import generate
 from deploy.demo.filling import filling
+from deploy.demo.naming import naming
 from deploy.demo.plan import Plan, plan_options
 from deploy.demo.relay import address, build_relay
 
 
-async def serve(plan: Plan) -> None:
-    """Run relays on free loopback ports, as planned, until the starter closes standard input or is gone."""
+async def serve(plan: Plan, *, named: bool) -> None:
+    """Run relays on free loopback ports, as planned, until the starter closes standard input or is gone.
+
+    If `named`, each relay holds events beyond the plan that name the next.
+    """
     parent = ParentPipe()
     events = await asyncio.to_thread(
         generate, plan.events, seed=plan.seed, base_time_s=plan.base_time_s, span_s=plan.span_s
@@ -35,8 +39,13 @@ async def serve(plan: Plan) -> None:
     relays = [build_relay() for _ in range(plan.relays)]
     for relay in relays:
         await relay.run()
-    async with filling([await address(relay) for relay in relays], plan) as filled:
+    urls = [await address(relay) for relay in relays]
+    async with filling(urls, plan) as filled:
         filled.deal(events)
+        if named:
+            hands = naming(urls, seed=plan.seed, created_at=plan.base_time_s)
+            for door, hand in zip(filled.doors, hands, strict=True):
+                door.hand(hand)
         del events
         await filled.settled()
         say({"ready": True, **filled.offer.report()})
@@ -51,8 +60,9 @@ async def serve(plan: Plan) -> None:
 
 @click.command()
 @click.option("--relays", default=3, show_default=True, type=click.IntRange(1), help="How many relays.")
+@click.option("--named", is_flag=True, help="Give each relay events that name the next, beyond those planned.")
 @plan_options
-def main(**options: Any) -> None:
+def main(*, named: bool, **options: Any) -> None:
     """Run filled relays on this machine.
 
     Example: python -m deploy.demo.relays --relays 4 --events 100000 < /dev/tty
@@ -60,7 +70,7 @@ def main(**options: Any) -> None:
     plan = Plan(**options)
     if not sys.stdin.isatty():  # Ctrl-C goes to the starter too, which drains before it closes our input
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asyncio.run(serve(plan))
+    asyncio.run(serve(plan, named=named))
 
 
 if __name__ == "__main__":

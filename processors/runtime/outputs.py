@@ -19,16 +19,16 @@ OVERHEAD_BYTES = 1024
 
 
 class Record(NamedTuple):
-    """One record to publish."""
+    """One record to publish; one without a value is a tombstone."""
 
     key: bytes | None
-    value: bytes
+    value: bytes | None
     headers: list[tuple[str, bytes]] = []  # noqa: RUF012 - never changed: the default of every record without headers
 
     def size_bytes(self) -> int:
         """Upper bound of its bytes in a batch of its own, before compression."""
         headers = sum(len(name) + len(value) for name, value in self.headers)
-        return len(self.key or b"") + len(self.value) + headers + OVERHEAD_BYTES
+        return len(self.key or b"") + len(self.value or b"") + headers + OVERHEAD_BYTES
 
 
 class Output(NamedTuple):

@@ -1,20 +1,15 @@
-"""`relays publish`: lists of relay URLs into the compacted topic `relays`, the connectors' only source of relays."""
+"""Relay URLs that people list: what is one, what is none and why, and hosts where those are wanted."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from core.kafka import publishing, read_to_end
-from core.settings import Settings
-from producers.targets import full_name
-from schemas.partition import relay_partition
-from schemas.records.relay import Lane, RelayRecord
+from schemas.relay_urls.registrable_domain import is_public_suffix
+from schemas.relay_urls.relay_host import spell_host
 from schemas.relay_urls.relay_url import RelayUrl, RelayUrlError, normalize
 
-SOURCE = "publish"
 ALLOW_PRIVATE = "--allow-private"
 """The option by which a person says that relays on private addresses are meant."""
 
@@ -29,24 +24,22 @@ class RefusedUrl(NamedTuple):
 
 @dataclass(slots=True)
 class RelayList:
-    """What lists and arguments named: relays by normalised URL, in order, and what was refused."""
+    """What lists and arguments named: relays by normalised URL, in order, and what was refused.
+
+    Attributes:
+        hosts: those that were named without a scheme; None where each entry must be a URL.
+    """
 
     relays: dict[str, RelayUrl] = field(default_factory=dict)
     refused: list[RefusedUrl] = field(default_factory=list)
     duplicates: int = 0
-
-
-class PublishReport(NamedTuple):
-    """How many records of `relays` were written, and how many said the same already."""
-
-    written: int
-    unchanged: int
+    hosts: list[str] | None = None
 
 
 def parse_relays(
     lines: Iterable[str], name: str, *, allow_private: bool = False, into: RelayList | None = None
 ) -> RelayList:
-    """Read a list: URLs separated by lines, blanks or commas; `#` begins a comment where a word could begin.
+    """Read a list: entries separated by lines, blanks or commas; `#` begins a comment where a word could begin.
 
     Args:
         lines: the text.
@@ -64,8 +57,11 @@ def parse_relays(
 
 
 def take_relay(text: str, place: str, *, allow_private: bool = False, into: RelayList) -> None:
-    """Add one URL to a list, or why it is none with the place where it stands."""
+    """Add one entry to a list, or why it is none with the place where it stands."""
     try:
+        if into.hosts is not None and "://" not in text:
+            _take_host(text, into.hosts, into)
+            return
         url = normalize(text, allow_private=allow_private)
     except RelayUrlError as error:
         remedy = f"; {ALLOW_PRIVATE} lets it through, if it is a relay of yours" if _is_private(text) else ""
@@ -77,6 +73,16 @@ def take_relay(text: str, place: str, *, allow_private: bool = False, into: Rela
     into.relays.setdefault(url.url, url)
 
 
+def _take_host(text: str, hosts: list[str], into: RelayList) -> None:
+    host = spell_host(text, allow_private=True)[0].strip("[]")
+    if is_public_suffix(host):
+        raise RelayUrlError("host", "is no one owner's: name a host or a domain beneath it, or the URL of a relay")
+    if host in hosts:
+        into.duplicates += 1
+    else:
+        hosts.append(host)
+
+
 def _is_private(text: str) -> bool:
     """Whether a text that was refused is a relay's URL for its operator."""
     try:
@@ -84,57 +90,3 @@ def _is_private(text: str) -> bool:
     except RelayUrlError:
         return False
     return True
-
-
-async def publish_relays(
-    settings: Settings, relays: Iterable[RelayUrl], *, allow_private: bool = False, lane: Lane = "regular"
-) -> PublishReport:
-    """Write a record for each relay unless the record there says the same. A spelling that is there stays.
-
-    Raises:
-        TimeoutError: Kafka did not acknowledge in time.
-        PublishError: Kafka refused a record.
-    """
-    topic = full_name(settings, "relays")
-    async with publishing(settings) as publisher:
-        partitions = await publisher.partition_count(topic)
-        present = await read_to_end(settings, topic, range(partitions))
-        now_ms = time.time_ns() // 1_000_000
-        written = unchanged = 0
-        for url in relays:
-            key = url.url.encode()
-            before = _decoded(present.get(key))
-            record = RelayRecord(
-                url=url.url,
-                spelling=_spelling(before, url),
-                network=url.network,
-                source=SOURCE,
-                lane=lane,
-                allow_private=allow_private,
-                updated_at_ms=now_ms,
-            )
-            if before is not None and before.model_copy(update={"updated_at_ms": now_ms}) == record:
-                unchanged += 1
-                continue
-            await publisher.send(topic, record.encode(), key, relay_partition(url.host, partitions))
-            written += 1
-        await publisher.flush()
-    return PublishReport(written, unchanged)
-
-
-def _decoded(value: bytes | None) -> RelayRecord | None:
-    if value is None:
-        return None
-    try:
-        return RelayRecord.decode(value)
-    except ValueError:
-        return None
-
-
-def _spelling(before: RelayRecord | None, url: RelayUrl) -> str | None:
-    """The spelling that was given first."""
-    given = url.spelling or url.url
-    if before is None or (before.spelling is None and given != url.url):
-        # Records of earlier versions have none: the first is the one that is given now.
-        return given
-    return before.spelling

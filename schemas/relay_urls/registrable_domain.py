@@ -26,6 +26,11 @@ def registrable_domain(host: str) -> str:
         return _suffixes().privatesuffix(host) or host
 
 
+def is_public_suffix(host: str) -> bool:
+    """Whether a host is a name beneath which strangers register theirs, such as `com` or `co.uk`; no address is."""
+    return ":" not in host and bool(_suffixes().is_public(host))
+
+
 def domain_partition(host: str, partitions: int) -> int:
     """The partition of a relay in topics of which one reader is to see all of a domain."""
     return relay_partition(registrable_domain(host), partitions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,19 +32,26 @@ Pipeline = Run[Services]
 
 
 @contextmanager
-def pipeline(servers: Servers, name: str, folder: Path, **extra_env: str) -> Iterator[Pipeline]:
-    """Run connector, processor and sink in a world of their own; at the end, every one must stop with exit code 0."""
-    with running(servers, Services, name, folder, **extra_env) as started:
+def pipeline(
+    servers: Servers, name: str, folder: Path, *, names: Sequence[str] = NAMES, **extra_env: str
+) -> Iterator[Pipeline]:
+    """Run services in a world of their own, unless named connector, processor and sink.
+
+    At the end, every one must stop with exit code 0.
+    """
+    with running(servers, Services, name, folder, names=names, **extra_env) as started:
         yield started
 
 
 @contextmanager
-def running(servers: Servers, kind: type[S], name: str, folder: Path, **extra_env: str) -> Iterator[Run[S]]:
+def running(
+    servers: Servers, kind: type[S], name: str, folder: Path, *, names: Sequence[str] = NAMES, **extra_env: str
+) -> Iterator[Run[S]]:
     """Do as `pipeline`, with the services run as `kind` says."""
     settings = settings_for(servers, re.sub(r"\W", "_", name), folder)
     asyncio.run(make_world(servers, settings))
     services = kind(settings, **extra_env)
-    services.start(*NAMES)
+    services.start(*names)
     try:
         yield Run(settings, services, Archive(settings, services))
         services.check()

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from bigbrotr.services import FLOW
+from bigbrotr.services import BY_NAME, FLOW
 from core.parent import PARENT_VARIABLE
 from core.settings.model import Settings
 from tests.environment import environment
@@ -113,7 +113,7 @@ class Services:
 
     def stop(self) -> dict[str, int]:
         """Ask every service to stop, in the order of the flow; return their exit codes (-9: it had to be killed)."""
-        return {name: self.stop_one(name) for name in NAMES if name in self._running}
+        return {name: self.stop_one(name) for name in BY_NAME if name in self._running}
 
     def stop_one(self, name: str) -> int:
         """Ask a service to stop; return its exit code."""

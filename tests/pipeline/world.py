@@ -14,13 +14,14 @@ from core.settings import (
     KafkaSettings,
     PostgresSettings,
     ProcessorSettings,
+    RegistrySettings,
     Settings,
     SinkSettings,
 )
 from deploy.embedded.stack import Servers
-from producers.operator.publish import publish_relays
 from schemas.relay_urls.relay_url import normalize
 from sinks.migrate import migrate
+from tests.pipeline.registry import publish_relays
 
 PARTITIONS = 4  # as the embedded stack has
 SESSION_TIMEOUT_S = 6.0  # the shortest that Kafka allows: what a killed service's successor waits for its partitions
@@ -37,6 +38,7 @@ def settings_for(servers: Servers, name: str, folder: Path) -> Settings:
         connector=ConnectorSettings(group_id=f"{name}-connector"),
         processor=ProcessorSettings(group_id=f"{name}-processor"),
         sink=SinkSettings(group_id=f"{name}-sink"),
+        registry=RegistrySettings(group_id=f"{name}-registry"),
     )
 
 
@@ -67,5 +69,5 @@ async def connect(settings: Settings) -> asyncpg.Connection[asyncpg.Record]:
 
 
 async def announce(settings: Settings, *urls: str) -> None:
-    """Put relays on this machine into the registry, as `relays publish` does."""
+    """Put relays on this machine into the registry, as it writes them itself."""
     await publish_relays(settings, [normalize(url, allow_private=True) for url in urls], allow_private=True)

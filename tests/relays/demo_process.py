@@ -52,8 +52,8 @@ class DemoProcess:
 
 
 @contextmanager
-def demo_relays(**options: float) -> Iterator[DemoProcess]:
+def demo_relays(*flags: str, **options: float) -> Iterator[DemoProcess]:
     """Run filled relays; `options` are those of the command, with underscores. No copy may be refused."""
     arguments = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    with piped([*COMMAND, *arguments], END_S) as process:
+    with piped([*COMMAND, *flags, *arguments], END_S) as process:
         yield DemoProcess(process)

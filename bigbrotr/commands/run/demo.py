@@ -19,11 +19,13 @@ from bigbrotr.commands.run.status import DEMO_PART
 from bigbrotr.commands.topics.topics import created
 from bigbrotr.console.display import display
 from bigbrotr.console.options import Options, pass_options
+from bigbrotr.demo.announcing import finding, seed, told_of
 from bigbrotr.demo.comparison import STALLED_AFTER_S, Completion, Held, mismatches
 from bigbrotr.demo.isolation import cleared, isolated
 from bigbrotr.demo.process import DemoRelays, Offer, arguments
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import say, servers
+from bigbrotr.services import FLOW
 from bigbrotr.status import archive
 from bigbrotr.status.snapshot import Snapshot
 from bigbrotr.supervise.bounded_log import log_to_file
@@ -33,18 +35,19 @@ from bigbrotr.supervise.stop_wish import StopWish, stop_on_signals
 from core.archive.connection import reading
 from core.archive.counts import counts
 from core.settings import Settings
-from producers.operator.publish import publish_relays
-from schemas.relay_urls.relay_url import normalize
 
 _TRICKLE_PER_S = 20.0  # a person sees figures move, and the machine has nearly nothing to do
 _LAST_EVENTS_S = 1.5  # the sink commits twice a second; Ctrl-C guarantees an end within 15 s
 _LAST_REPORT_S = 2.0  # the relays answer at once
 _ONCE_LIVE_S = 3.0  # long enough for live subscriptions to be part of what is compared
+_MOST_FOUND = 11  # one is a seed; of one domain, which all are of here, the registry admits 10 found ones a day
+_REGISTRY = ("registry",)  # without the seeder, whose list has relays of the network
 
 _EPILOG = """\b
 Examples:
   bigbrotr demo
   bigbrotr demo --once --events 2000 --json
+  bigbrotr demo --discover
   bigbrotr demo --once --seed 7 --base-time-s 1767225600 --live-s 0
 """
 
@@ -56,10 +59,19 @@ Examples:
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same authors and texts.")
 @click.option("--base-time-s", type=int, help="Newest time of a stored event, in Unix seconds; else the present.")
 @click.option("--live-s", type=click.FloatRange(0), help=f"With --once, seconds of live events; else {_ONCE_LIVE_S:g}.")
+@click.option("--discover", is_flag=True, help="Name one relay only, and have the others found in the events.")
 @click.option("--json", "as_document", is_flag=True, help="Write the result as one JSON object to stdout.")
 @pass_options
 def demo(
-    options: Options, /, *, once: bool, relays: int, live_s: float | None, as_document: bool, **stored: int | None
+    options: Options,
+    /,
+    *,
+    once: bool,
+    relays: int,
+    live_s: float | None,
+    discover: bool,
+    as_document: bool,
+    **stored: int | None,
 ) -> None:
     """Archive generated, really signed events from local relays that are not ours, and show how they travel.
 
@@ -68,18 +80,25 @@ def demo(
     With --once it ends by itself: with exit code 0 only if the archive holds exactly the distinct valid events that its
     relays offered. Without, it goes on with new events until q or Ctrl-C. Two runs with the same seed and base time and
     with --once --live-s 0 archive the same events.
+
+    With --discover, each relay holds events that name the next one, besides those that are counted here, and only the
+    first relay is a seed: the registry runs too. With --live-s 0, nothing names a relay, and all are seeds.
     """
     if live_s is not None and not once:
         raise click.UsageError("--live-s goes with --once: without it, live events come until Ctrl-C")
+    if discover and not 1 < relays <= _MOST_FOUND:
+        raise click.UsageError(f"--discover goes with 2 to {_MOST_FOUND} relays: so many are admitted in a day")
     extras.require("demo", "the relays of the demo")
     settings = isolated(options.settings(DEMO_PART))
     for_s = _ONCE_LIVE_S if once and live_s is None else live_s
-    plan = arguments(relays=relays, trickle_per_s=_TRICKLE_PER_S, for_s=for_s, **stored)
+    named = discover and for_s != 0
+    plan = arguments(relays=relays, named=named, trickle_per_s=_TRICKLE_PER_S, for_s=for_s, **stored)
+    seeds = (1 if named else relays) if discover else 0
     with only_one(settings.data_dir):
         cleared(settings.data_dir)
         log_to_file(settings)
         with servers(settings) as filled:
-            outcome = asyncio.run(_demo(filled, options.config, plan, once=once, as_document=as_document))
+            outcome = asyncio.run(_demo(filled, options.config, plan, seeds, once=once, as_document=as_document))
     if as_document:
         click.echo(json.dumps(outcome))
     if outcome["problems"]:
@@ -87,8 +106,9 @@ def demo(
 
 
 async def _demo(
-    settings: Settings, config: Path | None, plan: list[str], *, once: bool, as_document: bool
+    settings: Settings, config: Path | None, plan: list[str], seeds: int, *, once: bool, as_document: bool
 ) -> dict[str, Any]:
+    """Fill relays and archive them; the registry is told of the first `seeds`, and does not run if that is none."""
     began_s = time.monotonic()
     relays = await DemoRelays.start(settings.data_dir / "logs", plan)
     try:
@@ -98,12 +118,14 @@ async def _demo(
             raise CommandFailedError("the database holds events already: give the demo one of its own")
         say("filling the relays")
         offer = await relays.report()
-        await publish_relays(settings, [normalize(url, allow_private=True) for url in offer.urls], allow_private=True)
+        if seeds:
+            await seed(settings, offer.urls[:seeds])
         say(f"{len(offer.urls)} relays offer {offer.events:,} distinct events, {offer.pairs:,} copies")
         completion = Completion()
         async with stop_on_signals() as wish:
             with display("BigBrotr demo", wish.ask, file=sys.stderr if as_document else None) as shown:
-                pipeline = ShownPipeline(settings, config, shown)
+                told = finding(settings) if seeds else told_of(settings, offer.urls)
+                pipeline = ShownPipeline(told, config, shown, names=(*FLOW, *_REGISTRY) if seeds else FLOW)
                 problems = await _shown(settings, pipeline, relays, wish, completion, once=once)
         outcome = await _outcome(settings, completion, began_s, problems, once=once)
         _tell(outcome)

@@ -43,7 +43,7 @@ def running_services(data_dir: Path) -> list[ServiceState]:
 
 async def taken(settings: Settings) -> Snapshot:
     """Take one snapshot."""
-    async with Collector(settings, refused=True) as collector:
+    async with Collector(settings, records=True) as collector:
         return await collector.snapshot([*running_services(settings.data_dir), *await stack_services(settings)])
 
 
@@ -60,6 +60,8 @@ def as_text(snapshot: Snapshot, data_dir: Path) -> str:
     if snapshot.relays:
         lines.append(f"relays          {snapshot_view.relay_summary(snapshot.relays)}")
         lines += [f"  {relay.url}  {relay.state}  {relay.detail}".rstrip() for relay in snapshot.relays]
+    if snapshot.not_read:
+        lines.append(f"not read        {snapshot_view.by_reason(snapshot.not_read)} of the known relays")
     events = snapshot_view.about(counts.archived, exact=counts.archived_exact)
     sightings = snapshot_view.number(counts.sightings)
     lines.append(f"archived        {events} events, {sightings} pairs of event and relay")
@@ -97,6 +99,9 @@ def _size(held: TopicSize) -> str:
 @pass_options
 def status(options: Options, *, as_document: bool) -> None:
     """Show servers, services, relays, topics, lag and what is archived. Starts nothing and works when nothing runs.
+
+    Known relays that are not read are counted by why: candidates were not admitted, and those that are waiting were,
+    and no connector of those shown reads them, as where a run reads relays of its own.
 
     Rows, pairs and records are counted in the archive and in Kafka; what was refused, in the topics rejections,
     quarantine and unwritten. Of an archive whose older rows `migrate` has not counted yet, events are an estimate. Lags

@@ -14,14 +14,11 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from core import postgres
-from core.kafka import end_offsets, open_publisher, read_to_end
+from core.kafka import end_offsets
 from core.kafka.topics import describe_topics
 from core.settings import Settings
 from deploy.demo.events import generate
 from schemas.digest import Digest
-from schemas.partition import relay_partition
-from schemas.records.relay import RelayRecord
-from schemas.relay_urls.relay_url import Network
 from schemas.topics import TOPICS, physical
 from tests.broker.bigbrotr.conftest import LIMIT_S, Command
 from tests.environment import environment
@@ -82,62 +79,6 @@ async def test_the_schema_is_made_once_and_needed(command: Command) -> None:
     assert "applied" not in second.stderr
     empty = (await command("digest", "--json")).json()
     assert (empty["events"], empty["sightings"]) == (0, 0)
-
-
-async def test_relays_are_published_once_from_files_and_arguments(
-    command: Command, settings: Settings, tmp_path: Path
-) -> None:
-    (tmp_path / "list.txt").write_text("wss://one.example # good\nhttp://two.example\nWSS://ONE.example/\n")
-    first = await command("relays", "publish", str(tmp_path / "list.txt"), "wss://three.example", "--json")
-    assert first.returncode == 0
-    assert "list.txt:2: http://two.example" in first.stderr
-    report = first.json()
-    assert (report["written"], report["unchanged"], report["duplicates"]) == (2, 0, 1)
-    again = (await command("relays", "publish", "wss://one.example", "--json")).json()
-    assert (again["written"], again["unchanged"]) == (0, 1)
-    topic = physical(settings.kafka.topic_prefix, "relays")
-    assert set(await read_to_end(settings, topic, range(4))) == {b"wss://one.example", b"wss://three.example"}
-    private = await command("relays", "publish", "ws://127.0.0.1:7777")
-    assert private.returncode == 1
-    assert (await command("relays", "publish", "--allow-private", "ws://127.0.0.1:7777")).returncode == 0
-
-
-async def test_the_spelling_of_a_relay_that_was_published_first_is_kept(command: Command, settings: Settings) -> None:
-    async def record() -> RelayRecord:
-        topic = physical(settings.kafka.topic_prefix, "relays")
-        (value,) = (await read_to_end(settings, topic, range(4))).values()
-        return RelayRecord.decode(value)
-
-    async def published(*arguments: str) -> tuple[int, int]:
-        report = (await command("relays", "publish", *arguments, "--json")).json()
-        return report["written"], report["unchanged"]
-
-    assert await published("wss://one.example//inbox/?x=%7e", "wss://one.example/inbox?x=%7e") == (1, 0)
-    assert (await record()).spelling == "wss://one.example//inbox/?x=%7e"
-    assert await published("wss://one.example/inbox?x=%7e") == (0, 1)
-    assert await published("wss://one.example/inbox?x=%7e", "--priority") == (1, 0)
-    assert ((await record()).spelling, (await record()).lane) == ("wss://one.example//inbox/?x=%7e", "priority")
-
-
-async def test_a_record_of_an_earlier_version_gets_a_spelling_only_where_one_is_given(
-    command: Command, settings: Settings
-) -> None:
-    assert (await command("topics", "create")).returncode == 0
-    topic = physical(settings.kafka.topic_prefix, "relays")
-    old = RelayRecord(
-        url="wss://one.example/inbox", network=Network.CLEARNET, source="publish", updated_at_ms=1
-    ).model_dump_json(exclude={"spelling"})
-    publisher = await open_publisher(settings)
-    try:
-        await publisher.send(topic, old.encode(), b"wss://one.example/inbox", relay_partition("one.example", 4))
-        await publisher.flush(10)
-    finally:
-        await publisher.close()
-    for given, written in (("inbox", 0), ("inbox/", 1), ("inbox", 0), ("inbox//", 0)):
-        report = (await command("relays", "publish", f"wss://one.example/{given}", "--json")).json()
-        assert report["written"] == written, given
-    (value,) = (await read_to_end(settings, topic, range(4))).values()
-    assert RelayRecord.decode(value).spelling == "wss://one.example/inbox/"
 
 
 async def test_an_import_without_waiting_says_what_is_safe_in_kafka(command: Command) -> None:

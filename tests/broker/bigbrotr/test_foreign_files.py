@@ -99,9 +99,9 @@ async def test_relays_are_published_from_json_and_behind_a_byte_order_mark(
     report: dict[str, Any] = done.json()
     assert (report["written"], len(report["refused"])) == (4, 1)
     assert 'list.json: entry 2: {"url":"wss://no.example"}: is an object of 1 members' in done.stderr
-    topic = physical(settings.kafka.topic_prefix, "relays")
+    topic = physical(settings.kafka.topic_prefix, "relays.commands")
     assert set(await read_to_end(settings, topic, range(4))) == {
-        f"wss://{name}.example".encode() for name in ("one", "two", "three", "four")
+        f"operator wss://{name}.example".encode() for name in ("one", "two", "three", "four")
     }
 
 

@@ -62,6 +62,6 @@ async def test_relays_of_the_settings_are_published_where_none_are_named(
     assert (done.json()["written"], done.json()["duplicates"]) == (2, 1)
     named = await command("relays", "publish", "wss://four.example", BIGBROTR_RELAYS="wss://five.example")
     assert named.returncode == 0, named.stderr
-    topic = physical(settings.kafka.topic_prefix, "relays")
+    topic = physical(settings.kafka.topic_prefix, "relays.commands")
     found = set(await read_to_end(settings, topic, range(4)))
-    assert found == {b"wss://one.example", b"wss://three.example", b"wss://four.example"}
+    assert found == {f"operator wss://{name}.example".encode() for name in ("one", "three", "four")}

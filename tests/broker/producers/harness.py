@@ -13,7 +13,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from core.kafka import consumer, end_offsets, read_to_end, stop_client
 from core.settings import Settings
 from producers.connector.service import ConnectorService
-from producers.operator.publish import parse_relays, publish_relays
+from producers.operator.publish import parse_relays
 from producers.targets import full_name
 from schemas.nostr.event import Event, encode_event
 from schemas.nostr.event_id import compute_id
@@ -21,6 +21,7 @@ from schemas.nostr.signature import public_key, sign
 from schemas.records.bundle import BundleLine, decode_lines
 from schemas.records.coverage import Coverage
 from schemas.records.rejection import Rejection
+from tests.pipeline.registry import publish_relays
 
 SECRET = (3).to_bytes(32)
 """The secret key of BIP-340's first test vector: known to everybody."""

@@ -6,7 +6,6 @@ import gzip
 from collections.abc import Callable
 from pathlib import Path
 
-import orjson
 import pytest
 import zstandard
 
@@ -15,10 +14,12 @@ from core.settings import Settings
 from producers.files.event_lines import DamagedFileError
 from producers.files.import_report import ImportReport
 from producers.files.importer import import_lines
-from producers.operator.publish import parse_relays, publish_relays
+from producers.operator.publish import parse_relays
+from producers.operator.relay_commands import adding, importing, publish_commands
 from producers.targets import full_name
 from schemas.records.bundle import encode_line
-from schemas.records.relay import RelayRecord
+from schemas.records.relay import Lane
+from schemas.records.relay_command import RelayCommand
 from tests.broker.producers.harness import lines, records, rejections, stored_events, verbatim
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
@@ -117,10 +118,10 @@ async def test_a_list_of_relays_is_published_once(quick: Settings) -> None:
         ("seeds.txt:4", "ws://10.0.0.1"),
         ("seeds.txt:4", "nonsense"),
     ]
-    assert await publish_relays(quick, found.relays.values()) == (2, 0)
-    assert await publish_relays(quick, found.relays.values()) == (0, 2)
-    assert await publish_relays(quick, found.relays.values(), lane="priority") == (2, 0)
-    present = await read_to_end(quick, full_name(quick, "relays"), range(quick.kafka.partitions))
-    assert {key.decode() for key in present} == set(found.relays)
-    assert {RelayRecord.decode(value).lane for value in present.values()} == {"priority"}
-    assert all(orjson.loads(value)["source"] == "publish" for value in present.values())
+    steps: list[tuple[Lane, int, int]] = [("regular", 2, 0), ("regular", 0, 2), ("priority", 2, 0), ("regular", 0, 2)]
+    for lane, written, unchanged in steps:
+        report = await publish_commands(quick, adding(found.relays.values(), lane=lane), importing)
+        assert (report.written, report.unchanged) == (written, unchanged), lane
+    present = await read_to_end(quick, full_name(quick, "relays.commands"), range(quick.kafka.partitions))
+    assert {key.decode() for key in present} == {f"operator {url}" for url in found.relays}
+    assert {RelayCommand.decode(value).lane for value in present.values()} == {"priority"}

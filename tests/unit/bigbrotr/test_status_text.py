@@ -17,6 +17,7 @@ def test_refused_input_is_told_by_reason_and_topics_in_records_and_bytes() -> No
         at_s=0.0,
         services=(ServiceState("sink", "running", host="sink", port=8080), ServiceState("connector", "running", pid=7)),
         counts=Counts(archived=5_990, sightings=12_000, rejected={"not_json": 777}),
+        not_read={"candidate": 1_200, "denied": 3},
         topics={"events": TopicSize(6_000, 6_000, 3 * 1024), "rejections": TopicSize(5, 8), "relays": TopicSize(0, 0)},
         refused={
             "rejections": Refused(5, {"not_json": 1, "bad_signature": 4}),
@@ -27,6 +28,7 @@ def test_refused_input_is_told_by_reason_and_topics_in_records_and_bytes() -> No
     lines = as_text(snapshot, Path("/data")).splitlines()
     assert {
         "archived        5,990 events, 12,000 pairs of event and relay",
+        "not read        candidate 1,200, denied 3 of the known relays",
         "rejections      5 records: bad_signature 4, not_json 1",
         "quarantine      nothing",
         "unwritten       1,000,000 records: `bigbrotr rejections list` counts them by reason",

@@ -30,7 +30,11 @@ def counted(place: str) -> Iterator[str]:
     ("service", "places"),
     [
         ("connector", ["producers", "core/kafka/publisher.py"]),
-        ("processor", ["processors", "core/erasures.py"]),
+        (
+            "processor",
+            ["processors/runtime", "processors/validate", "processors/service.py", "core/erasures.py"],
+        ),
+        ("registry", ["processors/runtime", "processors/registry"]),
         ("sink", ["sinks", "core/kafka/publisher.py", "core/erasures.py"]),
         ("janitor", ["bigbrotr/retention/janitor.py"]),
         ("any other", ["core/service/lifecycle.py", "core/service/watchdog.py"]),

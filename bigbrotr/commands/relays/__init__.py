@@ -1,0 +1,1 @@
+"""Commands about relays: what is known of them, and which are read."""

@@ -1,0 +1,41 @@
+"""Encodes what the registry writes as records of its topics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from processors.registry.registrar import Write
+from processors.runtime.outputs import Output, Record
+from schemas.partition import relay_partition
+from schemas.relay_urls.registrable_domain import domain_partition
+from schemas.topics import physical
+
+TOPICS = ("relays", "relays.candidates")
+
+
+class Outputs:
+    """Turns writes into outputs.
+
+    Args:
+        prefix: of the topics' names.
+        partitions: their counts, by full name.
+    """
+
+    def __init__(self, prefix: str, partitions: Mapping[str, int]) -> None:
+        self._topics = {name: physical(prefix, name) for name in TOPICS}
+        self._partitions = {name: partitions[full_name] for name, full_name in self._topics.items()}
+
+    def of(self, writes: Iterable[Write]) -> list[Output]:
+        """Give the records of each partition, in the order of the writes."""
+        outputs: dict[tuple[str, int], Output] = {}
+        for write in writes:
+            place = write.topic, self._partition(write)
+            if place not in outputs:
+                outputs[place] = Output(self._topics[write.topic], place[1], [])
+            outputs[place].records.append(Record(write.url.encode(), write.value))
+        return list(outputs.values())
+
+    def _partition(self, write: Write) -> int:
+        count = self._partitions[write.topic]
+        # `relays` lies beside `coverage`, by the host; candidates beside what is found of them, by the domain.
+        return relay_partition(write.host, count) if write.topic == "relays" else domain_partition(write.host, count)
