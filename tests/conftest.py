@@ -70,6 +70,7 @@ async def settings(servers: Servers, tmp_path: Path) -> AsyncIterator[Settings]:
             postgres={"dsn": SecretStr(urlunsplit(address._replace(path=f"/{mine}")))},
             connector={"group_id": f"{mine}-connector"},
             processor={"group_id": f"{mine}-processor"},
+            registry={"group_id": f"{mine}-registry"},
             sink={"group_id": f"{mine}-sink"},
             registry={"group_id": f"{mine}-registry"},
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import NamedTuple
 
 from processors.registry.merging import newest
@@ -86,8 +85,6 @@ def is_url(target: str) -> bool:
 def hosts_above(host: str) -> Iterator[str]:
     """Give a host and each domain that it lies in; an address lies in none."""
     yield host
-    try:
-        ip_address(host)
-    except ValueError:
+    if ":" not in host and not host.rpartition(".")[2].isdigit():
         while host := host.partition(".")[2]:
             yield host

@@ -14,14 +14,14 @@ from processors.registry.registrar import Limits, Registrar
 from processors.registry.settling import Settling
 from processors.registry.state import follow
 from processors.runtime.clients import open_clients
-from processors.runtime.outputs import BatchPublisher
+from processors.runtime.outputs import RecordPublisher
 from processors.runtime.processor import Processor
 from processors.runtime.spec import ProcessorSpec
 from schemas.topics import physical
 
 _SOURCE = "relays.found"
-_FOUND_IN_FLIGHT = 32
-"""Of a partition; each makes a record or two of a kilobyte, and 32 fill the time of an acknowledgement."""
+_FOUND_IN_FLIGHT = 256
+"""Of a partition; each makes a record or two of a kilobyte, which leave in batches while others are acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,11 @@ async def open_registry(settings: Settings, stack: AsyncExitStack) -> Registry:
         clients.closer.push(state.close)
     await asyncio.gather(*[state.assign() for state in states])
     outputs = Outputs(settings.kafka.topic_prefix, clients.partitions)
-    processor = Processor(settings, spec, RegistryHandler(registrar, outputs, _now_ms), clients, states)
-    settling = Settling(registrar, states, outputs, BatchPublisher(clients.producer), _now_ms)
+    publisher = RecordPublisher(clients.producer)
+    processor = Processor(
+        settings, spec, RegistryHandler(registrar, outputs, _now_ms), clients, states, publisher=publisher
+    )
+    settling = Settling(registrar, states, outputs, publisher, _now_ms)
     return Registry(registrar, processor, settling)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from processors.registry.outputs import Outputs
 from processors.registry.registrar import Registrar
 from processors.runtime.handler import State
-from processors.runtime.outputs import BatchPublisher
+from processors.runtime.outputs import OutputPublisher
 
 _EVERY_S = 0.25
 """A person who denies a relay waits for it; a look at two empty dictionaries costs nothing."""
@@ -32,7 +32,7 @@ class Settling:
         registrar: Registrar,
         states: Sequence[State],
         outputs: Outputs,
-        publisher: BatchPublisher,
+        publisher: OutputPublisher,
         now_ms: Callable[[], int],
     ) -> None:
         self._registrar = registrar

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from core.byte_limiter import ByteLimiter
 from processors.runtime.continuity import Continuity
 from processors.runtime.handler import Handler, State
-from processors.runtime.outputs import BatchPublisher
+from processors.runtime.outputs import OutputPublisher
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class Context:
 
     handler: Handler
     state: Sequence[State]
-    publisher: BatchPublisher
+    publisher: OutputPublisher
     records_in_flight: int
     room: ByteLimiter
     continuity: Continuity

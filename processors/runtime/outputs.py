@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError
@@ -39,8 +39,19 @@ class Output(NamedTuple):
     records: list[Record]
 
 
+class OutputPublisher(Protocol):
+    """Takes what follows from a record."""
+
+    async def publish(self, outputs: Iterable[Output]) -> list[asyncio.Future[Any]]:
+        """Hand everything to the producer, waiting where it has no room.
+
+        Returns:
+            Futures that are done when the records are durable. Each must be awaited: only there a failure is reported.
+        """
+
+
 class BatchPublisher:
-    """Turns outputs into Kafka batches.
+    """Turns outputs into Kafka batches, each of its own: for inputs from which many records follow.
 
     Args:
         producer: started, idempotent, acks=all: it never gives up on a batch while the broker is away.
@@ -50,11 +61,7 @@ class BatchPublisher:
         self._producer = producer
 
     async def publish(self, outputs: Iterable[Output]) -> list[asyncio.Future[Any]]:
-        """Hand everything to the producer, waiting where it has no room.
-
-        Returns:
-            Futures that are done when the records are durable. Each must be awaited: only there a failure is reported.
-        """
+        """Hand everything to the producer in batches."""
         sent: list[asyncio.Future[Any]] = []
         for output in outputs:
             sent += await self._send(output)
@@ -85,6 +92,33 @@ class BatchPublisher:
             except KafkaTimeoutError:
                 # Not taken, because the batch before it has not left: the broker is away, and is waited for.
                 continue
+            return sent
+
+
+class RecordPublisher:
+    """Adds records to the producer's own batches: for inputs from which one record follows.
+
+    The batch after the one that is on its way takes them all; batches of one record went one a round trip.
+
+    Args:
+        producer: started, idempotent, acks=all.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+
+    async def publish(self, outputs: Iterable[Output]) -> list[asyncio.Future[Any]]:
+        """Hand everything to the producer, record by record."""
+        return [await self._send(output, record) for output in outputs for record in output.records]
+
+    async def _send(self, output: Output, record: Record) -> asyncio.Future[Any]:
+        while True:
+            try:
+                sent: asyncio.Future[Any] = await self._producer.send(
+                    output.topic, record.value, record.key, output.partition, headers=record.headers
+                )
+            except KafkaTimeoutError:
+                continue  # not taken, as above
             return sent
 
 

@@ -25,7 +25,7 @@ from processors.runtime.continuity import Continuity
 from processors.runtime.handler import Handler, Progress, State
 from processors.runtime.lag import LagWatch
 from processors.runtime.lanes import Lanes, attach
-from processors.runtime.outputs import BatchPublisher
+from processors.runtime.outputs import BatchPublisher, OutputPublisher
 from processors.runtime.spec import ProcessorSpec
 from schemas.topics import physical
 
@@ -52,10 +52,18 @@ class Processor:
         handler: what it does with a record.
         clients: started, of the same spec.
         state: what must be known before a record is handled.
+        publisher: takes what follows from a record; None: in batches of each record's own.
     """
 
     def __init__(
-        self, settings: Settings, spec: ProcessorSpec, handler: Handler, clients: Clients, state: Sequence[State] = ()
+        self,
+        settings: Settings,
+        spec: ProcessorSpec,
+        handler: Handler,
+        clients: Clients,
+        state: Sequence[State] = (),
+        *,
+        publisher: OutputPublisher | None = None,
     ) -> None:
         self._settings = settings
         self._spec = spec
@@ -63,7 +71,7 @@ class Processor:
         self._context = Context(
             handler=handler,
             state=state,
-            publisher=BatchPublisher(clients.producer),
+            publisher=publisher or BatchPublisher(clients.producer),
             records_in_flight=spec.records_in_flight,
             room=ByteLimiter(spec.in_flight_bytes),
             continuity=Continuity(clients.offsets.committed, clients.offsets.earliest),

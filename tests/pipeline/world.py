@@ -37,6 +37,7 @@ def settings_for(servers: Servers, name: str, folder: Path) -> Settings:
         postgres=PostgresSettings(dsn=SecretStr(dsn)),
         connector=ConnectorSettings(group_id=f"{name}-connector"),
         processor=ProcessorSettings(group_id=f"{name}-processor"),
+        registry=RegistrySettings(group_id=f"{name}-registry"),
         sink=SinkSettings(group_id=f"{name}-sink"),
         registry=RegistrySettings(group_id=f"{name}-registry"),
     )
