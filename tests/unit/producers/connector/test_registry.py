@@ -133,8 +133,10 @@ def test_a_wait_that_was_begun_before_a_restart_is_gone_on_with() -> None:
     assert retry_tiers.rest_s(RECORD, 0) == 0
 
 
-def tries(days: float, *sources: Source, tries: int = 0, at_ms: int = 0) -> tuple[list[float], list[Report]]:
-    """When a relay that does not resolve is looked up, and what is told of it."""
+def tries(
+    days: float, *sources: Source, tries: int = 0, at_ms: int = 0, wished_after_s: float | None = None
+) -> tuple[list[float], list[Report]]:
+    """When a relay without an address is looked up, and what is told of it. An operator may wish for it then."""
     times: list[float] = []
 
     async def look_up(host: str, *, allow_private: bool) -> list[str]:
@@ -151,6 +153,9 @@ def tries(days: float, *sources: Source, tries: int = 0, at_ms: int = 0) -> tupl
         ledger = Ledger(URL.url, {"f": Filter()}, None)
         session = Session(record, URL, common, budget=Budget(1 << 20, 100), ledger=ledger, model=Model(10))
         running = [asyncio.create_task(session.run()), asyncio.create_task(buffer.run())]
+        if wished_after_s is not None:
+            await asyncio.sleep(wished_after_s)
+            session.follow(record.model_copy(update={"sources": ("operator", *sources)}))
         await asyncio.sleep(days * 86_400)
         for task in running:
             task.cancel()
@@ -177,6 +182,12 @@ def test_the_tiers_go_on_after_a_restart() -> None:
     times, reports = tries(8, "event", tries=5, at_ms=CLOCK.now_ms())
     assert 0.75 * 86_400 <= times[0] - 1000 <= 1.25 * 86_400 + 1
     assert [report.tries for report in reports[:2]] == [6, 7]
+
+
+def test_a_silent_relay_that_an_operator_wishes_for_is_tried_at_once() -> None:
+    times, _ = tries(0.5, "event", tries=7, at_ms=CLOCK.now_ms(), wished_after_s=1234)
+    assert times[0] == pytest.approx(1000 + 1234, abs=0.5)
+    assert len(times) > 12, "and every hour from then on"
 
 
 @pytest.mark.parametrize("sources", [("operator",), ("seed", "event"), ()])
