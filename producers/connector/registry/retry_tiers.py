@@ -19,14 +19,14 @@ _SPREAD = 0.25
 
 
 def wait_s(failures: int, draw: Callable[[], float] = random.random) -> float:
-    """How long to wait after so many failures in a row, one at least; `draw` gives numbers from 0 to 1."""
-    return TIERS_S[min(failures, len(TIERS_S)) - 1] * (1 - _SPREAD + 2 * _SPREAD * draw())
+    """How long to wait after so many failures in a row; `draw` gives numbers from 0 to 1."""
+    return TIERS_S[max(0, min(failures, len(TIERS_S)) - 1)] * (1 - _SPREAD + 2 * _SPREAD * draw())
 
 
 def rest_s(record: RelayRecord, now_ms: int, draw: Callable[[], float] = random.random) -> float:
     """How much of its wait a relay has before it, by its record, when a connector begins with it; 0: none."""
     report = record.report
-    if report is None or report.state != "silent" or not report.tries or not is_discovered(record):
+    if report is None or report.state != "silent" or not is_discovered(record):
         return 0.0
     waited_s = max(0.0, (now_ms - report.at_ms) / 1000)
     return max(0.0, wait_s(report.tries, draw) - waited_s)

@@ -12,6 +12,8 @@ from schemas.relay_urls.relay_url import Network, normalize
 from tests.unit.producers.connector.virtual_time import run_virtually
 
 VISIT_S = 600.0
+LEAVING_S = 2.0
+"""For a closing handshake."""
 ONION = [f"{letter * 56}.onion" for letter in "ab"]
 
 
@@ -45,6 +47,7 @@ class Relays:
             self.ever.append(host)
             try:
                 await self.limits.turn(place, read)
+                await asyncio.sleep(LEAVING_S)
             finally:
                 self.connected.remove(host)
 
@@ -86,10 +89,14 @@ def test_one_that_waits_costs_one_its_place_and_the_one_that_is_longest_live() -
         for number in range(3):
             relays.add(f"{number}.example")
             await asyncio.sleep(1)
+        relays.add("priority.example", "priority")
         await asyncio.sleep(2 * VISIT_S)
-        assert len(relays.connected) == 3, "while none waits, they stay"
+        assert len(relays.connected) == 4, "while none waits, they stay"
         relays.add("new.example")
         await settled()
+        # Places are looked at again while the one that was asked still says goodbye.
+        relays.end("priority.example")
+        await asyncio.sleep(2 * LEAVING_S)
         assert relays.connected == ["1.example", "2.example", "new.example"]
 
     run(lambda: Relays(4), story)
@@ -130,7 +137,7 @@ def test_a_network_has_its_own_bound_and_only_its_relays_make_room_for_another()
         relays.add(ONION[0])
         await asyncio.sleep(VISIT_S + 1)
         relays.add(ONION[1])
-        await settled()
+        await asyncio.sleep(2 * LEAVING_S)
         assert relays.connected == ["clear.example", ONION[1]]
 
     run(lambda: Relays(8, {Network.TOR: 1}), story)
@@ -142,7 +149,7 @@ def test_the_urls_of_a_host_take_turns() -> None:
             relays.add(f"a.example/{path}")
         await settled()
         assert relays.connected == ["a.example/0", "a.example/1"]
-        await asyncio.sleep(VISIT_S + 1)
+        await asyncio.sleep(VISIT_S + 2 * LEAVING_S)
         assert relays.connected == ["a.example/1", "a.example/2"]
         assert relays.limits.waiting == 0
 

@@ -131,6 +131,8 @@ def test_a_wait_that_was_begun_before_a_restart_is_gone_on_with() -> None:
     assert retry_tiers.rest_s(silent, 2 * HOUR_MS, lambda: middle) == 0
     assert retry_tiers.rest_s(silent.model_copy(update={"sources": ("seed", "event")}), 0) == 0
     assert retry_tiers.rest_s(RECORD, 0) == 0
+    uncounted = RECORD.model_copy(update={"report": Report(state="silent", at_ms=0)})
+    assert retry_tiers.rest_s(uncounted, 0, lambda: middle) == 60
 
 
 def tries(
