@@ -29,11 +29,16 @@ class RefusedUrl(NamedTuple):
 
 @dataclass(slots=True)
 class RelayList:
-    """What lists and arguments named: relays by normalised URL, in order, and what was refused."""
+    """What lists and arguments named: relays by normalised URL, in order, and what was refused.
+
+    Attributes:
+        private_option: what lets relays on private addresses through, for messages.
+    """
 
     relays: dict[str, RelayUrl] = field(default_factory=dict)
     refused: list[RefusedUrl] = field(default_factory=list)
     duplicates: int = 0
+    private_option: str = ALLOW_PRIVATE
 
 
 class PublishReport(NamedTuple):
@@ -68,7 +73,7 @@ def take_relay(text: str, place: str, *, allow_private: bool = False, into: Rela
     try:
         url = normalize(text, allow_private=allow_private)
     except RelayUrlError as error:
-        remedy = f"; {ALLOW_PRIVATE} lets it through, if it is a relay of yours" if _is_private(text) else ""
+        remedy = f"; {into.private_option} lets it through, if it is a relay of yours" if _is_private(text) else ""
         into.refused.append(RefusedUrl(place, text, f"{error}{remedy}"))
         return
     if url.url in into.relays:
