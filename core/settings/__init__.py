@@ -18,10 +18,13 @@ from core.settings.errors import SettingsError, explain
 from core.settings.file import CONFIG_VARIABLE, read_settings_file
 from core.settings.groups import (
     ConnectorSettings,
+    FinderSettings,
+    FinderSource,
     HttpSettings,
     LogSettings,
     PolicySettings,
     ProcessorSettings,
+    SeederSettings,
     SinkSettings,
 )
 from core.settings.kafka import KafkaSettings
@@ -33,12 +36,15 @@ from core.settings.variables import unknown_variable
 __all__ = [
     "CONFIG_VARIABLE",
     "ConnectorSettings",
+    "FinderSettings",
+    "FinderSource",
     "HttpSettings",
     "KafkaSettings",
     "LogSettings",
     "PolicySettings",
     "PostgresSettings",
     "ProcessorSettings",
+    "SeederSettings",
     "Settings",
     "SettingsError",
     "SinkSettings",

@@ -14,11 +14,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from core.settings.errors import ENV_PREFIX, NESTING
 from core.settings.groups import (
     ConnectorSettings,
+    FinderSettings,
     HttpSettings,
     LogSettings,
     PolicySettings,
     PositiveFloat,
     ProcessorSettings,
+    SeederSettings,
     SinkSettings,
 )
 from core.settings.kafka import KafkaSettings
@@ -52,6 +54,8 @@ class Settings(BaseSettings):
     connector: ConnectorSettings = Field(default_factory=ConnectorSettings)
     processor: ProcessorSettings = Field(default_factory=ProcessorSettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
+    seeder: SeederSettings = Field(default_factory=SeederSettings)
+    finder: FinderSettings = Field(default_factory=FinderSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
