@@ -29,6 +29,8 @@ _MOST_REDIRECTS = 3
 """From an old address to a new one, to another host and to another path; more are a loop."""
 _SHOWN = 100
 """Characters of what a server sent instead of HTTP."""
+_LONGEST_ETAG = 200
+"""Hashes and times are shorter."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = {
     "User-Agent": "bigbrotr (Nostr archive; reads lists of relays)",
@@ -102,7 +104,8 @@ class HttpClient:
         except aiohttp.ClientResponseError as error:
             # Its text repeats the URL, which may hold a key.
             raise FetchError(f"the answer is not HTTP: {' '.join(error.message.split())[:_SHOWN]}") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # Some of what aiohttp raises of an odd answer is a bare ValueError.
             raise FetchError(brief(error)) from error
 
     async def _follow(self, url: URL, etag: str | None) -> Answer | None:
@@ -129,7 +132,7 @@ class HttpClient:
                 raise FetchError(f"the answer is HTTP {response.status}", wait_s or 0.0)
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                 raise FetchError("the answer is compressed, which was not asked for")
-            return Answer(await self._body(response), response.content_type, response.headers.get("ETag"))
+            return Answer(await self._body(response), response.content_type, _etag(response.headers.get("ETag", "")))
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
@@ -201,6 +204,11 @@ class _JudgedAddresses(AbstractResolver):
 
     async def close(self) -> None:
         pass
+
+
+def _etag(value: str) -> str | None:
+    """The version that a server names, where it can be sent back as it is."""
+    return value if 0 < len(value) <= _LONGEST_ETAG and value.isascii() and value.isprintable() else None
 
 
 def _family(address: str) -> socket.AddressFamily:

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import ssl
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -70,6 +70,14 @@ async def test_an_unchanged_document_is_not_sent_again() -> None:
         assert await client.get_changed(url, '"b"') is not None
 
 
+@pytest.mark.parametrize("etag", [b'"\x01"', b'"\xff"', b'"' + b"a" * 200 + b'"', b""])
+async def test_a_version_that_cannot_be_sent_back_is_none(etag: bytes) -> None:
+    said = OK + b"ETag: " + etag + b"\r\nContent-Length: 2\r\n\r\n[]"
+    async with raw_server(said, then=finished) as url, own() as client:
+        with suppress(FetchError):  # aiohttp takes some of these for no HTTP at all
+            assert (await client.get(url)).etag is None
+
+
 @pytest.mark.parametrize("declared", [True, False])
 async def test_a_large_document_is_given_up_at_the_bound(declared: bool) -> None:
     head = OK + (b"Content-Length: 99999999\r\n\r\n" if declared else b"\r\n")
@@ -78,9 +86,17 @@ async def test_a_large_document_is_given_up_at_the_bound(declared: bool) -> None
             await client.get(url)
 
 
-async def test_a_document_of_exactly_the_bound_is_taken() -> None:
-    async with http_server(json_text(" " * SMALL)) as url, own() as client:
-        assert len((await client.get(url)).body) == SMALL
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_document_of_exactly_the_bound_is_taken_and_a_byte_more_is_not(declared: bool) -> None:
+    for more in (0, 1):
+        size = SMALL + more
+        head = OK + (f"Content-Length: {size}\r\n\r\n".encode() if declared else b"\r\n")
+        async with raw_server(head + b" " * size, then=finished) as url, own() as client:
+            if more:
+                with pytest.raises(FetchError, match="larger"):
+                    await client.get(url)
+            else:
+                assert len((await client.get(url)).body) == SMALL
 
 
 @pytest.mark.parametrize("head", [OK + b"\r\n", OK, b"HTTP/1.1 200 OK\r\nX: "])
