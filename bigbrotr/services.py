@@ -133,6 +133,18 @@ SERVICES = (
         "bigbrotr.retention.janitor:Janitor",
         KAFKA,
     ),
+    ServiceSpec(
+        "seeder",
+        "publishes the list of seeds (`seeder.list`) to `relays.commands` and `relays.found`, once per content",
+        "producers.seeding.service:SeederService",
+        KAFKA,
+    ),
+    ServiceSpec(
+        "finder",
+        "asks HTTP APIs (`finder.sources`) for relays and sends what is new to `relays.found`",
+        "producers.finding.service:FinderService",
+        KAFKA,
+    ),
 )
 
 BY_NAME: Mapping[str, ServiceSpec] = {spec.name: spec for spec in SERVICES}

@@ -72,7 +72,6 @@ async def settings(servers: Servers, tmp_path: Path) -> AsyncIterator[Settings]:
             processor={"group_id": f"{mine}-processor"},
             registry={"group_id": f"{mine}-registry"},
             sink={"group_id": f"{mine}-sink"},
-            registry={"group_id": f"{mine}-registry"},
         )
         yield values
 

@@ -39,7 +39,6 @@ def settings_for(servers: Servers, name: str, folder: Path) -> Settings:
         processor=ProcessorSettings(group_id=f"{name}-processor"),
         registry=RegistrySettings(group_id=f"{name}-registry"),
         sink=SinkSettings(group_id=f"{name}-sink"),
-        registry=RegistrySettings(group_id=f"{name}-registry"),
     )
 
 
