@@ -12,15 +12,14 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.settings.errors import ENV_PREFIX, NESTING
+from core.settings.finding import FinderSettings, SeederSettings
 from core.settings.groups import (
     ConnectorSettings,
-    FinderSettings,
     HttpSettings,
     LogSettings,
     PolicySettings,
     PositiveFloat,
     ProcessorSettings,
-    SeederSettings,
     SinkSettings,
 )
 from core.settings.kafka import KafkaSettings
@@ -54,11 +53,11 @@ class Settings(BaseSettings):
     connector: ConnectorSettings = Field(default_factory=ConnectorSettings)
     processor: ProcessorSettings = Field(default_factory=ProcessorSettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
-    seeder: SeederSettings = Field(default_factory=SeederSettings)
-    finder: FinderSettings = Field(default_factory=FinderSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    seeder: SeederSettings = Field(default_factory=SeederSettings)
+    finder: FinderSettings = Field(default_factory=FinderSettings)
 
     @classmethod
     def settings_customise_sources(
