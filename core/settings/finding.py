@@ -43,7 +43,12 @@ class FinderSettings(Group):
         "finds the array of URLs, `interval_s` (3600) the seconds between two requests",
     )
     timeout_s: PositiveFloat = Field(30.0, description="Time for an answer with all redirects, in seconds")
-    max_bytes: int = Field(4 * MIB, ge=1024, le=64 * MIB, description="A longer answer, in bytes, is not taken")
+    max_bytes: int = Field(
+        4 * MIB,
+        ge=1024,
+        le=64 * MIB,
+        description="A longer answer, in bytes, is not taken; one takes 20 times that while it is read",
+    )
     allow_private: bool = Field(
         default=False, description="Let the APIs, never what they list, have private addresses; HTTP too"
     )

@@ -75,7 +75,7 @@ class SeederService(Service):
         seeder = self.settings.seeder
         while True:
             found = await until_it_works(
-                "the list of seeds",
+                "the list of seeds (seeder.list)",
                 lambda: read_seed_list(self.settings),
                 lambda error: isinstance(error, FetchError | OSError | RelayListError),
                 backoff=Backoff(_FIRST_WAIT_S, _LONGEST_WAIT_S),
