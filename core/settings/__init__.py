@@ -1,8 +1,8 @@
 """Read the settings: variables win over the YAML file, the file over the defaults; anything unknown is an error.
 
 `load_settings` is the only place where a process looks at its environment for settings. The models are in
-`core.settings.model`, `core.settings.groups`, `core.settings.kafka` and `core.settings.postgres`; they are handed on
-here, so that others import one module.
+`core.settings.model`, `core.settings.groups` and the modules beside them; they are handed on here, so that others
+import one module.
 """
 
 from __future__ import annotations
@@ -16,17 +16,15 @@ from pydantic_settings import EnvSettingsSource
 
 from core.settings.errors import SettingsError, explain
 from core.settings.file import CONFIG_VARIABLE, read_settings_file
+from core.settings.finding import FinderSettings, FinderSource, SeederSettings
 from core.settings.groups import (
     ConnectorSettings,
     DiscoverySettings,
-    FinderSettings,
-    FinderSource,
     HttpSettings,
     LogSettings,
     PolicySettings,
     ProcessorSettings,
     RegistrySettings,
-    SeederSettings,
     SinkSettings,
 )
 from core.settings.kafka import KafkaSettings

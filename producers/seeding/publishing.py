@@ -38,7 +38,8 @@ async def publish_seeds(
     await publisher.deliver(
         ProducerRecord(topic, seed.encode(), seed.key(), domain_partition(url.host, partitions)) for url, seed in new
     )
-    # Only now: the registry finds the command where it looks for it once it has read the news.
+    # Only now: the registry finds the command where it looks for it once it has read the news. It follows the commands
+    # too, so an end of this process between the two leaves no seed out.
     found = full_name(settings, "relays.found")
     count = await publisher.partition_count(found)
     await publisher.deliver(

@@ -69,13 +69,13 @@ class SeederService(Service):
 
     def status(self) -> dict[str, object]:
         """How many relays the list has; None until they are published."""
-        return {"list": self.settings.seeder.list or "the one of the program", "relays": self._listed}
+        return {"relays": self._listed}
 
     async def _passes(self) -> None:
         seeder = self.settings.seeder
         while True:
             found = await until_it_works(
-                "the list of seeds",
+                "the list of seeds (seeder.list)",
                 lambda: read_seed_list(self.settings),
                 lambda error: isinstance(error, FetchError | OSError | RelayListError),
                 backoff=Backoff(_FIRST_WAIT_S, _LONGEST_WAIT_S),

@@ -66,6 +66,8 @@ def test_each_wrong_entry_of_an_array_is_named_with_its_place(tmp_path: Path) ->
         (b"[" * 100_000, "is not JSON"),
         (b'{"relay":["wss://a.example"]}', "is an object of 1 members: give a JSON array of URLs, an object with one"),
         (b'{"relays":"wss://a.example"}', "is an object of 1 members: give a JSON array of URLs"),
+        (b"a," * 50_001, "has more than 50000 entries: that is no list of relays"),
+        (b"[" + b"0," * 50_000 + b"0]", "has more than 50000 entries"),
         (b"wss://a.example\n" * (1 << 21), "is larger than 16777216 bytes"),
     ],
 )
