@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from core.settings.types import (
     DecodedList,
     NameServers,
     ProxyUrl,
+    RelaySpellings,
     RelayUrls,
     SecretHex,
     ServiceAddresses,
+    public_relays,
 )
 
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -53,7 +55,17 @@ class ConnectorSettings(Group):
         10.0, ge=0.0, le=60.0, description="Silence past an EOSE, in seconds, before what a visit reads counts as read"
     )
     ping_interval_s: PositiveFloat = Field(30.0, description="Seconds between pings")
+    allow_private: bool = Field(
+        default=False, description="Let relays of `connector.only` have private addresses: relays of your own"
+    )
+    only: RelaySpellings = Field(
+        default_factory=list,
+        description="Relay URLs to read, and no others, whatever the registry says; empty: those of the registry",
+    )
     max_connections: PositiveInt = Field(500, description="Relays that one connector is connected to at once")
+    max_tor: PositiveInt = Field(50, description="Of these, relays in Tor: each takes a circuit of the proxy")
+    max_i2p: PositiveInt = Field(25, description="Of these, relays in I2P")
+    max_loki: PositiveInt = Field(25, description="Of these, relays in Lokinet")
     in_flight_bytes: int = Field(
         32 * MIB, ge=MIB, description="Received bytes not yet acknowledged by Kafka, beyond which sockets pause"
     )
@@ -85,13 +97,13 @@ class ConnectorSettings(Group):
         min_length=1,
         description="NIP-01 filters to read, a list; `{}` is everything; npub1… and note1… are taken too",
     )
-    only: RelayUrls = Field(
-        default_factory=list,
-        description="Relays to read, and no others, whatever the topic `relays` says; empty: those of the topic",
-    )
-    allow_private: bool = Field(
-        default=False, description="Whether the relays of `connector.only` may have private addresses"
-    )
+
+    @field_validator("only")
+    @classmethod
+    def _are_public(cls, urls: list[str], info: ValidationInfo) -> list[str]:
+        if not info.data.get("allow_private"):
+            public_relays(urls)
+        return urls
 
 
 class ProcessorSettings(Group):

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-from schemas.relay_urls.relay_url import RelayUrlError, normalize
+from schemas.relay_urls.relay_url import RelayUrl, RelayUrlError, normalize
 
 T = TypeVar("T")
 
@@ -126,14 +126,34 @@ def _words(value: Any) -> Any:
     return [word for word in re.split(r"[\s,]+", value) if word]
 
 
-def _relay_urls(values: list[str]) -> list[str]:
+def _relays(values: list[str]) -> list[RelayUrl]:
     normal = []
     for place, value in enumerate(values, 1):
         try:
-            normal.append(normalize(value, allow_private=True).url)
+            normal.append(normalize(value, allow_private=True))
         except RelayUrlError as error:
             raise ValueError(f"has no relay URL at place {place} ({error}); give wss://host") from None
     return normal
+
+
+def _relay_urls(values: list[str]) -> list[str]:
+    return [relay.url for relay in _relays(values)]
+
+
+def _relay_spellings(values: list[str]) -> list[str]:
+    return [relay.spelling for relay in _relays(values)]
+
+
+def public_relays(values: list[str]) -> None:
+    """Check that relays are public ones; raise ValueError where one is not."""
+    for place, value in enumerate(values, 1):
+        try:
+            normalize(value)
+        except RelayUrlError as error:
+            raise ValueError(
+                f"has a relay at place {place} that is not public ({error}); "
+                "set connector.allow_private for a relay of your own"
+            ) from None
 
 
 def _name_servers(values: list[str]) -> list[str]:
@@ -176,4 +196,7 @@ WordList = Annotated[list[str], BeforeValidator(_words)]
 ServiceAddresses = Annotated[WordList, AfterValidator(_service_addresses)]
 NameServers = Annotated[WordList, AfterValidator(_name_servers)]
 RelayUrls = Annotated[WordList, AfterValidator(_relay_urls)]
+"""Normalised, as keys are."""
+RelaySpellings = Annotated[WordList, AfterValidator(_relay_spellings)]
+"""As they are dialled."""
 DecodedList = Annotated[list[T], BeforeValidator(_decoded)]

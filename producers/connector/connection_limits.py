@@ -1,15 +1,21 @@
-"""Limits connections: a maximum for all relays, a reserved part for priority relays, few per host, and a duration."""
+"""Who is connected to: so many relays in all, few of a host, so many of an overlay network, priority relays first.
+
+A regular relay has a live feed as long as there is room. Where there is not, the one that was read longest ago gets the
+next place, and one that is read and was live for a while gives its own away: one for each that waits, and only where
+that helps it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext, suppress
-from weakref import WeakValueDictionary
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 
 from producers.relay_client.refusals import HOUR_S
 from schemas.records.relay import RelayRecord
-from schemas.relay_urls.relay_url import RelayUrl
+from schemas.relay_urls.relay_url import Network, RelayUrl
 
 PRIORITY_SHARE = 4
 """One connection in so many is kept for the priority lane."""
@@ -19,71 +25,165 @@ VISIT_S = 600.0
 """A regular relay that is read and has been live for so long gives its place to one that waits."""
 LONGEST_VISIT_S = HOUR_S
 """One that is still being read does so too: stored events without end must not keep a place without limit."""
+_PRIORITY, _REGULAR = "priority", "regular"
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A relay's place, or its wait for one.
+
+    Attributes:
+        lane: of the relay's record.
+        network: how the relay is reached.
+        host: that it is counted for; None: the operator's own, which may all be on his machine.
+        read_until_s: up to when the relay is read, Unix seconds; 0: never.
+        given: set once it has the place.
+        wanted: set once another is to have it.
+    """
+
+    lane: str
+    network: Network
+    host: str | None
+    read_until_s: Callable[[], float]
+    given: asyncio.Event = field(default_factory=asyncio.Event)
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class ConnectionLimits:
-    """Gives connection slots in the order in which they are requested."""
+    """Gives places to relays. Those that ask in one turn of the event loop are compared with each other."""
 
-    def __init__(self, connections: int, *, visit_s: float = VISIT_S, longest_visit_s: float = LONGEST_VISIT_S) -> None:
-        """Divide places between the lanes.
+    def __init__(
+        self,
+        connections: int,
+        networks: Mapping[Network, int] | None = None,
+        *,
+        visit_s: float = VISIT_S,
+        longest_visit_s: float = LONGEST_VISIT_S,
+    ) -> None:
+        """Divide places.
 
         Args:
-            connections: places.
+            connections: all of them. Those of regular relays are fewer by what is kept for priority relays.
+            networks: the most of a network; the others have no bound of their own.
             visit_s: for so long a regular relay keeps its place once it is connected.
             longest_visit_s: for so long if it is not read before.
         """
         self._visit_s = visit_s
         self._longest_visit_s = longest_visit_s
-        priority = max(1, connections // PRIORITY_SHARE)
-        self._lanes = {
-            "priority": asyncio.Semaphore(priority),
-            "regular": asyncio.Semaphore(max(1, connections - priority)),
-        }
-        # A host is forgotten with the last relay of it that holds a place or waits for one.
-        self._hosts: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        self.waiting = 0
-        """Regular relays that wait for a place."""
-        self.contended = asyncio.Event()
-        """Set while there are any."""
+        self._kept = max(1, connections // PRIORITY_SHARE)
+        self._most = self._kept + max(1, connections - self._kept)
+        self._most_of = dict(networks or {})
+        self._held: set[Place] = set()
+        # By lane, network and host: no host that is counted has a name without a dot or a colon.
+        self._used: Counter[str] = Counter()
+        self._waiting: dict[Place, None] = {}
+        # Held by relays that are read and may go, in the order in which that began.
+        self._rested: dict[Place, None] = {}
+        self._asked = 0
+        self._settling: asyncio.Handle | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Relays that wait for a place."""
+        return len(self._waiting)
 
     @asynccontextmanager
-    async def place(self, record: RelayRecord, url: RelayUrl) -> AsyncIterator[None]:
-        """Hold a place for a relay. The operator's own relays are not bound by their host: it may be his machine."""
-        lane = self._lanes[record.lane]
-        host = nullcontext() if record.allow_private else self._host(url.host)
-        async with host:
-            counted = record.lane == "regular"
-            self._count(counted)
-            try:
-                await lane.acquire()
-            finally:
-                self._count(-counted)
-            try:
-                yield
-            finally:
-                lane.release()
+    async def place(
+        self, record: RelayRecord, url: RelayUrl, read_until_s: Callable[[], float] = lambda: 0.0
+    ) -> AsyncIterator[Place]:
+        """Wait for a place, and hold it. `read_until_s`: up to when the relay is read, Unix seconds; 0: never."""
+        host = None if record.allow_private else url.host
+        place = Place(record.lane, url.network, host, read_until_s)
+        self._waiting[place] = None
+        self._settle_soon()
+        try:
+            await place.given.wait()
+            yield place
+        finally:
+            self._waiting.pop(place, None)
+            if place in self._held:
+                self._release(place)
 
-    async def turn(self, record: RelayRecord, finished: asyncio.Event) -> None:
-        """Return when a relay that waits should have this one's place; of the priority lane, never.
+    async def turn(self, place: Place, finished: asyncio.Event) -> None:
+        """Return when a relay that waits should have this place; a priority relay's, never.
 
         Args:
-            record: of the relay, which has a place.
-            finished: set while all of it is read.
+            place: one that is held.
+            finished: set while all of its relay is read.
         """
-        if record.lane == "priority":
+        if place.lane == _PRIORITY:
             await asyncio.Event().wait()
         await asyncio.sleep(self._visit_s)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._longest_visit_s - self._visit_s):
                 await finished.wait()
-        await self.contended.wait()
+        self._rested[place] = None
+        self._settle_soon()
+        await place.wanted.wait()
 
-    def _count(self, change: int) -> None:
-        self.waiting += change
-        if self.waiting:
-            self.contended.set()
-        else:
-            self.contended.clear()
+    def _release(self, place: Place) -> None:
+        self._held.remove(place)
+        self._rested.pop(place, None)
+        self._asked -= place.wanted.is_set()
+        for bound in _bounds(place):
+            self._used[bound] -= 1
+            if not self._used[bound]:
+                # A host is forgotten with its last relay.
+                del self._used[bound]
+        self._settle_soon()
 
-    def _host(self, host: str) -> asyncio.Semaphore:
-        return self._hosts.setdefault(host, asyncio.Semaphore(HOST_CONNECTIONS))
+    def _settle_soon(self) -> None:
+        if self._settling is None:
+            self._settling = asyncio.get_running_loop().call_soon(self._settle)
+
+    def _settle(self) -> None:
+        """Give places that are free, and ask for others."""
+        self._settling = None
+        for place in sorted(self._waiting, key=_order):
+            if self._fits(place):
+                self._give(place)
+        # What one of these cannot have, others that lack the same cannot have either.
+        hopeless: set[tuple[str | None, ...]] = set()
+        for place in self._waiting:
+            if not self._rested or self._asked >= len(self._waiting):
+                return
+            lacks = (place.lane, place.network, place.host if place.host in self._used else None)
+            if lacks in hopeless:
+                continue
+            holder = next((holder for holder in self._rested if self._fits(place, without=holder)), None)
+            if holder is None:
+                hopeless.add(lacks)
+            else:
+                del self._rested[holder]
+                self._asked += 1
+                holder.wanted.set()
+
+    def _give(self, place: Place) -> None:
+        del self._waiting[place]
+        self._held.add(place)
+        self._used.update(_bounds(place))
+        place.given.set()
+
+    def _fits(self, place: Place, without: Place | None = None) -> bool:
+        """Whether a place is free for a relay, or would be without a regular relay's that is held."""
+        gone = _bounds(without) if without is not None else ()
+
+        def used(bound: str) -> int:
+            return self._used[bound] - (bound in gone)
+
+        if place.host is not None and used(place.host) >= HOST_CONNECTIONS:
+            return False
+        if used(place.network) >= self._most_of.get(place.network, self._most):
+            return False
+        priority, regular = used(_PRIORITY), used(_REGULAR)
+        most = self._most if place.lane == _PRIORITY else self._most - max(0, self._kept - priority)
+        return priority + regular < most
+
+
+def _bounds(place: Place) -> tuple[str, ...]:
+    """What a place counts for."""
+    return (place.lane, place.network) if place.host is None else (place.lane, place.network, place.host)
+
+
+def _order(place: Place) -> tuple[bool, float]:
+    return place.lane != _PRIORITY, place.read_until_s()

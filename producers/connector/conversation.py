@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,8 +21,12 @@ from producers.connector.live import LiveFeed
 from producers.connector.relay_model import SILENCE, Model, Name
 from producers.relay_client.client import RelayClient
 from producers.relay_client.connection import FrameTooLargeError, RelayConnection
+from producers.relay_client.loop_clock import GRAIN_S, loop_s
 from producers.relay_client.refusals import RelayError
 from schemas.nostr.filters import Filter
+
+MOST_SILENT_S = 300.0
+"""From the start of a connection to the first answer: a question that nothing answers is given up after 30 s."""
 
 
 class Conversation:
@@ -81,7 +86,13 @@ class Conversation:
         ended = RelayError("resting", "another relay had its turn")
         try:
             # In this order: what the reader says is nearest to the cause.
-            await run_until_first(client.read(), self.connection.keep_alive(), self._follow(filters, backdated_s), turn)
+            await run_until_first(
+                client.read(),
+                self.connection.keep_alive(),
+                self._end_of_silence(),
+                self._follow(filters, backdated_s),
+                turn,
+            )
         except RelayError as error:
             ended = error
         finally:
@@ -110,6 +121,20 @@ class Conversation:
         """What they bring is dated anew from now on."""
         for feed in self._feeds:
             feed.reopen()
+
+    async def _end_of_silence(self) -> None:
+        """Wait until the connection has been silent for too long, if it ever is.
+
+        Raises:
+            RelayError: nothing that was asked is answered.
+        """
+        began_s = loop_s()
+        while not self.client.spoke:
+            rest_s = MOST_SILENT_S - self.connection.silent_s(began_s)
+            if rest_s <= 0:
+                raise RelayError("silent", f"has answered nothing for {MOST_SILENT_S:.0f} s")
+            await asyncio.sleep(max(rest_s, GRAIN_S))
+        await asyncio.Event().wait()
 
     async def _sign_in_first(self) -> None:
         """Where a relay is known to demand it, sign in before anything is asked: a connection may be short."""

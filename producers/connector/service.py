@@ -1,4 +1,4 @@
-"""The connector service: relays on one side, `raw.bundles`, `rejections` and `coverage` on the other."""
+"""The connector service: relays on one side; bundles, rejections, coverage and reports to the registry on the other."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from producers.connector.reading.judge_pool import SWITCH_S, JudgePool
 from producers.connector.reading.pacing import Pacing
 from producers.connector.reading.validation_watch import ValidationWatch
 from producers.connector.reconcile.archive_ids import ArchiveIds
+from producers.connector.registry.reports import Reports
 from producers.connector.relay_model import Model
 from producers.connector.session import Session
 from producers.connector.session_manager import SessionManager
@@ -57,7 +58,7 @@ _CLOCK_EVERY_S = 1.0
 """As `Clock.check` asks for."""
 _FLEET_STOP_S = 2.0
 """One turn of the session manager, unless Kafka is away."""
-_WRITTEN = ("raw.bundles", "rejections", "coverage")
+_WRITTEN = ("raw.bundles", "rejections", "coverage", "relays.found")
 
 
 class ConnectorService(Service):
@@ -162,6 +163,7 @@ class ConnectorService(Service):
         return {
             "partitions": self._fleet.partitions,
             "relays": [session.status() for session in self._fleet.sessions.values()],
+            "known_not_read": self._fleet.known_not_read,
             "unacknowledged_bytes": shared.send_buffer.bytes,
             "bundle_age_ms": round(shared.bundler.age_s * 1000),
             "waiting_for_a_place": shared.slots.waiting,
@@ -259,7 +261,10 @@ def _shared(
             acknowledged=lambda partition, offset, _lines: pacing.acknowledged(partition, offset),
         ),
         rejections=Rejections(send_buffer, full_name(settings, "rejections"), partitions["rejections"], STAGE),
-        slots=ConnectionLimits(connector.max_connections),
+        slots=ConnectionLimits(
+            connector.max_connections,
+            {Network.TOR: connector.max_tor, Network.I2P: connector.max_i2p, Network.LOKI: connector.max_loki},
+        ),
         events_per_hour=connector.events_per_hour,
         dialling=Dialling(
             connect_timeout_s=connector.connect_timeout_s,
@@ -277,6 +282,10 @@ def _shared(
         auth_key=connector.auth_key,
         hold_s=connector.eose_hold_s,
         archive=archive,
+        # What was given by hand is no finding of the registry's.
+        reports=None
+        if connector.only
+        else Reports(send_buffer, full_name(settings, "relays.found"), partitions["relays.found"]),
         judges=JudgePool(),
         pacing=pacing,
     )

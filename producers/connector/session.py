@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 from core import metrics
@@ -14,11 +15,14 @@ from producers.connector.crawl.crawler import Crawler
 from producers.connector.reading.budget import Budget
 from producers.connector.reconcile.comparison import Comparing
 from producers.connector.reconcile.held_events import HeldEvents
-from producers.connector.reconnects import Reconnects
+from producers.connector.reconnects import MINIMUM_UPTIME_S, Reconnects
+from producers.connector.registry import retry_tiers
+from producers.connector.registry.selection import is_discovered
+from producers.connector.registry.standing import RelayStanding
 from producers.connector.relay_model import Model
 from producers.connector.shared import Shared
 from producers.connector.state_changes import StateChanges
-from producers.connector.visits import Visits
+from producers.connector.visits import Ended, Visits
 from producers.relay_client.refusals import HOUR_S, RelayError
 from schemas.records.coverage import Copies, Coverage
 from schemas.records.relay import RelayRecord
@@ -72,6 +76,9 @@ class Session:
         )
         self._reconnects = Reconnects()
         self._state_changes = StateChanges()
+        self._standing = RelayStanding(record.report)
+        self._left_at_s = 0.0
+        self._wanted_now = asyncio.Event()
 
     @property
     def state(self) -> str:
@@ -93,26 +100,37 @@ class Session:
         record = self.ledger.record(now_ms)
         return record.model_copy(update={"facts": self.model.facts, "copies": self._visits.intake.copies})
 
+    def follow(self, record: RelayRecord) -> None:
+        """Take what the registry knows of the relay now; the connection is not affected by it."""
+        if is_discovered(self.record) and not is_discovered(record):
+            self._wanted_now.set()
+        self.record = record
+
     async def run(self) -> None:
         """Be with the relay until cancelled."""
+        await self._rest(retry_tiers.rest_s(self.record, CLOCK.now_ms()))
         while True:
             self._state = "waiting"
-            progress, lasted_s = self._progress, 0.0
+            progress = self._progress
             try:
-                async with self._shared.slots.place(self.record, self._url):
-                    error, lasted_s = await self._visits.visit()
+                async with self._shared.slots.place(self.record, self._url, self._read_until_s) as place:
+                    ended = await self._visits.visit(place)
             except Exception as unexpected:
                 # No relay may end the process for the others, also where it found a fault of ours.
                 logger.exception("%s: unexpected failure", self.record.url)
-                error = RelayError("failed", f"unexpected failure: {brief(unexpected)}", HOUR_S)
-            wait_s = self._reconnects.wait_s(error, progress=self._progress > progress, lasted_s=lasted_s)
+                ended = Ended(RelayError("failed", f"unexpected failure: {brief(unexpected)}", HOUR_S))
+            error = ended.error
+            self._left_at_s = CLOCK.now_s()
+            self._standing.ended(error, spoke=ended.spoke, challenged=ended.challenged)
+            self._report()
+            wait_s = self._reconnects.wait_s(error, progress=self._progress > progress, lasted_s=ended.lasted_s)
+            if self._standing.state == "silent" and is_discovered(self.record):
+                wait_s = max(wait_s, retry_tiers.wait_s(self._standing.failures))
             self._state, self._last_error = error.state, str(error)
             metrics.RELAY_FAILURES.labels(error.state).inc()
             level = logging.INFO if self._state_changes.ended(error.state) else logging.DEBUG
             logger.log(level, "%s: %s; retrying in %.0f s", self.record.url, error, wait_s)
-            self._retry_at_s = CLOCK.now_s() + wait_s
-            await asyncio.sleep(wait_s)
-            self._retry_at_s = None
+            await self._rest(wait_s)
 
     def cut(self) -> None:
         """End the connection at once; for a session that was cancelled and still says goodbye."""
@@ -121,10 +139,15 @@ class Session:
 
     def note_time(self) -> None:
         """Move the cursor to what the live feed has certainly brought. Called every second and before each record."""
-        if self._visits.conversation is not None:
-            self._visits.conversation.note_time()
+        conversation = self._visits.conversation
+        if conversation is not None:
+            conversation.note_time()
+            client = conversation.client
+            if client.answered or (client.spoke and self._visits.connected_s >= MINIMUM_UPTIME_S):
+                self._standing.spoke()
             if self._state_changes.lasts(self._visits.connected_s):
                 logger.info("%s: connected", self.record.url)
+        self._report()
 
     def clock_stepped(self) -> None:
         """The host's clock was set, or set back."""
@@ -136,6 +159,8 @@ class Session:
         return {
             "url": self.record.url,
             "state": self.state,
+            "standing": self._standing.state,
+            "lane": self.record.lane,
             "received": self._visits.frames.received,
             "refused": self._visits.intake.refused,
             "forged": self._visits.limits.judge.forged,
@@ -152,6 +177,27 @@ class Session:
             "cursor_s": self.ledger.cursor_s,
             "model": self.model.status(),
         }
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, unless somebody wishes for the relay meanwhile."""
+        self._wanted_now.clear()
+        self._retry_at_s = CLOCK.now_s() + seconds
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wanted_now.wait()
+        self._retry_at_s = None
+
+    def _report(self) -> None:
+        """Tell the registry how the relay stands, if that is new."""
+        reports = self._shared.reports
+        if reports is not None and not reports.full:
+            report = self._standing.report(CLOCK.now_ms(), on_tiers=is_discovered(self.record))
+            if report is not None:
+                reports.put(self._url, report)
+
+    def _read_until_s(self) -> float:
+        """Up to when the relay is read, or else when it was tried last: one that gives nothing is not always first."""
+        return max(self.ledger.cursor_s or 0, self._left_at_s)
 
     @property
     def _progress(self) -> int:

@@ -19,6 +19,7 @@ from core.kafka import consumer, read_to_end
 from core.kafka.state_change import Change
 from core.kafka.state_topic import StateTopic
 from core.settings import Settings
+from producers.connector.registry.selection import is_read, only_records, reopens
 from producers.connector.session import Session
 from producers.targets import full_name
 from schemas.partition import relay_partition
@@ -60,8 +61,11 @@ class SessionManager:
         self._open_session = open_session
         self._topic = full_name(settings, "relays")
         self._assigned = _Assigned()
+        connector = settings.connector
+        self._only = only_records(connector.only, allow_private=connector.allow_private) if connector.only else None
         self._relays = StateTopic(settings, self._topic, _relay, self._take)
         self._partitions: dict[int, dict[str, RelayRecord]] = {}
+        self._count = 0
         self._gained: set[int] = set()
         self._found: dict[bytes, RelayRecord] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -77,6 +81,15 @@ class SessionManager:
     def partitions(self) -> list[int]:
         """The partitions of `relays` that are followed."""
         return sorted(self._partitions)
+
+    @property
+    def known_not_read(self) -> int:
+        """Relays of these partitions that the registry wants to be read, and that are not."""
+        return sum(
+            is_read(record) and url not in self.sessions
+            for known in self._partitions.values()
+            for url, record in known.items()
+        )
 
     async def join(self) -> AIOKafkaConsumer:
         """Join the group, waiting for the broker, with a consumer for `run`, which the caller stops."""
@@ -141,6 +154,8 @@ class SessionManager:
         for partition in set(self._partitions) - assigned:
             for url in self._partitions.pop(partition):
                 self._left.pop(url, None)
+        for url, session in list(self.sessions.items()):
+            if relay_partition(session.host, self._count) not in assigned:
                 self._end(url)
         # The connector that has these partitions now opens sockets of its own to the same relays.
         await asyncio.gather(*self._ending, return_exceptions=True)
@@ -159,13 +174,16 @@ class SessionManager:
         found, self._found, self._gained = self._found, {}, set()
         if not gained:
             return
-        count = len(client.partitions_for_topic(self._topic) or ())
+        self._count = len(client.partitions_for_topic(self._topic) or ())
         for key, record in found.items():
-            partition = _partition_of(key, count)
+            partition = self._partition_of(key)
             if partition in gained:
                 self._set(partition, key, record, coverage.get(key))
             else:
                 logger.warning("a record of relays is in the wrong partition and is ignored: %r", key[:200])
+        for url, record in (self._only or {}).items():
+            if self._partition_of(url.encode()) in gained:
+                self._open(url, record, coverage.get(url.encode()))
         logger.info("reading %d relays of %d partitions", len(self._tasks), len(self._partitions))
 
     def _set(self, partition: int, key: bytes, record: RelayRecord | None, coverage: Coverage | None) -> None:
@@ -177,18 +195,31 @@ class SessionManager:
         before = known.pop(url, None)
         if record is not None:
             known[url] = record
-        if before is not None and record is not None and _equal(before, record) and url in self._tasks:
+        if self._only is not None:
+            return
+        if before is not None and record is not None and not reopens(before, record):
+            if url in self.sessions:
+                self.sessions[url].follow(record)
             return
         session = self._end(url)
         if session is not None:
             # Not durable yet as it stands, but neither is it written before everything received until now is.
             self._left[url] = session.coverage(0)
-        if record is None or not record.allowed:
-            return
-        opened = self._open_session(record, coverage or self._left.pop(url, None))
+        if record is not None and is_read(record):
+            self._open(url, record, coverage or self._left.pop(url, None))
+
+    def _open(self, url: str, record: RelayRecord, coverage: Coverage | None) -> None:
+        opened = self._open_session(record, coverage)
         if opened is not None:
             self.sessions[url] = opened
             self._tasks[url] = asyncio.create_task(opened.run(), name=url)
+
+    def _partition_of(self, key: bytes) -> int | None:
+        """Where the record of a relay stands; None for a key that is no normalised URL."""
+        try:
+            return relay_partition(normalize(key.decode(), allow_private=True).host, self._count)
+        except ValueError:
+            return None
 
     def _end(self, url: str) -> Session | None:
         """Let a relay go; its socket closes in a moment."""
@@ -203,18 +234,6 @@ class SessionManager:
             self._ending[task] = session
             task.add_done_callback(self._ending.pop)
             task.cancel()
-
-
-def _partition_of(key: bytes, count: int) -> int | None:
-    """Where the record of a relay stands; None for a key that is no normalised URL."""
-    try:
-        return relay_partition(normalize(key.decode(), allow_private=True).host, count)
-    except ValueError:
-        return None
-
-
-def _equal(one: RelayRecord, other: RelayRecord) -> bool:
-    return one.model_copy(update={"updated_at_ms": other.updated_at_ms}) == other
 
 
 def _relay(key: bytes, value: bytes) -> RelayRecord:

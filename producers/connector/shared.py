@@ -14,6 +14,7 @@ from producers.connector.reading.judge_pool import JudgePool
 from producers.connector.reading.pacing import Pacing
 from producers.connector.reading.repeats import Repeats
 from producers.connector.reconcile.archive_ids import ArchiveIds
+from producers.connector.registry.reports import Reports
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling
 from producers.relay_client.pace import Paces
@@ -35,6 +36,7 @@ class Shared:
     auth_key: SecretStr | None
     hold_s: float = HOLD_S
     archive: ArchiveIds | None = None
+    reports: Reports | None = None
     known_filters: KnownFilters = field(default_factory=KnownFilters)
     paces: Paces = field(default_factory=Paces)
     judges: JudgePool = field(default_factory=JudgePool)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 from core.clock import CLOCK
+from producers.connector.connection_limits import Place
 from producers.connector.conversation import Conversation
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import SAME_VISIT_S
@@ -20,7 +22,7 @@ from producers.connector.relay_model import Model, Name
 from producers.connector.shared import Shared
 from producers.relay_client.client import RelayClient
 from producers.relay_client.connection import FrameTooLargeError, RelayConnection
-from producers.relay_client.dialling import open_connection
+from producers.relay_client.dialling import open_connection, patience
 from producers.relay_client.frames import FrameReader
 from producers.relay_client.refusals import RelayError, over_budget
 from producers.relay_client.spelling import dial_url
@@ -28,6 +30,22 @@ from producers.relay_client.wording import Meaning, Said
 from schemas.records.coverage import Copies
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import RelayUrl
+
+
+class Ended(NamedTuple):
+    """How a visit has ended.
+
+    Attributes:
+        error: why.
+        lasted_s: for how long it was connected.
+        spoke: whether the relay has answered anything.
+        challenged: whether it has demanded AUTH.
+    """
+
+    error: RelayError
+    lasted_s: float = 0.0
+    spoke: bool = False
+    challenged: bool = False
 
 
 class Visits:
@@ -95,20 +113,20 @@ class Visits:
         """For how many seconds the present connection is open; 0 where there is none."""
         return 0.0 if self.conversation is None else time.monotonic() - self._connected_at_s
 
-    async def visit(self) -> tuple[RelayError, float]:
-        """Connect and stay as long as it lasts; why it ended, and after how many seconds."""
+    async def visit(self, place: Place) -> Ended:
+        """Connect and stay as long as it lasts, in a place that is held."""
         try:
-            return await self._visit()
+            return await self._visit(place)
         finally:
             self._connecting = False
             self.conversation = None
 
-    async def _visit(self) -> tuple[RelayError, float]:
+    async def _visit(self, place: Place) -> Ended:
         pause_s = self._budget.pause_s(time.monotonic())
         if pause_s:
-            return over_budget(pause_s), 0.0
+            return Ended(over_budget(pause_s))
         if (over := self.limits.quota.over()) is not None:
-            return over, 0.0
+            return Ended(over)
         self._connecting = True
         self._begin()
         # Hosts count handshakes with the messages.
@@ -118,17 +136,15 @@ class Visits:
         except RelayError as error:
             if error.state == "rate_limited":
                 self._pace.refused(Said(Meaning.RATE, wait_s=error.wait_s))
-            return error, 0.0
+            return Ended(error)
         self._pace.answered()
         if connection.dialled_url != dial_url(self._record):
             evidence = "answered where the spelling that was given was not"
             self._model.learn(Name.URL, connection.dialled_url, evidence, int(CLOCK.now_s()))
-        began = time.monotonic()
-        ended = await self._converse(connection)
-        return ended, time.monotonic() - began
+        return await self._converse(connection, place)
 
-    async def _converse(self, connection: RelayConnection) -> RelayError:
-        """Talk until the connection ends, or the relay's turn is over; why."""
+    async def _converse(self, connection: RelayConnection, place: Place) -> Ended:
+        """Talk until the connection ends, or the relay's turn is over."""
         shared = self._shared
         self._connected_at_s = time.monotonic()
         url, auth_key = connection.dialled_url, shared.auth_key
@@ -139,19 +155,21 @@ class Visits:
             self._model,
             self._claims,
             self._known_filters,
-            eose_timeout_s=shared.eose_timeout_s,
+            eose_timeout_s=shared.eose_timeout_s * patience(self._url.network),
         )
-        turn = shared.slots.turn(self._record, self._crawler.finished)
+        turn = shared.slots.turn(place, self._crawler.finished)
         try:
-            ended = await talk.talk(shared.filters, turn, backdated_s=self._backdated_s)
+            error = await talk.talk(shared.filters, turn, backdated_s=self._backdated_s)
         finally:
             await connection.close()
         self._left_s = time.monotonic()
+        lasted_s = self._left_s - self._connected_at_s
         # A frame that is too large may be among the stored events with which a feed begins: without these, the crawl
         # gets to pass it by.
-        too_large = isinstance(ended, FrameTooLargeError)
+        too_large = isinstance(error, FrameTooLargeError)
         self._backdated_s = 0 if too_large and not talk.started else BACKDATED_S
-        return self._over_size(ended) if too_large else ended
+        error = self._over_size(error) if too_large else error
+        return Ended(error, lasted_s, client.spoke, client.auth.challenges > 0)
 
     def _begin(self) -> None:
         """What was proved of a relay holds for as long as it is not left for long."""

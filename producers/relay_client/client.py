@@ -96,6 +96,16 @@ class RelayClient:
         return self._frames.received - self._received_before
 
     @property
+    def answered(self) -> bool:
+        """Whether the relay has answered a question on this connection, by an event or EOSE."""
+        return self._hearing.eose or self.received > 0
+
+    @property
+    def spoke(self) -> bool:
+        """Whether it has done so, or closed one: it is a relay."""
+        return self.answered or self._hearing.closed
+
+    @property
     def open(self) -> int:
         """Subscriptions that count as open at the relay."""
         return len(self._open) - len(self._released)

@@ -23,6 +23,8 @@ from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import Network, RelayUrl
 
 USER_AGENT = "bigbrotr (Nostr archive; reads only)"
+OVERLAY_PATIENCE = 4.0
+"""Times the waits of the clearnet: Tor builds a circuit of six hops in 5 to 30 s, and I2P its tunnels more slowly."""
 
 
 class LookUp(Protocol):
@@ -36,7 +38,7 @@ class Dialling:
     """How connections are opened.
 
     Attributes:
-        connect_timeout_s: for name, socket, TLS and handshake together.
+        connect_timeout_s: for name, socket, TLS and handshake together; `patience` times that in overlay networks.
         frame_max_bytes: a longer message closes the connection.
         ping_interval_s: between pings of ours.
         proxies: SOCKS proxy by overlay network; None where none is configured.
@@ -50,17 +52,23 @@ class Dialling:
     look_up: LookUp = allowed_addresses
 
 
+def patience(network: Network) -> float:
+    """How many times as long as on the clearnet an answer is waited for."""
+    return 1.0 if network is Network.CLEARNET else OVERLAY_PATIENCE
+
+
 async def open_connection(record: RelayRecord, url: RelayUrl, dialling: Dialling) -> RelayConnection:
     """Connect to a relay, under the spelling of its record or the one that it names instead.
 
     Raises:
         RelayError: it cannot be reached now, refuses us, or must not be connected to.
     """
+    timeout_s = dialling.connect_timeout_s * patience(url.network)
     try:
-        async with asyncio.timeout(dialling.connect_timeout_s):
+        async with asyncio.timeout(timeout_s):
             return await _dial_either(record, url, dialling)
     except TimeoutError:
-        raise RelayError("unreachable", f"no connection within {dialling.connect_timeout_s:g} s") from None
+        raise RelayError("unreachable", f"no connection within {timeout_s:g} s") from None
     except AddressRefusedError as error:
         raise RelayError("address_refused", str(error), HOUR_S) from error
     except InvalidStatus as error:

@@ -33,6 +33,10 @@ class Hearing:
         """The newest."""
         self.refusal = asyncio.Event()
         """Set by a notice that seems to refuse something."""
+        self.eose = False
+        """Whether a question was answered to its end."""
+        self.closed = False
+        """Whether a question was closed."""
 
     def hear(self, message: Message, size_bytes: int) -> None:
         """Take a message.
@@ -78,6 +82,7 @@ class Hearing:
         subscription = self._open.get(message.subid)
         if subscription is None:
             return False
+        self.eose = True
         subscription.end(message.hints)
         return subscription.eoses <= FREE_EOSES
 
@@ -85,6 +90,7 @@ class Hearing:
         subscription = self._open.get(message.subid)
         if subscription is None:
             return self._exchanges.hear(message)
+        self.closed = True
         first = not subscription.ended_by_relay
         subscription.close(message)
         return first

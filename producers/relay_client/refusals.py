@@ -12,6 +12,14 @@ HOUR_S = 3600.0
 LONGEST_RETRY_AFTER_S = 24 * HOUR_S
 """A relay that asks for more is looked at once a day all the same: it may have been a mistake."""
 
+_UNWANTED = {
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.PAYMENT_REQUIRED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS,
+}
+"""A relay is there, and does not want us."""
+
 _COMPLAINT = re.compile(
     r"error|invalid|could not|cannot|can't|too (many|large|big|long)|unsupported|not supported|failed|bad (req|msg)",
     re.IGNORECASE,
@@ -68,8 +76,13 @@ def refused_upgrade(status: int, headers: Mapping[str, str], now_s: float) -> Re
     asked = retry_after_s(headers.get("Retry-After", ""), now_s)
     # Without a word of theirs: a limit passes in a minute, a ban does not.
     default = {429: MINUTE_S, 503: MINUTE_S, 403: 10 * MINUTE_S, 401: 10 * MINUTE_S}.get(status, 0.0)
-    # A host that is overloaded and does not say until when may be so for days.
-    state = "rate_limited" if status == HTTPStatus.TOO_MANY_REQUESTS or asked is not None else "refused"
+    if status == HTTPStatus.TOO_MANY_REQUESTS or asked is not None:
+        state = "rate_limited"
+    elif status in _UNWANTED:
+        state = "refused"
+    else:
+        # A host that is overloaded and does not say until when may be so for days, and a proxy answers for dead relays.
+        state = "unreachable" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "not_a_relay"
     return RelayError(state, f"the handshake was answered with HTTP {status}", default if asked is None else asked)
 
 

@@ -17,7 +17,6 @@ import orjson
 
 from schemas.nostr.event import Event
 from schemas.nostr.nip19 import MAX_LENGTH, relays_of
-from schemas.relay_urls.relay_host import is_link_local
 from schemas.relay_urls.relay_url import MAX_URL_LENGTH, RelayUrl, RelayUrlError, normalize
 
 MOST_MENTIONS = 64
@@ -164,10 +163,9 @@ def _may_be(text: str) -> bool:
 
 def _normalized(text: str, allow_private: bool) -> RelayUrl | None:  # noqa: FBT001 - as a cache wants it
     try:
-        url = normalize(text, allow_private=allow_private)
+        return normalize(text, allow_private=allow_private)
     except RelayUrlError:
         return None
-    return None if allow_private and is_link_local(url.host) else url
 
 
 _known = lru_cache(maxsize=_KNOWN)(_normalized)

@@ -23,6 +23,8 @@ _LOKI = re.compile(r"(?:[a-z0-9_-]+\.)*[ybndrfg8ejkmcpqxot1uwisza345h769]{52}\.l
 """The alphabet of z-base-32."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_LINK_LOCAL = (IPv4Network("169.254.0.0/16"), IPv6Network("fe80::/10"))
+"""RFC 3927 and RFC 4291. Clouds serve the credentials of their machines there."""
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 """All that IANA has allocated for public use. `is_global` trusts more: the former site-local fec0::/10, for one."""
 _NOT_UNICAST = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
@@ -79,6 +81,8 @@ def _literal(text: str, *, allow_private: bool) -> str:
         raise RelayUrlError("host", "is not an IP address") from None
     if isinstance(address, IPv6Address) and address.scope_id is not None:
         raise RelayUrlError("host", "has a zone, which means something only on one machine")
+    if is_link_local_address(address):
+        raise RelayUrlError("host", "is no public address but a link-local one, which no relay may have")
     if not allow_private and is_private_address(address):
         raise RelayUrlError("host", "is not a public address")
     return f"[{address.compressed}]" if isinstance(address, IPv6Address) else str(address)
@@ -131,18 +135,16 @@ def is_private_address(ip: str | IPv4Address | IPv6Address) -> bool:
     return not address.is_global or address.is_multicast or address.is_reserved
 
 
-def is_link_local(host: str) -> bool:
-    """Whether a host is an address that means something on one link only, where clouds serve their secrets.
+def is_link_local_address(ip: str | IPv4Address | IPv6Address) -> bool:
+    """Whether an address is link-local, or carries one that is. No permission makes such a one a relay's.
 
-    Args:
-        host: as in `RelayUrl.host`; a name is none.
+    Raises:
+        ValueError: a text that is no address.
     """
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    carried = _carried_ipv4(address) if isinstance(address, IPv6Address) else None
-    return (carried or address).is_link_local
+    address = ip_address(ip) if isinstance(ip, str) else ip
+    if isinstance(address, IPv6Address) and (carried := _carried_ipv4(address)) is not None:
+        return is_link_local_address(carried)
+    return any(address in network for network in _LINK_LOCAL)
 
 
 def _carried_ipv4(address: IPv6Address) -> IPv4Address | None:

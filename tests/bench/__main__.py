@@ -1,4 +1,4 @@
-"""`make bench`: the pure functions, a rebuild against bare writing, then the whole pipeline, which takes the options.
+"""`make bench`: the pure functions, a rebuild against bare writing, many relays, then the pipeline with the options.
 
 All but the last goes to standard error, so that `--json` leaves one object on standard output.
 """
@@ -10,7 +10,12 @@ import sys
 
 from tests.bench.bench_pipeline import main
 
-FIRST = ("tests.bench.bench_parse", "tests.bench.bench_signature", "tests.bench.bench_rebuild")
+FIRST = (
+    "tests.bench.bench_parse",
+    "tests.bench.bench_signature",
+    "tests.bench.bench_rebuild",
+    "tests.bench.bench_many",
+)
 
 if __name__ == "__main__":
     if "--help" not in sys.argv:

@@ -81,13 +81,13 @@ class Services:
         return list(self._status(name).get("reasons", []))
 
     def metric(self, name: str, sample: str) -> float | None:
-        """Return a metric without labels of a service; None while it does not answer."""
+        """Return a sample of a service, labels included; None while it does not answer, or has none."""
         try:
             with urllib.request.urlopen(f"{self.url(name)}/metrics", timeout=5) as answer:
                 lines = answer.read().decode().splitlines()
         except (OSError, ValueError):
             return None
-        return next(float(line.split()[1]) for line in lines if line.split()[0] == sample)
+        return next((float(line.split()[1]) for line in lines if line.split()[0] == sample), None)
 
     def _status(self, name: str) -> dict[str, Any]:
         try:

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 
-from schemas.relay_urls.relay_url import is_private_address
+from schemas.relay_urls.relay_host import is_link_local_address, is_private_address
 
 MAX_ADDRESSES = 4
 """Tried in turn within one connection time-out: two of each family are what hosts have."""
@@ -32,7 +32,7 @@ async def allowed_addresses(
 
     Args:
         host: a name or a literal address.
-        allow_private: the operator's own relay: loopback and private addresses too.
+        allow_private: the operator's own relay: loopback and private addresses too, but no link-local ones.
         resolve: gives the addresses of a name, as `Resolver.addresses` does.
 
     Raises:
@@ -40,14 +40,23 @@ async def allowed_addresses(
         OSError: the name does not resolve.
     """
     found = [host] if _is_address(host) else await resolve(host)
-    allowed = [address for address in found if allow_private or not is_private_address(address)]
+    allowed = [address for address in found if _is_allowed(address, allow_private=allow_private)]
     if not allowed:
         named = ", ".join(found[:MAX_ADDRESSES])
         more = f" and {len(found) - MAX_ADDRESSES} more" if len(found) > MAX_ADDRESSES else ""
         raise AddressRefusedError(
-            f"{host} resolves to {named}{more}, no public address; publish a relay of your own with --allow-private"
+            f"{host} resolves to {named}{more}, "
+            + (
+                "a link-local address, which no relay may have"
+                if allow_private
+                else "no public address; publish a relay of your own with --allow-private"
+            )
         )
     return allowed[:MAX_ADDRESSES]
+
+
+def _is_allowed(address: str, *, allow_private: bool) -> bool:
+    return not (is_link_local_address(address) if allow_private else is_private_address(address))
 
 
 def _is_address(host: str) -> bool:

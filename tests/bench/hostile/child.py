@@ -36,9 +36,9 @@ class Child:
 
 
 @contextmanager
-def child(module: str, *arguments: object) -> Iterator[Child]:
-    """Run a module of this package until the block is left."""
-    command = [sys.executable, "-m", f"{__package__}.{module}", *map(str, arguments)]
+def child(module: str, *arguments: object, package: str = "tests.bench.hostile") -> Iterator[Child]:
+    """Run a module of a package until the block is left."""
+    command = [sys.executable, "-m", f"{package}.{module}", *map(str, arguments)]
     with piped(command, _END_S) as process:
         yield Child(process)
 

@@ -18,6 +18,7 @@ from core.settings import Settings
 from deploy.demo.events import generate
 from tests.broker.bigbrotr.conftest import LIMIT_S, Command, started
 from tests.environment import environment
+from tests.pipeline.world import announce
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker
@@ -97,6 +98,8 @@ async def test_a_waiting_import_uses_the_services_that_run(settings: Settings, c
         assert done.returncode == 0, done.stderr
         assert done.json()["archived"] == 50
         assert services(settings.data_dir) == up
+        # What the registry knows is not read by a run that was given its relays.
+        await announce(settings, "ws://127.0.0.1:2")
         # A service has a port before it has started.
         status: dict[str, Any] = {}
 
@@ -108,6 +111,7 @@ async def test_a_waiting_import_uses_the_services_that_run(settings: Settings, c
         assert {one["name"] for one in status["services"]} == set(up)
         (relay,) = status["relays"]
         assert relay["url"] == "ws://127.0.0.1:1"
+        assert status["not_read"] == {"waiting": 1}
         assert relay["state"] in {"unreachable", "connecting"}, "the one between two tries of the other"
         process.send_signal(signal.SIGTERM)
         assert process.stdout is not None

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from core.kafka import consumer, end_offsets, read_to_end, stop_client
+from core.kafka import consumer, end_offsets, publishing, read_to_end, stop_client
 from core.settings import Settings
 from producers.connector.service import ConnectorService
 from producers.operator.publish import parse_relays
@@ -18,9 +18,12 @@ from producers.targets import full_name
 from schemas.nostr.event import Event, encode_event
 from schemas.nostr.event_id import compute_id
 from schemas.nostr.signature import public_key, sign
+from schemas.partition import relay_partition
 from schemas.records.bundle import BundleLine, decode_lines
 from schemas.records.coverage import Coverage
 from schemas.records.rejection import Rejection
+from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import normalize
 from tests.pipeline.registry import publish_relays
 
 SECRET = (3).to_bytes(32)
@@ -44,6 +47,22 @@ def stored_events(count: int, *, step_s: int = 7) -> list[dict[str, Any]]:
 
 async def publish(settings: Settings, urls: Sequence[str]) -> None:
     await publish_relays(settings, parse_relays(urls, "test", allow_private=True).relays.values(), allow_private=True)
+
+
+async def registered(settings: Settings) -> dict[str, RelayRecord]:
+    """What `relays` says, by URL."""
+    found = await read_to_end(settings, full_name(settings, "relays"), range(settings.kafka.partitions))
+    return {key.decode(): RelayRecord.decode(value) for key, value in found.items()}
+
+
+async def register(settings: Settings, url: str, record: RelayRecord | None) -> None:
+    """Write a record of `relays`, or a tombstone, as the registry does."""
+    host = normalize(url, allow_private=True).host
+    async with publishing(settings) as publisher:
+        partition = relay_partition(host, settings.kafka.partitions)
+        value = record.encode() if record is not None else None
+        await publisher.send(full_name(settings, "relays"), value, url.encode(), partition)
+        await publisher.flush()
 
 
 @asynccontextmanager

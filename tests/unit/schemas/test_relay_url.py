@@ -141,7 +141,6 @@ PRIVATE = [
     "10.1.2.3",
     "100.64.0.1",
     "127.0.0.1",
-    "169.254.169.254",
     "172.16.0.1",
     "192.0.2.1",
     "192.168.18.7",
@@ -155,19 +154,18 @@ PRIVATE = [
     "::1",
     "::7f00:1",
     "::ffff:127.0.0.1",
-    "::ffff:a9fe:a9fe",
     "64:ff9b::7f00:1",
     "64:ff9b:1::1",
     "2002:7f00:1::",
     "2001:0:4136:e378:8000:63bf:80ff:fffe",
     "2001:db8::1",
-    "fe80::1",
     "fec0::1",
     "fc00::1",
     "fd12::1",
     "200::1",
     "ff02::1",
 ]
+LINK_LOCAL = ["169.254.169.254", "fe80::1", "::ffff:a9fe:a9fe", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::"]
 PUBLIC = ["1.1.1.1", "172.32.0.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101", "2002:101:101::"]
 
 
@@ -205,6 +203,29 @@ def test_private_addresses(address: str) -> None:
     with pytest.raises(RelayUrlError, match="public"):
         normalize(f"ws://{host}:7777")
     assert normalize(f"ws://{host}:7777", allow_private=True).host == ip_address(address).compressed
+
+
+@pytest.mark.parametrize("allow_private", [True, False])
+@pytest.mark.parametrize("address", LINK_LOCAL)
+def test_link_local_addresses_are_never_a_relays(address: str, allow_private: bool) -> None:
+    assert is_private_address(address)
+    host = f"[{address}]" if ":" in address else address
+    with pytest.raises(RelayUrlError, match="link-local"):
+        normalize(f"ws://user:password@{host}:7777", allow_private=allow_private)
+
+
+@pytest.mark.parametrize("host", ["\uff11\uff12\uff17.0.0.1", "127\u30020\u30020\u30021", "127.0.0.1."])
+def test_an_address_in_other_signs_is_the_same_address(host: str) -> None:
+    with pytest.raises(RelayUrlError, match="public"):
+        normalize(f"ws://{host}")
+    assert normalize(f"ws://{host}", allow_private=True).host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("host", ["0177.0.0.1", "0x7f000001", "017700000001", "127.0.0.0x1", "1.2.3.4.5"])
+def test_octal_and_hexadecimal_addresses_are_none(host: str) -> None:
+    for allow_private in (True, False):
+        with pytest.raises(RelayUrlError, match="not an IP address"):
+            normalize(f"ws://{host}", allow_private=allow_private)
 
 
 @pytest.mark.parametrize("address", PUBLIC)

@@ -151,6 +151,8 @@ def test_relays_in_a_file(write: WriteFile) -> None:
         ("BIGBROTR_CONNECTOR__FILTERS", "kinds", ["connector.filters", "JSON"]),
         ("BIGBROTR_CONNECTOR__FILTERS", "[]", ["connector.filters", "at least 1"]),
         ("BIGBROTR_CONNECTOR__TOR_PROXY", "http://127.0.0.1:9050", ["connector.tor_proxy", "socks5://host:port"]),
+        ("BIGBROTR_CONNECTOR__ONLY", "wss://a.example ws://10.0.0.1", ["connector.only", "place 2", "allow_private"]),
+        ("BIGBROTR_CONNECTOR__ONLY", "https://a.example", ["connector.only", "place 1", "wss://host"]),
         ("BIGBROTR_CONNECTOR__NAMESERVERS", "dns.example", ["connector.nameservers", "place 1", "address:port"]),
         ("BIGBROTR_CONNECTOR__NAMESERVERS", "127.0.0.1 127.0.0.1:99999", ["connector.nameservers", "place 2"]),
         ("BIGBROTR_CONNECTOR__NAMESERVERS", '["127.0.0.1', ["connector.nameservers", "JSON"]),

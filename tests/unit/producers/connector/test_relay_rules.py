@@ -8,7 +8,7 @@ import gc
 import orjson
 import pytest
 
-from producers.connector.connection_limits import ConnectionLimits
+from producers.connector.connection_limits import ConnectionLimits, Place
 from producers.connector.reading.budget import Budget
 from producers.relay_client.addresses.address_guard import AddressRefusedError, allowed_addresses
 from producers.relay_client.auth import auth_message
@@ -124,15 +124,48 @@ def test_refusals_say_how_long_to_stay_away() -> None:
     assert refused_upgrade(429, {"Retry-After": "5"}, 0.0).wait_s == 5
     assert refused_upgrade(403, {}, 0.0).wait_s == 600
     assert refused_upgrade(500, {}, 0.0).wait_s == 0
+    statuses = (200, 302, 401, 402, 403, 404, 451, 502, 522)
+    states = {status: refused_upgrade(status, {}, 0.0).state for status in statuses}
+    assert states == {
+        **dict.fromkeys((401, 402, 403, 451), "refused"),
+        **dict.fromkeys((200, 302, 404), "not_a_relay"),
+        **dict.fromkeys((502, 522), "unreachable"),
+    }
     assert refused_by_relay("restricted", "x").wait_s == 3600
     assert refused_by_relay("", "").wait_s == 0
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "10.1.2.3", "169.254.169.254", "0.0.0.0", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "10.1.2.3", "0.0.0.0", "::ffff:127.0.0.1"])
 async def test_private_addresses_are_refused(host: str) -> None:
     with pytest.raises(AddressRefusedError, match="no public address"):
         await allowed_addresses(host, allow_private=False)
     assert await allowed_addresses(host, allow_private=True)
+
+
+@pytest.mark.parametrize("allow_private", [True, False])
+@pytest.mark.parametrize(
+    "address",
+    ["169.254.169.254", "fe80::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1"],
+)
+async def test_link_local_addresses_are_never_connected_to(address: str, allow_private: bool) -> None:
+    async def resolve(host: str) -> list[str]:
+        return [address]
+
+    for host in (address, "relay.example"):
+        with pytest.raises(AddressRefusedError, match="link-local" if allow_private else "no public address"):
+            await allowed_addresses(host, allow_private=allow_private, resolve=resolve)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:4136:e378:8000:63bf:80ff:fffe", "::7f00:1"],
+)
+async def test_a_name_that_leads_to_a_private_address_inside_another_is_refused(address: str) -> None:
+    async def resolve(host: str) -> list[str]:
+        return [address]
+
+    with pytest.raises(AddressRefusedError, match="no public address"):
+        await allowed_addresses("relay.example", allow_private=False, resolve=resolve)
 
 
 async def test_a_public_name_with_a_private_address_is_refused_and_a_mixed_one_cut_down() -> None:
@@ -179,16 +212,16 @@ async def test_a_host_and_a_lane_have_their_bounds() -> None:
         await asyncio.sleep(0)
     # Two of one host, three of four places for the regular lane, the last for the priority lane.
     assert sorted(inside) == ["wss://a.example/1", "wss://a.example/2", "wss://b.example", "wss://d.example"]
-    assert slots.contended.is_set()
+    assert slots.waiting == 2
     held.set()
     await asyncio.gather(*tasks)
     assert len(inside) == 6
-    assert not slots.contended.is_set()
+    assert slots.waiting == 0
 
 
 async def test_a_host_is_forgotten_with_its_last_place() -> None:
     def kept() -> int:
-        return sum(type(one) is asyncio.Semaphore for one in gc.get_objects())
+        return sum(type(one) is Place for one in gc.get_objects())
 
     slots = ConnectionLimits(4)
     before = kept()

@@ -126,7 +126,7 @@ async def test_each_form_is_tried_once() -> None:
     async with Hostile(refuse=lambda target: (GONE, {})) as nowhere:
         with pytest.raises(RelayError, match="HTTP 404") as refused:
             await dial(nowhere, "/inbox/")
-        assert refused.value.state == "refused"
+        assert refused.value.state == "not_a_relay"
         assert nowhere.targets == ["/inbox/", "/inbox"]
         nowhere.targets.clear()
         with pytest.raises(RelayError, match="HTTP 404"):

@@ -1,0 +1,32 @@
+"""When a relay that nobody wished for, and that does not answer, is tried again: more and more seldom.
+
+Events name URLs that never were relays. 50,000 of them on the tiers make a try every twelve seconds after a week; the
+registry takes those from `relays` that are silent past the last tier.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from producers.connector.registry.selection import is_discovered
+from schemas.records.relay import RelayRecord
+
+TIERS_S = (60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0, 604_800.0)
+"""After so many failures in a row: 1 min, 10 min, 1 h, 6 h, 1 d, 3 d, 7 d. Past the last it stays at a week."""
+_SPREAD = 0.25
+"""A wait is up to so much shorter or longer: relays that one host took down would come back all at once."""
+
+
+def wait_s(failures: int, draw: Callable[[], float] = random.random) -> float:
+    """How long to wait after so many failures in a row, one at least; `draw` gives numbers from 0 to 1."""
+    return TIERS_S[min(failures, len(TIERS_S)) - 1] * (1 - _SPREAD + 2 * _SPREAD * draw())
+
+
+def rest_s(record: RelayRecord, now_ms: int, draw: Callable[[], float] = random.random) -> float:
+    """How much of its wait a relay has before it, by its record, when a connector begins with it; 0: none."""
+    report = record.report
+    if report is None or report.state != "silent" or not report.tries or not is_discovered(record):
+        return 0.0
+    waited_s = max(0.0, (now_ms - report.at_ms) / 1000)
+    return max(0.0, wait_s(report.tries, draw) - waited_s)

@@ -1,0 +1,1 @@
+"""Many relays on one connector."""
