@@ -17,7 +17,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 Kind = Literal["counter", "gauge", "histogram"]
-Owner = Literal["connector", "processor", "registry", "sink", "janitor"]
+Owner = Literal["connector", "processor", "registry", "sink", "janitor", "seeder", "finder"]
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,12 @@ _PROCESSOR: tuple[Owner, ...] = ("processor",)
 _REGISTRY: tuple[Owner, ...] = ("registry",)
 _SINK: tuple[Owner, ...] = ("sink",)
 _JANITOR: tuple[Owner, ...] = ("janitor",)
+_SEEDER: tuple[Owner, ...] = ("seeder",)
+_FINDER: tuple[Owner, ...] = ("finder",)
 _FLOW = _CONNECTOR + _PROCESSOR + _SINK
 _READERS = _PROCESSOR + _SINK
 _FAUST = _PROCESSOR + _REGISTRY
-_PUBLISHERS = _CONNECTOR + _SINK
+_PUBLISHERS = _CONNECTOR + _SINK + _SEEDER + _FINDER
 """The processor sends batches of its own making, not through `core.kafka.publisher`."""
 
 # Every service
@@ -237,6 +239,18 @@ END_TO_END_SECONDS = _seconds(
 # Janitor
 TRIMMED = _counter(
     "trimmed_bundles", "Bundles deleted from Kafka because they were read and are old enough", "bundles", of=_JANITOR
+)
+
+# Seeder and finder
+SEEDS = _counter("seeds", "Relays of the list of seeds that were published because they were new", "relays", of=_SEEDER)
+FINDER_ANSWERS = _counter(
+    "finder_answers", "Requests to APIs that list relays, by outcome", "requests", "outcome", of=_FINDER
+)
+FINDER_RELAYS = _counter(
+    "finder_relays",
+    "Relays that APIs list and that were published because they were new for a day",
+    "relays",
+    of=_FINDER,
 )
 
 

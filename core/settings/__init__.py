@@ -19,11 +19,14 @@ from core.settings.file import CONFIG_VARIABLE, read_settings_file
 from core.settings.groups import (
     ConnectorSettings,
     DiscoverySettings,
+    FinderSettings,
+    FinderSource,
     HttpSettings,
     LogSettings,
     PolicySettings,
     ProcessorSettings,
     RegistrySettings,
+    SeederSettings,
     SinkSettings,
 )
 from core.settings.kafka import KafkaSettings
@@ -36,6 +39,8 @@ __all__ = [
     "CONFIG_VARIABLE",
     "ConnectorSettings",
     "DiscoverySettings",
+    "FinderSettings",
+    "FinderSource",
     "HttpSettings",
     "KafkaSettings",
     "LogSettings",
@@ -43,6 +48,7 @@ __all__ = [
     "PostgresSettings",
     "ProcessorSettings",
     "RegistrySettings",
+    "SeederSettings",
     "Settings",
     "SettingsError",
     "SinkSettings",

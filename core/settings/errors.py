@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -73,13 +74,22 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _suggestion(path: tuple[str | int, ...], model: type[BaseModel]) -> str:
-    keys = groups(model)
-    parent = [str(part) for part in path[:-1]]
-    known = sorted(keys[parent[0]] if len(parent) == 1 and parent[0] in keys else model.model_fields)
+    parent = path[:-1]
+    known = _known(parent, model)
     close = difflib.get_close_matches(str(path[-1]), known, n=1)
     if close:
         return f"did you mean {key_and_variable([*parent, *close])}?"
     return f"known here: {', '.join(known)}"
+
+
+def _known(path: Iterable[str | int], model: type[BaseModel]) -> list[str]:
+    """Name the keys of the model that stands at a path, where a number is a place in a list of models."""
+    for part in path:
+        if isinstance(part, str):
+            annotation = model.model_fields[part].annotation
+            inner = (each for each in (annotation, *get_args(annotation)) if isinstance(each, type))
+            model = next(each for each in inner if issubclass(each, BaseModel))
+    return sorted(model.model_fields)
 
 
 def groups(model: type[BaseModel]) -> dict[str, set[str]]:

@@ -15,12 +15,14 @@ from core.settings.errors import ENV_PREFIX, NESTING
 from core.settings.groups import (
     ConnectorSettings,
     DiscoverySettings,
+    FinderSettings,
     HttpSettings,
     LogSettings,
     PolicySettings,
     PositiveFloat,
     ProcessorSettings,
     RegistrySettings,
+    SeederSettings,
     SinkSettings,
 )
 from core.settings.kafka import KafkaSettings
@@ -55,6 +57,8 @@ class Settings(BaseSettings):
     processor: ProcessorSettings = Field(default_factory=ProcessorSettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
+    seeder: SeederSettings = Field(default_factory=SeederSettings)
+    finder: FinderSettings = Field(default_factory=FinderSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     discovery: DiscoverySettings = Field(default_factory=DiscoverySettings)
     http: HttpSettings = Field(default_factory=HttpSettings)

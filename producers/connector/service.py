@@ -21,6 +21,8 @@ from core.service import Service
 from core.service.closing import ConcurrentCloser
 from core.settings import ConnectorSettings, Settings
 from core.tasks import cancel
+from producers.addresses.address_guard import allowed_addresses
+from producers.addresses.resolver import LOOK_UP_S, Resolver, open_resolver
 from producers.bundler import Bundler
 from producers.connector.checkpoint import Checkpoints
 from producers.connector.connection_limits import ConnectionLimits
@@ -37,8 +39,6 @@ from producers.connector.session_manager import SessionManager
 from producers.connector.shared import Shared
 from producers.filters import configured_filters
 from producers.rejecting import Rejections
-from producers.relay_client.addresses.address_guard import allowed_addresses
-from producers.relay_client.addresses.resolver import LOOK_UP_S, Resolver, open_resolver
 from producers.relay_client.dialling import Dialling
 from producers.relay_client.stream.unfinished import UNFINISHED
 from producers.send_buffer import SendBuffer

@@ -28,12 +28,14 @@ class RelayList:
 
     Attributes:
         hosts: those that were named without a scheme; None where each entry must be a URL.
+        private_option: what lets relays on private addresses through, for messages.
     """
 
     relays: dict[str, RelayUrl] = field(default_factory=dict)
     refused: list[RefusedUrl] = field(default_factory=list)
     duplicates: int = 0
     hosts: list[str] | None = None
+    private_option: str = ALLOW_PRIVATE
 
 
 def parse_relays(
@@ -64,7 +66,7 @@ def take_relay(text: str, place: str, *, allow_private: bool = False, into: Rela
             return
         url = normalize(text, allow_private=allow_private)
     except RelayUrlError as error:
-        remedy = f"; {ALLOW_PRIVATE} lets it through, if it is a relay of yours" if _is_private(text) else ""
+        remedy = f"; {into.private_option} lets it through, if it is a relay of yours" if _is_private(text) else ""
         into.refused.append(RefusedUrl(place, text, f"{error}{remedy}"))
         return
     if url.url in into.relays:

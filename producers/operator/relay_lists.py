@@ -1,4 +1,7 @@
-"""Lists of relay URLs as people keep them: text with a URL a line, or a JSON array."""
+"""Lists of relay URLs as people and programs keep them: text with a URL a line, or JSON.
+
+JSON is an array of URLs, or of objects such as nostr.watch's with a URL in each; or an object with such an array.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,10 @@ _MOST_BYTES = 16 * 1024 * 1024
 """Some hundred thousand URLs; Nostr has a few thousand relays. What is larger is another file."""
 _SHOWN = 80
 """Characters of an entry that is no URL."""
+_ARRAY = "relays"
+"""The member that holds the array of a list that is an object, as in nostr.watch's `relays.json`."""
+_URLS = ("url", "relay", "relay_url", "relayUrl")
+"""Members that hold the URL of an entry that is an object; the first that is text counts."""
 
 
 class RelayListError(ValueError):
@@ -29,15 +36,24 @@ def read_relay_file(path: Path, *, allow_private: bool = False, into: RelayList)
     """
     with path.open("rb") as file:
         data = file.read(_MOST_BYTES + 1)
+    parse_relay_bytes(data, str(path), allow_private=allow_private, into=into)
+
+
+def parse_relay_bytes(data: bytes, name: str, *, allow_private: bool = False, into: RelayList) -> None:
+    """Read what a file or a server holds, as `parse_relay_text` reads text.
+
+    Raises:
+        RelayListError: it is no list of URLs, or larger than any.
+    """
     if (found := format_of(data[:HEAD_BYTES])) is not None:
-        raise RelayListError(f"{path}: {UnreadableFormatError(found)}")
+        raise RelayListError(f"{name}: {UnreadableFormatError(found)}")
     if len(data) > _MOST_BYTES:
-        raise RelayListError(f"{path}: is larger than {_MOST_BYTES} bytes: that is no list of relays")
-    parse_relay_text(data.decode("utf-8-sig", "replace"), str(path), allow_private=allow_private, into=into)
+        raise RelayListError(f"{name}: is larger than {_MOST_BYTES} bytes: that is no list of relays")
+    parse_relay_text(data.decode("utf-8-sig", "replace"), name, allow_private=allow_private, into=into)
 
 
 def parse_relay_text(text: str, name: str, *, allow_private: bool = False, into: RelayList) -> None:
-    """Read a list: a JSON array of URLs, or else what `parse_relays` reads.
+    """Read a list: JSON, or else what `parse_relays` reads.
 
     Args:
         text: the list.
@@ -46,7 +62,7 @@ def parse_relay_text(text: str, name: str, *, allow_private: bool = False, into:
         into: the list to go on with.
 
     Raises:
-        RelayListError: it begins as JSON and is no array.
+        RelayListError: it begins as JSON and is no list.
     """
     start = text.lstrip()[:1]
     if start not in ("[", "{"):
@@ -59,12 +75,43 @@ def parse_relay_text(text: str, name: str, *, allow_private: bool = False, into:
             f"{name}: begins with {start} and is not JSON at line {error.lineno}, column {error.colno}: give a JSON "
             "array of URLs, or a URL a line"
         ) from None
-    if not isinstance(entries, list):
-        raise RelayListError(f"{name}: is {shape(entries)}: give a JSON array of URLs, or a URL a line")
-    for number, entry in enumerate(entries, 1):
+    take_entries(entries, name, allow_private=allow_private, into=into)
+
+
+def take_entries(entries: object, name: str, *, allow_private: bool = False, into: RelayList) -> None:
+    """Add the relays of decoded JSON to a list.
+
+    Args:
+        entries: an array of URLs, of objects with a URL in each, or an object with such an array.
+        name: as of `parse_relay_text`.
+        allow_private: as of `parse_relay_text`.
+        into: the list to go on with.
+
+    Raises:
+        RelayListError: it is none of these.
+    """
+    found = entries.get(_ARRAY) if isinstance(entries, dict) else entries
+    if not isinstance(found, list):
+        raise RelayListError(
+            f"{name}: is {shape(entries)}: give a JSON array of URLs, an object with one in `{_ARRAY}`, or a URL a line"
+        )
+    for number, entry in enumerate(found, 1):
         place = f"{name}: entry {number}"
-        if isinstance(entry, str):
-            take_relay(entry.strip(), place, allow_private=allow_private, into=into)
+        if (url := _url_of(entry)) is not None:
+            take_relay(url.strip(), place, allow_private=allow_private, into=into)
         else:
-            reason = f"is {shape(entry)}; each entry must be the URL of a relay as text"
-            into.refused.append(RefusedUrl(place, orjson.dumps(entry).decode()[:_SHOWN], reason))
+            reason = f"is {shape(entry)}; each entry must be the URL of a relay as text, or an object with it in `url`"
+            into.refused.append(RefusedUrl(place, _shown(entry), reason))
+
+
+def _shown(entry: object) -> str:
+    try:
+        return orjson.dumps(entry).decode()[:_SHOWN]
+    except orjson.JSONEncodeError:  # orjson reads what is nested more deeply than it writes
+        return "[…]"
+
+
+def _url_of(entry: object) -> str | None:
+    if isinstance(entry, dict):
+        return next((url for member in _URLS if isinstance(url := entry.get(member), str)), None)
+    return entry if isinstance(entry, str) else None

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from core.clock import CLOCK
 from core.waiting import brief
-from producers.relay_client.addresses.address_guard import AddressRefusedError, allowed_addresses
+from producers.addresses.address_guard import AddressRefusedError, allowed_addresses
 from producers.relay_client.connection import CLOSE_TIMEOUT_S, RelayConnection
 from producers.relay_client.refusals import HOUR_S, RelayError, refused_upgrade
 from producers.relay_client.spelling import dial_url, form_after
@@ -70,7 +70,8 @@ async def open_connection(record: RelayRecord, url: RelayUrl, dialling: Dialling
     except TimeoutError:
         raise RelayError("unreachable", f"no connection within {timeout_s:g} s") from None
     except AddressRefusedError as error:
-        raise RelayError("address_refused", str(error), HOUR_S) from error
+        remedy = "publish a relay of your own with --allow-private"
+        raise RelayError("address_refused", f"{error}; {remedy}", HOUR_S) from error
     except InvalidStatus as error:
         # Joined as HTTP joins repeated fields; `get` of these headers raises where there are several.
         retry_after = ", ".join(error.response.headers.get_all("Retry-After"))

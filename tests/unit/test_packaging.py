@@ -73,6 +73,7 @@ def test_what_is_no_code_is_in_it_where_it_is_read(names: set[str]) -> None:
         "sinks/roles.sql",
         *(f"schemas/examples/{topic.name}.json" for topic in TOPICS),
         "deploy/embedded/servers/kafka-jars.txt",
+        "deploy/seed_relays.txt",
     }
 
 

@@ -15,6 +15,9 @@ from core import metrics
 from core.metrics.table import metrics_table
 
 ROOT = Path(__file__).resolve().parents[3]
+OTHERS = {"seeding", "finding"}
+"""Packages of producers that are services of their own."""
+READING = [f"producers/{path.name}" for path in sorted((ROOT / "producers").iterdir()) if path.name not in OTHERS]
 
 
 def counted(place: str) -> Iterator[str]:
@@ -29,7 +32,7 @@ def counted(place: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("service", "places"),
     [
-        ("connector", ["producers", "core/kafka/publisher.py"]),
+        ("connector", [*READING, "core/kafka/publisher.py"]),
         (
             "processor",
             ["processors/runtime", "processors/validate", "processors/service.py", "core/erasures.py"],
@@ -37,6 +40,8 @@ def counted(place: str) -> Iterator[str]:
         ("registry", ["processors/runtime", "processors/registry"]),
         ("sink", ["sinks", "core/kafka/publisher.py", "core/erasures.py"]),
         ("janitor", ["bigbrotr/retention/janitor.py"]),
+        ("seeder", ["producers/seeding", "core/kafka/publisher.py"]),
+        ("finder", ["producers/finding", "core/kafka/publisher.py"]),
         ("any other", ["core/service/lifecycle.py", "core/service/watchdog.py"]),
     ],
 )

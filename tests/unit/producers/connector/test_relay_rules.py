@@ -8,9 +8,9 @@ import gc
 import orjson
 import pytest
 
+from producers.addresses.address_guard import AddressRefusedError, allowed_addresses
 from producers.connector.connection_limits import ConnectionLimits, Place
 from producers.connector.reading.budget import Budget
-from producers.relay_client.addresses.address_guard import AddressRefusedError, allowed_addresses
 from producers.relay_client.auth import auth_message
 from producers.relay_client.refusals import (
     HOUR_S,

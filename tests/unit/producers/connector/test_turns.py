@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection
 
+from producers.addresses.address_guard import allowed_addresses
+from producers.addresses.resolver import open_resolver
 from producers.bundler import Bundler
 from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.ledger import Ledger
@@ -21,8 +23,6 @@ from producers.connector.relay_model import Model
 from producers.connector.session import Session
 from producers.connector.shared import Shared
 from producers.rejecting import Rejections
-from producers.relay_client.addresses.address_guard import allowed_addresses
-from producers.relay_client.addresses.resolver import open_resolver
 from producers.relay_client.dialling import Dialling
 from producers.relay_client.frames import FrameReader, parse
 from producers.relay_client.refusals import RelayError

@@ -29,6 +29,8 @@ def read(path: Path, data: bytes) -> RelayList:
         "# mine\nwss://A.example/, wss://b.example # good",
         '["wss://a.example","wss://b.example/"]',
         ' \n[\n  "wss://a.example",\n  " wss://b.example "\n]\n',
+        '[{"url":"wss://a.example","network":"clearnet"},{"relay_url":"wss://b.example"}]',
+        '{"relays":["wss://a.example",{"relay":7,"relayUrl":"wss://b.example"}],"total":2}',
     ],
 )
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
@@ -38,14 +40,14 @@ def test_a_byte_order_mark_and_json_cost_no_relay(tmp_path: Path, text: str, mar
 
 
 def test_each_wrong_entry_of_an_array_is_named_with_its_place(tmp_path: Path) -> None:
-    entries = [URLS[0], {"url": "wss://c.example"}, "http://d.example", 5, None, ["x"], URLS[1], "WSS://a.example", ""]
+    entries = [URLS[0], {"name": "wss://c.example"}, "http://d.example", 5, None, ["x"], URLS[1], "WSS://a.example", ""]
     found = read(tmp_path / "list.json", json.dumps(entries).encode())
     assert (list(found.relays), found.duplicates) == (URLS, 1)
     name = f"{tmp_path}/list.json"
     assert found.refused[0] == RefusedUrl(
         f"{name}: entry 2",
-        '{"url":"wss://c.example"}',
-        "is an object of 1 members; each entry must be the URL of a relay as text",
+        '{"name":"wss://c.example"}',
+        "is an object of 1 members; each entry must be the URL of a relay as text, or an object with it in `url`",
     )
     assert [refused.place.removeprefix(f"{name}: ") for refused in found.refused] == [
         *("entry 2", "entry 3", "entry 4", "entry 5", "entry 6", "entry 9")
@@ -62,7 +64,8 @@ def test_each_wrong_entry_of_an_array_is_named_with_its_place(tmp_path: Path) ->
         (b'["wss://a.example",]', "begins with \\[ and is not JSON at line 1, column \\d+: give a JSON array"),
         (b'["wss://a.example"', "is not JSON at line 1"),
         (b"[" * 100_000, "is not JSON"),
-        (b'{"relays":["wss://a.example"]}', "is an object of 1 members: give a JSON array of URLs"),
+        (b'{"relay":["wss://a.example"]}', "is an object of 1 members: give a JSON array of URLs, an object with one"),
+        (b'{"relays":"wss://a.example"}', "is an object of 1 members: give a JSON array of URLs"),
         (b"wss://a.example\n" * (1 << 21), "is larger than 16777216 bytes"),
     ],
 )
@@ -70,6 +73,11 @@ def test_what_is_no_list_is_named_as_a_whole(tmp_path: Path, data: bytes, said: 
     with pytest.raises(RelayListError, match=said) as error:
         read(tmp_path / "list", data)
     assert str(error.value).startswith(f"{tmp_path}/list: ")
+
+
+def test_an_entry_that_is_nested_deeply_is_refused_as_any_other(tmp_path: Path) -> None:
+    found = read(tmp_path / "list", b'["wss://a.example",' + b"[" * 1000 + b"]" * 1000 + b"]")
+    assert (list(found.relays), [each.place for each in found.refused]) == ([URLS[0]], [f"{tmp_path}/list: entry 2"])
 
 
 def test_a_variable_may_hold_json_too() -> None:

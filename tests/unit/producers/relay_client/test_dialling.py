@@ -15,7 +15,7 @@ import pytest
 import uvloop
 from websockets.datastructures import Headers
 
-from producers.relay_client.addresses.address_guard import AddressRefusedError
+from producers.addresses.address_guard import AddressRefusedError
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.refusals import RelayError
 from producers.send_buffer import SendBuffer
@@ -235,7 +235,7 @@ async def test_an_address_that_never_answers_leaves_time_for_the_next() -> None:
 def test_a_name_server_that_never_answers_does_not_hold_up_the_end_of_the_process() -> None:
     program = (
         "import asyncio, sys\n"
-        "from producers.relay_client.addresses.resolver import open_resolver\n"
+        "from producers.addresses.resolver import open_resolver\n"
         "async def look_up():\n"
         "    async with open_resolver([sys.argv[1]]) as resolver, asyncio.timeout(0.2):\n"
         "        await resolver.addresses('relay.example')\n"

@@ -15,8 +15,8 @@ from functools import partial
 
 from core.clock import boot_ns
 from core.tasks import cancel, first_of
-from producers.relay_client.addresses.dns_client import DnsClient
-from producers.relay_client.addresses.last_addresses import LastAddresses
+from producers.addresses.dns_client import DnsClient
+from producers.addresses.last_addresses import LastAddresses
 from schemas.relay_urls.registrable_domain import registrable_domain
 
 LOOK_UP_S = 5.0

@@ -11,10 +11,10 @@ from functools import partial
 import psutil
 import pytest
 
-from producers.relay_client.addresses.address_guard import AddressRefusedError, allowed_addresses
-from producers.relay_client.addresses.dns_client import DnsClient
-from producers.relay_client.addresses.last_addresses import LastAddresses
-from producers.relay_client.addresses.resolver import MOST_OF_DOMAIN, Resolver, open_resolver
+from producers.addresses.address_guard import AddressRefusedError, allowed_addresses
+from producers.addresses.dns_client import DnsClient
+from producers.addresses.last_addresses import LastAddresses
+from producers.addresses.resolver import MOST_OF_DOMAIN, Resolver, open_resolver
 from tests.relays.dns_server import NameServer, name_server
 from tests.waiting import until
 

@@ -1,7 +1,7 @@
 """Names become addresses here, and only here: what is connected to is exactly what was judged.
 
-A relay URL comes from strangers. Its host may resolve to a private address, now or at the second look-up, so the
-addresses are judged after resolving and the socket is opened to one of them, never to the name.
+A relay's URL comes from strangers, and so does that of a redirect. Its host may resolve to a private address, now or at
+the second look-up, so the addresses are judged after resolving and the socket is opened to one of them, not to a name.
 """
 
 from __future__ import annotations
@@ -44,14 +44,8 @@ async def allowed_addresses(
     if not allowed:
         named = ", ".join(found[:MAX_ADDRESSES])
         more = f" and {len(found) - MAX_ADDRESSES} more" if len(found) > MAX_ADDRESSES else ""
-        raise AddressRefusedError(
-            f"{host} resolves to {named}{more}, "
-            + (
-                "a link-local address, which no relay may have"
-                if allow_private
-                else "no public address; publish a relay of your own with --allow-private"
-            )
-        )
+        fault = "a link-local address, which no relay may have" if allow_private else "no public address"
+        raise AddressRefusedError(f"{host} resolves to {named}{more}, {fault}")
     return allowed[:MAX_ADDRESSES]
 
 
