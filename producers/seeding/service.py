@@ -69,7 +69,7 @@ class SeederService(Service):
 
     def status(self) -> dict[str, object]:
         """How many relays the list has; None until they are published."""
-        return {"list": self.settings.seeder.list or "the one of the program", "relays": self._listed}
+        return {"list": self.settings.seeder.list or "the one of the program", "seeds": self._listed}
 
     async def _passes(self) -> None:
         seeder = self.settings.seeder
