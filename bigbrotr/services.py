@@ -138,12 +138,16 @@ SERVICES = (
         "publishes the list of seeds (`seeder.list`) to `relays.commands` and `relays.found`, once per content",
         "producers.seeding.service:SeederService",
         KAFKA,
+        stop=StopTimes(told_at_s=0.0, killed_at_s=6.5),
+        discovers=True,
     ),
     ServiceSpec(
         "finder",
         "asks HTTP APIs (`finder.sources`) for relays and sends what is new to `relays.found`",
         "producers.finding.service:FinderService",
         KAFKA,
+        stop=StopTimes(told_at_s=0.0, killed_at_s=6.5),
+        discovers=True,
     ),
 )
 

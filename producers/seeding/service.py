@@ -69,7 +69,7 @@ class SeederService(Service):
 
     def status(self) -> dict[str, object]:
         """How many relays the list has; None until they are published."""
-        return {"relays": self._listed}
+        return {"seeds": self._listed}
 
     async def _passes(self) -> None:
         seeder = self.settings.seeder

@@ -110,10 +110,15 @@ def run(
         log_to_file(settings)
         with servers(settings) as filled:
             commands = adding(relays.relays.values(), allow_private=allow_private) if discover else []
-            names = (*FLOW, *DISCOVERY) if discover else FLOW
+            names = [*FLOW, *_discovering(filled)] if discover else FLOW
             problems = asyncio.run(_run(filled, options.config, commands, names))
     if problems:
         raise CommandFailedError("; ".join(problems))
+
+
+def _discovering(settings: Settings) -> list[str]:
+    """The services that find relays; without an API to ask, there is nothing to do for the finder."""
+    return [name for name in DISCOVERY if name != "finder" or settings.finder.sources]
 
 
 async def _run(

@@ -18,6 +18,7 @@ from core.settings import Settings
 from deploy.demo.events import generate
 from tests.broker.bigbrotr.conftest import LIMIT_S, Command, started
 from tests.environment import environment
+from tests.pipeline.world import announce
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker
@@ -78,6 +79,31 @@ async def test_run_goes_on_without_its_relays_and_stops_in_time(settings: Settin
         assert not (settings.data_dir / running.FILE_NAME).exists()
 
 
+async def test_run_with_discover_reads_what_it_is_given_and_what_seeds_name(
+    settings: Settings, command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "seeds").write_text("ws://127.0.0.1:1\n")
+    seeds = {"BIGBROTR_SEEDER__LIST": str(tmp_path / "seeds"), "BIGBROTR_SEEDER__ALLOW_PRIVATE": "true"}
+    arguments = ("run", "--discover", "--allow-private", "--relay", "ws://127.0.0.1:2")
+    async with started(settings, *arguments, more=seeds) as process:
+        await until(lambda: len(services(settings.data_dir)) == 5, "every service is up", LIMIT_S)
+        assert set(services(settings.data_dir)) == {"connector", "processor", "registry", "seeder", "sink"}
+
+        async def read() -> bool:
+            relays = (await command("status", "--json")).json()["relays"]
+            return {relay["url"] for relay in relays} == {"ws://127.0.0.1:1", "ws://127.0.0.1:2"}
+
+        await until(read, "both are read", LIMIT_S, 0.1)
+        asked_at = time.monotonic()
+        os.kill(process.pid, signal.SIGINT)
+        assert process.stdout is not None
+        output = (await process.stdout.read()).decode()
+        assert await process.wait() == 0, output
+        assert time.monotonic() - asked_at < STOP_S
+        assert "warning: with --allow-private and --discover" in output
+        assert "relays: 1 added, 0 were known" in output
+
+
 async def test_nothing_outlives_a_supervisor_that_is_killed(settings: Settings) -> None:
     async with started(settings, "run", "--allow-private", "--relay", "ws://127.0.0.1:1") as process:
         await until(lambda: len(services(settings.data_dir)) == 3, "every service is up", LIMIT_S)
@@ -97,6 +123,8 @@ async def test_a_waiting_import_uses_the_services_that_run(settings: Settings, c
         assert done.returncode == 0, done.stderr
         assert done.json()["archived"] == 50
         assert services(settings.data_dir) == up
+        # What the registry knows is not read by a run that was given its relays.
+        await announce(settings, "ws://127.0.0.1:2")
         # A service has a port before it has started.
         status: dict[str, Any] = {}
 
@@ -108,6 +136,7 @@ async def test_a_waiting_import_uses_the_services_that_run(settings: Settings, c
         assert {one["name"] for one in status["services"]} == set(up)
         (relay,) = status["relays"]
         assert relay["url"] == "ws://127.0.0.1:1"
+        assert status["not_read"] == {"waiting": 1}
         assert relay["state"] in {"unreachable", "connecting"}, "the one between two tries of the other"
         process.send_signal(signal.SIGTERM)
         assert process.stdout is not None

@@ -34,7 +34,7 @@ async def seeder(settings: Settings, place: str, *, allow_private: bool = False)
 
 
 def done(service: SeederService) -> bool:
-    return service.status()["relays"] is not None
+    return service.status()["seeds"] is not None
 
 
 async def seed(settings: Settings, place: str, *, allow_private: bool = False) -> None:
@@ -78,7 +78,7 @@ async def test_the_list_of_the_program_is_published_where_no_other_is_named(quic
         service = SeederService(quick)
         async with running(service):
             await until(partial(done, service), "the list is published")
-        assert len(await published(quick)) == service.status()["relays"]
+        assert len(await published(quick)) == service.status()["seeds"]
 
 
 async def test_a_list_that_cannot_be_read_now_is_waited_for_visibly(quick: Settings) -> None:

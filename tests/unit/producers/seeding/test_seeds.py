@@ -73,7 +73,8 @@ async def test_a_private_relay_needs_the_setting_that_its_refusal_names(tmp_path
     [
         ("http://lists.example.com/relays.txt", "scheme: must be https"),
         ("ftp://lists.example.com/relays.txt", "scheme: must be https"),
-        ("https://169.254.169.254/latest/meta-data", "host: is not a public address"),
+        ("https://169.254.169.254/latest/meta-data", "link-local"),
+        ("https://10.0.0.1/list", "host: is not a public address"),
     ],
 )
 def test_a_list_that_is_not_fetched_from_there_stops_the_service_with_the_key(place: str, words: str) -> None:
