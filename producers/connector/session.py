@@ -138,11 +138,12 @@ class Session:
             self._visits.conversation.connection.cut()
 
     def note_time(self) -> None:
-        """Move the cursor to what the live feed has certainly brought. Called every second and before each record."""
+        """Take what the time since has brought: a cursor, a standing. Called every second and before each record."""
         conversation = self._visits.conversation
         if conversation is not None:
             conversation.note_time()
             client = conversation.client
+            client.forget_expired()
             if client.answered or (client.spoke and self._visits.connected_s >= MINIMUM_UPTIME_S):
                 self._standing.spoke()
             if self._state_changes.lasts(self._visits.connected_s):

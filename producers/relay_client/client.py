@@ -194,6 +194,12 @@ class RelayClient:
         if not page.ended_by_relay:
             await self.connection.send(close(page.subid))
 
+    def forget_expired(self) -> None:
+        """Forget closed questions for which nothing is taken any more: each holds its list of kinds."""
+        for page in [page for page in self._released if page.expired]:
+            self._released.remove(page)
+            self._open.pop(page.subid, None)
+
     async def end(self, subscription: Subscription) -> None:
         """Close a subscription of which nothing more is taken."""
         self._open.pop(subscription.subid, None)

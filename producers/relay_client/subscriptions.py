@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from producers.relay_client.loop_clock import GRAIN_S, loop_s
@@ -24,6 +25,10 @@ LEAST_RELEASED = 500
 """Or its limit, if that is larger: so many are taken then. A relay that is being filled goes on to send what it stores
 until it has read the CLOSE, which were 60 of a small question beside some thousand a second."""
 
+_KIND_SETS = 16
+"""Lists of kinds that are remembered, which thousands of relays are asked for: 32 KiB for all known kinds, and half a
+mebibyte for 8,192."""
+
 
 def silent_since(since_s: float) -> float:
     """Seconds since a moment of the loop, where nothing is left in a socket."""
@@ -40,7 +45,7 @@ class Subscription:
         self._since = asked.since if asked.since is not None else -math.inf
         self._until = asked.until if asked.until is not None else math.inf
         # Lists of thousands of kinds are asked for, and a tuple is searched from its beginning.
-        self._kinds = frozenset(asked.kinds) if asked.kinds is not None else None
+        self._kinds = _kind_set(asked.kinds) if asked.kinds is not None else None
         rest = replace(asked, kinds=None)
         self._rest = replace(rest, since=None, until=None) if _conditions(rest) else None
         self._plain = self._kinds is None and self._rest is None
@@ -198,6 +203,11 @@ class PageSubscription(Subscription):
         self._at_release, self._released_s = self.events, loop_s()
 
     @property
+    def expired(self) -> bool:
+        """Whether it was released so long ago that nothing is taken for it any more, and nothing came late."""
+        return self._released_s is not None and not self.late and loop_s() - self._released_s >= RELEASED_S
+
+    @property
     def since_last_s(self) -> float:
         """Seconds since EOSE, or since the last event that followed it."""
         return self._silent_s(self._last_s)
@@ -234,6 +244,11 @@ class PageSubscription(Subscription):
             # Upstreams answer one after another, so the order of arrival is not the relay's. A trial shows what it is.
             events.sort(key=lambda seen: -seen.at)
         return Page(events, cut, self.eose or frozenset(), self.misfits, self._older, complaint)
+
+
+@lru_cache(maxsize=_KIND_SETS)
+def _kind_set(kinds: tuple[int, ...]) -> frozenset[int]:
+    return frozenset(kinds)
 
 
 def _conditions(asked: Filter) -> bool:

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from core.settings.model import Settings
 from deploy.embedded.stack import Servers, running_stack
+from producers.relay_client.subscriptions import RELEASED_S
 from tests.bench.hostile.child import child
 from tests.bench.usage import Meter
 from tests.pipeline.services import Services
@@ -33,6 +34,8 @@ _LIVE_S = 600.0
 _LIVE = 'bigbrotr_relays{state="live"}'
 """The status of 3,000 relays is 3 MB, and the connector makes it."""
 _POLL_S = 2.0
+_SETTLED_S = RELEASED_S + 5
+"""For so long the last questions of a crawl are kept."""
 _PLACES = 2
 """Connections allowed for each relay: a quarter of them is for the priority lane."""
 
@@ -73,6 +76,7 @@ def _measure(servers: Servers, folder: Path, load: _Load, seconds: float) -> dic
             began = time.monotonic()
             asyncio.run(_follow(settings, services, relays.urls))
             followed_s = time.monotonic() - began
+            time.sleep(_SETTLED_S if load.relays else 0.0)
             before = services.metric("connector", "bigbrotr_received_copies_total") or 0.0
             meter = Meter({"connector": services.pid("connector")})
             meter.start()
