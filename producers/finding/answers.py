@@ -8,7 +8,7 @@ import jmespath
 import orjson
 from jmespath.exceptions import JMESPathError
 
-from producers.operator.publish import RelayList
+from producers.operator.listed_relays import RelayList
 from producers.operator.relay_lists import RelayListError, take_entries
 from schemas.reasons import shape
 

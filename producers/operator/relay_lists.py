@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 
 from producers.files.file_format import HEAD_BYTES, UnreadableFormatError, format_of
-from producers.operator.publish import RefusedUrl, RelayList, parse_relays, take_relay
+from producers.operator.listed_relays import RefusedUrl, RelayList, parse_relays, take_relay
 from schemas.reasons import shape
 
 _MOST_BYTES = 16 * 1024 * 1024

@@ -8,7 +8,7 @@ from pathlib import Path
 from core.settings import Settings
 from core.settings.errors import key_and_variable
 from producers.fetching.client import open_client
-from producers.operator.publish import RelayList
+from producers.operator.listed_relays import RelayList
 from producers.operator.relay_lists import parse_relay_bytes, read_relay_file
 
 _PRIVATE = f"the setting {key_and_variable(['seeder', 'allow_private'])}"

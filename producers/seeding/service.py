@@ -18,7 +18,7 @@ from core.tasks import cancel
 from core.waiting import until_it_works
 from producers.fetching.client import FetchError
 from producers.fetching.http_url import HttpUrlError, http_url
-from producers.operator.publish import RelayList
+from producers.operator.listed_relays import RelayList
 from producers.operator.relay_lists import RelayListError
 from producers.seeding.publishing import publish_seeds
 from producers.seeding.seed_list import read_seed_list

@@ -8,7 +8,7 @@ from bigbrotr.commands.relays.giving import give, json_option, read_sources, tel
 from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.timeout import timeout_option
 from bigbrotr.servers import quiet_log
-from producers.operator.publish import ALLOW_PRIVATE, RelayList
+from producers.operator.listed_relays import ALLOW_PRIVATE, RelayList
 from producers.operator.relay_commands import CommandReport, adding, changing_lane, commanding, replacing
 from schemas.records.relay import Lane
 from schemas.records.relay_command import LONGEST_REASON, Action

@@ -19,7 +19,7 @@ from bigbrotr.status.absent import absent
 from bigbrotr.status.registry_wait import until_decided
 from core.kafka import PublishError
 from core.settings import Settings
-from producers.operator.publish import RefusedUrl, RelayList
+from producers.operator.listed_relays import RefusedUrl, RelayList
 from producers.operator.relay_commands import CommandReport, Settle, publish_commands, still_said
 from producers.operator.relay_lists import RelayListError, parse_relay_text, read_relay_file
 from schemas.records.relay_command import RelayCommand

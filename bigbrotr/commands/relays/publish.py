@@ -9,7 +9,7 @@ from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.timeout import timeout_option
 from bigbrotr.servers import quiet_log
 from core.settings.errors import key_and_variable
-from producers.operator.publish import ALLOW_PRIVATE, parse_relays
+from producers.operator.listed_relays import ALLOW_PRIVATE, parse_relays
 from producers.operator.relay_commands import CommandReport, adding, importing
 
 

@@ -26,7 +26,7 @@ from bigbrotr.supervise.shown_pipeline import ShownPipeline
 from bigbrotr.supervise.stop_wish import stop_on_signals
 from core.settings import Settings
 from producers.filters import configured_filters
-from producers.operator.publish import ALLOW_PRIVATE, RelayList, parse_relays
+from producers.operator.listed_relays import ALLOW_PRIVATE, RelayList, parse_relays
 from producers.operator.relay_commands import adding, importing, publish_commands, still_said
 from producers.operator.relay_lists import RelayListError, parse_relay_text, read_relay_file
 from schemas.records.relay_command import RelayCommand

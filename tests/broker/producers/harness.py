@@ -13,7 +13,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from core.kafka import consumer, end_offsets, publishing, read_to_end, stop_client
 from core.settings import Settings
 from producers.connector.service import ConnectorService
-from producers.operator.publish import parse_relays
+from producers.operator.listed_relays import parse_relays
 from producers.targets import full_name
 from schemas.nostr.event import Event, encode_event
 from schemas.nostr.event_id import compute_id

@@ -259,7 +259,7 @@ async def test_what_a_relay_does_not_give_is_a_gap(quick: Settings) -> None:
 
 
 async def test_private_addresses_are_refused_where_the_record_does_not_allow_them(quick: Settings) -> None:
-    from producers.operator.publish import parse_relays  # noqa: PLC0415
+    from producers.operator.listed_relays import parse_relays  # noqa: PLC0415
     from tests.pipeline.registry import publish_relays  # noqa: PLC0415
 
     async with Hostile() as relay:

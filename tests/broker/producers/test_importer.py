@@ -14,7 +14,7 @@ from core.settings import Settings
 from producers.files.event_lines import DamagedFileError
 from producers.files.import_report import ImportReport
 from producers.files.importer import import_lines
-from producers.operator.publish import parse_relays
+from producers.operator.listed_relays import parse_relays
 from producers.operator.relay_commands import adding, importing, publish_commands
 from producers.targets import full_name
 from schemas.records.bundle import encode_line

@@ -13,7 +13,7 @@ from bigbrotr.errors import CommandFailedError
 from bigbrotr.status.registry_wait import is_beneath, is_decided
 from bigbrotr.supervise.read_relays import discovering, reading_only
 from core.settings import Settings
-from producers.operator.publish import RelayList
+from producers.operator.listed_relays import RelayList
 from schemas.records.relay import RelayRecord
 from schemas.records.relay_command import Action, RelayCommand
 from schemas.relay_urls.relay_url import normalize

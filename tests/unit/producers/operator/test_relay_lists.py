@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from producers.operator.publish import RefusedUrl, RelayList
+from producers.operator.listed_relays import RefusedUrl, RelayList
 from producers.operator.relay_lists import RelayListError, parse_relay_text, read_relay_file
 
 URLS = ["wss://a.example", "wss://b.example"]

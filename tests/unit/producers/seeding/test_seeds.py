@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.settings import Settings, SettingsError
-from producers.operator.publish import RelayList
+from producers.operator.listed_relays import RelayList
 from producers.operator.relay_lists import RelayListError, parse_relay_text
 from producers.seeding.publishing import new_seeds
 from producers.seeding.seed_list import read_seed_list
