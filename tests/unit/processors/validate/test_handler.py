@@ -109,6 +109,22 @@ async def test_what_comes_back_keeps_what_it_has_seen(bench: Bench, handler: Val
     assert handler.seen_keys == 0
 
 
+async def test_relays_are_told_until_kafka_has_acknowledged_them(bench: Bench) -> None:
+    def copy(number: int) -> bytes:
+        return encode_line("wss://a.example", 5 + number, wire(event(f"{number}: wss://named.example")))
+
+    async def told(offset: int) -> bool:
+        await bench.lanes.lane(FIRST).put(bench.event(offset, copy(offset)))
+        await published(bench, offset)
+        return any(output.topic == "relays.found" and output.records for output in bench.broker.outputs[offset])
+
+    assert await told(0)
+    assert await told(1), "what is in flight may be lost"
+    bench.broker.sent[0].set_result(None)
+    await settle()
+    assert not await told(2)
+
+
 def test_the_status_is_worded_in_bundles(handler: ValidationHandler) -> None:
     assert details(handler) == {
         "partitions": [3],
