@@ -128,13 +128,13 @@ def _candidates(event: Event) -> Iterator[tuple[str, str]]:
 
 
 def _of_text(text: str) -> Iterator[tuple[str, str]]:
-    if "://" in text and any(mark in text for mark in _URL_MARKS):
+    if "://" in text and any(map(text.__contains__, _URL_MARKS)):
         for match in islice(_TEXT_URL.finditer(text), _MOST_TEXT_URLS):
             url, after = match[0], text[match.end() : match.end() + 1]
             # Of `wss://relay.bücher.example` and `wss://relay.exam…` only a part is at hand, which is another host.
             if not (after.isalnum() or after in _CUT_OFF or url.endswith(_CUT_OFF)) and _may_be(url):
                 yield url.rstrip(".:!?&"), "text"
-    if any(mark in text for mark in _ENCODED_MARKS):
+    if any(map(text.__contains__, _ENCODED_MARKS)):
         left = _MOST_ENCODED
         for match in _ENCODED.finditer(text):
             encoded = match[0]

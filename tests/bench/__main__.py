@@ -10,7 +10,12 @@ import sys
 
 from tests.bench.bench_pipeline import main
 
-FIRST = ("tests.bench.bench_parse", "tests.bench.bench_signature", "tests.bench.bench_rebuild")
+FIRST = (
+    "tests.bench.bench_parse",
+    "tests.bench.bench_signature",
+    "tests.bench.bench_discovery",
+    "tests.bench.bench_rebuild",
+)
 
 if __name__ == "__main__":
     if "--help" not in sys.argv:

@@ -39,7 +39,7 @@ class Report:
     """What was read and published.
 
     Attributes:
-        events: that were read.
+        events: that were read; more than there are, where the topic still has former records of some.
         erased: those of them that were left out, because they are erased.
         unreadable: records that hold no event.
         published: records of `relays.found`, one for each relay unless there are very many.

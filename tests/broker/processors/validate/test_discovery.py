@@ -149,7 +149,8 @@ async def test_a_kill_loses_no_relay_and_the_archive_names_the_same(ours: Settin
         watched = Watched()
         report = await rediscover(ours, watched)
         again = later(await records(ours, "relays.found"), told)
-        assert (report.published, report.erased, report.unreadable) == (len(again), 1, 0)
+        assert (report.published, report.unreadable) == (len(again), 0)
+        assert report.erased > 0
         assert watched.steps[-1][0] == watched.steps[-1][1] >= report.events > len(events)
         assert known(again, count) == relays
         told += again
