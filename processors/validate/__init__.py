@@ -1,1 +1,1 @@
-"""Validation: `raw.bundles` in; `events`, `sightings`, `erasures`, `quarantine` and `rejections` out."""
+"""Validation: `raw.bundles` in; `events`, `sightings`, `erasures`, `relays.found` and what was refused out."""

@@ -12,8 +12,10 @@ from aiokafka.errors import MessageSizeTooLargeError
 from core import kafka
 from core.settings import Settings
 from processors.runtime.outputs import BatchPublisher
+from processors.validate.discovery.findings import Findings
 from processors.validate.outcome import NewEvent, Outcome, Refused, Source
 from processors.validate.outputs import Outputs
+from schemas.nostr.relay_mentions import mentions
 from schemas.reasons import Reason
 from schemas.records.erasure import Cause, Erasure
 from schemas.records.sighting import decode
@@ -86,7 +88,7 @@ async def test_more_than_a_batch_and_more_than_a_record_take_are_split_and_compl
     assert [group.ids[0][0] for record in sightings for group in decode(record.value)] == ids
 
 
-@pytest.mark.parametrize("name", ["events", "sightings", "erasures", "rejections", "quarantine"])
+@pytest.mark.parametrize("name", ["events", "sightings", "erasures", "relays.found", "rejections", "quarantine"])
 async def test_whichever_output_kafka_refuses_is_told_to_what_waits(ours: Settings, name: str) -> None:
     made = event("x" * 200)
     refused = Refused(wire(made), Reason.BAD_SIGNATURE, "sig", "is not the author's")
@@ -94,6 +96,9 @@ async def test_whichever_output_kafka_refuses_is_told_to_what_waits(ours: Settin
     outcome.records(1).events = [NewEvent(bytes.fromhex(made.id), wire(made), wire(made), "wss://a.example", 5)]
     outcome.records(1).sightings = {("wss://a.example", 5): [(made.id, made.created_at)]}
     outcome.erasures = [Erasure(id=made.id, pubkey=made.pubkey, cause=Cause.DELETION, erased_at_ms=5)]
+    relays = Findings()
+    relays.add(mentions(event("wss://a.example")), made.pubkey, 5)
+    outcome.relays = list(relays)
     await alter(ours, name, configs(name) | {"max.message.bytes": "100"})
     async with AsyncExitStack() as stack:
         probing, producer = await kafka.producer(ours), await kafka.producer(ours)
