@@ -139,7 +139,7 @@ def test_relays_in_a_file(write: WriteFile) -> None:
         ("BIGBROTR_PORT", "8080", ["BIGBROTR_PORT sets nothing", "BIGBROTR_HTTP__PORT"]),
         ("BIGBROTR_CACHEDIR", "/x", ["BIGBROTR_CACHEDIR sets nothing", "BIGBROTR_CACHE_DIR"]),
         ("BIGBROTR_", "4", ["BIGBROTR_ sets nothing"]),
-        ("BIGBROTR_BROKER__PARTITIONS", "4", ["no group broker", "connector, http, kafka"]),
+        ("BIGBROTR_BROKER__PARTITIONS", "4", ["no group broker", "http, kafka, log"]),
         ("BIGBROTR_DATADIR", "/srv", ["BIGBROTR_DATADIR sets nothing", "BIGBROTR_DATA_DIR"]),
         ("BIGBROTR_KAFKA", "x", ["kafka (BIGBROTR_KAFKA)", "text of 1 characters", "mapping"]),
         ("BIGBROTR_KAFKA__BOOTSTRAP_SERVERS", "broker", ["kafka.bootstrap_servers", "host:port"]),
