@@ -118,6 +118,7 @@ class ArchivedEvents:
         if rows:
             # At once, unlike what a bundle publishes: the topics have it.
             seen.learn(Learned([(row["id"], self._record(row)) for row in rows]))
+            found.archived.update(row["id"] for row in rows)
             found.check_again(seen)
 
     async def close(self) -> None:

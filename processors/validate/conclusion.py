@@ -54,6 +54,7 @@ class Conclusion:
         self._verdicts = verdicts
         self._seen = seen
         self._partitions = partitions
+        self._archived = found.archived
         self._discovery = discovery
         self._relays = Findings()
         self._here: set[bytes] = set()
@@ -94,12 +95,12 @@ class Conclusion:
         known = self._seen.get(event_id)
         new = event_id not in self._here and known is None
         partition = event_partition(event.id, self._partitions) if accepted else self._home_partition
-        value, named = b"", list[Mention]()
+        value = b""
         if accepted and new:
             stated = facts(event, judgement.id_form, seen_at_ms)  # type: ignore[arg-type] # accepted: never None
             # What was signed, and nothing else: a relay can add members and white space to any event.
             value = encode(encode_event(event), relay, seen_at_ms, stated)
-            named = self._named(event)
+        named = self._named(event, event_id, new=accepted and new)
         record = known or pack(fingerprint(event.sig.encode()), event.created_at if accepted else None)
 
         self._drop(candidate, len(candidate.copies) - len(copies))
@@ -109,7 +110,7 @@ class Conclusion:
         if accepted:
             if new:
                 records.events.append(NewEvent(event_id, value, candidate.raw, relay, seen_at_ms))
-                self._relays.add(named, event.pubkey, seen_at_ms)
+            self._relays.add(named, event.pubkey, seen_at_ms)
             self._sight(records, copies, event_id, record)
         elif new:
             outcome.quarantined.append(Refused.of(candidate.raw, judgement, relay, seen_at_ms))
@@ -138,10 +139,11 @@ class Conclusion:
         self.outcome.relays = list(self._relays)
         return self.outcome
 
-    def _named(self, event: Event) -> list[Mention]:
-        """The relays that an event names."""
-        wanted = self._discovery
-        return mentions(event, allow_private=wanted.allow_private) if wanted.enabled else []
+    def _named(self, event: Event, event_id: bytes, *, new: bool) -> list[Mention]:
+        """The relays that an event names, unless they were told before."""
+        if not self._discovery.enabled or not (new or event_id in self._archived):
+            return []
+        return mentions(event, allow_private=self._discovery.allow_private)
 
     def _sight(self, records: Records, copies: list[tuple[str | None, int]], event_id: bytes, record: bytes) -> None:
         """Add copies of an accepted event. What another partition's seen-set knows is not known here."""

@@ -55,6 +55,8 @@ class Examination:
     Attributes:
         erasing: what it was examined with.
         sightings: of events that were known by their bytes; more are added in the second step.
+        archived: ids that the archive knows and the seen-set did not. A processor that was killed may have published
+            the event, and not yet the relays that it names.
         apart: lines on which a rule failed, each once, by their bytes.
     """
 
@@ -63,6 +65,7 @@ class Examination:
     lines: int = 0
     duplicates: int = 0
     refused: list[Refused] = field(default_factory=list)
+    archived: set[bytes] = field(default_factory=set)
     apart: dict[bytes, Refused] = field(default_factory=dict)
     candidates: list[Candidate] = field(default_factory=list)
     held: list[HeldLine] = field(default_factory=list)

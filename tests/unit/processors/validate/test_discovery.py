@@ -98,6 +98,17 @@ def test_what_is_known_already_names_nothing() -> None:
     assert found(run(line(naming(A)), seen=seen)) == {}
 
 
+def test_what_the_archive_knows_is_told_again_as_its_publisher_may_have_been_killed() -> None:
+    made, seen = naming(A), SeenSet(100)
+    seen.learn(run(line(made), seen=SeenSet(100)).learned)
+    examined = examine_bundle(line(made), SeenSet(100), Policy(), Erasing())
+    examined.archived.add(bytes.fromhex(made.id))
+    verdicts = verify_many(examined.signatures)
+    outcome = conclude_bundle(examined, verdicts, seen, SOURCE, 1)
+    assert [records.events for records in outcome.by_partition.values()] == [[]]
+    assert found(outcome).keys() == {A}
+
+
 def test_settings() -> None:
     lines = line(naming(A, "ws://10.0.0.1"))
     assert found(run(lines, discovery=DiscoverySettings(enabled=False))) == {}
