@@ -150,6 +150,12 @@ def test_caps_delay_and_the_next_days_let_in_the_others() -> None:
     assert not restarted.candidates
 
 
+def test_a_cap_that_is_reached_takes_nothing_back() -> None:
+    running = Running(Limits(1, 1000, 100, 1000))
+    running.take(found(URL, 1, 2), found(URL, 3), met(URL, "confirmed"))
+    assert running.relays[URL].state == "confirmed"
+
+
 def test_a_cap_counts_all_domains_of_a_partition_too() -> None:
     running = Running(Limits(10, 1, 100, 1000))
     running.take(*[found(f"wss://relay.site{number}.example", 1, 2) for number in range(20)])
