@@ -78,8 +78,9 @@ class ValidationHandler:
         verdicts = await self._verifier.verify(found.signatures)
         outcome = conclude_bundle(found, verdicts, seen, source, self._partitions, discovery=self._discovery)
         outcome.relays = self._told.news(outcome.relays)
+        self._told.learn(outcome.relays)
         seen.hold(outcome.learned)
-        return Handled(self._outputs.of(outcome, source), partial(_acknowledged, outcome, seen, self._told))
+        return Handled(self._outputs.of(outcome, source), partial(_acknowledged, outcome, seen))
 
     def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Keep the deduplication state of partitions that are assigned again, and drop that of the others."""
@@ -90,6 +91,7 @@ class ValidationHandler:
         """Drop what was in flight."""
         for seen in self._seen.values():
             seen.forget_in_flight()
+        self._told.forget()
 
     def status(self, progress: Progress) -> dict[str, object]:
         """Return what is assigned, open, waiting and remembered."""
@@ -104,9 +106,8 @@ class ValidationHandler:
         }
 
 
-def _acknowledged(outcome: Outcome, seen: SeenSet, told: Told) -> None:
+def _acknowledged(outcome: Outcome, seen: SeenSet) -> None:
     seen.learn(outcome.learned)
-    told.learn(outcome.relays)
     metrics.RELAYS_FOUND.inc(len(outcome.relays))
     metrics.BUNDLES.inc()
     metrics.COPIES.inc(outcome.lines)

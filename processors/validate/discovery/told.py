@@ -1,8 +1,9 @@
 """Remembers what was published to `relays.found`, so that a relay which many events name is not published each time.
 
 A hint that saves records, never needed: a process that starts knows nothing, and what is published twice changes
-nothing. Only what Kafka has acknowledged is remembered. What the topic has forgotten since (it keeps a week) comes back
-with `bigbrotr relays rediscover`.
+nothing. What is in flight counts as told: a process that dies with it has not committed the bundle that names the relay,
+so the next one tells of it. Where a bundle may come back to a process that lives, at a revoke, all is forgotten. What
+the topic has forgotten (it keeps a week) comes back with `bigbrotr relays rediscover`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Told:
         return [each for each in findings if (known := told.get(each.url.url)) is None or not known.covers(each)]
 
     def learn(self, findings: Iterable[Finding]) -> None:
-        """Remember what was acknowledged."""
+        """Remember what is handed over to be published."""
         for finding in findings:
             known = self._by_url.get(finding.url.url)
             if known is not None:
@@ -43,3 +44,7 @@ class Told:
                 if len(self._by_url) >= self._most:
                     self._by_url.clear()
                 self._by_url[finding.url.url] = finding
+
+    def forget(self) -> None:
+        """Know nothing, as a process that starts."""
+        self._by_url.clear()

@@ -1,4 +1,4 @@
-"""Relays of new events: added up whatever the order, told once, and remembered only when that is durable."""
+"""Relays of new events: added up whatever the order, and told once."""
 
 from __future__ import annotations
 
