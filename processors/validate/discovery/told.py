@@ -1,9 +1,9 @@
 """Remembers what was published to `relays.found`, so that a relay which many events name is not published each time.
 
 A hint that saves records, never needed: a process that starts knows nothing, and what is published twice changes
-nothing. What is in flight counts as told: a process that dies with it has not committed the bundle that names the relay,
-so the next one tells of it. Where a bundle may come back to a process that lives, at a revoke, all is forgotten. What
-the topic has forgotten (it keeps a week) comes back with `bigbrotr relays rediscover`.
+nothing. What is in flight counts as told: a process that dies with it has not committed the bundle that names
+it, so the next one tells of it. Where a bundle may come back to a process that lives, at a revoke, all is forgotten.
+What the topic has forgotten (it keeps a week) comes back with `bigbrotr relays rediscover`.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def record(value: bytes | None) -> SourceRecord:
 
 
 def dropped(reason: str) -> float:
-    return metrics.REGISTRY.get_sample_value("bigbrotr_relays_found_dropped_total", {"reason": reason}) or 0.0
+    return metrics.REGISTRY.get_sample_value("bigbrotr_registry_findings_dropped_total", {"reason": reason}) or 0.0
 
 
 async def test_each_topic_is_partitioned_as_its_readers_expect(handler: RegistryHandler) -> None:
