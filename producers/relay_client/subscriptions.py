@@ -25,6 +25,9 @@ LEAST_RELEASED = 500
 """Or its limit, if that is larger: so many are taken then. A relay that is being filled goes on to send what it stores
 until it has read the CLOSE, which were 60 of a small question beside some thousand a second."""
 
+_PAST = asyncio.Event()
+_PAST.set()
+
 _KIND_SETS = 16
 """Lists of kinds that are remembered, which thousands of relays are asked for: 32 KiB for all known kinds, and half a
 mebibyte for 8,192."""
@@ -37,6 +40,23 @@ def silent_since(since_s: float) -> float:
 
 class Subscription:
     """An open REQ. Knows whether an event was asked for, and how the relay ended it."""
+
+    # Some twenty closed questions are kept for each relay, of thousands.
+    __slots__ = (
+        *("subid", "asked", "events", "misfits", "session", "challenges", "identity", "eose", "eoses", "closed"),
+        *(
+            "ended_by_relay",
+            "answered",
+            "over",
+            "ended",
+            "_since",
+            "_until",
+            "_kinds",
+            "_rest",
+            "_plain",
+            "__weakref__",
+        ),
+    )
 
     def __init__(self, subid: str, asked: Filter) -> None:
         """Bind a subscription id to what is asked under it."""
@@ -112,6 +132,11 @@ class Subscription:
 
 class PageSubscription(Subscription):
     """One page of stored events: a question, and what answers it, also late."""
+
+    __slots__ = (
+        *("asked_at_s", "late", "disturbed", "late_gap_s", "_silent_s", "_seen", "_limit", "_older", "_last_s"),
+        *("_at_eose", "_at_release", "_released_s"),
+    )
 
     def __init__(self, subid: str, asked: Filter, silent_s: Callable[[float], float] = silent_since) -> None:
         """Collect the answer to a query; `silent_s` tells for how long the relay has been silent since a moment."""
@@ -199,7 +224,9 @@ class PageSubscription(Subscription):
 
     def release(self) -> None:
         """Only what comes late is of interest from now on."""
-        self._seen.clear()
+        self._seen = {}
+        # Nothing waits for its end any more, and an event of its own takes 0.7 KB.
+        self.answered = self.over = self.ended = _PAST
         self._at_release, self._released_s = self.events, loop_s()
 
     @property
