@@ -55,8 +55,12 @@ PYTEST   := $(BIN)/python -m pytest
 PARALLEL := $(PYTEST) --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
-test: $(DEV) ## Run every test that does not take minutes: unit, contract, broker and e2e
-	$(PARALLEL) $(ARGS)
+test: $(DEV) ## Run what takes minutes in all: unit, contract and e2e tests, and those with a broker but the archive's
+	$(PARALLEL) --ignore=tests/broker/sinks $(ARGS)
+
+.PHONY: test-archive
+test-archive: $(DEV) ## Run the tests of the archive: what the sink writes, counts, erases, audits, rebuilds and migrates
+	$(PARALLEL) tests/broker/sinks $(ARGS)
 
 .PHONY: test-unit
 test-unit: $(DEV) ## Run the tests that need no servers
@@ -68,7 +72,7 @@ coverage: $(DEV) ## Print how many branches of the product the last `make test A
 
 .PHONY: test-storms
 test-storms: $(DEV) ## Kill parts while events flow, take servers away, and read relays that lie, for some minutes
-	$(PYTEST) --numprocesses 2 --dist loadfile -m "storms and not long" $(ARGS)
+	$(PARALLEL) -m "storms and not long" $(ARGS)
 
 .PHONY: test-faults
 test-faults: $(DEV) ## Kill every part 50 times while 50,000 events flow; 30 s outages of each server

@@ -92,13 +92,13 @@ async def test_what_is_erased_or_quarantined_is_known(command: Command, tmp_path
 async def test_relays_are_published_from_json_and_behind_a_byte_order_mark(
     command: Command, settings: Settings, tmp_path: Path
 ) -> None:
-    (tmp_path / "list.json").write_text('["wss://one.example", {"url": "wss://no.example"}, "wss://two.example/"]')
+    (tmp_path / "list.json").write_text('["wss://one.example", {"name": "wss://no.example"}, "wss://two.example/"]')
     (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfwss://three.example\r\nwss://four.example\r\n")
     done = await command("relays", "publish", str(tmp_path / "list.json"), str(tmp_path / "list.txt"), "--json")
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = done.json()
     assert (report["written"], len(report["refused"])) == (4, 1)
-    assert 'list.json: entry 2: {"url":"wss://no.example"}: is an object of 1 members' in done.stderr
+    assert 'list.json: entry 2: {"name":"wss://no.example"}: is an object of 1 members' in done.stderr
     topic = physical(settings.kafka.topic_prefix, "relays.commands")
     assert set(await read_to_end(settings, topic, range(4))) == {
         f"operator wss://{name}.example".encode() for name in ("one", "two", "three", "four")

@@ -21,7 +21,7 @@ from tests.broker.embedded.support import (
 )
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.broker, pytest.mark.storms, pytest.mark.timeout(240)]
 
 
 def test_a_killed_holder_leaves_no_server(tmp_path: Path) -> None:

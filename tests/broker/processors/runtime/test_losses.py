@@ -19,7 +19,7 @@ from tests.broker.processors.harness import alter, group_state, processor
 from tests.broker.processors.runtime.cases import Case, Sent
 from tests.waiting import until
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.storms]
 BROKEN_AT = 3
 PORT_OF_FAUST = 6066
 
