@@ -24,7 +24,7 @@ def reopens(before: RelayRecord, after: RelayRecord) -> bool:
 
 
 def is_discovered(record: RelayRecord) -> bool:
-    """Whether nobody but events and APIs has named a relay: many of these never existed."""
+    """Whether only events and APIs have named a relay: many of these never existed."""
     return bool(record.sources) and _WANTED.isdisjoint(record.sources)
 
 

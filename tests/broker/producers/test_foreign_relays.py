@@ -17,6 +17,7 @@ from websockets.asyncio.client import connect
 
 from core.settings import Settings
 from schemas.relay_urls.relay_url import normalize
+from tests.broker.processors.harness import processor
 from tests.broker.producers.harness import (
     connector,
     coverage,
@@ -57,9 +58,10 @@ async def local_relay() -> tuple[LocalRelay, str]:
     return relay, normalize(str(await relay.url()), allow_private=True).url
 
 
-async def test_what_relays_that_behave_send_again_is_less_than_a_third(quick: Settings) -> None:
+async def test_what_relays_that_behave_send_again_is_less_than_a_third(quick: Settings, tmp_path: Path) -> None:
     # As many as the demo's relays have: what is asked for twice is a page or two of each relay, however many it has.
-    with demo_relays(relays=2, events=5000, copies=1.6) as relays:
+    # Without a processor, relays are held back after 2,000 copies each.
+    with demo_relays(relays=2, events=5000, copies=1.6) as relays, processor(quick, tmp_path):
         offered = relays.offer["per_relay"]
         await publish(quick, relays.urls)
         async with connector(quick) as service:
