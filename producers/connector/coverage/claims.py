@@ -48,6 +48,7 @@ class Claims:
         self.hold_s = hold_s
         self._quiet_s = 0.0
         self._doubtful = False
+        self._settled = False
         self._pending: list[_Claim] = []
         self._made: dict[str, list[Range]] = {}
         self.sample: list[Seen] = []
@@ -76,6 +77,7 @@ class Claims:
     def begin_visit(self) -> None:
         """Whether EOSE can be believed is to be seen anew."""
         self._quiet_s, self.held, self.probe_since = 0.0, None, None
+        self._settled = False
         self._pending.clear()
         self._made.clear()
         self._shown.clear()
@@ -96,7 +98,8 @@ class Claims:
         self.progress += bool(new)
         # In the order of reading, newest first: the ledger goes by the end of what was read.
         claim = _Claim(name, progress, asked_s, settles_withheld)
-        if (at_once and not self._pending) or not self.rest_s:
+        # The time may be over before one has looked for late answers, and at how lists of kinds are read.
+        if (at_once and not self._pending) or (self._settled and not self.rest_s):
             self._claim(claim)
         else:
             self._pending.append(claim)
@@ -131,14 +134,15 @@ class Claims:
             self.drop()
 
     def settle(self) -> None:
-        """Claim what is pending: answers are whole."""
+        """Claim what is pending: answers are whole, and those to come while silence lasts."""
+        self._settled = True
         for claim in self._pending:
             self._claim(claim)
         self._pending.clear()
 
     def doubt(self) -> bool:
         """An answer may not have been whole: nothing that was claimed until now holds. Whether something was."""
-        self._quiet_s, self._doubtful = 0.0, True
+        self._quiet_s, self._doubtful, self._settled = 0.0, True, False
         claimed = bool(self._made)
         for name, ranges in self._made.items():
             self.ledger.take_back(name, ranges)
@@ -151,7 +155,7 @@ class Claims:
 
     def drop(self) -> None:
         """What does not count yet is to be read again."""
-        self._doubtful = False
+        self._doubtful = self._settled = False
         self._pending.clear()
 
     def _claim(self, claim: _Claim) -> None:
