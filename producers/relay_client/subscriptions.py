@@ -134,7 +134,18 @@ class PageSubscription(Subscription):
     """One page of stored events: a question, and what answers it, also late."""
 
     __slots__ = (
-        *("asked_at_s", "late", "disturbed", "late_gap_s", "_silent_s", "_seen", "_limit", "_older", "_last_s"),
+        *(
+            "asked_at_s",
+            "late",
+            "taken_late",
+            "disturbed",
+            "late_gap_s",
+            "_silent_s",
+            "_seen",
+            "_limit",
+            "_older",
+            "_last_s",
+        ),
         *("_at_eose", "_at_release", "_released_s"),
     )
 
@@ -152,6 +163,9 @@ class PageSubscription(Subscription):
         self._released_s: float | None = None
         self.late: set[str] = set()
         """Ids of what came after EOSE."""
+        self.taken_late: set[str] = set()
+        """Of these, what was there when the answer was looked at, and was taken for part of it: a busy process looks
+        later than such a relay is late."""
         self.disturbed = asyncio.Event()
         """Set when something came after EOSE, CLOSED included."""
         self.late_gap_s = 0.0
@@ -205,6 +219,7 @@ class PageSubscription(Subscription):
 
     def forget_late(self) -> None:
         """What came after EOSE until now was taken for part of the answer, or looked at."""
+        self.taken_late |= self.late
         self.late.clear()
         self.disturbed.clear()
 
@@ -224,7 +239,7 @@ class PageSubscription(Subscription):
 
     def release(self) -> None:
         """Only what comes late is of interest from now on."""
-        self._seen = {}
+        self._seen, self.taken_late = {}, set()
         # Nothing waits for its end any more, and an event of its own takes 0.7 KB.
         self.answered = self.over = self.ended = _PAST
         self._at_release, self._released_s = self.events, loop_s()

@@ -181,7 +181,7 @@ def proves_late(page: PageSubscription, *, session: int, challenges: int, now_s:
     """
     until = page.asked.until if page.asked.until is not None else FOREVER
     same = page.session == session and page.challenges == challenges
-    return bool(page.late) and same and until < now_s - NOW_S and not page.full
+    return bool(page.late or page.taken_late) and same and until < now_s - NOW_S and not page.full
 
 
 def silence_s(gap_s: float) -> float:

@@ -91,7 +91,7 @@ class LateAnswers:
             self._claims.hold(page)
             if not enough or self._is_alone():
                 await page.quiet_for(self._claims.rest_s)
-            if page.late or page.closed is not None or enough:
+            if page.late or page.taken_late or page.closed is not None or enough:
                 return await self.found()
             self._claims.held = None
             await self._client.release(page)
@@ -189,7 +189,7 @@ class LateAnswers:
     async def _is_late(self, suspect: PageSubscription) -> bool:
         """Ask again what was answered late, and see whether what is stored comes late again."""
         self._doubts += 1
-        late, gap_s = set(suspect.late), suspect.late_gap_s
+        late, gap_s = suspect.late | suspect.taken_late, suspect.late_gap_s
         suspect.forget_late()
         if self._claims.held is suspect:
             self._claims.held = None
@@ -205,22 +205,23 @@ class LateAnswers:
             if not isinstance(answer, Answer):
                 break
             again = answer.asked
-            while not late & again.late and again.closed is None:
+            while not late & (again.late | again.taken_late) and again.closed is None:
                 again.disturbed.clear()
                 if await again.quiet_for(self._claims.hold_s):
                     break
+            came = again.late | again.taken_late
             await self._client.release(again)
             gap_s = max(gap_s, again.late_gap_s)
-            if not again.late:
+            if not came:
                 # What had just been stored came before EOSE this time.
                 self._since_s = again.asked_at_s
                 self._claims.trust()
                 await self._settle()
                 return taken_back
-            if late & again.late:
+            if late & came:
                 break
             # Others than before: it may be filled just now, or pick its events at random.
-            late |= again.late
+            late |= came
         return self._learn(gap_s)
 
     def _learn(self, gap_s: float) -> bool:

@@ -18,5 +18,5 @@ def flow(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flo
     """
     variables = {"COMPOSE_PROFILES": "demo", "BIGBROTR_KAFKA__SESSION_TIMEOUT_S": "6"}
     with running_stack(tmp_path_factory.mktemp("flow"), **variables) as stack:
-        stack.up(*SERVICES, *RELAY_SERVICES)
+        stack.up(*SERVICES, "registry", *RELAY_SERVICES)  # without a registry, no relay is read
         yield Flow(stack)

@@ -57,3 +57,17 @@ def test_a_closed_question_is_forgotten_once_nothing_is_taken_for_it() -> None:
 
 def test_one_that_was_answered_late_stays_to_be_looked_at() -> None:
     assert kept(late=True, after_s=RELEASED_S + 1)
+
+
+def test_what_was_taken_for_part_of_an_answer_is_known_to_have_come_late() -> None:
+    async def ask() -> tuple[set[str], set[str], set[str]]:
+        page = PageSubscription("page-1", Filter(limit=10))
+        page.take(1, "a" * 64, {"kind": 1, "pubkey": "a" * 64})
+        page.end(frozenset())
+        page.take(1, "b" * 64, {"kind": 1, "pubkey": "a" * 64})
+        page.forget_late()
+        late, taken = set(page.late), set(page.taken_late)
+        page.release()
+        return late, taken, page.taken_late
+
+    assert run_virtually(ask()) == (set(), {"b" * 64}, set())
