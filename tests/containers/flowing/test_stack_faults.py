@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bigbrotr.services import READINGS
 from core.settings import KafkaSettings
 from tests.containers.flowing.asking import status, why_not_ready
 from tests.containers.flowing.crashing import Crash, strike, wait_for_work
@@ -36,7 +37,7 @@ CRASHES = (
 MANY = {"connector": 3, "processor": 2, "sink": 2}
 # Of connectors there are as many as relays, whose places in the registry decide who gets them: one may have none.
 WORK_DONE = {"processor": "bigbrotr_copies_total", "sink": "bigbrotr_sightings_total"}
-SINK_TOPICS = 3
+SINK_TOPICS = len(READINGS["sink"].topics)
 GRACE_S = 30  # stop_grace_period of our services in compose.yaml
 KILLED = 137
 
