@@ -37,10 +37,15 @@ class CommandReport:
 
 
 def adding(
-    relays: Iterable[RelayUrl], *, source: Wisher = "operator", lane: Lane = "regular", allow_private: bool = False
+    relays: Iterable[RelayUrl],
+    *,
+    source: Wisher = "operator",
+    lane: Lane = "regular",
+    allow_private: bool = False,
+    now_ms: int | None = None,
 ) -> list[RelayCommand]:
-    """The commands by which a person, or a list of seeds, has relays read."""
-    now_ms = _now_ms()
+    """The commands by which a person, or a list of seeds, has relays read; `now_ms`: None for the present."""
+    now_ms = _now_ms() if now_ms is None else now_ms
     return [
         RelayCommand(
             target=url.url,

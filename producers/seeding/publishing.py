@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from core.kafka import ProducerRecord, Publisher, read_to_end
 from core.settings import Settings
+from producers.operator.relay_commands import adding, told
 from producers.targets import full_name
 from schemas.records.relay_command import RelayCommand
-from schemas.records.relay_found import RelayFound
 from schemas.relay_urls.registrable_domain import domain_partition
 from schemas.relay_urls.relay_url import RelayUrl
 
@@ -43,7 +43,7 @@ async def publish_seeds(
     found = full_name(settings, "relays.found")
     count = await publisher.partition_count(found)
     await publisher.deliver(
-        ProducerRecord(found, _news(seed).encode(), seed.target.encode(), domain_partition(url.host, count))
+        ProducerRecord(found, told(seed).encode(), seed.target.encode(), domain_partition(url.host, count))
         for url, seed in new
     )
     return len(new)
@@ -53,19 +53,9 @@ def new_seeds(
     relays: Iterable[RelayUrl], recorded: dict[bytes, bytes], *, allow_private: bool, now_ms: int
 ) -> list[tuple[RelayUrl, RelayCommand]]:
     """The commands that differ in more than their time from what is recorded; `recorded`: values by key."""
-    seeds = ((url, _seed(url, allow_private=allow_private, now_ms=now_ms)) for url in relays)
-    return [(url, seed) for url, seed in seeds if not _says_the_same(recorded.get(seed.key()), seed)]
-
-
-def _seed(url: RelayUrl, *, allow_private: bool, now_ms: int) -> RelayCommand:
-    return RelayCommand(
-        target=url.url,
-        action="add",
-        source="seed",
-        spelling=url.spelling or url.url,
-        allow_private=allow_private,
-        at_ms=now_ms,
-    )
+    urls = list(relays)
+    seeds = adding(urls, source="seed", allow_private=allow_private, now_ms=now_ms)
+    return [pair for pair in zip(urls, seeds, strict=True) if not _says_the_same(recorded.get(pair[1].key()), pair[1])]
 
 
 def _says_the_same(value: bytes | None, seed: RelayCommand) -> bool:
@@ -76,7 +66,3 @@ def _says_the_same(value: bytes | None, seed: RelayCommand) -> bool:
     except ValueError:
         return False
     return found.model_copy(update={"at_ms": seed.at_ms}) == seed
-
-
-def _news(seed: RelayCommand) -> RelayFound:
-    return RelayFound(url=seed.target, spelling=seed.spelling, source="seed", first_seen_ms=seed.at_ms, command=seed)

@@ -1,4 +1,4 @@
-"""When a relay that nobody wished for, and that does not answer, is tried again: more and more seldom.
+"""When a relay that no person and no list wants, and that does not answer, is tried again: more and more seldom.
 
 Events name URLs that never were relays. 50,000 of them on the tiers make a try every twelve seconds after a week; the
 registry takes those from `relays` that are silent past the last tier.
