@@ -10,12 +10,12 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from processors.registry.commands import Wanted
-from schemas.records.relay import MOST_HISTORY, Lane, RelayRecord, Source, State, StateChange
+from schemas.records.relay import MOST_HISTORY, RETRY_TIERS_S, Lane, RelayRecord, Source, State, StateChange
 
 ENOUGH_AUTHORS = 2
 """Distinct authors of events that name a relay: one may be a joke, a typing error or a private relay's own user."""
-LAST_TIER = 7
-"""Connectors retry a silent relay after 1 min, 10 min, 1 h, 6 h, 1 d, 3 d and 7 d; the next failure evicts it."""
+LAST_TIER = len(RETRY_TIERS_S)
+"""So many failures in a row are waited for; the next one evicts."""
 EVICTED_MS = 30 * 86_400_000
 """After this long an evicted relay has another try: relays do come back, and a try a month costs nothing."""
 

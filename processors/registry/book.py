@@ -12,9 +12,8 @@ from sys import intern
 
 from processors.registry.admission import is_free, is_vouched
 from processors.registry.bounds import Candidates, rank
-from schemas.partition import relay_partition
 from schemas.records.relay import RelayRecord
-from schemas.relay_urls.registrable_domain import registrable_domain
+from schemas.relay_urls.registrable_domain import domain_partition, registrable_domain
 
 DAY_MS = 86_400_000
 
@@ -91,7 +90,7 @@ class RelayBook:
 
     def partition_of(self, host: str) -> int:
         """The partition of a host's domain."""
-        return relay_partition(registrable_domain(host), self._partitions)
+        return domain_partition(host, self._partitions)
 
     def put(self, record: RelayRecord, host: str, *, admitted: bool) -> Entry:
         """Set the record of a URL; what the topics have is left as it was."""
@@ -105,7 +104,7 @@ class RelayBook:
             value=record.encode(),
             host=host,
             domain=domain,
-            partition=relay_partition(domain, self._partitions),
+            partition=self.partition_of(host),
             admitted=admitted,
             in_relays=before is not None and before.in_relays,
             in_candidates=before is not None and before.in_candidates,

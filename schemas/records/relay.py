@@ -15,6 +15,8 @@ MOST_AUTHORS = 8
 """Hashes of authors that are kept: two decide, the rest tells a rumour from common knowledge."""
 MOST_PLACES = 8
 MOST_HISTORY = 16
+RETRY_TIERS_S = (60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0, 604_800.0)
+"""After so many failures in a row connectors wait 1 min, 10 min, 1 h, 6 h, 1 d, 3 d, 7 d; the next failure evicts."""
 LONGEST_DETAIL = 200
 """Characters of what a relay said when it was left."""
 

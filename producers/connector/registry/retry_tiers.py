@@ -10,17 +10,15 @@ import random
 from collections.abc import Callable
 
 from producers.connector.registry.selection import is_discovered
-from schemas.records.relay import RelayRecord
+from schemas.records.relay import RETRY_TIERS_S, RelayRecord
 
-TIERS_S = (60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0, 604_800.0)
-"""After so many failures in a row: 1 min, 10 min, 1 h, 6 h, 1 d, 3 d, 7 d. Past the last it stays at a week."""
 _SPREAD = 0.25
 """A wait is up to so much shorter or longer: relays that one host took down would come back all at once."""
 
 
 def wait_s(failures: int, draw: Callable[[], float] = random.random) -> float:
-    """How long to wait after so many failures in a row; `draw` gives numbers from 0 to 1."""
-    return TIERS_S[max(0, min(failures, len(TIERS_S)) - 1)] * (1 - _SPREAD + 2 * _SPREAD * draw())
+    """How long to wait after so many failures in a row, past the last tier a week; `draw` gives numbers from 0 to 1."""
+    return RETRY_TIERS_S[max(0, min(failures, len(RETRY_TIERS_S)) - 1)] * (1 - _SPREAD + 2 * _SPREAD * draw())
 
 
 def rest_s(record: RelayRecord, now_ms: int, draw: Callable[[], float] = random.random) -> float:

@@ -21,7 +21,7 @@ from producers.connector.relay_model import Model
 from producers.connector.session import Session
 from producers.relay_client.refusals import RelayError, refused_upgrade
 from schemas.nostr.filters import Filter
-from schemas.records.relay import RelayRecord, Report, Source, StateChange
+from schemas.records.relay import RETRY_TIERS_S, RelayRecord, Report, Source, StateChange
 from schemas.records.relay_found import RelayFound
 from schemas.relay_urls.registrable_domain import domain_partition
 from schemas.relay_urls.relay_url import Network, normalize
@@ -173,9 +173,9 @@ def tries(
 def test_a_found_relay_that_does_not_answer_is_tried_on_tiers_which_are_told() -> None:
     times, reports = tries(12 * 1.25, "event", "api")
     waits = [later - sooner for sooner, later in pairwise(times)]
-    for wait_s, tier_s in zip(waits, retry_tiers.TIERS_S, strict=False):
+    for wait_s, tier_s in zip(waits, RETRY_TIERS_S, strict=False):
         assert 0.75 * tier_s <= wait_s <= 1.25 * tier_s + 1
-    assert len(waits) >= len(retry_tiers.TIERS_S)
+    assert len(waits) >= len(RETRY_TIERS_S)
     assert [report.tries for report in reports] == list(range(1, len(times) + 1))
     assert {report.state for report in reports} == {"silent"}
 
