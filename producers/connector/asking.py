@@ -13,8 +13,8 @@ from producers.connector.relay_behavior import MOST_KINDS_ASKED
 from producers.connector.relay_model import SILENCE, Model, Name
 from producers.relay_client.client import RelayClient
 from producers.relay_client.page import Page, Seen
+from producers.relay_client.page_subscription import PageSubscription
 from producers.relay_client.refusals import AskOtherwiseError, is_complaint
-from producers.relay_client.subscriptions import PageSubscription
 from producers.relay_client.wording import Meaning, Said
 from schemas.nostr.filters import Filter
 from schemas.records.coverage import GapReason

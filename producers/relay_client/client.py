@@ -17,7 +17,8 @@ from producers.relay_client.hearing import Hearing
 from producers.relay_client.loop_clock import GRAIN_S, loop_s
 from producers.relay_client.negentropy_session import Exchanges
 from producers.relay_client.pace import Pace
-from producers.relay_client.subscriptions import PageSubscription, Subscription
+from producers.relay_client.page_subscription import PageSubscription
+from producers.relay_client.subscriptions import Subscription
 from producers.relay_client.wording import Meaning, Said, understood
 from schemas.nostr.filters import Filter
 from schemas.nostr.messages import Notice, close, prefix_of, req

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from core.settings.model import Settings
 from deploy.embedded.stack import Servers, running_stack
-from producers.relay_client.subscriptions import RELEASED_S
+from producers.relay_client.page_subscription import RELEASED_S
 from tests.bench.hostile.child import child
 from tests.bench.usage import Meter
 from tests.pipeline.services import Services

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from producers.connector.coverage.ledger import SAME_VISIT_S, Ledger
 from producers.connector.coverage.progress import Progress
 from producers.relay_client.page import BEGINNING, FOREVER, Seen
-from producers.relay_client.subscriptions import PageSubscription
+from producers.relay_client.page_subscription import PageSubscription
 from schemas.nostr.filters import Filter
 from schemas.ranges import Range, merge, subtract
 

@@ -15,8 +15,8 @@ from producers.connector.relay_behavior import ORDER_UNKNOWN
 from producers.connector.relay_model import Model, Name
 from producers.relay_client.client import RelayClient
 from producers.relay_client.loop_clock import loop_s
+from producers.relay_client.page_subscription import PageSubscription
 from producers.relay_client.refusals import HOUR_S, RelayError
-from producers.relay_client.subscriptions import PageSubscription
 from schemas.nostr.filters import Filter
 
 MOST_DOUBTS = 5

@@ -15,8 +15,8 @@ from producers.connector.crawl.planning.steps import Query
 from producers.connector.reconcile.comparison import Comparing
 from producers.connector.relay_model import Model, Name
 from producers.relay_client.page import Page
+from producers.relay_client.page_subscription import PageSubscription
 from producers.relay_client.refusals import RelayError
-from producers.relay_client.subscriptions import PageSubscription
 from schemas.nostr.filters import Filter
 from schemas.records.coverage import GapReason
 

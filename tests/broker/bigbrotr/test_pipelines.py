@@ -35,6 +35,17 @@ def alive(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
+async def interrupted(process: asyncio.subprocess.Process) -> str:
+    """Stop a run with Ctrl-C, which must be clean and soon; what it has said."""
+    asked_at = time.monotonic()
+    os.kill(process.pid, signal.SIGINT)
+    assert process.stdout is not None
+    output = (await process.stdout.read()).decode()
+    assert await process.wait() == 0, output
+    assert time.monotonic() - asked_at < STOP_S
+    return output
+
+
 async def test_the_demo_ends_by_itself_and_only_an_exact_archive_is_a_success(command: Command) -> None:
     done = await command("demo", "--once", "--events", "150", "--relays", "2", "--json")
     assert done.returncode == 0, done.stderr
@@ -67,12 +78,7 @@ async def test_run_goes_on_without_its_relays_and_stops_in_time(settings: Settin
         assert second.returncode == 1
         assert b"services run already" in said
 
-        asked_at = time.monotonic()
-        os.kill(process.pid, signal.SIGINT)
-        assert process.stdout is not None
-        output = (await process.stdout.read()).decode()
-        assert await process.wait() == 0, output
-        assert time.monotonic() - asked_at < STOP_S
+        output = await interrupted(process)
         assert "sink ended with signal SIGKILL; starts again in" in output
         assert "the archive holds 0" in output
         assert not any(alive(one) for one in up.values())
@@ -94,12 +100,7 @@ async def test_run_with_discover_reads_what_it_is_given_and_what_seeds_name(
             return {relay["url"] for relay in relays} == {"ws://127.0.0.1:1", "ws://127.0.0.1:2"}
 
         await until(read, "both are read", LIMIT_S, 0.1)
-        asked_at = time.monotonic()
-        os.kill(process.pid, signal.SIGINT)
-        assert process.stdout is not None
-        output = (await process.stdout.read()).decode()
-        assert await process.wait() == 0, output
-        assert time.monotonic() - asked_at < STOP_S
+        output = await interrupted(process)
         assert "warning: with --allow-private and --discover" in output
         assert "relays: 1 added, 0 were known" in output
 

@@ -18,9 +18,9 @@ from core.clock import CLOCK
 from producers.connector.crawl.planning.steps import Query
 from producers.relay_client.connection import Backpressure
 from producers.relay_client.page import Seen
+from producers.relay_client.page_subscription import silent_since
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.stream.cutting import Receiver
-from producers.relay_client.subscriptions import silent_since
 from producers.relay_client.unasked import Charge
 from tests.unit.producers.connector.simulated import SimulatedRelay
 

@@ -9,7 +9,7 @@ import pytest
 from producers.connector.coverage.claims import HOLD_S, Claims
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.coverage.progress import Progress
-from producers.relay_client.subscriptions import PageSubscription
+from producers.relay_client.page_subscription import PageSubscription
 from schemas.nostr.filters import Filter
 from schemas.ranges import Range
 from tests.unit.producers.connector.virtual_time import run_virtually

@@ -27,7 +27,8 @@ from producers.rejecting import Rejections
 from producers.relay_client.client import RelayClient
 from producers.relay_client.dialling import Dialling, open_connection
 from producers.relay_client.frames import FrameReader, parse
-from producers.relay_client.subscriptions import LEAST_RELEASED, PageSubscription, Subscription
+from producers.relay_client.page_subscription import LEAST_RELEASED, PageSubscription
+from producers.relay_client.subscriptions import Subscription
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from schemas.nostr.messages import Closed

@@ -10,7 +10,7 @@ from typing import Any, cast
 from producers.relay_client.client import RelayClient
 from producers.relay_client.connection import RelayConnection
 from producers.relay_client.frames import FrameReader, MessageHandler
-from producers.relay_client.subscriptions import RELEASED_S, PageSubscription
+from producers.relay_client.page_subscription import RELEASED_S, PageSubscription
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 from tests.unit.producers.connector.simulated_reading import Nowhere
