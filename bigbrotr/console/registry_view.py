@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 
 from bigbrotr.console.snapshot_view import printable
-from bigbrotr.status.registry import left_because, sources_of
+from bigbrotr.status.registry import sources_of
 from schemas.records.relay import MOST_AUTHORS, RelayRecord
 from schemas.records.relay_command import RelayCommand
 
@@ -59,7 +59,7 @@ def whole(
 
 
 def _facts(topic: str | None, record: RelayRecord) -> Iterator[tuple[str, str]]:
-    why = "candidate" if topic == "relays.candidates" else left_because(record)
+    why = "candidate" if topic == "relays.candidates" else record.left_because
     yield "read", "yes" if why is None else f"no: {why}"
     yield "state", record.state
     yield "lane", record.lane

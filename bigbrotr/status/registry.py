@@ -53,15 +53,6 @@ def sources_of(record: RelayRecord) -> tuple[Source, ...]:
     return record.sources or ("operator",)
 
 
-def left_because(record: RelayRecord) -> str | None:
-    """Why connectors do not read a relay of the topic `relays`; None where they do."""
-    if not record.allowed:
-        return "denied"
-    if record.duplicate_of is not None:
-        return "duplicate"
-    return "ignored" if record.lane == "ignored" else None
-
-
 def not_read(registry: Registry, read: Collection[str]) -> dict[str, int]:
     """Count the known relays that are not read, by why: `waiting` are those that a connector would read.
 
@@ -69,7 +60,7 @@ def not_read(registry: Registry, read: Collection[str]) -> dict[str, int]:
         registry: with candidates.
         read: the URLs of those that are.
     """
-    waiting = (left_because(record) or "waiting" for url, record in registry.relays.items() if url not in read)
+    waiting = (record.left_because or "waiting" for url, record in registry.relays.items() if url not in read)
     counts = Counter(waiting)
     counts["candidate"] = sum(url not in read for url in registry.candidates)
     return {why: count for why, count in counts.items() if count}

@@ -33,7 +33,7 @@ def primary(url: str, sources: Collection[str], lookup: Lookup) -> str | None:
     return None
 
 
-def is_read(record: RelayRecord, *, admitted: bool) -> bool:
+def can_be_primary(record: RelayRecord, *, admitted: bool) -> bool:
     """Whether a record can be the one of several that is read."""
     confirmed = record.report is not None and record.report.state == "confirmed"
     return admitted and confirmed and record.allowed and record.lane != "ignored"

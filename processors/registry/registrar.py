@@ -14,7 +14,7 @@ from typing import NamedTuple
 from processors.registry.admission import decide
 from processors.registry.book import DAY_MS, Entry, RelayBook
 from processors.registry.commands import Commands, Wanted, is_url
-from processors.registry.duplicates import is_read, primary
+from processors.registry.duplicates import can_be_primary, primary
 from processors.registry.followed import Followed, RegistryTopic
 from processors.registry.keys import UnusableError, is_private, read_key
 from processors.registry.merging import naming, take
@@ -183,7 +183,7 @@ class Registrar:
                 settled = old
             if settled == old and before.durable and before.admitted == admitted:
                 return self._misplaced(relay.url, before)
-            if is_read(old, admitted=before.admitted) != is_read(settled, admitted=admitted):
+            if can_be_primary(old, admitted=before.admitted) != can_be_primary(settled, admitted=admitted):
                 self._due |= dict.fromkeys(self.book.urls_of(before.domain))
         entry = self.book.put(settled, relay.host, admitted=admitted)
         return [*self._kept(relay.url, entry), *self._trimmed(entry)]
@@ -241,7 +241,7 @@ class Registrar:
         if entry is None or not entry.admitted:
             return None
         record = entry.record
-        return record if is_read(record, admitted=True) else None
+        return record if can_be_primary(record, admitted=True) else None
 
     def _hurry(self, url: str) -> None:
         self._urgent[url] = None

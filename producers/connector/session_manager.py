@@ -19,7 +19,7 @@ from core.kafka import consumer, read_to_end
 from core.kafka.state_change import Change
 from core.kafka.state_topic import StateTopic
 from core.settings import Settings
-from producers.connector.registry.selection import is_read, only_records, reopens
+from producers.connector.registry.selection import only_records, reopens
 from producers.connector.session import Session
 from producers.targets import full_name
 from schemas.partition import relay_partition
@@ -86,7 +86,7 @@ class SessionManager:
     def known_not_read(self) -> int:
         """Relays of these partitions that the registry wants to be read, and that are not."""
         return sum(
-            is_read(record) and url not in self.sessions
+            record.left_because is None and url not in self.sessions
             for known in self._partitions.values()
             for url, record in known.items()
         )
@@ -205,7 +205,7 @@ class SessionManager:
         if session is not None:
             # Not durable yet as it stands, but neither is it written before everything received until now is.
             self._left[url] = session.coverage(0)
-        if record is not None and is_read(record):
+        if record is not None and record.left_because is None:
             self._open(url, record, coverage or self._left.pop(url, None))
 
     def _open(self, url: str, record: RelayRecord, coverage: Coverage | None) -> None:

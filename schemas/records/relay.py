@@ -74,6 +74,15 @@ class RelayRecord(Document):
     )
     updated_at_ms: int = Field(ge=0)
 
+    @property
+    def left_because(self) -> str | None:
+        """Why connectors do not read a relay of the topic `relays`; None where they do."""
+        if not self.allowed:
+            return "denied"
+        if self.duplicate_of is not None:
+            return "duplicate"
+        return "ignored" if self.lane == "ignored" else None
+
 
 def author_hash(pubkey: str) -> str:
     """The hash of an author, from 64 hex digits."""

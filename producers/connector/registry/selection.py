@@ -1,4 +1,4 @@
-"""Which relays are read, and which changes of a record a connection does not survive."""
+"""Which changes of a record a connection does not survive, who has only met a relay, and the relays of `only`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ from schemas.relay_urls.relay_url import normalize
 _WANTED = {"operator", "seed", "publish"}
 """Sources that want a relay to be read. The others have only met its URL."""
 _ONLY = "only"
-
-
-def is_read(record: RelayRecord) -> bool:
-    """Whether the registry says that this relay is to be read."""
-    return record.allowed and record.lane != "ignored" and record.duplicate_of is None
 
 
 def reopens(before: RelayRecord, after: RelayRecord) -> bool:

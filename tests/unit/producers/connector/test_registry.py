@@ -15,7 +15,7 @@ from producers.connector.coverage.ledger import Ledger
 from producers.connector.reading.budget import Budget
 from producers.connector.registry import retry_tiers
 from producers.connector.registry.reports import Reports
-from producers.connector.registry.selection import is_read, only_records, reopens
+from producers.connector.registry.selection import only_records, reopens
 from producers.connector.registry.standing import MOST_REPORTS, RelayStanding
 from producers.connector.relay_model import Model
 from producers.connector.session import Session
@@ -62,9 +62,9 @@ def test_what_is_known_of_a_relay_may_change_without_a_new_connection() -> None:
 
 
 def test_a_relay_is_read_where_it_is_allowed_and_neither_ignored_nor_another() -> None:
-    assert is_read(RECORD)
+    assert RECORD.left_because is None
     for change in ({"allowed": False}, {"lane": "ignored"}, {"duplicate_of": "wss://other.example"}):
-        assert not is_read(RECORD.model_copy(update=change))
+        assert RECORD.model_copy(update=change).left_because is not None
 
 
 def test_the_relays_of_the_settings_are_dialled_as_they_are_given() -> None:
