@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,29 +16,12 @@ from schemas.records.relay_found import RelayFound
 from schemas.relay_urls.registrable_domain import domain_partition
 from schemas.relay_urls.relay_url import normalize
 from tests.broker.producers.harness import records
+from tests.broker.producers.lone_seeder import done, seed, seeder
 from tests.broker.producers.lone_service import running
 from tests.unit.producers.fetching.servers import http_server
 from tests.waiting import until
 
 A, B, C = "wss://relay.a.example", "wss://b.example/nostr", "wss://c.example"
-
-
-@asynccontextmanager
-async def seeder(settings: Settings, place: str, *, allow_private: bool = False) -> AsyncIterator[SeederService]:
-    group = settings.seeder.model_copy(update={"list": place, "allow_private": allow_private})
-    service = SeederService(settings.model_copy(update={"seeder": group}))
-    async with running(service):
-        yield service
-
-
-def done(service: SeederService) -> bool:
-    return service.status()["seeds"] is not None
-
-
-async def seed(settings: Settings, place: str, *, allow_private: bool = False) -> None:
-    """Run a seeder of its own until it has published what is new in its list."""
-    async with seeder(settings, place, allow_private=allow_private) as service:
-        await until(partial(done, service), "the list is published")
 
 
 async def published(settings: Settings) -> list[RelayCommand]:
