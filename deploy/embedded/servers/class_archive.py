@@ -18,7 +18,7 @@ from deploy.embedded.lock import locked
 from deploy.embedded.servers.process import server_environment
 
 _TIMEOUT_S = 60
-"""A trial takes 0.1 s, and making an archive 4 s; a busy machine takes much longer."""
+"""A trial takes 0.1 s, and making an archive 8 s of CPU; a busy machine takes much longer."""
 _LOCK_TIMEOUT_S = 2 * _TIMEOUT_S
 """Another process makes the archive that we wait for."""
 _KEPT_S = 86_400.0
