@@ -12,6 +12,7 @@ from core.waiting import brief
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.crawl.crawler import Crawler
+from producers.connector.lanes import PRIORITY
 from producers.connector.reading.budget import Budget
 from producers.connector.reconcile.comparison import Comparing
 from producers.connector.reconcile.held_events import HeldEvents
@@ -60,7 +61,8 @@ class Session:
         known_filters = shared.known_filters.of(registrable_domain(url.host))
         comparing = None
         if shared.archive is not None:
-            held = HeldEvents(record.url, shared.bundler, shared.send_buffer)
+            priority = record.lane == PRIORITY
+            held = HeldEvents(record.url, shared.bundler, shared.send_buffer, priority=priority)
             comparing = Comparing(record.url, shared.archive, held, shared.eose_timeout_s)
         self._crawler = Crawler(ledger, model, known_filters, self._claims, comparing=comparing)
         self._visits = Visits(

@@ -18,6 +18,7 @@ from producers.relay_client.loop_clock import GRAIN_S, loop_s
 from producers.relay_client.negentropy_session import Exchanges
 from producers.relay_client.pace import Pace
 from producers.relay_client.page_subscription import PageSubscription
+from producers.relay_client.stream.turns import LaneTurns
 from producers.relay_client.subscriptions import Subscription
 from producers.relay_client.wording import Meaning, Said, understood
 from schemas.nostr.filters import Filter
@@ -31,9 +32,9 @@ UNTIL_SIGNED_IN_S = 5.0
 """Of silence to a question, before a challenge is taken for what the relay waits for: some hold a REQ until AUTH."""
 PARSED_AT_ONCE_BYTES = 64 * 1024
 """A longer message is parsed in a thread: at worst, it takes a second for a mebibyte, and here 2 ms at least."""
-_PARSER = ThreadPoolExecutor(1, thread_name_prefix="parse")
-"""For all connections: parsing holds Python's lock, so that more threads are no quicker, and one of these messages
-may take 60 MB while it is parsed."""
+_PARSERS = [ThreadPoolExecutor(1, thread_name_prefix="parse") for _ in range(2)]
+"""One for the connections of each lane: parsing holds Python's lock, so that more threads are no quicker, and one of
+these messages may take 60 MB while it is parsed."""
 _MOST_RELEASED = 64
 """Questions that were closed and whose late events are still taken: more than are asked in the time of one answer."""
 
@@ -50,6 +51,7 @@ class RelayClient:
         *,
         auth_key: SecretStr | None = None,
         pace: Pace | None = None,
+        turns: LaneTurns | None = None,
     ) -> None:
         """Lead the conversation with a relay.
 
@@ -60,13 +62,16 @@ class RelayClient:
             backpressure: when reading rests.
             auth_key: 64 hex digits; None: challenges are not answered.
             pace: that of the relay's host.
+            turns: of its lane; None: it shares the event loop with no other.
         """
         self.connection = connection
         self.pace = pace or Pace()
+        self._turns = turns
         self.auth = SignIn(relay, auth_key, self.say)
         self.exchanges = Exchanges(self.say, connection)
         self._frames = frames
         self._backpressure = backpressure
+        self._parser = _PARSERS[turns is not None and turns.priority]
         self._aside: bytes | None = None
         self._open: dict[str, Subscription] = {}
         self._hearing = Hearing(self._open, self.auth, self.exchanges, frames.handler.unasked)
@@ -118,7 +123,7 @@ class RelayClient:
             RelayError: the connection has ended, or must.
             Exception: what the handler of the frames raised.
         """
-        await self.connection.read(self._take, self, self._frames.handler.unasked)
+        await self.connection.read(self._take, self, self._frames.handler.unasked, self._turns)
 
     async def say(self, message: bytes) -> None:
         """Send a message when it is its turn; raises `RelayError` where the connection has ended."""
@@ -137,7 +142,7 @@ class RelayClient:
             RelayError: the relay went beyond what it may cost.
         """
         if (frame := self._aside) is not None:
-            content = await asyncio.get_running_loop().run_in_executor(_PARSER, parse, frame)
+            content = await asyncio.get_running_loop().run_in_executor(self._parser, parse, frame)
             self._aside = None
             self.connection.put_aside(0)
             self._took(content, len(frame))

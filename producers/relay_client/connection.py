@@ -16,6 +16,7 @@ from core.waiting import brief
 from producers.relay_client.loop_clock import loop_s
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.stream.cutting import Receiver
+from producers.relay_client.stream.turns import LaneTurns
 from producers.relay_client.stream.websocket import PushConnection
 from producers.relay_client.unasked import Charge
 
@@ -89,10 +90,13 @@ class RelayConnection:
         """When the last frame or pong came, wall clock, whatever waits in the socket."""
         return CLOCK.now_s() - (time.monotonic() - self.heard_at)
 
-    async def read(self, receiver: Receiver, backpressure: Backpressure, charge: Charge) -> None:
+    async def read(
+        self, receiver: Receiver, backpressure: Backpressure, charge: Charge, turns: LaneTurns | None = None
+    ) -> None:
         """Hand every message to `receiver`, without end; the socket rests while `backpressure` is full.
 
-        Control frames and fragments that nothing waits for are told to `charge`.
+        Control frames and fragments that nothing waits for are told to `charge`. It has `turns` of the event loop among
+        other connections; None: it shares them with none.
 
         Raises:
             RelayError: the connection has ended.
@@ -109,7 +113,7 @@ class RelayConnection:
                 websocket.hold()
                 full.set()
 
-        websocket.listen(receiver, after, charge)
+        websocket.listen(receiver, after, charge, turns)
         await run_until_first(self._raise_failure(), self._raise_end(), self._pause(full, backpressure))
 
     async def _pause(self, full: asyncio.Event, backpressure: Backpressure) -> NoReturn:

@@ -25,9 +25,13 @@ REMEMBERED = 10_000
 class RelayJudge:
     """One relay, over all of its connections. Its reading rests while too much of it waits (`Backpressure`)."""
 
-    def __init__(self, pool: JudgePool, budget: Budget, sampling: Sampling | None = None) -> None:
+    def __init__(
+        self, pool: JudgePool, budget: Budget, sampling: Sampling | None = None, *, priority: bool = False
+    ) -> None:
         """Judge in `pool`, and charge to `budget`."""
         self._pool = pool
+        self.priority = priority
+        """Whether the relay is of the priority lane."""
         self._budget = budget
         self._sampling = sampling or Sampling()
         self._copies: deque[bytes] = deque()

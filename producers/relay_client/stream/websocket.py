@@ -24,6 +24,7 @@ from producers.relay_client.refusals import RelayError
 from producers.relay_client.stream.cutting import Cutter, Receiver
 from producers.relay_client.stream.handshake import Handshake
 from producers.relay_client.stream.odd_frames import OddFrames
+from producers.relay_client.stream.turns import LaneTurns, Turn
 from producers.relay_client.stream.unfinished import SMALL_BYTES, UNFINISHED
 from producers.relay_client.unasked import Charge, Unasked
 
@@ -46,7 +47,8 @@ class PushConnection(ClientConnection):
         self._handshake = Handshake()
         self._odd = OddFrames(self.protocol, self.pending_pings)
         self._cutter = Cutter(self.protocol, self._odd)
-        self._turn: asyncio.Handle | None = None
+        self._turns: LaneTurns | None = None
+        self._turn: asyncio.Handle | Turn | None = None
         self._cutting: asyncio.Handle | None = None
         self._held = True
         self._resting = False
@@ -55,12 +57,16 @@ class PushConnection(ClientConnection):
         self._failure: Exception | None = None
         self._failed = asyncio.Event()
 
-    def listen(self, receiver: Receiver, after: Callable[[], None], charge: Charge) -> None:
+    def listen(
+        self, receiver: Receiver, after: Callable[[], None], charge: Charge, turns: LaneTurns | None = None
+    ) -> None:
         """Hand every message to `receiver`, those that came already first, and call `after` when a batch is done.
 
         A part of a frame is no batch: a relay that sends one frame in ever smaller parts has said nothing. What nothing
-        waits for is told to `charge`. What any of them raises ends the listening; `failure` gives it.
+        waits for is told to `charge`. What any of them raises ends the listening; `failure` gives it. It has `turns`
+        among other connections; None: it shares them with none.
         """
+        self._turns = turns
         self._receiver, self._after, self._charge = receiver, after, charge
         self._held = False
         self._work()
@@ -108,7 +114,10 @@ class PushConnection(ClientConnection):
         if not self._deaf:
             self._cutter.add(data)
             if self._turn is None:
-                self._work()
+                if self.response is None or self._turns is None or self._turns.take():
+                    self._work()
+                else:
+                    self._schedule()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Keep nothing that has a size, and no cycle: the collector comes every ten seconds (asyncio's protocol)."""
@@ -159,7 +168,8 @@ class PushConnection(ClientConnection):
                 self._resting = True
                 self.transport.pause_reading()
             if self._turn is None and not waits:
-                self._turn = self.loop.call_soon(self._work)
+                soon = self.loop.call_soon if self._turns is None else self._turns.soon
+                self._turn = soon(self._work)
         elif self._resting and not waits:
             self._resting = False
             self.transport.resume_reading()
