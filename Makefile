@@ -62,9 +62,12 @@ test: $(DEV) ## Run what takes minutes in all: unit, contract and e2e tests, and
 test-archive: $(DEV) ## Run the tests of the archive: what the sink writes, counts, erases, audits, rebuilds and migrates
 	$(PARALLEL) tests/broker/sinks $(ARGS)
 
+# They hardly wait, and each process collects them all, so more of them than cores would take longer. Where bytecode is
+# not kept, every process compiles all tests and the product anew, which takes as long as the tests.
 .PHONY: test-unit
-test-unit: $(DEV) ## Run the tests that need no servers
-	$(PARALLEL) tests/unit tests/contract $(ARGS)
+test-unit: export PYTHONDONTWRITEBYTECODE :=
+test-unit: $(DEV) ## Run the tests that need no servers but the slow ones, which `make test` runs
+	$(PARALLEL) --numprocesses logical -m "not slow and not long" tests/unit tests/contract $(ARGS)
 
 .PHONY: coverage
 coverage: $(DEV) ## Print how many branches of the product the last `make test ARGS=--cov` took

@@ -48,7 +48,7 @@ async def dial(relay: Hostile, given: str, dialling: Dialling = DIALLING) -> str
     """Dial a path of a relay; what was answered."""
     url = normalize(f"{relay.url}{given}", allow_private=True)
     connection = await open_connection(record(url), url, dialling)
-    await connection.close()
+    connection.cut()
     return connection.dialled_url.removeprefix(relay.url)
 
 
@@ -226,7 +226,7 @@ async def test_an_address_that_never_answers_leaves_time_for_the_next() -> None:
         url = normalize(relay.url, allow_private=True)
         with socket.create_server(("127.0.0.2", url.port)) as silent:
             connection = await open_connection(record(url), url, replace(DIALLING, look_up=resolved))
-            await connection.close()
+            connection.cut()
             silent.settimeout(0)
             silent.accept()[0].close()  # it was tried
         assert relay.connections == 1

@@ -294,6 +294,7 @@ def answers(written: bytes) -> list[tuple[int, bytes]]:
     return [(frame.opcode, bytes(frame.data)) for frame in far.events_received() if isinstance(frame, Frame)]
 
 
+@pytest.mark.slow
 @settings(max_examples=1500)
 @given(
     pieces=st.lists(PIECES, max_size=7),
@@ -325,7 +326,7 @@ def test_any_stream_is_taken_as_the_library_takes_it(
             websocket.data_received(whole[at : at + step])
             at += step
             turn += 1
-        await until(lambda: not websocket.behind, "all is dealt with")
+        await until(lambda: not websocket.behind, "all is dealt with", poll_s=0)
         failing = asyncio.create_task(websocket.failure())
         await asyncio.sleep(0)
         assert not failing.done()
