@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from core.flag import Flag
 from producers.relay_client.refusals import HOUR_S
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import Network, RelayUrl
@@ -45,8 +46,8 @@ class Place:
     network: Network
     host: str | None
     read_until_s: Callable[[], float]
-    given: asyncio.Event = field(default_factory=asyncio.Event)
-    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    given: Flag = field(default_factory=Flag)
+    wanted: Flag = field(default_factory=Flag)
 
 
 class ConnectionLimits:
@@ -104,7 +105,7 @@ class ConnectionLimits:
             if place in self._held:
                 self._release(place)
 
-    async def turn(self, place: Place, finished: asyncio.Event) -> None:
+    async def turn(self, place: Place, finished: Flag) -> None:
         """Return when a relay that waits should have this place; a priority relay's, never.
 
         Args:
@@ -112,7 +113,7 @@ class ConnectionLimits:
             finished: set while all of its relay is read.
         """
         if place.lane == _PRIORITY:
-            await asyncio.Event().wait()
+            await Flag().wait()
         await asyncio.sleep(self._visit_s)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._longest_visit_s - self._visit_s):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from core.flag import Flag
 from producers.relay_client.loop_clock import GRAIN_S, loop_s
 from producers.relay_client.page import BEGINNING, FOREVER, Page, Seen
 from producers.relay_client.subscriptions import Subscription
@@ -23,7 +24,7 @@ LEAST_RELEASED = 500
 """Or its limit, if that is larger: so many are taken then. A relay that is being filled goes on to send what it stores
 until it has read the CLOSE, which were 60 of a small question beside some thousand a second."""
 
-_PAST = asyncio.Event()
+_PAST = Flag()
 _PAST.set()
 """Of all questions that were closed."""
 
@@ -66,10 +67,10 @@ class PageSubscription(Subscription):
         self._released_s: float | None = None
         self.late: set[str] = set()
         """Ids of what came after EOSE."""
-        self.taken_late: set[str] = set()
+        self.taken_late: AbstractSet[str] = frozenset()
         """Of these, what was there when the answer was looked at, and was taken for part of it: a busy process looks
         later than such a relay is late."""
-        self.disturbed = asyncio.Event()
+        self.disturbed = Flag()
         """Set when something came after EOSE, CLOSED included."""
         self.late_gap_s = 0.0
         """The longest silence, from EOSE on, that was followed by such an event."""
@@ -142,7 +143,7 @@ class PageSubscription(Subscription):
 
     def release(self) -> None:
         """Only what comes late is of interest from now on."""
-        self._seen, self.taken_late = {}, set()
+        self._seen, self.taken_late = {}, frozenset()
         # Nothing waits for its end any more, and an event of its own takes 0.7 KB.
         self.answered = self.over = self.ended = _PAST
         self._at_release, self._released_s = self.events, loop_s()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from aiokafka import TopicPartition
 
 from core import kafka, metrics
 from core.archive.connection import Pool, TimedOutError
+from core.flag import Flag
 from core.kafka import Publisher
 from core.service import UndrainedError
 from core.settings import Settings
@@ -54,7 +54,7 @@ class Archiver:
         publisher: Publisher,
         eraser: Eraser,
         *,
-        stopping: asyncio.Event,
+        stopping: Flag,
         batch_age_s: float,
         tables: Tables = TABLES,
     ) -> None:
