@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from core import metrics
 from core.byte_limiter import ByteLimiter
+from core.flag import Flag
 from core.tasks import run_until_first
 
 Value: TypeAlias = bytes  # a property of the send_buffer bears the type's own name
@@ -93,9 +94,9 @@ class SendBuffer:
         self._unacknowledged: dict[int, None] = {}
         self._number = 0
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
-        self._arrived = asyncio.Event()
+        self._arrived = Flag()
         self._failure: BaseException | None = None
-        self._failed = asyncio.Event()
+        self._failed = Flag()
 
     @property
     def bytes(self) -> int:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from core.flag import Flag
 from core.tasks import first_of
 from producers.connector.lanes import PRIORITY, PRIORITY_SHARE
 from producers.relay_client.refusals import HOUR_S
@@ -46,8 +47,8 @@ class Place:
     network: Network
     host: str | None
     read_until_s: Callable[[], float]
-    given: asyncio.Event = field(default_factory=asyncio.Event)
-    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    given: Flag = field(default_factory=Flag)
+    wanted: Flag = field(default_factory=Flag)
     asked_for_it: Place | None = None
 
 
@@ -108,7 +109,7 @@ class ConnectionLimits:
             if place in self._held:
                 self._release(place)
 
-    async def turn(self, place: Place, finished: asyncio.Event) -> None:
+    async def turn(self, place: Place, finished: Flag) -> None:
         """Return when a relay that waits should have this place; a priority relay's, never.
 
         Args:
@@ -116,7 +117,7 @@ class ConnectionLimits:
             finished: set while all of its relay is read.
         """
         if place.lane == PRIORITY:
-            await asyncio.Event().wait()
+            await Flag().wait()
         await first_of(place.wanted, timeout_s=self._visit_s)
         await first_of(place.wanted, finished, timeout_s=self._longest_visit_s - self._visit_s)
         if not place.wanted.is_set():

@@ -8,6 +8,7 @@ import logging
 
 from core import metrics
 from core.clock import CLOCK
+from core.flag import Flag
 from core.waiting import brief
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
@@ -80,7 +81,7 @@ class Session:
         self._state_changes = StateChanges()
         self._standing = RelayStanding(record.report)
         self._left_at_s = 0.0
-        self._wanted_now = asyncio.Event()
+        self._wanted_now = Flag()
 
     @property
     def state(self) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 from pydantic import SecretStr
 
 from core.clock import CLOCK
+from core.flag import Flag
 from producers.relay_client.loop_clock import loop_s
 from producers.relay_client.refusals import MINUTE_S
 from schemas.nostr.event import Event, encode_event
@@ -46,14 +46,14 @@ class SignIn:
         self._secret = bytes.fromhex(auth_key.get_secret_value()) if auth_key is not None else None
         self._send = send
         self._challenge: str | None = None
-        self._challenged = asyncio.Event()
+        self._challenged = Flag()
         self._refused: str | None = None
         self._answers: dict[str, asyncio.Future[Ok]] = {}
         self._lock = asyncio.Lock()
-        self._times: deque[float] = deque(maxlen=MOST_SIGN_INS)
+        self._times: list[float] = []
         self._in_vain = 0
         self._taken: str | None = None
-        self.renewal = asyncio.Event()
+        self.renewal = Flag()
         """Set while a session that the relay had taken has expired."""
         self.answered = False
         """Whether the relay has answered anything yet."""
@@ -168,7 +168,7 @@ class SignIn:
         """Wait until fewer than `MOST_SIGN_INS` are within a minute."""
         if len(self._times) == MOST_SIGN_INS:
             await asyncio.sleep(max(0.0, self._times[0] + MINUTE_S - loop_s()))
-        self._times.append(loop_s())
+        self._times = [*self._times[1 - MOST_SIGN_INS :], loop_s()]
 
 
 def auth_message(secret: bytes, relay: str, challenge: str, now_s: int) -> tuple[str, bytes]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import SecretStr
 
+from core.flag import Flag
 from core.tasks import first_of
 from producers.relay_client.auth import SignIn
 from producers.relay_client.connection import Backpressure, RelayConnection
@@ -75,7 +75,7 @@ class RelayClient:
         self._aside: bytes | None = None
         self._open: dict[str, Subscription] = {}
         self._hearing = Hearing(self._open, self.auth, self.exchanges, frames.handler.unasked)
-        self._released: deque[PageSubscription] = deque()
+        self._released: list[PageSubscription] = []
         self._numbers = itertools.count(1)
         self._received_before = frames.received
         self.late_s = 0.0
@@ -92,7 +92,7 @@ class RelayClient:
         return self._hearing.notice
 
     @property
-    def refusal(self) -> asyncio.Event:
+    def refusal(self) -> Flag:
         """Set by a notice that seems to refuse something."""
         return self._hearing.refusal
 
@@ -196,7 +196,7 @@ class RelayClient:
         page.release()
         self._released.append(page)
         while len(self._released) > _MOST_RELEASED:
-            self._open.pop(self._released.popleft().subid, None)
+            self._open.pop(self._released.pop(0).subid, None)
         if not page.ended_by_relay:
             await self.connection.send(close(page.subid))
 

@@ -148,6 +148,10 @@ async def _handshake(
         max_size=dialling.frame_max_bytes,
         **options,
     )
+    for head in (websocket.request, websocket.response):
+        if head is not None:
+            # Of no use any more, and kept for as long as the connection: 3 KB, or as much as the relay likes.
+            head.headers.clear()
     return RelayConnection(
         cast("PushConnection", websocket),
         spelling,

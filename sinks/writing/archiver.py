@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from aiokafka import TopicPartition
 from core import kafka, metrics
 from core.archive.connection import Pool, TimedOutError
 from core.clock import CLOCK
+from core.flag import Flag
 from core.kafka import Publisher
 from core.service import UndrainedError
 from core.settings import Settings
@@ -63,7 +63,7 @@ class Archiver:
         publisher: Publisher,
         eraser: Eraser,
         *,
-        stopping: asyncio.Event,
+        stopping: Flag,
         batch_age_s: float,
         tables: Tables = TABLES,
     ) -> None:

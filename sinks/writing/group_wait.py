@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from core.flag import Flag
 from core.service import UndrainedError
 from sinks.writing.consumer import GroupReader
 from sinks.writing.missed_tombstones import LONGEST_ABSENCE_MS
@@ -23,7 +24,7 @@ class AbandonedError(Exception):
 class GroupWait:
     """Waits for the work of one member. `stopping` is set when the process is to end, for which it has `drain_s`."""
 
-    def __init__(self, reader: GroupReader, stopping: asyncio.Event, drain_s: float) -> None:
+    def __init__(self, reader: GroupReader, stopping: Flag, drain_s: float) -> None:
         self._reader = reader
         self._stopping = stopping
         self._drain_s = drain_s

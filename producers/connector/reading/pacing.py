@@ -7,12 +7,12 @@ once the processor has committed beyond these offsets, all that was counted is v
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from weakref import WeakSet
 
+from core.flag import Flag
 from core.kafka import COMMIT_INTERVAL_S
 from producers.connector.lanes import PRIORITY_SHARE
 
@@ -100,7 +100,7 @@ class Pacing:
         self._rates: deque[float] = deque([0.0], maxlen=_RATES)
         self._total = 0
         self._validated = 0
-        self._looked = asyncio.Event()
+        self._looked = Flag()
         self.lag_s = 0.0
         """How old what the processor works on is, at least."""
         self.away = False
@@ -181,7 +181,7 @@ class Pacing:
             # It works on what was there before, as behind a connector that was started again. Live feeds go on.
             self.allowance = self.priority_allowance = LEAST_UNDER_WAY
         self._looked.set()
-        self._looked = asyncio.Event()
+        self._looked = Flag()
 
     async def next_look(self) -> None:
         """Wait until the processor was looked at again."""

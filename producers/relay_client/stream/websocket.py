@@ -20,6 +20,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event
 
+from core.flag import Flag
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.stream.cutting import Cutter, Receiver
 from producers.relay_client.stream.handshake import Handshake
@@ -38,6 +39,12 @@ _CLOSING_S = 2.0
 class PushConnection(ClientConnection):
     """Use it as `create_connection` of `websockets`; then call `listen`. Its `recv` never returns anything."""
 
+    # In the library's dictionary they would be more than Python shares the names of: 1.2 KB for each connection.
+    __slots__ = (
+        *("_receiver", "_after", "_charge", "_handshake", "_odd", "_cutter", "_turn", "_cutting", "_held", "_resting"),
+        *("_deaf", "_counted", "failure", "over"),
+    )
+
     def __init__(self, *args: Any, **options: Any) -> None:
         """Take what the library hands over."""
         super().__init__(*args, **options)
@@ -54,8 +61,10 @@ class PushConnection(ClientConnection):
         self._resting = False
         self._deaf = False
         self._counted = False
-        self._failure: Exception | None = None
-        self._failed = asyncio.Event()
+        self.failure: Exception | None = None
+        """What a receiver has raised, while the connection is there."""
+        self.over = Flag()
+        """Set once a receiver has raised, or the connection has ended."""
 
     def listen(
         self, receiver: Receiver, after: Callable[[], None], charge: Charge, turns: LaneTurns | None = None
@@ -63,7 +72,7 @@ class PushConnection(ClientConnection):
         """Hand every message to `receiver`, those that came already first, and call `after` when a batch is done.
 
         A part of a frame is no batch: a relay that sends one frame in ever smaller parts has said nothing. What nothing
-        waits for is told to `charge`. What any of them raises ends the listening; `failure` gives it. It has `turns`
+        waits for is told to `charge`. What any of them raises ends the listening and is the `failure`. It has `turns`
         among other connections; None: it shares them with none.
         """
         self._turns = turns
@@ -94,11 +103,6 @@ class PushConnection(ClientConnection):
         self._held = False
         self._schedule()
 
-    async def failure(self) -> Exception:
-        """Wait until a receiver has raised, and return what, while the connection is there."""
-        await self._failed.wait()
-        return self._failure or RelayError("disconnected", "the connection has ended")
-
     def give_up(self, size_bytes: int) -> None:
         """End, because all connections together hold too much that is unfinished, and this one most of it."""
         error = RelayError("unfinished", f"held {size_bytes} bytes of an unfinished message, the most of all relays")
@@ -124,7 +128,8 @@ class PushConnection(ClientConnection):
         super().connection_lost(exc)
         self._drop()
         self._receiver = self._after = self._charge = _ignore
-        self._failure = None
+        self.failure = None
+        self.over.set()
         self.protocol.reader.discard()
         self.protocol.parser.close()
         if self.protocol.parser_exc is not None:
@@ -149,7 +154,7 @@ class PushConnection(ClientConnection):
                 self._end_if(self.protocol.handshake_exc is not None)
             elif cutter.chunk and not self._held and cutter.turn(self._receiver, self._take_odd):
                 self._after()
-        except Exception as error:  # noqa: BLE001 - raised by `failure`; the transport would only log it
+        except Exception as error:  # noqa: BLE001 - told as `failure`; the transport would only log it
             self._fail(error)
             if self.response is None:
                 self.transport.abort()
@@ -160,7 +165,7 @@ class PushConnection(ClientConnection):
             self._schedule()
 
     def _schedule(self) -> None:
-        if self._failed.is_set():
+        if self.over.is_set():
             return
         waits = self._held and self.response is not None and self._cutting is None
         if self._cutter.chunk:
@@ -195,11 +200,11 @@ class PushConnection(ClientConnection):
             UNFINISHED.hold(self, held)
 
     def _fail(self, error: Exception) -> None:
-        if not self._failed.is_set():
+        if not self.over.is_set():
             # It may be kept for an hour, and what was read with it.
             clear_frames(error.__traceback__)
-            self._failure = error
-            self._failed.set()
+            self.failure = error
+            self.over.set()
             self._drop()
             self.transport.pause_reading()
 

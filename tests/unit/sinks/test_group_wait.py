@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from core.flag import Flag
 from sinks.writing.consumer import GroupReader
 from sinks.writing.group_wait import GroupWait
 from sinks.writing.missed_tombstones import LONGEST_ABSENCE_MS
@@ -36,7 +37,7 @@ class Member(GroupReader):
 def test_positions_are_looked_up_anew_after_half_a_day_without_a_database(held_s: float, displaced: int) -> None:
     async def wait() -> None:
         member = Member()
-        assert await GroupWait(member, asyncio.Event(), 8.0).until_done(asyncio.sleep(held_s, "written")) == "written"
+        assert await GroupWait(member, Flag(), 8.0).until_done(asyncio.sleep(held_s, "written")) == "written"
         assert member.displaced == displaced
 
     run_virtually(wait())

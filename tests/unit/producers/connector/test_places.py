@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from core.flag import Flag
 from producers.connector.connection_limits import ConnectionLimits
 from schemas.records.relay import Lane, RelayRecord
 from schemas.relay_urls.relay_url import Network, normalize
@@ -40,7 +41,7 @@ class Relays:
     async def _visit(self, host: str, lane: Lane, read_until_s: float) -> None:
         url = normalize(f"ws://{host}")
         record = RelayRecord(url=url.url, network=url.network, source="test", lane=lane, updated_at_ms=0)
-        read = asyncio.Event()
+        read = Flag()
         read.set()
         async with self.limits.place(record, url, lambda: read_until_s) as place:
             self.connected.append(host)
