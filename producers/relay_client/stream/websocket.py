@@ -41,7 +41,19 @@ class PushConnection(ClientConnection):
 
     # In the library's dictionary they would be more than Python shares the names of: 1.2 KB for each connection.
     __slots__ = (
-        *("_receiver", "_after", "_charge", "_handshake", "_odd", "_cutter", "_turn", "_cutting", "_held", "_resting"),
+        *(
+            "_receiver",
+            "_after",
+            "_charge",
+            "_handshake",
+            "_odd",
+            "_cutter",
+            "_turns",
+            "_turn",
+            "_cutting",
+            "_held",
+            "_resting",
+        ),
         *("_deaf", "_counted", "failure", "over"),
     )
 
