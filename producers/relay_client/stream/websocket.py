@@ -37,9 +37,10 @@ _CLOSING_S = 2.0
 class PushConnection(ClientConnection):
     """Use it as `create_connection` of `websockets`; then call `listen`. Its `recv` never returns anything."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        """Take what the library hands over."""
+    def __init__(self, *args: Any, opened: Callable[[], None] | None = None, **options: Any) -> None:
+        """Take what the library hands over; `opened` is called once the socket, with its TLS, is there."""
         super().__init__(*args, **options)
+        self._opened = opened or _ignore
         self._receiver: Receiver = _ignore
         self._after: Callable[[], None] = _ignore
         self._charge: Charge = _ignore
@@ -102,6 +103,11 @@ class PushConnection(ClientConnection):
             error = over
         self._fail(error)
         self.transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the handshake (asyncio's protocol)."""
+        super().connection_made(transport)
+        self._opened()
 
     def data_received(self, data: bytes) -> None:
         """Take what the socket brought (asyncio's protocol)."""
