@@ -90,8 +90,10 @@ async def _read(dialogue: Dialogue, timeout_s: float) -> Read:
 
 
 def _check(answer: _Answer, dialogue: Dialogue, timeout_s: float) -> ReadCheck:
-    ended_by, cause, error = answer.ended_by, answer.cause, None
-    if ended_by is None:
+    ended_by, cause, error, is_nostr = answer.ended_by, answer.cause, None, dialogue.is_nostr
+    if is_nostr is False:
+        error, cause = "what it says is no message of NIP-01", "read"
+    elif ended_by is None:
         error = "answers nothing before AUTH" if cause == "auth" else f"no answer within {timeout_s:g} s"
         cause = cause or "silent"
     elif ended_by == "CLOSED" and cause is None and prefix_of(answer.words or "") == "error":
@@ -102,7 +104,7 @@ def _check(answer: _Answer, dialogue: Dialogue, timeout_s: float) -> ReadCheck:
         error=error,
         ended_by=ended_by,
         cause=cause,
-        is_nostr=dialogue.is_nostr,
+        is_nostr=is_nostr,
         words=answer.words,
     )
 

@@ -55,8 +55,8 @@ CASES = {
     "silence": Case([], (False, None, "silent", None, False)),
     "words only": Case([["NOTICE", "welcome"]], (False, None, "silent", True, False)),
     "another's EOSE": Case([["EOSE", "somebody-else"]], (False, None, "silent", True, False)),
-    "something else": Case([["hello", None]], (False, None, "silent", False, False)),
-    "no JSON": Case([], (False, None, "silent", False, False), greeting=["<html>"]),
+    "something else": Case([["hello", None]], (False, None, "read", False, False)),
+    "no JSON": Case([], (False, None, "read", False, False), greeting=["<html>"]),
     "a forged event": Case(
         [["EVENT", None, {**NOTE, "content": "forged"}]], (False, None, "silent", True, False)
     ),
