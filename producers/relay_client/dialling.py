@@ -134,7 +134,7 @@ async def _handshake(
         # Only where the socket goes: Host header and TLS name stay the URL's.
         options |= {"host": address, "port": url.port}
     if url.scheme == "wss":
-        options["ssl"] = _tls()
+        options["ssl"] = default_tls()
     websocket = await _Connect(
         spelling,
         create_connection=PushConnection,
@@ -157,6 +157,6 @@ async def _handshake(
 
 
 @cache
-def _tls() -> ssl.SSLContext:
-    """One context for all: loading the certificate authorities takes 20 ms."""
+def default_tls() -> ssl.SSLContext:
+    """Trusts the system's authorities. One context for all: loading the certificate authorities takes 20 ms."""
     return ssl.create_default_context()

@@ -1,0 +1,1 @@
+"""Probes relays: what each is, whether it works, and what it says of itself."""
