@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,9 @@ from pydantic import SecretStr
 from core.settings import Settings
 from core.settings.monitoring import ProberSettings
 from producers.addresses.address_guard import allowed_addresses
-from producers.addresses.resolver import LOOK_UP_S, Resolver, open_resolver
+from producers.addresses.dns_client import DnsClient
+from producers.addresses.resolver import LOOK_UP_S, open_resolver
+from producers.prober.checks.place import Places, open_places
 from producers.relay_client.dialling import Dialling, overlay_proxies
 from schemas.nostr.signature import public_key
 
@@ -30,13 +32,15 @@ class Means:
         settings: time-outs and the like.
         key: of the monitor, 64 hex digits: signs what is written and answers AUTH; None: neither is done.
         dialling: opens websockets to judged addresses or through proxies.
-        resolver: gives the addresses of names.
+        dns: asks name servers for records.
+        places: databases of addresses; None where there are none.
     """
 
     settings: ProberSettings
     key: SecretStr | None
     dialling: Dialling
-    resolver: Resolver
+    dns: DnsClient
+    places: Places | None
 
     @property
     def by(self) -> str | None:
@@ -46,10 +50,19 @@ class Means:
 
 @asynccontextmanager
 async def open_means(settings: Settings) -> AsyncIterator[Means]:
-    """Open what probes are made with, for the length of a block. Name servers and proxies are the connectors'."""
+    """Open what probes are made with, for the length of a block. Name servers and proxies are the connectors'.
+
+    Raises:
+        SettingsError: a database of addresses cannot be read.
+    """
     prober, connector = settings.prober, settings.connector
-    # A share of the time to connect: where a look-up times out, the last addresses of its name are still tried.
-    async with open_resolver(connector.nameservers, min(LOOK_UP_S, prober.open_timeout_s / 3)) as resolver:
+    async with AsyncExitStack() as opened:
+        places = opened.enter_context(open_places(prober.city_database, prober.asn_database))
+        # A share of the time to connect: where a look-up times out, the last addresses of its name are still tried.
+        look_up_s = min(LOOK_UP_S, prober.open_timeout_s / 3)
+        resolver = await opened.enter_async_context(open_resolver(connector.nameservers, look_up_s))
+        dns = DnsClient(connector.nameservers)
+        opened.push_async_callback(dns.close)
         yield Means(
             settings=prober,
             key=settings.monitor.key,
@@ -60,5 +73,6 @@ async def open_means(settings: Settings) -> AsyncIterator[Means]:
                 proxies=overlay_proxies(connector),
                 look_up=partial(allowed_addresses, resolve=resolver.addresses),
             ),
-            resolver=resolver,
+            dns=dns,
+            places=places,
         )

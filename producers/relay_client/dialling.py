@@ -164,10 +164,10 @@ async def _handshake(
     options: dict[str, Any] = {}
     if attempt.address is not None:
         # Only where the socket goes: Host header and TLS name stay the URL's.
-        options["sock"] = await _socket_to(attempt.address, url.port)
+        options["sock"] = await socket_to(attempt.address, url.port)
         attempt.step = "tls" if url.scheme == "wss" else "handshake"
     if url.scheme == "wss":
-        options["ssl"] = _tls()
+        options["ssl"] = default_tls()
     try:
         websocket = await _Connect(
             spelling,
@@ -197,8 +197,8 @@ async def _handshake(
     )
 
 
-async def _socket_to(address: str, port: int) -> socket.socket:
-    """A socket that is connected. It is the transport's once that is made of it."""
+async def socket_to(address: str, port: int) -> socket.socket:
+    """Connect a socket to an address that was judged. It is the caller's, or the transport's that is made of it."""
     opened = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
         opened.setblocking(False)  # noqa: FBT003 - the signature is the library's
@@ -210,6 +210,6 @@ async def _socket_to(address: str, port: int) -> socket.socket:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
-    """One context for all: loading the certificate authorities takes 20 ms."""
+def default_tls() -> ssl.SSLContext:
+    """Trusts the system's authorities. One context for all: loading the certificate authorities takes 20 ms."""
     return ssl.create_default_context()

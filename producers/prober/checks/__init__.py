@@ -1,1 +1,1 @@
-"""The checks of a probe: one module each, each with its own time-out. None raises, whatever the relay does."""
+"""One module per check of a probe. Each has its own time-out and gives a record; none raises."""

@@ -14,12 +14,12 @@ _IMF_FIXDATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 
 
-def http_check(headers: Mapping[str, str], took_ms: int) -> HttpCheck:
+def http_check(headers: Mapping[str, str], took_ms: int | None) -> HttpCheck:
     """Record what an answer says of its server.
 
     Args:
         headers: without regard to case.
-        took_ms: until they were there.
+        took_ms: until they were there; None: not measured.
     """
     return HttpCheck(
         ok=True,

@@ -1,0 +1,43 @@
+"""The connections of aiohttp to one relay: it opens none itself, so that it reaches nothing that was not judged."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.tracing import Trace
+
+from producers.prober.checks.route import Route
+
+
+class OneRelayConnector(aiohttp.BaseConnector):
+    """Connects to one relay, whatever URL is asked for, and anew for each request."""
+
+    def __init__(self, route: Route, timeout_s: float) -> None:
+        """Prepare; `timeout_s` is that of `Route.open`."""
+        super().__init__(force_close=True, limit=1)
+        self._route = route
+        self._timeout_s = timeout_s
+
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the signature is aiohttp's
+    ) -> ResponseHandler:
+        """The one method that aiohttp has connectors for other networks implement."""
+        del req, traces, timeout
+        url = self._route.url
+        opened = await self._route.open(self._timeout_s)
+        try:
+            _, protocol = await asyncio.get_running_loop().create_connection(
+                self._factory,
+                sock=opened,
+                ssl=self._route.tls if url.scheme == "wss" else None,
+                server_hostname=url.host if url.scheme == "wss" else None,
+            )
+        except BaseException:
+            opened.close()
+            raise
+        return protocol
