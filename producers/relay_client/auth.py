@@ -124,6 +124,14 @@ class SignIn:
                 # Answered or not: who waits for it has nothing more to wait for.
                 self.renewal.clear()
 
+    async def sign_in_within(self, timeout_s: float, session: int) -> bool:
+        """As `sign_in`, and False where that takes too long."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self.sign_in(session)
+        except TimeoutError:
+            return False
+
     async def _answer(self, secret: bytes) -> bool:
         if self._in_vain >= MOST_IN_VAIN:
             return False

@@ -194,7 +194,7 @@ class RelayClient:
 
         Args:
             event: a signed one.
-            timeout_s: for each answer.
+            timeout_s: for each answer, and for AUTH.
 
         Returns:
             The relay's OK, which may be a refusal; None where none came.
@@ -204,7 +204,7 @@ class RelayClient:
         """
         session, message = self.auth.session, b'["EVENT",%b]' % encode_event(event)
         answer = await self._replies.ask(event.id, message, timeout_s)
-        if _demands_auth(answer) and await self.auth.sign_in(session):
+        if _demands_auth(answer) and await self.auth.sign_in_within(timeout_s, session):
             answer = await self._replies.ask(event.id, message, timeout_s)
         return answer if isinstance(answer, Ok) else None
 

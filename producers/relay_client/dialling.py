@@ -11,6 +11,7 @@ from functools import cache, partial
 from http import HTTPStatus
 from typing import Any, Protocol, cast
 
+from python_socks import ProxyConnectionError
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
@@ -47,6 +48,7 @@ class Dialling:
         ping_interval_s: between pings of ours.
         proxies: SOCKS proxy by overlay network; None where none is configured.
         look_up: judges the addresses too, at each attempt to connect. The default takes literal addresses only.
+        user_agent: that the handshake names.
     """
 
     connect_timeout_s: float
@@ -54,6 +56,7 @@ class Dialling:
     ping_interval_s: float
     proxies: dict[Network, str | None]
     look_up: LookUp = allowed_addresses
+    user_agent: str = USER_AGENT
 
 
 def overlay_proxies(connector: ConnectorSettings) -> dict[Network, str | None]:
@@ -173,7 +176,7 @@ async def _handshake(
             spelling,
             create_connection=cast("type[PushConnection]", partial(PushConnection, opened=attempt.socket_opened)),
             proxy=proxy,
-            user_agent_header=USER_AGENT,
+            user_agent_header=dialling.user_agent,
             # Compression costs 64 KiB a connection, and an inflated frame is a bomb's only way past a size limit.
             compression=None,
             open_timeout=None,
@@ -187,6 +190,10 @@ async def _handshake(
         raise
     except ssl.SSLError:
         attempt.step = "tls"
+        raise
+    except ProxyConnectionError:
+        # The proxy itself cannot be reached; that it finds no relay, it says in its own protocol.
+        attempt.step = "no_proxy"
         raise
     attempt.answer = websocket.response
     return RelayConnection(
