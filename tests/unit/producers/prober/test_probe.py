@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -121,6 +122,26 @@ async def test_a_relay_that_demands_work_refuses_by_policy() -> None:
     async with Speaking(speeches=speeches) as relay:
         record = await probed(relay.url, full=True, write=True, key=True)
     assert (record.verdict, record.cause, record.detail) == ("refused_by_policy", "pow", "pow: 28 bits needed")
+
+
+async def test_the_document_is_kept_and_what_it_says_of_writing_is_heeded() -> None:
+    document = {"name": "paid", "limitation": {"payment_required": True}}
+    async with Speaking(document=document) as relay, means(write=True, key=True) as opened:
+        record, kept = await probe(target(relay.url), opened, full=True)
+    assert kept is not None
+    assert json.loads(kept.text) == document
+    assert record.checks.nip11 is not None
+    assert record.checks.nip11.document == kept.hash
+    assert (record.verdict, record.cause) == ("refused_by_policy", "payment")
+    assert not relay.of("EVENT")
+
+
+async def test_a_short_probe_asks_for_no_document() -> None:
+    async with Speaking(document={"name": "x"}) as relay, means() as opened:
+        record, kept = await probe(target(relay.url), opened, full=False)
+    assert kept is None
+    assert record.checks.model_dump(exclude_none=True).keys() == {"open", "read"}
+    assert relay.connections == 1
 
 
 async def test_a_relay_with_an_event_is_measured() -> None:
