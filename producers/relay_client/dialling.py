@@ -206,7 +206,9 @@ async def _handshake(
 
 async def socket_to(address: str, port: int) -> socket.socket:
     """Connect a socket to an address that was judged. It is the caller's, or the transport's that is made of it."""
-    opened = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    # With its protocol named: by that asyncio knows which sockets are to send small messages at once.
+    opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         opened.setblocking(False)  # noqa: FBT003 - the signature is the library's
         await asyncio.get_running_loop().sock_connect(opened, (address, port))
