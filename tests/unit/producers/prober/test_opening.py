@@ -57,6 +57,7 @@ async def test_an_open_websocket_has_its_time_and_address() -> None:
 REFUSALS: dict[str, tuple[Refusal, Cause]] = {
     "forbidden": ((HTTPStatus.FORBIDDEN, {}), "forbidden"),
     "unauthorized": ((HTTPStatus.UNAUTHORIZED, {}), "forbidden"),
+    "paid": ((HTTPStatus.PAYMENT_REQUIRED, {}), "payment"),
     "too many": ((HTTPStatus.TOO_MANY_REQUESTS, {}), "rate_limited"),
     "busy, and says until when": ((HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "60"}), "rate_limited"),
     "busy, as proxies of dead relays are": ((HTTPStatus.SERVICE_UNAVAILABLE, {}), "handshake"),
