@@ -75,6 +75,13 @@ def says(*answers: list[Any]) -> Speech:
     return speech
 
 
+PROMPT: Mapping[str, Speech] = {
+    "COUNT": says(["CLOSED", None, "unsupported: COUNT"]),
+    "NEG-OPEN": says(["NEG-ERR", None, "closed: no"]),
+}
+"""Refuses what is optional at once: a full probe waits for no silence then."""
+
+
 def signed(kind: int = 1, created_at: int = 1_700_000_000, content: str = "hello") -> dict[str, Any]:
     """A genuine event."""
     draft = Event("", public_key(AUTHOR), created_at, kind, [], content, "")

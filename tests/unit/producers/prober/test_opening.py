@@ -26,7 +26,7 @@ from tests.relays.hostile import Hostile, Refusal
 from tests.relays.stubborn import Way, stubborn
 from tests.unit.producers.prober.speaking import DIALLING, target
 
-HASTY = replace(DIALLING, connect_timeout_s=0.3)
+HASTY = replace(DIALLING, connect_timeout_s=1)
 
 
 async def opened(url: str, dialling: Dialling = DIALLING, *, allow_private: bool = True) -> Opened:
