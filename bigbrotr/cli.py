@@ -34,6 +34,7 @@ _COMMANDS = {
     "relays": _Lazy(
         "bigbrotr.commands.relays.relays:relays", "Look at the registry of relays, and say which of them to read."
     ),
+    "probe": _Lazy("bigbrotr.commands.relays.probe:probe_", "Probe relays now: what works, and what does not."),
     "status": _Lazy("bigbrotr.commands.run.status:status", "Show what runs, what waits and what is archived."),
     "coverage": _Lazy(
         "bigbrotr.commands.archive.coverage:coverage", "Show which times were read of each relay, and what is not."

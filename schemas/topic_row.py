@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 Cleanup = Literal["delete", "compact"]
-Partitioning = Literal["event id", "relay domain", "relay host", "as received"]
+Partitioning = Literal["event id", "content hash", "relay domain", "relay host", "as received"]
 Program = Literal[
     "connector",
     "erase",
@@ -20,7 +20,7 @@ Program = Literal[
     "seeder",
     "sink",
 ]
-"""Services and commands. `prober` is not built yet; its topics are made already."""
+"""Services and commands."""
 Share = Literal["share", "all", "on demand"]
 """How a program reads: each instance the partitions that its consumer group gives it, each instance all partitions, or
 a command what it is asked for."""

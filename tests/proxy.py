@@ -79,13 +79,15 @@ async def pump(
     source: asyncio.StreamReader, target: asyncio.StreamWriter, passing: asyncio.Event | None = None
 ) -> None:
     """Hand bytes on in one direction until either end closes, and close the target; only while `passing` is set."""
-    with contextlib.suppress(OSError):
-        while chunk := await source.read(_CHUNK_BYTES):
-            if passing is not None:
-                await passing.wait()
-            target.write(chunk)
-            await target.drain()
-    target.close()
+    try:
+        with contextlib.suppress(OSError):
+            while chunk := await source.read(_CHUNK_BYTES):
+                if passing is not None:
+                    await passing.wait()
+                target.write(chunk)
+                await target.drain()
+    finally:
+        target.close()
 
 
 @asynccontextmanager

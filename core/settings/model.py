@@ -25,6 +25,7 @@ from core.settings.groups import (
     SinkSettings,
 )
 from core.settings.kafka import KafkaSettings
+from core.settings.monitoring import MonitorSettings, ProberSettings
 from core.settings.postgres import PostgresSettings
 from core.settings.types import WordList, default_data_dir
 
@@ -62,6 +63,8 @@ class Settings(BaseSettings):
     log: LogSettings = Field(default_factory=LogSettings)
     seeder: SeederSettings = Field(default_factory=SeederSettings)
     finder: FinderSettings = Field(default_factory=FinderSettings)
+    prober: ProberSettings = Field(default_factory=ProberSettings)
+    monitor: MonitorSettings = Field(default_factory=MonitorSettings)
 
     @classmethod
     def settings_customise_sources(

@@ -1,13 +1,15 @@
 """Asks name servers for the addresses of a name, through aiodns (c-ares): the hosts file first, then A and AAAA.
 
-Their order is that of RFC 6724: an address that this host has no route to comes last.
+Their order is that of RFC 6724: an address that this host has no route to comes last. What the name servers say by
+themselves, with the time that it holds, is had as records.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeVar
 
 from aiodns import DNSResolver
 from aiodns.error import ARES_ENODATA, ARES_ENOTFOUND, ARES_ETIMEOUT, DNSError
@@ -18,6 +20,25 @@ TRIES = 5
 """Each waits up to twice as long as the one before: from 250 ms on, five take 4 s to 8 s, the time of a look-up."""
 _LOOK_UPS_OF_CHANNEL = 100
 """c-ares keeps each answer for its TTL, up to an hour, without a bound. An answer of 4,000 addresses is 450 KB."""
+
+
+T = TypeVar("T")
+RecordKind = Literal["A", "AAAA", "CNAME", "NS"]
+_MEMBERS: dict[int, tuple[RecordKind, str]] = {
+    1: ("A", "addr"),
+    2: ("NS", "nsdname"),
+    5: ("CNAME", "cname"),
+    28: ("AAAA", "addr"),
+}
+"""By type (RFC 1035, RFC 3596): the kind, and where aiodns has its value."""
+
+
+class DnsRecord(NamedTuple):
+    """A record of an answer: an address, or a name as the name server spells it."""
+
+    kind: RecordKind
+    value: str
+    ttl_s: int
 
 
 @dataclass(slots=True, eq=False)
@@ -53,11 +74,33 @@ class DnsClient:
             TimeoutError: no name server has answered.
             socket.gaierror: EAI_NONAME if there is no such name or it has no address, else EAI_FAIL.
         """
+        answer = await self._ask(lambda resolver: resolver.getaddrinfo(host, type=socket.SOCK_STREAM))
+        return list(dict.fromkeys(node.addr[0].decode() for node in answer.nodes))
+
+    async def records(self, host: str, kind: RecordKind) -> list[DnsRecord]:
+        """Ask for the records of a name, without the hosts file. The answer holds aliases on the way (CNAME) too.
+
+        Raises:
+            TimeoutError: no name server has answered.
+            socket.gaierror: EAI_NONAME if there is no such name or it has no such record, else EAI_FAIL.
+        """
+        answer = await self._ask(lambda resolver: resolver.query_dns(host, kind))
+        found = ((each, *_MEMBERS[each.type]) for each in answer.answer if each.type in _MEMBERS)
+        return [DnsRecord(kind, getattr(each.data, member), each.ttl) for each, kind, member in found]
+
+    async def close(self) -> None:
+        """Drop what is asked; it is not waited for."""
+        self._closed = True
+        for channel in self._channels:
+            await channel.resolver.close()
+        self._channels.clear()
+
+    async def _ask(self, question: Callable[[DNSResolver], Awaitable[T]]) -> T:
         channel = self._current()
         channel.begun += 1
         channel.pending += 1
         try:
-            answer = await channel.resolver.getaddrinfo(host, type=socket.SOCK_STREAM)
+            return await question(channel.resolver)
         except DNSError as error:
             number, text = error.args
             if number == ARES_ETIMEOUT:
@@ -69,14 +112,6 @@ class DnsClient:
             if channel.begun >= _LOOK_UPS_OF_CHANNEL and not channel.pending and not self._closed:
                 self._channels.remove(channel)
                 await channel.resolver.close()
-        return list(dict.fromkeys(node.addr[0].decode() for node in answer.nodes))
-
-    async def close(self) -> None:
-        """Drop what is asked; it is not waited for."""
-        self._closed = True
-        for channel in self._channels:
-            await channel.resolver.close()
-        self._channels.clear()
 
     def _current(self) -> _Channel:
         if self._closed:

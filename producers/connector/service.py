@@ -39,7 +39,7 @@ from producers.connector.session_manager import SessionManager
 from producers.connector.shared import Shared
 from producers.filters import configured_filters
 from producers.rejecting import Rejections
-from producers.relay_client.dialling import Dialling
+from producers.relay_client.dialling import Dialling, overlay_proxies
 from producers.relay_client.stream.turns import Turns
 from producers.relay_client.stream.unfinished import UNFINISHED
 from producers.send_buffer import SendBuffer
@@ -274,11 +274,7 @@ def _shared(
             connect_timeout_s=connector.connect_timeout_s,
             frame_max_bytes=connector.frame_max_bytes,
             ping_interval_s=connector.ping_interval_s,
-            proxies={
-                Network.TOR: connector.tor_proxy,
-                Network.I2P: connector.i2p_proxy,
-                Network.LOKI: connector.loki_proxy,
-            },
+            proxies=overlay_proxies(connector),
             look_up=partial(allowed_addresses, resolve=resolver.addresses),
         ),
         filters=filters,

@@ -18,6 +18,7 @@ from core.clock import CLOCK
 from core.waiting import brief
 from producers.addresses.address_guard import AddressRefusedError, allowed_addresses
 from producers.addresses.resolver import open_resolver
+from producers.fetching.body import leading_bytes
 from producers.fetching.http_url import HttpUrlError, http_url, redirected
 from producers.relay_client.refusals import retry_after_s
 
@@ -132,18 +133,10 @@ class HttpClient:
                 raise FetchError(f"the answer is HTTP {response.status}", wait_s or 0.0)
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                 raise FetchError("the answer is compressed, which was not asked for")
-            return Answer(await self._body(response), response.content_type, _etag(response.headers.get("ETag", "")))
-
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        body = bytearray()
-        if (response.content_length or 0) <= self._most_bytes:
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > self._most_bytes:
-                    break
-            else:
-                return bytes(body)
-        raise FetchError(f"the answer is larger than {self._most_bytes} bytes")
+            body = await leading_bytes(response, self._most_bytes)
+            if len(body) > self._most_bytes:
+                raise FetchError(f"the answer is larger than {self._most_bytes} bytes")
+            return Answer(body, response.content_type, _etag(response.headers.get("ETag", "")))
 
 
 @asynccontextmanager

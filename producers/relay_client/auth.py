@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from pydantic import SecretStr
 
@@ -11,6 +10,7 @@ from core.clock import CLOCK
 from core.flag import Flag
 from producers.relay_client.loop_clock import loop_s
 from producers.relay_client.refusals import MINUTE_S
+from producers.relay_client.replies import Replies
 from schemas.nostr.event import Event, encode_event
 from schemas.nostr.event_id import compute_id
 from schemas.nostr.kinds import AUTH_KIND
@@ -34,21 +34,20 @@ MOST_IN_VAIN = 2
 class SignIn:
     """Who we are on one connection; without a key, a stranger."""
 
-    def __init__(self, relay: str, auth_key: SecretStr | None, send: Callable[[bytes], Awaitable[None]]) -> None:
+    def __init__(self, relay: str, auth_key: SecretStr | None, replies: Replies) -> None:
         """Answer the challenges of a relay.
 
         Args:
             relay: the URL that was dialled: relays compare it with their own.
             auth_key: 64 hex digits; None: challenges are not answered.
-            send: sends a message to the relay.
+            replies: of the relay to our answers.
         """
         self._relay = relay
         self._secret = bytes.fromhex(auth_key.get_secret_value()) if auth_key is not None else None
-        self._send = send
+        self._replies = replies
         self._challenge: str | None = None
         self._challenged = Flag()
         self._refused: str | None = None
-        self._answers: dict[str, asyncio.Future[Ok]] = {}
         self._lock = asyncio.Lock()
         self._times: list[float] = []
         self._in_vain = 0
@@ -88,14 +87,6 @@ class SignIn:
             if self.expired:
                 self.renewal.set()
 
-    def hear_ok(self, message: Ok) -> bool:
-        """Take the relay's answer to one of ours; False if it is about something else, or the second."""
-        answer = self._answers.get(message.event_id)
-        if answer is None or answer.done():
-            return False
-        answer.set_result(message)
-        return True
-
     def of_use(self) -> None:
         """Something was answered to who we are now."""
         self._in_vain = 0
@@ -133,6 +124,14 @@ class SignIn:
                 # Answered or not: who waits for it has nothing more to wait for.
                 self.renewal.clear()
 
+    async def sign_in_within(self, timeout_s: float, session: int) -> bool:
+        """As `sign_in`, and False where that takes too long."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self.sign_in(session)
+        except TimeoutError:
+            return False
+
     async def _answer(self, secret: bytes) -> bool:
         if self._in_vain >= MOST_IN_VAIN:
             return False
@@ -146,16 +145,8 @@ class SignIn:
         if challenge is None or challenge == self._refused:
             return False
         event_id, message = auth_message(secret, self._relay, challenge, int(CLOCK.now_s()))
-        answer = self._answers[event_id] = asyncio.get_running_loop().create_future()
-        try:
-            await self._send(message)
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                accepted = (await answer).accepted
-        except TimeoutError:
-            accepted = False
-        finally:
-            del self._answers[event_id]
-        if not accepted:
+        answer = await self._replies.ask(event_id, message, ANSWER_TIMEOUT_S)
+        if not (isinstance(answer, Ok) and answer.accepted):
             self._refused = challenge
             return False
         self._taken = challenge

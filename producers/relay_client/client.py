@@ -18,11 +18,13 @@ from producers.relay_client.loop_clock import GRAIN_S, loop_s
 from producers.relay_client.negentropy_session import Exchanges
 from producers.relay_client.pace import Pace
 from producers.relay_client.page_subscription import PageSubscription
+from producers.relay_client.replies import Replies
 from producers.relay_client.stream.turns import LaneTurns
 from producers.relay_client.subscriptions import Subscription
 from producers.relay_client.wording import Meaning, Said, understood
+from schemas.nostr.event import Event, encode_event
 from schemas.nostr.filters import Filter
-from schemas.nostr.messages import Notice, close, prefix_of, req
+from schemas.nostr.messages import Closed, Counted, Notice, Ok, close, count, prefix_of, req
 
 LONGEST_PAGE_S = 600.0
 """For one page, also if events drip in: a slow relay sends 500 events in a minute."""
@@ -67,14 +69,15 @@ class RelayClient:
         self.connection = connection
         self.pace = pace or Pace()
         self._turns = turns
-        self.auth = SignIn(relay, auth_key, self.say)
+        self._replies = Replies(self.say)
+        self.auth = SignIn(relay, auth_key, self._replies)
         self.exchanges = Exchanges(self.say, connection)
         self._frames = frames
         self._backpressure = backpressure
         self._parser = _PARSERS[turns is not None and turns.priority]
         self._aside: bytes | None = None
         self._open: dict[str, Subscription] = {}
-        self._hearing = Hearing(self._open, self.auth, self.exchanges, frames.handler.unasked)
+        self._hearing = Hearing(self._open, self.auth, self.exchanges, self._replies, frames.handler.unasked)
         self._released: list[PageSubscription] = []
         self._numbers = itertools.count(1)
         self._received_before = frames.received
@@ -191,6 +194,38 @@ class RelayClient:
             await first_of(page.ended, timeout_s=min(AFTER_REFUSAL_S, idle_s))
         return not page.ended.is_set() and not self.connection.paused
 
+    async def publish(self, event: Event, timeout_s: float) -> Ok | None:
+        """Send an event, once more after AUTH where the relay demands that and there is a key.
+
+        Args:
+            event: a signed one.
+            timeout_s: for each answer, and for AUTH.
+
+        Returns:
+            The relay's OK, which may be a refusal; None where none came.
+
+        Raises:
+            RelayError: the connection has ended before it was sent.
+        """
+        session, message = self.auth.session, b'["EVENT",%b]' % encode_event(event)
+        answer = await self._replies.ask(event.id, message, timeout_s)
+        if _demands_auth(answer) and await self.auth.sign_in_within(timeout_s, session):
+            answer = await self._replies.ask(event.id, message, timeout_s)
+        return answer if isinstance(answer, Ok) else None
+
+    async def count(self, asked: Filter, timeout_s: float) -> Counted | Closed | None:
+        """Ask for a number of events (NIP-45).
+
+        Returns:
+            The number, or a refusal; None where neither came.
+
+        Raises:
+            RelayError: the connection has ended before it was sent.
+        """
+        subid = self._name("count")
+        answer = await self._replies.ask(subid, count(subid, asked.to_wire()), timeout_s)
+        return answer if isinstance(answer, Counted | Closed) else None
+
     async def release(self, page: PageSubscription) -> None:
         """Close a page; what is still on its way is taken for a while."""
         page.release()
@@ -243,3 +278,11 @@ class RelayClient:
         subscription.identity = self.identity
         await self.connection.send(req(subscription.subid, subscription.asked.to_wire()))
         return subscription
+
+
+def _demands_auth(answer: object) -> bool:
+    return (
+        isinstance(answer, Ok)
+        and not answer.accepted
+        and understood(prefix_of(answer.text), answer.text).meaning is Meaning.AUTH
+    )

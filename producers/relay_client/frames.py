@@ -93,8 +93,10 @@ class FrameReader:
     def __init__(self, handler: MessageHandler) -> None:
         """Hand events to this handler."""
         self.handler = handler
-        self._understood = False
-        self._foreign = 0
+        self.understood = False
+        """Whether a message of NIP-01 has come."""
+        self.foreign = 0
+        """Frames that are none."""
         self.received = 0
         """Events that the handler took."""
 
@@ -114,7 +116,7 @@ class FrameReader:
         """
         if isinstance(content, bytes):
             return self._other(content)
-        self._understood = True
+        self.understood = True
         subid, event, fields, event_id = content
         if event_id is None:
             self.handler.refuse(Reason.NO_ID, event, "id", "is missing or not 64 lower-case hex digits")
@@ -146,14 +148,14 @@ class FrameReader:
         if isinstance(message, Garbage):
             self.handler.refuse(Reason.BAD_FRAME, frame, None, message.detail)
         if isinstance(message, Garbage | Unknown):
-            self._foreign += 1
-            if not self._understood and self._foreign >= FOREIGN_FRAMES:
-                raise not_a_relay(f"sent {self._foreign} frames and none of them is a message of NIP-01")
+            self.foreign += 1
+            if not self.understood and self.foreign >= FOREIGN_FRAMES:
+                raise not_a_relay(f"sent {self.foreign} frames and none of them is a message of NIP-01")
             if isinstance(message, Unknown):
                 # Nothing of it is kept, but without end it would cost the others their turn.
                 self.handler.unasked(Unasked.UNKNOWN, len(frame))
             return None
-        self._understood = True
+        self.understood = True
         return message
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from core.flag import Flag
 from producers.relay_client.auth import SignIn
 from producers.relay_client.negentropy_session import Exchanges
+from producers.relay_client.replies import Replies
 from producers.relay_client.subscriptions import Subscription
 from producers.relay_client.unasked import FREE_MESSAGE_BYTES, Charge, OneASecond, Unasked
 from producers.relay_client.wording import Meaning, understood
-from schemas.nostr.messages import Auth, Closed, Eose, Message, NegErr, NegMsg, Notice, Ok, prefix_of
+from schemas.nostr.messages import Auth, Closed, Counted, Eose, Message, NegErr, NegMsg, Notice, Ok, prefix_of
 
 FREE_EOSES = 8
 """Of each question: proxies pass on those of their upstreams, of which they have a handful."""
@@ -20,12 +21,18 @@ class Hearing:
     """The messages on one connection."""
 
     def __init__(
-        self, subscriptions: Mapping[str, Subscription], auth: SignIn, exchanges: Exchanges, charge: Charge
+        self,
+        subscriptions: Mapping[str, Subscription],
+        auth: SignIn,
+        exchanges: Exchanges,
+        replies: Replies,
+        charge: Charge,
     ) -> None:
         """Pass messages on to these."""
         self._open = subscriptions
         self._auth = auth
         self._exchanges = exchanges
+        self._replies = replies
         self._charge = charge
         self._notices = OneASecond()
         self._challenges = OneASecond()
@@ -74,7 +81,10 @@ class Hearing:
                 self._auth.hear(challenge)
                 return None if self._challenges.free() else Unasked.AUTH
             case Ok():
-                return None if self._auth.hear_ok(message) or self._refused(message) else Unasked.OK
+                taken = self._replies.take(message.event_id, message) or self._refused(message)
+                return None if taken else Unasked.OK
+            case Counted():
+                return None if self._replies.take(message.subid, message) else Unasked.COUNT
             case _:
                 return None
 
@@ -89,7 +99,7 @@ class Hearing:
     def _closed(self, message: Closed) -> bool:
         subscription = self._open.get(message.subid)
         if subscription is None:
-            return self._exchanges.hear(message)
+            return self._exchanges.hear(message) or self._replies.take(message.subid, message)
         self.closed = True
         first = not subscription.ended_by_relay
         subscription.close(message)

@@ -27,6 +27,7 @@ class Unasked(StrEnum):
     CLOSED = "closed"
     NOTICE = "notice"
     OK = "ok"
+    COUNT = "count"
     AUTH = "auth"
     NEGENTROPY = "negentropy"
     UNKNOWN = "unknown"

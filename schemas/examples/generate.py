@@ -6,6 +6,7 @@ as text, and the value as text. Keys are the public test keys of BIP-340: never 
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,12 +21,25 @@ from schemas.reasons import Reason
 from schemas.records import bundle, event_record, sighting
 from schemas.records.coverage import Copies, Coverage, Fact, FilterCoverage, Gap, GapReason
 from schemas.records.erasure import Cause, Erasure
-from schemas.records.probe import Check, ProbeRecord
+from schemas.records.probe import (
+    Checks,
+    DnsCheck,
+    GeoCheck,
+    HttpCheck,
+    NetCheck,
+    Nip11Check,
+    Observed,
+    OpenCheck,
+    ProbeRecord,
+    ReadCheck,
+    SslCheck,
+)
 from schemas.records.rejection import Rejection
 from schemas.records.relay import RelayRecord, Report, StateChange, author_hash
 from schemas.records.relay_command import RelayCommand
+from schemas.records.relay_document import RelayDocumentRecord
 from schemas.records.relay_found import RelayFound
-from schemas.records.relay_health import RelayHealth
+from schemas.records.relay_health import Claim, Honesty, Latency, Limits, Outage, RelayHealth, Tally
 from schemas.relay_urls.relay_url import Network
 
 SECRET = (3).to_bytes(32)
@@ -34,6 +48,7 @@ RELAY = "wss://relay.example.com"
 OTHER_RELAY = "wss://nostr.example.org/inbox"
 CREATED_AT = 1_700_000_000
 SEEN_AT_MS = 1_700_000_000_250
+DOCUMENT = '{"name":"An example","supported_nips":[1,11,42],"limitation":{"max_limit":500,"auth_required":false}}'
 FOLDER = Path(__file__).parent
 
 
@@ -140,24 +155,12 @@ def build() -> dict[str, Example]:
                 }
             ).encode(),
         ),
-        "raw.probes": _keyed(
-            RELAY.encode(),
-            ProbeRecord(
-                url=RELAY,
-                checks={
-                    "open": Check(ok=True, took_ms=120),
-                    "nip11": Check(ok=True, took_ms=95, found={"name": "An example", "supported_nips": [1, 11]}),
-                    "ssl": Check(ok=False, error="certificate has expired"),
-                },
-                probed_at_ms=SEEN_AT_MS,
-            ).encode(),
+        "raw.probes": _keyed(RELAY.encode(), _probe(DOCUMENT).encode()),
+        "relays.documents": _keyed(
+            _hash(DOCUMENT).encode(),
+            RelayDocumentRecord(hash=_hash(DOCUMENT), text=DOCUMENT, first_seen_ms=SEEN_AT_MS).encode(),
         ),
-        "relays.health": _keyed(
-            RELAY.encode(),
-            RelayHealth(
-                url=RELAY, online=True, since_s=CREATED_AT, uptime=0.995, max_limit=500, judged_at_ms=SEEN_AT_MS
-            ).encode(),
-        ),
+        "relays.health": _keyed(RELAY.encode(), _health(_probe(DOCUMENT)).encode()),
         "coverage": _keyed(
             RELAY.encode(),
             Coverage(
@@ -197,6 +200,79 @@ def build() -> dict[str, Example]:
             ).encode(),
         ),
     }
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def _probe(document: str) -> ProbeRecord:
+    return ProbeRecord(
+        url=RELAY,
+        network=Network.CLEARNET,
+        is_full=True,
+        verdict="works",
+        checks=Checks(
+            open=OpenCheck(ok=True, took_ms=120, address="203.0.113.7"),
+            read=ReadCheck(ok=True, took_ms=35, ended_by="EVENT", is_nostr=True),
+            nip11=Nip11Check(
+                ok=True, took_ms=95, status=200, content_type="application/nostr+json", document=_hash(document)
+            ),
+            dns=DnsCheck(ok=True, took_ms=12, a=("203.0.113.7",), ns=("ns1.example.net",), ttl_s=300),
+            ssl=SslCheck(
+                ok=True,
+                took_ms=60,
+                issuer="Example CA",
+                names=("relay.example.com",),
+                valid_from_s=CREATED_AT - 86_400,
+                valid_until_s=CREATED_AT + 90 * 86_400,
+                protocol="TLSv1.3",
+                cipher="TLS_AES_256_GCM_SHA384",
+            ),
+            geo=GeoCheck(
+                ok=True, country="FI", latitude=60.17, longitude=24.94, geohash="ud9", timezone="Europe/Helsinki"
+            ),
+            net=NetCheck(ok=True, asn=64_500, organization="Example hosting"),
+            http=HttpCheck(ok=True, server="nginx"),
+        ),
+        observed=Observed(auth_required=False, counts=True, reconciles=False, largest_page=500, clock_difference_s=0.4),
+        probed_at_ms=SEEN_AT_MS,
+        by=public_key(SECRET),
+    )
+
+
+def _health(probe: ProbeRecord) -> RelayHealth:
+    hour, day = CREATED_AT // 3600, CREATED_AT // 86_400
+    return RelayHealth(
+        url=probe.url,
+        network=probe.network,
+        state="online",
+        since_ms=SEEN_AT_MS - 7_200_000,
+        verdict=probe.verdict,
+        probed_at_ms=SEEN_AT_MS,
+        full_at_ms=SEEN_AT_MS,
+        online_at_ms=SEEN_AT_MS,
+        checks=probe.checks,
+        observed=probe.observed,
+        document=_hash(DOCUMENT),
+        advertised=Limits(max_limit=500),
+        learnt=Limits(max_limit=250),
+        honesty=Honesty(copies=1100, repeated=100),
+        hours=(Tally(hour - 1, 3600, 0, 1, 0), Tally(hour, 800, 0, 1, 0)),
+        days=(Tally(day - 1, 82_800, 3600, 24, 1), Tally(day, 80_000, 0, 22, 0)),
+        latencies=(Latency(day, ((9, 20), (10, 2)), ((7, 22),)),),
+        outages=(
+            Outage(
+                since_ms=SEEN_AT_MS - 90_000_000,
+                until_ms=SEEN_AT_MS - 86_400_000,
+                verdict="broken",
+                cause="connect",
+                detail="connection refused",
+            ),
+        ),
+        claims=(Claim(monitor=public_key(SECRET), at_s=CREATED_AT - 600, rtt_open_ms=210),),
+        judged_at_ms=SEEN_AT_MS,
+    )
 
 
 def to_file(name: str, example: Example) -> bytes:

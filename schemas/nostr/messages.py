@@ -1,4 +1,4 @@
-"""Parses a relay's messages besides EVENT (NIP-01, NIP-42, NIP-67, NIP-77), from frames that may hold anything."""
+"""Parses a relay's messages besides EVENT (NIP-01, 42, 45, 67 and 77), from frames that may hold anything."""
 
 from __future__ import annotations
 
@@ -51,6 +51,13 @@ class Auth(NamedTuple):
     challenge: str
 
 
+class Counted(NamedTuple):
+    """How many events a filter matches (NIP-45), as far as the relay tells."""
+
+    subid: str
+    number: int
+
+
 class NegMsg(NamedTuple):
     """The relay's part of a reconciliation (NIP-77), in hex."""
 
@@ -78,7 +85,7 @@ class Garbage(NamedTuple):
     detail: str
 
 
-Message = Eose | Closed | Notice | Ok | Auth | NegMsg | NegErr | Unknown | Garbage
+Message = Eose | Closed | Notice | Ok | Auth | Counted | NegMsg | NegErr | Unknown | Garbage
 
 
 def unwrapped(frame: bytes) -> bytes:
@@ -115,14 +122,16 @@ def parse_message(frame: bytes) -> Message:
         case [("EVENT" | "EOSE" | "CLOSED" | "OK" | "AUTH") as verb, *_]:
             return Garbage(f"{verb} message without its parts")
         case [str(verb), *_]:
-            return _reconciling(message) or Unknown(verb[:TEXT_SHOWN])
+            return _optional(message) or Unknown(verb[:TEXT_SHOWN])
         case _:
             return Garbage("is JSON, but not an array that begins with a word")
 
 
-def _reconciling(message: list[object]) -> NegMsg | NegErr | Garbage | None:
-    """A message of NIP-77."""
+def _optional(message: list[object]) -> Counted | NegMsg | NegErr | Garbage | None:
+    """A message of NIP-45 or NIP-77."""
     match message:
+        case ["COUNT", str(subid), {"count": int(number)}, *_] if number >= 0:
+            return Counted(subid, number)
         case ["NEG-MSG", str(subid), str(payload), *_]:
             return NegMsg(subid, payload)
         # go-nostr writes the longer word.
@@ -142,6 +151,11 @@ def req(subid: str, wire_filter: dict[str, object]) -> bytes:
 def close(subid: str) -> bytes:
     """A CLOSE."""
     return orjson.dumps(["CLOSE", subid])
+
+
+def count(subid: str, wire_filter: dict[str, object]) -> bytes:
+    """A COUNT with one filter."""
+    return orjson.dumps(["COUNT", subid, wire_filter])
 
 
 def neg_open(subid: str, wire_filter: dict[str, object], payload: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 
 import pytest
 
@@ -19,6 +20,7 @@ from schemas.records.probe import ProbeRecord
 from schemas.records.rejection import Rejection
 from schemas.records.relay import RelayRecord
 from schemas.records.relay_command import RelayCommand
+from schemas.records.relay_document import RelayDocumentRecord
 from schemas.records.relay_found import RelayFound
 from schemas.records.relay_health import RelayHealth
 from schemas.relay_urls.relay_url import normalize
@@ -75,6 +77,12 @@ def again_document(model: type[RelayFound | RelayRecord | ProbeRecord | RelayHea
     return again
 
 
+def again_relay_document(example: Example) -> Example:
+    record = RelayDocumentRecord.decode(example.value)
+    assert record.hash == sha256(record.text.encode()).hexdigest()
+    return Example(record.hash.encode(), [], record.encode())
+
+
 def again_command(example: Example) -> Example:
     record = RelayCommand.decode(example.value)
     return Example(record.key(), [], record.encode())
@@ -98,6 +106,7 @@ AGAIN: dict[str, Callable[[Example], Example]] = {
     "relays.candidates": again_document(RelayRecord),
     "relays": again_document(RelayRecord),
     "raw.probes": again_document(ProbeRecord),
+    "relays.documents": again_relay_document,
     "relays.health": again_document(RelayHealth),
     "coverage": again_coverage,
 }

@@ -41,25 +41,14 @@ class PushConnection(ClientConnection):
 
     # In the library's dictionary they would be more than Python shares the names of: 1.2 KB for each connection.
     __slots__ = (
-        *(
-            "_receiver",
-            "_after",
-            "_charge",
-            "_handshake",
-            "_odd",
-            "_cutter",
-            "_turns",
-            "_turn",
-            "_cutting",
-            "_held",
-            "_resting",
-        ),
-        *("_deaf", "_counted", "failure", "over"),
+        *("_opened", "_receiver", "_after", "_charge", "_handshake", "_odd", "_cutter", "_turns", "_turn", "_cutting"),
+        *("_held", "_resting", "_deaf", "_counted", "failure", "over"),
     )
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        """Take what the library hands over."""
+    def __init__(self, *args: Any, opened: Callable[[], None] | None = None, **options: Any) -> None:
+        """Take what the library hands over; `opened` is called once the socket, with its TLS, is there."""
         super().__init__(*args, **options)
+        self._opened = opened or _ignore
         self._receiver: Receiver = _ignore
         self._after: Callable[[], None] = _ignore
         self._charge: Charge = _ignore
@@ -124,6 +113,11 @@ class PushConnection(ClientConnection):
             error = over
         self._fail(error)
         self.transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the handshake (asyncio's protocol)."""
+        super().connection_made(transport)
+        self._opened()
 
     def data_received(self, data: bytes) -> None:
         """Take what the socket brought (asyncio's protocol)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-_KEPT = dt.timedelta(days=1)
+DAY = dt.timedelta(days=1)
+LOOPBACK = "127.0.0.1"
 
 
 class Pair(NamedTuple):
@@ -33,13 +35,33 @@ class Authority:
         self.certificate = folder / f"{name}.pem"
         self.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
 
-    def sign(self, name: str, password: str | None = None) -> Pair:
-        """Make a certificate for this machine's loopback, with its key, encrypted where a password is given."""
+    def sign(
+        self,
+        name: str,
+        password: str | None = None,
+        *,
+        hosts: Sequence[str] = (LOOPBACK,),
+        starts: dt.timedelta = -DAY,
+        ends: dt.timedelta = DAY,
+        by_itself: bool = False,
+    ) -> Pair:
+        """Make a certificate for these hosts, with its key, encrypted where a password is given.
+
+        Args:
+            name: its common name, and that of its files.
+            password: of the key.
+            hosts: names, or addresses.
+            starts: from now.
+            ends: from now.
+            by_itself: it is signed with its own key.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        place = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        builder = self._builder(_named(name), key.public_key(), ca=False).add_extension(place, critical=False)
+        issuer = _named(name) if by_itself else self._name
+        builder = self._builder(_named(name), key.public_key(), ca=False, issuer=issuer, starts=starts, ends=ends)
+        if hosts:
+            builder = builder.add_extension(x509.SubjectAlternativeName(list(map(_host, hosts))), critical=False)
         pair = Pair(self._folder / f"{name}.pem", self._folder / f"{name}.key")
-        made = builder.sign(self._key, hashes.SHA256())
+        made = builder.sign(key if by_itself else self._key, hashes.SHA256())
         pair.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
         locked = serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption()
         pair.key.write_bytes(
@@ -47,18 +69,34 @@ class Authority:
         )
         return pair
 
-    def _builder(self, name: x509.Name, key: ec.EllipticCurvePublicKey, *, ca: bool) -> x509.CertificateBuilder:
+    def _builder(
+        self,
+        name: x509.Name,
+        key: ec.EllipticCurvePublicKey,
+        *,
+        ca: bool,
+        issuer: x509.Name | None = None,
+        starts: dt.timedelta = -DAY,
+        ends: dt.timedelta = DAY,
+    ) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
         return (
             x509.CertificateBuilder()
             .subject_name(name)
-            .issuer_name(self._name)
+            .issuer_name(issuer or self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _KEPT)
-            .not_valid_after(now + _KEPT)
+            .not_valid_before(now + starts)
+            .not_valid_after(now + ends)
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         )
+
+
+def _host(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _named(name: str) -> x509.Name:

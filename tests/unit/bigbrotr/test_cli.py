@@ -68,7 +68,7 @@ EVERY_COMMAND = [(), *walk(cli)]
 def test_the_commands_are_those_that_were_promised() -> None:
     assert {path[0] for path in EVERY_COMMAND[1:]} == {
         *("demo", "run", "service", "embedded", "topics", "migrate", "status", "relays", "import", "verify", "digest"),
-        *("coverage", "rejections", "export", "audit", "erase", "rebuild", "switch", "reprocess"),
+        *("probe", "coverage", "rejections", "export", "audit", "erase", "rebuild", "switch", "reprocess"),
     }
 
 

@@ -28,6 +28,7 @@ NAMES = {
     "relays.found",
     "relays",
     "raw.probes",
+    "relays.documents",
     "relays.health",
     "coverage",
 }
@@ -45,6 +46,7 @@ def test_compacted_topics_have_a_key_one_writer_and_a_time_for_cleaning() -> Non
         "relays",
         "relays.candidates",
         "relays.commands",
+        "relays.documents",
         "relays.health",
         "coverage",
     }

@@ -1,0 +1,1 @@
+"""Probes relays: checks, what they say together, and when which is due."""

@@ -1,0 +1,166 @@
+"""The check `read`: how a question is answered, and what no answer is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import pytest
+from websockets.asyncio.server import ServerConnection
+
+from producers.prober.checks.reading import QUESTIONS, Read, check_read
+from schemas.records.probe import ReadCheck
+from tests.relays.forgery import with_another_signature
+from tests.relays.hostile import say
+from tests.unit.producers.prober.speaking import KEY, Speaking, Speech, dialogue_with, says, signed
+
+LONG_S, SHORT_S = 30.0, 1.0
+"""For what answers, and for what is silent."""
+NOTE = signed()
+
+
+async def read(relay: Speaking, *, with_key: bool = False, timeout_s: float = LONG_S) -> Read:
+    async with relay, dialogue_with(relay, KEY if with_key else None) as dialogue:
+        return await check_read(dialogue, timeout_s)
+
+
+def speaking(*answers: list[Any]) -> Speaking:
+    return Speaking(speeches={"REQ": says(*answers)})
+
+
+def expected(check: ReadCheck) -> tuple[object, ...]:
+    return check.ok, check.ended_by, check.cause, check.is_nostr, check.took_ms is not None
+
+
+@dataclass
+class Case:
+    answers: Sequence[list[Any]]
+    found: tuple[object, ...]
+    auth_required: bool | None = None
+    greeting: Sequence[str] = field(default_factory=list)
+
+
+CASES = {
+    "an event": Case([["EVENT", None, NOTE]], (True, "EVENT", None, True, True), auth_required=False),
+    "nothing stored": Case([["EOSE", None]], (True, "EOSE", None, True, True), auth_required=False),
+    "closed without a word": Case([["CLOSED", None, ""]], (True, "CLOSED", None, True, True)),
+    "AUTH demanded": Case([["CLOSED", None, "auth-required: who?"]], (True, "CLOSED", "auth", True, True), True),
+    "AUTH demanded by notice": Case([["NOTICE", "auth-required: sign in"]], (False, None, "auth", True, False), True),
+    "AUTH held": Case([], (False, None, "auth", True, False), True, greeting=['["AUTH","challenge"]']),
+    "members": Case([["CLOSED", None, "restricted: not a member"]], (True, "CLOSED", "whitelist", True, True)),
+    "paid": Case([["CLOSED", None, "restricted: pay 1000 sats first"]], (True, "CLOSED", "payment", True, True)),
+    "too fast": Case([["CLOSED", None, "rate-limited: slow"]], (True, "CLOSED", "rate_limited", True, True)),
+    "its own fault": Case([["CLOSED", None, "error: no database"]], (False, "CLOSED", "read", True, False)),
+    "silence": Case([], (False, None, "silent", None, False)),
+    "words only": Case([["NOTICE", "welcome"]], (False, None, "silent", True, False)),
+    "another's EOSE": Case([["EOSE", "somebody-else"]], (False, None, "silent", True, False)),
+    "something else": Case([["hello", None]], (False, None, "read", False, False)),
+    "no JSON": Case([], (False, None, "read", False, False), greeting=["<html>"]),
+    "a forged event": Case(
+        [["EVENT", None, {**NOTE, "content": "forged"}]], (False, None, "silent", True, False)
+    ),
+    "an event that was not asked for": Case(
+        [["EVENT", None, signed(kind=7)]], (False, None, "silent", True, False)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_an_answer_is_told_from_what_is_none(name: str) -> None:
+    case = CASES[name]
+    relay = speaking(*case.answers)
+    relay.greeting = case.greeting
+    found = await read(relay, timeout_s=SHORT_S if case.found[1] is None else LONG_S)
+    assert expected(found.check) == case.found
+    assert found.auth_required is case.auth_required
+
+
+async def test_an_echo_is_no_relay() -> None:
+    found = await read(Speaking(echo=True), timeout_s=SHORT_S)
+    assert (found.check.ok, found.check.is_nostr) == (False, False)
+
+
+async def test_a_flood_of_something_else_ends_the_check_before_its_time() -> None:
+    found = await read(Speaking(greeting=["hello"] * 5))
+    assert (found.check.is_nostr, found.check.cause) == (False, "read")
+
+
+async def test_a_signature_of_another_is_no_proof() -> None:
+    forged = orjson.loads(with_another_signature(orjson.dumps(NOTE)))
+    found = await read(speaking(["EVENT", None, forged], ["EOSE", None]))
+    assert found.check.ended_by == "EOSE"
+
+
+async def test_the_first_answer_ends_the_check() -> None:
+    found = await read(speaking(["EVENT", None, NOTE]))
+    assert found.check.took_ms is not None
+    assert found.check.took_ms < 30_000
+
+
+async def test_another_kind_is_asked_where_notes_are_refused() -> None:
+    async def answer(relay: Speaking, websocket: ServerConnection, message: list[Any]) -> None:
+        refused = 1 in message[2]["kinds"]
+        words = "blocked: an author must be specified to get their kind:1 notes"
+        await (say(websocket, "CLOSED", message[1], words) if refused else say(websocket, "EOSE", message[1]))
+
+    relay = Speaking(speeches={"REQ": answer})
+    found = await read(relay)
+    assert (found.check.ended_by, found.check.cause, found.served) == ("EOSE", None, QUESTIONS[1])
+    assert [message[2]["kinds"] for message in relay.of("REQ")] == [[1], [0, 10_002]]
+
+
+async def test_silence_to_the_second_question_does_not_hide_a_refusal_of_the_first() -> None:
+    async def answer(relay: Speaking, websocket: ServerConnection, message: list[Any]) -> None:
+        if 1 in message[2]["kinds"]:
+            await say(websocket, "CLOSED", message[1], "blocked: not on the list")
+
+    found = await read(Speaking(speeches={"REQ": answer}), timeout_s=SHORT_S)
+    assert (found.check.ended_by, found.check.cause) == ("CLOSED", "whitelist")
+
+
+def after_auth(*, taken: bool) -> dict[str, Speech]:
+    """A relay that serves who has signed in."""
+    signed_in = False
+
+    async def req(relay: Speaking, websocket: ServerConnection, message: list[Any]) -> None:
+        if signed_in:
+            await say(websocket, "EOSE", message[1])
+            return
+        await say(websocket, "AUTH", "challenge")
+        await say(websocket, "CLOSED", message[1], "auth-required: sign in")
+
+    async def auth(relay: Speaking, websocket: ServerConnection, message: list[Any]) -> None:
+        nonlocal signed_in
+        signed_in = taken
+        await say(websocket, "OK", message[1]["id"], taken, "" if taken else "restricted: not you")
+
+    return {"REQ": req, "AUTH": auth}
+
+
+async def test_a_monitor_with_a_key_signs_in() -> None:
+    served = await read(Speaking(speeches=after_auth(taken=True)), with_key=True)
+    assert (served.check.ended_by, served.check.cause, served.auth_required) == ("EOSE", None, True)
+    refused = await read(Speaking(speeches=after_auth(taken=False)), with_key=True)
+    assert (refused.check.ended_by, refused.check.cause, refused.auth_required) == ("CLOSED", "auth", True)
+
+
+async def test_a_connection_that_ends_is_told_as_that() -> None:
+    async def leave(relay: Speaking, websocket: ServerConnection, message: list[Any]) -> None:
+        websocket.transport.abort()
+
+    found = await read(Speaking(speeches={"REQ": leave}))
+    assert (found.check.ok, found.check.cause, found.check.is_nostr) == (False, "read", None)
+
+
+async def test_what_a_relay_sends_is_bounded() -> None:
+    """Each of the four million bytes fits, is genuine, and answers another question."""
+
+    async def flood(relay: Speaking, websocket: ServerConnection, message: list[Any]) -> None:
+        while True:
+            await say(websocket, "EVENT", "another", {**NOTE, "content": "x" * 60_000})
+
+    found = await read(Speaking(speeches={"REQ": flood}))
+    assert found.check.cause == "read"
+    assert "bytes of a probe" in (found.check.error or "")
