@@ -16,18 +16,25 @@ _AHEAD_S = 900
 """Clocks differ; a claim of a later time than this would hold its place, and count as new, when it is not."""
 
 
-def merged(known: Iterable[Claim], said: Iterable[Claim], now_s: int) -> tuple[Claim, ...]:
+def credible(said: Iterable[Claim], now_s: int) -> list[Claim]:
+    """Leave out claims of times to come.
+
+    Args:
+        said: claims of any time.
+        now_s: Unix time at which they were said, as far as is known.
+    """
+    return [claim for claim in said if claim.at_s <= now_s + _AHEAD_S]
+
+
+def merged(known: Iterable[Claim], said: Iterable[Claim]) -> tuple[Claim, ...]:
     """Return the newest claim of each monitor, at most `MOST_MONITORS`, the newest last.
 
     Args:
         known: claims that are kept.
         said: others, of any age.
-        now_s: Unix time at which they were said, as far as is known.
     """
     kept = {claim.monitor: claim for claim in known}
     for claim in sorted(said, key=_age):
-        if claim.at_s > now_s + _AHEAD_S:
-            continue
         before = kept.get(claim.monitor)
         if before is None and len(kept) >= MOST_MONITORS:
             oldest = min(kept.values(), key=_age)

@@ -21,8 +21,8 @@ from schemas.records.relay_health import (
     RelayHealth,
 )
 
-_GONE = frozenset({404, 406, 410})
-"""HTTP says that there is no document. Other errors say nothing of it: the relay may refuse us, or be down."""
+_GONE = frozenset({200, 204, 404, 406, 410})
+"""With one of these and no document, HTTP says that there is none; others say that the relay refuses us, or is down."""
 
 D = TypeVar("D", bound=Document)
 
@@ -89,7 +89,7 @@ def _confirmed_since_ms(health: RelayHealth, probe: ProbeRecord, shown: Seen, be
 
     A second attempt confirms it, and so does the probe before.
     """
-    if before == shown and shown != "online" and health.state != shown:
+    if before == shown and shown not in {"online", health.state}:
         return health.probed_at_ms
     goes_on = shown == "offline" and outages.is_down(health)
     return probe.probed_at_ms if shown == "online" or probe.attempts > 1 or before == shown or goes_on else None
@@ -122,9 +122,7 @@ def _document(known: str | None, nip11: Nip11Check | None) -> str | None:
     """The hash of the document that a relay gives now. What was not asked, or not answered, leaves it as it was."""
     if nip11 is None:
         return known
-    if nip11.document is None and nip11.status is not None and (nip11.status in _GONE or 200 <= nip11.status < 300):
-        return None
-    return nip11.document or known
+    return None if nip11.document is None and nip11.status in _GONE else nip11.document or known
 
 
 def _changes(health: RelayHealth, document: str | None, at_ms: int) -> tuple[DocumentChange, ...]:

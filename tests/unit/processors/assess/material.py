@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from functools import reduce
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from processors.assess.health import fold, new
@@ -81,7 +82,7 @@ def expected(probes: Sequence[ProbeRecord]) -> Expected:
     found = Expected([], [], [])
     times = [each.probed_at_ms for each in probes]
     kinds = [KINDS[each.verdict] for each in probes]
-    near = [False] + [later < earlier + 5_400_000 for earlier, later in zip(times, times[1:], strict=False)]
+    near = [False] + [later < earlier + 5_400_000 for earlier, later in pairwise(times)]
     repeats = [near[i] and kinds[i] == kinds[i - 1] for i in range(len(probes))]
     sure = [kinds[i] == "up" or probes[i].attempts == 2 or repeats[i] for i in range(len(probes))]
     is_down, unproved = False, [False] * len(probes)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.assess import latency
-from processors.assess.claims import merged, quorum
+from processors.assess.claims import credible, merged, quorum
 from processors.assess.duplicates import primary
 from processors.assess.honesty import honesty
 from processors.assess.limits import by_facts, learnt
@@ -84,9 +84,9 @@ claims = st.lists(st.builds(claim, st.integers(0, 9), st.integers(0, 99), st.non
 @given(claims)
 def test_the_newest_claim_of_each_monitor_stays_however_often_it_comes(said: list[Claim]) -> None:
     newest = {monitor: max(c.at_s for c in said if c.monitor == monitor) for monitor in {c.monitor for c in said}}
-    kept = merged((), said, 99)
+    kept = merged((), said)
     assert {each.monitor: each.at_s for each in kept} == newest
-    assert merged(merged((), said[::2], 99), said[1::2], 99) == kept == merged(kept, said, 99)
+    assert merged(merged((), said[::2]), said[1::2]) == kept == merged(kept, said)
     assert [each.at_s for each in kept] == sorted(newest.values())
     for hours, now_s in ((1, 3600), (1, 3650)):
         assert quorum(kept, now_s=now_s, hours=hours) == sum(at_s >= now_s - 3600 for at_s in newest.values())
@@ -96,15 +96,15 @@ def test_the_newest_claim_of_each_monitor_stays_however_often_it_comes(said: lis
 
 def test_made_up_monitors_take_free_places_only_and_none_speaks_from_the_future() -> None:
     week_s = 7 * 86_400
-    known = merged((), [claim(number, 1000) for number in range(MOST_MONITORS - 1)], 1000)
-    flooded = merged(known, [claim(number, 2000) for number in range(100, 200)], 2000)
+    known = merged((), [claim(number, 1000) for number in range(MOST_MONITORS - 1)])
+    flooded = merged(known, [claim(number, 2000) for number in range(100, 200)])
     assert len(flooded) == MOST_MONITORS
     assert set(known) <= set(flooded)
-    assert merged(flooded, [claim(3, 3000, 80)], 3000)[-1] == claim(3, 3000, 80)
-    later = merged(flooded, [claim(300, 1000 + week_s)], 1000 + week_s)
+    assert merged(flooded, [claim(3, 3000, 80)])[-1] == claim(3, 3000, 80)
+    later = merged(flooded, [claim(300, 1000 + week_s)])
     assert claim(300, 1000 + week_s) in later
     assert len(later) == MOST_MONITORS
-    assert merged((), [claim(1, 2000)], 1000) == ()
+    assert credible([claim(1, 2000), claim(2, 1000)], 1000) == [claim(2, 1000)]
 
 
 def test_of_urls_that_give_one_document_the_root_and_then_the_shortest_is_preferred() -> None:

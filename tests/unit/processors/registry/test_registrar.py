@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.registry.admission import EVICTED_MS, LAST_TIER
-from processors.registry.keys import UnusableError
 from processors.registry.registrar import Limits, Registrar
+from processors.relay_keys import UnusableError
 from schemas.records.relay_found import RelayFound
 from schemas.relay_digest import registry_digest
 from tests.unit.processors.registry.material import (
