@@ -178,7 +178,7 @@ def test_limits_come_from_the_document_whenever_it_is_known_and_from_connectors_
 def test_texts_are_not_kept_and_hashes_are_bounded() -> None:
     documents = Documents(most=2)
     for number in range(5):
-        text = '{"limitation": {"max_limit": %d}}' % (number + 1)
+        text = f'{{"limitation": {{"max_limit": {number + 1}}}}}'
         assert documents.take(RelayDocumentRecord(hash=f"{number:064x}", text=text, first_seen_ms=1))
     for text in ("<html>", "[]", "{}"):
         assert not documents.take(RelayDocumentRecord(hash=TWO, text=text, first_seen_ms=1))
