@@ -126,6 +126,13 @@ def test_an_early_echo_of_our_own_undoes_no_later_write() -> None:
     held = assessor.book.get(URL)
     assert held is not None
     assert held.value == second[0].value
+    assessor.met(PLACE, URL, Met(Limits(max_limit=100), Honesty()))
+    (third,) = assessor.due(START_MS + HOUR_MS)
+    assessor.heard(URL, entry(second[0].value))
+    held = assessor.book.get(URL)
+    assert held is not None
+    assert held.value == third.value
+    assert not assessor.has_ready
 
 
 def test_partitions_that_are_lost_are_forgotten_and_written_about_no_more() -> None:
@@ -163,6 +170,8 @@ def test_limits_come_from_the_document_whenever_it_is_known_and_from_connectors_
     assessor.documented(RelayDocumentRecord(hash=ONE, text=text, first_seen_ms=1))
     topic.take(assessor.due(START_MS), assessor)
     assert topic.health().advertised == Limits(max_limit=500)
+    assessor.documented(RelayDocumentRecord(hash=ONE, text=text, first_seen_ms=2))
+    assert (assessor.has_ready, assessor.due(START_MS)) == (True, []), "what changes nothing is not written"
     assessor.met(PLACE, URL, Met(Limits(), Honesty(copies=5)))
     assert not assessor.has_ready
     assessor.met(PLACE, URL, Met(Limits(max_limit=100), Honesty(copies=9)))
@@ -224,6 +233,9 @@ def test_the_registry_is_told_of_urls_with_one_document_when_that_changes() -> N
     topic.take(assessor.probed(given(ONE, path, START_MS + 4)), assessor)
     assert topic.found[-1].same_document == SameDocument(url=None, at_ms=START_MS + 4)
     assert topic.health(path).duplicate_of is None
+    topic.take(assessor.probed(given(TWO, at_ms=START_MS + 5)), assessor)
+    topic.take(assessor.probed(given(ONE, path, START_MS + 6)), assessor)
+    assert topic.health(path).duplicate_of is None, "it gives another document now"
 
 
 def test_ten_thousand_relays_of_400_days_fit_into_100_mb() -> None:

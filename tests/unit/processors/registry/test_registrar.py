@@ -212,7 +212,7 @@ def test_a_url_with_the_document_of_a_preferred_one_of_its_host_is_a_duplicate_u
     running.take(*[found(url, source="api") for url in (URL, *others)], told(seed(named)))
     running.take(*[alike(url, URL) for url in others], alike(URL, path))
     assert {record.duplicate_of for record in running.relays.values()} == {None}
-    running.take(met(URL, "confirmed"), met(path, "confirmed"))
+    running.take(met(URL, "confirmed"), met(path, "confirmed"), alike(foreign, URL))
     assert {url: record.duplicate_of for url, record in running.relays.items() if record.duplicate_of} == {
         path: URL,
         port: URL,

@@ -196,6 +196,7 @@ def test_the_newest_claim_of_a_monitor_goes_beside_the_probes_of_the_relay() -> 
     outcome = run(
         line(monitored(7, ["rtt-open", "80"]), 3),
         line(monitored(9, ["rtt-open", "90"], ["rtt-open", "1"]), 4),
+        line(monitored(8)),
         line(monitored(8, ["r", "wss://named.example"], url=B)),
         line(naming(A)),
     )
