@@ -151,13 +151,13 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         name="relays.found",
-        description="who names a relay URL, what is wanted of it, and how it met a connector",
+        description="who names a relay URL, what is wanted of it, how it met a connector, what monitors claim of it",
         key="normalised URL, or the target of a command",
         codec=Codec("JSON", "schemas.records.relay_found:RelayFound.decode"),
-        # One member of the registry's group sees all of a domain, whose relays share limits.
+        # One member of the registry's group sees all of a domain, whose relays share limits. Claims lie by relay host.
         partitioned_by="relay domain",
         cleanup="delete",
-        writers=("connector", "finder", "processor", "relays command", "seeder"),
+        writers=("connector", "finder", "processor", "registry", "relays command", "seeder"),
         readers=(Reader("registry", "share"),),
         max_message_bytes=_SMALL,
         retention_ms=7 * DAY_MS,

@@ -144,7 +144,7 @@ class Processor:
         return context.handler.status(
             Progress(
                 assigned=self._lanes.assigned,
-                done=context.done.total(),
+                done=dict(context.done),
                 in_flight=self.in_flight,
                 bytes_in_flight=context.room.used_bytes,
                 lag=self.lag.lag,
