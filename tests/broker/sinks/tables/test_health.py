@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Sequence
 from operator import itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.broker
 
 RELAYS = [f"wss://{name}.example" for name in "abcdefgh"]
+QUERIES = Path(__file__).parents[4] / "docs/how-to/query.md"
 NOW_MS = time.time_ns() // 1_000_000
 TABLES = {"relay_days": "day", "relay_outages": "since_ms", "relay_document_changes": "at_ms"}
 JSON = {"checks", "observed", "advertised", "learnt", "honesty", "hours", "claims", "members"}
@@ -368,3 +371,32 @@ async def test_the_digest_covers_what_probes_said_and_not_what_the_clock_did(set
     ]
     for place, other in enumerate(others):
         assert [name != was for name, was in zip(other, sound, strict=True)] == [at == place for at in range(4)]
+
+
+async def test_the_questions_of_the_guide_have_answers(pool: Pool) -> None:
+    url = "wss://relay.example.com"
+    (sql,) = re.findall(r"```sql\n(.*?)```", QUERIES.read_text(encoding="utf-8"), re.DOTALL)
+    questions = [query for query in sql.split("\n\n") if "FROM relay_" in query]
+    made = folded([probe(NOW_MS - number * HOUR_MS, url=url) for number in range(200, 0, -1)])
+    health = made.model_copy(
+        update={
+            "document": NEW.hash,
+            "changes": (DocumentChange(at_ms=NOW_MS, before=OLD.hash, after=NEW.hash),),
+            "advertised": Limits(max_limit=500),
+            "learnt": Limits(max_limit=200),
+            "latencies": (Latency(NOW_MS // DAY_MS, ((4, 1),), ((6, 1),)),),
+            "outages": (Outage(since_ms=NOW_MS - 5000, until_ms=NOW_MS - 2000, verdict="broken", cause="tls"),),
+        }
+    )
+    async with pool.acquire() as connection:
+        await relay_health.write(connection, [Entry(url, health)], {})
+        await relay_documents.write(connection, [relay_documents.Entry(each.hash, each) for each in (OLD, NEW)], {})
+        found = [[tuple(row.values()) for row in await connection.fetch(question)] for question in questions]
+    states, least, times, outages, limits, changes, software = found
+    assert states == [("online", 1)]
+    assert [(row[0], row[1]) for row in least] == [(url, 100)]
+    assert [row[0] for row in times] == [1, 7, 30, 90]
+    assert [row[1:3] for row in outages] == [(3, "tls")]
+    assert limits == [(url, "500", "200")]
+    assert [row[2] for row in changes] == ["contact", "limitation", "supported_nips"]
+    assert software == [(None, 1)]
