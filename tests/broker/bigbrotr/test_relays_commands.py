@@ -175,6 +175,8 @@ async def test_relays_are_listed_by_filter_and_shown_whole(call: Call, command: 
 
 
 async def test_the_health_of_a_relay_is_shown_and_chosen_by(call: Call, settings: Settings) -> None:
+    assert (await call("list", "--health", "offline")).stdout == "", "there are no topics yet"
+    assert (await call("add", URL)).exit_code == 0
     await decided(settings, "relays", record(URL), record("wss://two.example"))
     documents = [
         RelayDocumentRecord(hash=content_hash(text.encode()), text=text, first_seen_ms=1)
