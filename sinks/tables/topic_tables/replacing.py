@@ -24,7 +24,7 @@ def replacing(table: str, key: str, columns: tuple[str, ...]) -> str:
     """The statement that makes rows of the relay `$1` those that `$2` has, a JSON array of objects.
 
     A statement for each relay: the planner takes a JSON array for 100 rows whatever its length, and could join those of
-    many relays row by row.
+    many relays row by row. Rows that are the same are left out before: a conflict locks a row, which writes its page.
 
     Args:
         table: its name; its primary key is `url` and another column.
@@ -38,7 +38,10 @@ def replacing(table: str, key: str, columns: tuple[str, ...]) -> str:
             DELETE FROM {table} AS stored
             WHERE url = $1 AND NOT EXISTS (SELECT FROM new WHERE new.{key} = stored.{key})
         )
-        INSERT INTO {table} AS stored (url, {names}) SELECT $1, {names} FROM new
+        INSERT INTO {table} (url, {names}) SELECT $1, {names} FROM new
+        WHERE NOT EXISTS (
+            SELECT FROM {table} AS stored WHERE stored.url = $1 AND stored.{key} = new.{key}
+            AND ROW ({", ".join(f"stored.{name}" for name in columns)}) IS NOT DISTINCT FROM new.*
+        )
         ON CONFLICT (url, {key}) DO UPDATE SET ({names}) = ROW ({", ".join(f"excluded.{name}" for name in columns)})
-        WHERE stored.* IS DISTINCT FROM excluded.*
         """  # noqa: S608
