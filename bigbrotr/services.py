@@ -117,12 +117,12 @@ SERVICES = (
     ),
     ServiceSpec(
         "sink",
-        "writes `events`, `sightings`, `coverage` and `relays` to PostgreSQL",
+        "writes `events`, `sightings`, `coverage`, `relays`, and probes, documents and health of relays to PostgreSQL",
         "sinks.service:SinkService",
         BOTH,
         stop=StopTimes(told_at_s=6.5, killed_at_s=9.0),
         reads=Reading(
-            ("events", "sightings", "coverage", "relays"),
+            ("events", "sightings", "coverage", "relays", "raw.probes", "relays.documents", "relays.health"),
             "postgres",
             lambda settings: settings.sink.group_id,
             "archiving",

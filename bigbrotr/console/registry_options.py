@@ -11,6 +11,7 @@ import click
 from bigbrotr.status.registry import sources_of
 from bigbrotr.status.registry_wait import is_beneath
 from schemas.records.relay import Lane, RelayRecord, Source, State
+from schemas.records.relay_health import HealthState
 from schemas.relay_urls.relay_host import Network, RelayUrlError, spell_host
 
 # What older records have as their source is shown as the operator's.
@@ -25,17 +26,19 @@ class Wanted:
     lanes: frozenset[str] = frozenset()
     networks: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
+    health: frozenset[str] = frozenset()
     denied: bool = False
     domain: str | None = None
     text: str | None = None
 
-    def takes(self, record: RelayRecord) -> bool:
-        """Whether a record is wanted."""
+    def takes(self, record: RelayRecord, health: HealthState | None = None) -> bool:
+        """Whether a record is wanted; `health` is the state that probes found, None where it was never probed."""
         return (
             _among(record.state, self.states)
             and _among(record.lane, self.lanes)
             and _among(record.network, self.networks)
             and (not self.sources or not self.sources.isdisjoint(sources_of(record)))
+            and (not self.health or health in self.health)
             and not (self.denied and record.allowed)
             and (self.domain is None or is_beneath(record.url, self.domain))
             and (self.text is None or self.text.lower() in f"{record.url} {record.spelling or ''}".lower())
@@ -67,6 +70,7 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
         _several("--source", "sources", _SOURCES, "Only those that were named so."),
         _several("--network", "networks", [network.value for network in Network], "Only of this network."),
         _several("--lane", "lanes", get_args(Lane), "Only in this lane."),
+        _several("--health", "health", get_args(HealthState), "Only those that probes found so."),
         _several("--state", "states", get_args(State), "Only in this state."),
     ):
         command = option(command)
@@ -85,9 +89,19 @@ def wanted(
     lanes: tuple[str, ...],
     networks: tuple[str, ...],
     sources: tuple[str, ...],
+    health: tuple[str, ...],
     denied: bool,
     domain: str | None,
     text: str | None,
 ) -> Wanted:
     """Put the options together."""
-    return Wanted(frozenset(states), frozenset(lanes), frozenset(networks), frozenset(sources), denied, domain, text)
+    return Wanted(
+        frozenset(states),
+        frozenset(lanes),
+        frozenset(networks),
+        frozenset(sources),
+        frozenset(health),
+        denied,
+        domain,
+        text,
+    )

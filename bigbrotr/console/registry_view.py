@@ -50,12 +50,12 @@ def whole(
     """
     yield url
     if record is None:
-        yield _row("registry", "has not decided yet")
+        yield row("registry", "has not decided yet")
     else:
-        yield from (_row(label, text) for label, text in _facts(topic, record) if text)
-    yield from (_row("command", _command(command)) for _, command in sorted(commands.items()))
+        yield from (row(label, text) for label, text in _facts(topic, record) if text)
+    yield from (row("command", _command(command)) for _, command in sorted(commands.items()))
     if record is not None:
-        yield from (_row("was", f"{each.state} from {moment(each.at_ms)}") for each in reversed(record.history))
+        yield from (row("was", f"{each.state} from {moment(each.at_ms)}") for each in reversed(record.history))
 
 
 def _facts(topic: str | None, record: RelayRecord) -> Iterator[tuple[str, str]]:
@@ -92,7 +92,8 @@ def _command(command: RelayCommand) -> str:
     return f"{whom}{_DONE[command.action]} by {command.source} at {moment(command.at_ms)}{lane}{private}{reason}"
 
 
-def _row(label: str, text: str) -> str:
+def row(label: str, text: str) -> str:
+    """A line of what is shown of a relay."""
     return f"  {label:<{_LABEL_CELLS}}{text}"
 
 

@@ -28,8 +28,10 @@ SINK_STAGE = "sink"
 SENT_AGAIN = "sent again"
 _LEFT = "left to its writer, which writes the newest state itself"
 _GONE = "gone: neither here nor at its source"
-_STATE_TOPICS = ("coverage", "relays")
+_STATE_TOPICS = ("coverage", "relays", "relays.health")
 """An older record must not come after a newer one there: compaction would keep the older."""
+_FACT_TOPICS = ("events", "sightings", "raw.probes", "relays.documents")
+"""What records say there does not change with time; a document is its key."""
 _STAGES = ("connector", "import", "validate")
 
 
@@ -168,5 +170,5 @@ class _Replay:
         self._report.sent += 1
         return SENT_AGAIN
 
-    def _sources(self, names: Sequence[str] = ("events", "sightings", *_STATE_TOPICS)) -> set[str]:
+    def _sources(self, names: Sequence[str] = (*_FACT_TOPICS, *_STATE_TOPICS)) -> set[str]:
         return {full_name(self._settings, name) for name in names}

@@ -55,7 +55,7 @@ class Latency(NamedTuple):
 
     day: int
     open: tuple[tuple[int, int], ...]
-    """(bucket, probes), see `processors.assess.latency`."""
+    """(bucket, probes), see `schemas.latency_buckets`."""
     read: tuple[tuple[int, int], ...]
 
 

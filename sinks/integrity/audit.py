@@ -1,6 +1,7 @@
 """Audits the archive: each event is made again from its row, its id, signature and all derived columns are checked.
 
-So are the rows of other tables that follow from it, the counts of all, and the URLs of the registry. Several
+So are the rows of other tables that follow from it, the counts of all, the URLs of relays and what was understood of
+their information documents. Several
 connections share one snapshot and take pieces of partitions from one list, in the order in which they lie on disk. Rows
 are checked in threads; memory does not grow with the archive.
 """
@@ -16,6 +17,7 @@ from core.archive.connection import Connection, Pool
 from core.archive.months import Month, hold_archive, months
 from core.archive.rows import COLUMN_LIST, EventRow
 from sinks.integrity.audit_counts import miscounts
+from sinks.integrity.audit_documents import wrong_documents
 from sinks.integrity.audit_projections import wrong_rows
 from sinks.integrity.audit_registry import wrong_relays
 from sinks.integrity.audit_report import NAMED, AuditReport, Scope
@@ -72,6 +74,7 @@ async def audit(
         if scope.is_whole:
             run.report.miscounts = await miscounts(lead)
             run.report.relays = await wrong_relays(lead, NAMED)
+            run.report.documents = await wrong_documents(lead, NAMED)
         return run.report
 
 

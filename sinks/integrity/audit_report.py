@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sinks.integrity.audit_counts import Miscount
+from sinks.integrity.audit_documents import WrongDocument
 from sinks.integrity.audit_registry import WrongRelay
 from sinks.integrity.audit_row import Wrong
 from sinks.integrity.sample import Sample
@@ -60,7 +61,8 @@ class AuditReport:
         altered: rows with something wrong.
         findings: the first `NAMED` things that are wrong.
         miscounts: months of which the counts say another number than the rows give; looked for if all is audited.
-        relays: the first `NAMED` rows of the registry that do not fit their URL; looked for if all is audited.
+        relays: the first `NAMED` rows of registry and health that do not fit their URL; looked for if all is audited.
+        documents: the first `NAMED` information documents whose members are not those of their text; likewise.
         seconds: how long it took.
     """
 
@@ -72,6 +74,7 @@ class AuditReport:
     findings: list[Finding] = field(default_factory=list)
     miscounts: list[Miscount] = field(default_factory=list)
     relays: list[WrongRelay] = field(default_factory=list)
+    documents: list[WrongDocument] = field(default_factory=list)
     seconds: float = 0.0
 
     def add(self, table: str, month: str, event_id: bytes, wrongs: Sequence[Wrong]) -> None:

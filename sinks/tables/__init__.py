@@ -24,7 +24,10 @@ from sinks.tables.projections.vanish_requests import VANISH_REQUESTS
 from sinks.tables.topic_table import AnyTopicTable
 from sinks.tables.topic_tables.coverage import COVERAGE
 from sinks.tables.topic_tables.events import EVENTS
+from sinks.tables.topic_tables.probes import PROBES
 from sinks.tables.topic_tables.registry import REGISTRY
+from sinks.tables.topic_tables.relay_documents import RELAY_DOCUMENTS
+from sinks.tables.topic_tables.relay_health import RELAY_HEALTH
 from sinks.tables.topic_tables.sightings import SIGHTINGS
 
 
@@ -70,7 +73,7 @@ class Tables:
 
 
 TABLES = Tables(
-    topics=(EVENTS, SIGHTINGS, COVERAGE, REGISTRY),
+    topics=(EVENTS, SIGHTINGS, COVERAGE, REGISTRY, PROBES, RELAY_DOCUMENTS, RELAY_HEALTH),
     projections=(DELETIONS_BY_ID, DELETIONS_BY_ADDRESS, VANISH_REQUESTS, EXPIRATIONS, NUL_TAGS),
     rules=RULES,
 )

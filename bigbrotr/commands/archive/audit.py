@@ -83,9 +83,9 @@ def audit_(
 
     A row that somebody altered is named, with the column where that can be told, and the exit code is 1. So is an event
     of which another table lacks what follows from it, such as its expiration. Without --sample, --since and --until the
-    counts of events and sightings are compared with the rows, too, month by month, and the registry of relays with what
-    follows from each URL. Sightings of events that are not in
-    the archive are counted: that is no damage, because the two travel apart.
+    counts of events and sightings are compared with the rows, too, month by month, registry and health of relays with
+    what follows from each URL, and information documents with what was understood of them. Sightings of events that
+    are not in the archive are counted: that is no damage, because the two travel apart.
     """
     if seed is not None and sample is None:
         raise click.UsageError("--seed draws a sample: give --sample too, such as --sample 5%")
@@ -98,7 +98,7 @@ def audit_(
         report = asyncio.run(_audit(filled, scope, jobs or os.cpu_count() or 1))
     document = _as_json(report, scope)
     click.echo(json.dumps(document) if as_document else _as_text(report, scope))
-    if report.altered or report.miscounts or report.relays:
+    if report.altered or report.miscounts or report.relays or report.documents:
         raise click.exceptions.Exit(1)
 
 
@@ -126,6 +126,7 @@ def _as_json(report: AuditReport, scope: Scope) -> dict[str, object]:
         "findings": [finding._asdict() for finding in report.findings],
         "miscounts": [miscount._asdict() for miscount in report.miscounts],
         "relays": [relay._asdict() for relay in report.relays],
+        "documents": [document._asdict() for document in report.documents],
         "seconds": round(report.seconds, 2),
     }
 
@@ -148,5 +149,6 @@ def _as_text(report: AuditReport, scope: Scope) -> str:
         f"miscounted {each.table} of {each.month}: month_counts says {each.counted:,}, the rows give {each.stored:,}"
         for each in report.miscounts
     ]
-    lines += [f"altered registry {each.url}: {each.column}: {each.detail}" for each in report.relays]
+    lines += [f"altered {each.table} {each.url}: {each.column}: {each.detail}" for each in report.relays]
+    lines += [f"altered relay_documents {each.hash}: {each.detail}" for each in report.documents]
     return "\n".join(lines)

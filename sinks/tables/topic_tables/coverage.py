@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from core.archive.connection import Connection
 from schemas.records.coverage import Copies, Coverage, FilterCoverage
 from sinks.tables.digest_table import DigestTable, all_values
-from sinks.tables.topic_table import Decoded, Record, RelayNumbers, TopicTable, check_url
+from sinks.tables.topic_table import Decoded, Record, RelayNumbers, TopicTable
 from sinks.tables.topic_tables.bounded import EXACT_MAX, whole
 from sinks.tables.topic_tables.coverage_values import facts_json, gap_row, wire_json
+from sinks.tables.topic_tables.relay_key import relay_key
 
 # Rows in the order of their key, so that two instances wait for each other instead of deadlocking.
 _TAKE = """
@@ -86,9 +87,7 @@ def decode(key: bytes | None, value: bytes | None, timestamp_ms: int) -> Change:
     Raises:
         ValueError: names what is wrong.
     """
-    if key is None:
-        raise ValueError("key: is missing; it is the relay's URL")
-    relay = key.decode()
+    relay = relay_key(key)
     if value is None:
         return Change(relay, None, timestamp_ms)
     coverage = Coverage.decode(value)
@@ -157,9 +156,7 @@ async def _write_sets(connection: Connection, ids: list[int], sets: Mapping[_Set
 
 
 def _decode(record: Record) -> Decoded[Change]:
-    change = decode(record.key, record.value, record.timestamp)
-    check_url(change.relay)
-    return Decoded(change)
+    return Decoded(decode(record.key, record.value, record.timestamp))
 
 
 def smallest(change: Change) -> Change:

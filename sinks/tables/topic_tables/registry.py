@@ -17,19 +17,14 @@ from schemas.partition import relay_partition
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import RelayUrlError, normalize
 from sinks.tables.digest_table import DigestTable, all_values
-from sinks.tables.topic_table import Decoded, KeysOfTopic, Record, RelayNumbers, TopicTable, affected, check_url
+from sinks.tables.topic_table import Decoded, KeysOfTopic, Record, RelayNumbers, TopicTable, affected
 from sinks.tables.topic_tables.registry_row import COLUMNS, registry_row
+from sinks.tables.topic_tables.relay_key import relay_key
+from sinks.tables.topic_tables.replacing import taking
 
-_COLUMNS = ", ".join(COLUMNS)
 # Neither meets the rows of another instance: who writes rows of a partition has locked its offset.
 _DELETE = "DELETE FROM registry WHERE url = ANY ($1::text[])"
-# Written only where it differs: a record that is read again changes nothing.
-_TAKE = f"""
-INSERT INTO registry AS stored ({_COLUMNS})
-SELECT {_COLUMNS} FROM jsonb_populate_recordset(NULL::registry, $1::jsonb)
-ON CONFLICT (url) DO UPDATE SET ({_COLUMNS}) = ROW ({", ".join(f"excluded.{column}" for column in COLUMNS)})
-WHERE stored.* IS DISTINCT FROM excluded.*
-"""  # noqa: S608 - the names are ours
+_TAKE = taking("registry", "url", COLUMNS)
 
 
 class Entry(NamedTuple):
@@ -45,10 +40,7 @@ def decode(key: bytes | None, value: bytes | None) -> Entry:
     Raises:
         ValueError: names what is wrong.
     """
-    if key is None:
-        raise ValueError("key: is missing; it is the relay's URL")
-    url = key.decode()
-    check_url(url)
+    url = relay_key(key)
     record = None if value is None else RelayRecord.decode(value)
     if record is not None and record.url != url:
         raise ValueError("url: is not the record's key")

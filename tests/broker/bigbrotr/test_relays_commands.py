@@ -14,12 +14,15 @@ from click.testing import CliRunner, Result
 from bigbrotr.commands.relays.relays import relays
 from core.kafka import publishing, read_to_end
 from core.settings import Settings
-from schemas.partition import relay_partition
+from schemas.nostr.relay_document import content_hash
+from schemas.partition import event_partition, relay_partition
 from schemas.records.relay import RelayRecord
 from schemas.records.relay_command import RelayCommand
+from schemas.records.relay_document import RelayDocumentRecord
 from schemas.records.relay_found import RelayFound
+from schemas.records.relay_health import DocumentChange, Outage, RelayHealth
 from schemas.relay_urls.registrable_domain import domain_partition
-from schemas.relay_urls.relay_url import normalize
+from schemas.relay_urls.relay_url import Network, normalize
 from schemas.topics import physical
 from tests.broker.bigbrotr.conftest import Command
 from tests.environment import environment
@@ -169,6 +172,51 @@ async def test_relays_are_listed_by_filter_and_shown_whole(call: Call, command: 
 
     status = (await command("status", "--json")).json()
     assert status["not_read"] == {"waiting": 2, "denied": 1, "candidate": 1}
+
+
+async def test_the_health_of_a_relay_is_shown_and_chosen_by(call: Call, settings: Settings) -> None:
+    assert (await call("list", "--health", "offline")).stdout == "", "there are no topics yet"
+    assert (await call("add", URL)).exit_code == 0
+    await decided(settings, "relays", record(URL), record("wss://two.example"))
+    documents = [
+        RelayDocumentRecord(hash=content_hash(text.encode()), text=text, first_seen_ms=1)
+        for text in ('{"name":"one"}', '{"name":"two","version":"1"}', "<html>")
+    ]
+    old, new, odd = (each.hash for each in documents)
+    health = RelayHealth(
+        url=URL,
+        network=Network.CLEARNET,
+        state="offline",
+        document=new,
+        changes=(
+            DocumentChange(at_ms=1, before=old, after=new),
+            DocumentChange(at_ms=2, before=odd, after=None),
+        ),
+        outages=(Outage(since_ms=5, verdict="broken", cause="tls"),),
+        judged_at_ms=7,
+    )
+    async with publishing(settings) as publisher:
+        for each in documents:
+            at = event_partition(each.hash, 4)
+            await publisher.send(name(settings, "relays.documents"), each.encode(), each.hash.encode(), at)
+        for url in (URL, "wss://unlisted.example"):
+            at = relay_partition(normalize(url).host, 4)
+            value = health.model_copy(update={"url": url}).encode()
+            await publisher.send(name(settings, "relays.health"), value, url.encode(), at)
+        await publisher.flush()
+
+    shown = json.loads((await call("show", URL, "--json")).stdout)["health"]
+    assert (shown["state"], shown["outages"][0]["cause"]) == ("offline", "tls")
+    assert [each["members"] for each in shown["changes"]] == [["name", "version"], None]
+    text = (await call("show", URL)).stdout
+    assert "  state         candidate" in text
+    assert "  health        offline" in text
+    assert "another one: name, version" in text
+    assert json.loads((await call("show", "wss://two.example", "--json")).stdout)["health"] is None
+    assert (await call("show", "wss://unlisted.example")).exit_code == 0, "it was probed"
+    (only,) = (await call("list", "--health", "offline")).stdout.splitlines()
+    assert URL in only
+    assert (await call("list", "--health", "online")).stdout == ""
 
 
 async def test_a_command_waits_for_the_registry_as_long_as_it_is_told(call: Call, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import dataclass, field
 
 from core import postgres
@@ -10,9 +11,14 @@ from core.kafka import read_to_end
 from core.settings import Settings
 from schemas.digest import ArchiveDigest
 from schemas.nostr.event import Event
+from schemas.nostr.relay_document import content_hash
 from schemas.records.coverage import Coverage, FilterCoverage, Gap, GapReason
 from schemas.records.erasure import Cause, Erasure
+from schemas.records.probe import Checks, OpenCheck, ProbeRecord
 from schemas.records.relay import RelayRecord
+from schemas.records.relay_document import RelayDocumentRecord
+from schemas.records.relay_health import DocumentChange, Latency, RelayHealth, Tally
+from schemas.relay_urls.relay_url import Network
 from schemas.topics import physical
 from sinks.erasure.erased_rows import new_ids
 from sinks.erasure.rules import Rules, new_rules
@@ -95,6 +101,7 @@ async def live_through(fed: Feed, seed: int, usual: int = 60) -> list[Event]:
     await fed.raw("coverage", 0, covered.encode(), RELAYS[0].encode())
     known = RelayRecord(url=RELAYS[0], network="clearnet", source="seed", sources=("seed",), updated_at_ms=seed)
     await fed.raw("relays", 0, known.encode(), RELAYS[0].encode())
+    await probed(fed, seed)
     rules = [
         Erasure(id=events[0].id, cause=Cause.OPERATOR, erased_at_ms=1),
         Erasure(pubkey=events[1].pubkey, until_s=events[1].created_at, cause=Cause.LAW, erased_at_ms=1),
@@ -102,3 +109,27 @@ async def live_through(fed: Feed, seed: int, usual: int = 60) -> list[Event]:
     for rule in rules:
         await fed.raw("erasures", rule.partition(4), rule.encode(), rule.key())
     return events
+
+
+async def probed(fed: Feed, seed: int) -> None:
+    """Feed a probe of now, an information document, and the health of a relay."""
+    now_ms = time.time_ns() // 1_000_000
+    text = f'{{"name":"{seed}"}}'
+    document = RelayDocumentRecord(hash=content_hash(text.encode()), text=text, first_seen_ms=now_ms)
+    checks = Checks(open=OpenCheck(ok=True, took_ms=seed))
+    probe = ProbeRecord(
+        url=RELAYS[0], network=Network.CLEARNET, is_full=False, verdict="works", checks=checks, probed_at_ms=now_ms
+    )
+    today = now_ms // 86_400_000
+    health = RelayHealth(
+        url=RELAYS[0],
+        network=Network.CLEARNET,
+        state="online",
+        days=(Tally(today, seed, 1, 1, 0),),
+        latencies=(Latency(today, ((5, 1),), ()),),
+        changes=(DocumentChange(at_ms=now_ms, before=None, after=document.hash),),
+        judged_at_ms=now_ms,
+    )
+    await fed.raw("raw.probes", 0, probe.encode(), RELAYS[0].encode())
+    await fed.raw("relays.documents", 0, document.encode(), document.hash.encode())
+    await fed.raw("relays.health", 0, health.encode(), RELAYS[0].encode())

@@ -55,7 +55,16 @@ _FORBIDDEN_TO_THE_READER = [
     "SELECT nextval('relays_id_seq')",
     f"SET ROLE {WRITER}",
 ]
-_VIEWS = ("visible_events", "event_flags", "event_sightings", "coverage", "binding_vanish_requests")
+_VIEWS = (
+    "visible_events",
+    "event_flags",
+    "event_sightings",
+    "coverage",
+    "binding_vanish_requests",
+    "relay_uptime",
+    "relay_latency",
+    "relay_document_differences",
+)
 
 
 @pytest.fixture
@@ -91,6 +100,8 @@ async def test_what_the_writer_archived_is_what_the_owner_rebuilds_and_the_reade
     assert counts["sightings"], counts
     assert await fetchval(live, "SELECT count(*) FROM coverage_ranges")
     assert mine.state.table("registry").count
+    assert mine.state.table("relay_days").count
+    assert mine.state.table("probes").count
     await rebuilt(as_role(live, OWNER), "rebuilt", jobs=2)
     assert await digests(in_schema(as_role(live, READER), "rebuilt"), 1) == mine
     assert await digests(in_schema(live, "rebuilt"), 1) == mine
@@ -113,6 +124,7 @@ async def test_the_reader_sees_everything_that_is_read(live: Settings) -> None:
         found = await connection.fetchval("SELECT event_json(e) ->> 'id' FROM visible_events AS e LIMIT 1")
         assert await connection.fetchval("SELECT event_json(e) FROM event_by_id($1) AS e", found)
         assert await connection.fetchval("SELECT tag_hash('t', 'x')")
+        assert await connection.fetch("SELECT * FROM relay_uptime_at(now()) JOIN relay_latency_at(now()) USING (url)")
     held = ArchiveIds(as_role(live, READER))
     window = await held.window(Filter(), None, None, RELAYS[0])
     await held.close()

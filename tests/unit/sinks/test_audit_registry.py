@@ -19,7 +19,7 @@ from sinks.integrity.audit_registry import audit_relay
 def test_a_row_as_the_registry_makes_it_is_right(spelling: str, network: str) -> None:
     made = normalize(spelling, allow_private=True)
     assert made.network.value == network
-    assert list(audit_relay(made.url, spelling, network)) == []
+    assert list(audit_relay("registry", made.url, spelling, network)) == []
 
 
 @pytest.mark.parametrize(
@@ -33,5 +33,5 @@ def test_a_row_as_the_registry_makes_it_is_right(spelling: str, network: str) ->
     ],
 )
 def test_what_was_altered_is_named(row: tuple[str, str, str], columns: list[str]) -> None:
-    found = list(audit_relay(*row))
+    found = list(audit_relay("registry", *row))
     assert [(each.url, each.column) for each in found] == [(row[0], column) for column in columns]

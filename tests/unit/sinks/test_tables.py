@@ -25,7 +25,8 @@ def test_every_table_has_a_name_of_its_own_and_every_topic_is_one_of_ours(tmp_pa
     assert len(set(names)) == len(names)
     assert {table.topic for table in TABLES.topics} <= {topic.name for topic in TOPICS}
     settings = Settings(data_dir=tmp_path, kafka={"topic_prefix": "x."})
-    assert list(contents(settings)) == ["x.events", "x.sightings", "x.coverage", "x.relays"]
+    more = ["x.raw.probes", "x.relays.documents", "x.relays.health"]
+    assert list(contents(settings)) == ["x.events", "x.sightings", "x.coverage", "x.relays", *more]
 
 
 @pytest.mark.parametrize("projection", TABLES.projections, ids=lambda each: each.name)

@@ -183,7 +183,7 @@ async def test_an_archive_of_the_version_before_is_migrated_and_goes_on(settings
         await migrate(connection, [each for each in migrations() if each.version < 12])
         await fed.raw("relays", 1, PUBLISHED, b"wss://old.example")
         await fed.events(known)
-        with pytest.raises(MigrationError, match=r"0012_registry\.sql: run `bigbrotr migrate`"):
+        with pytest.raises(MigrationError, match=r"0012_registry\.sql.*: run `bigbrotr migrate`"):
             async with running_sink(old):
                 pass
         assert (await migrate(connection)).applied[0] == "0012_registry.sql"

@@ -48,6 +48,16 @@ def test_each_filter_narrows(choice: dict[str, Any], fields: dict[str, Any], tak
     assert Wanted(**chosen).takes(record(**fields)) is taken
 
 
+def test_health_narrows_to_what_probes_found() -> None:
+    chosen = Wanted(health=frozenset({"offline", "refused"}))
+    assert [chosen.takes(record(), state) for state in ("offline", "refused", "online", None)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
 @pytest.mark.parametrize(
     ("found", "expected"),
     [

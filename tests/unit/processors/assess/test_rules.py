@@ -12,12 +12,13 @@ from processors.assess.claims import credible, merged, quorum
 from processors.assess.duplicates import primary
 from processors.assess.honesty import honesty
 from processors.assess.limits import by_facts, learnt
+from schemas.latency_buckets import bucket, percentile_ms
 from schemas.records.coverage import Copies, Coverage, Fact, FilterCoverage, Gap, GapReason
 from schemas.records.probe import Checks, Observed, OpenCheck, ReadCheck
 from schemas.records.relay_health import MOST_LATENCIES, MOST_MONITORS, Claim, Honesty, Latency, Limits
 
 ERROR = 2**0.25
-"""By which a percentile may be wrong, as `latency` states."""
+"""By which a percentile may be wrong, as `schemas.latency_buckets` states."""
 
 
 @given(st.lists(st.integers(1, 600_000), min_size=1, max_size=200), st.sampled_from([0.01, 0.5, 0.9, 0.99, 1.0]))
@@ -27,11 +28,11 @@ def test_percentiles_of_buckets_are_as_near_as_stated(took_ms: list[int], share:
         checks = Checks(open=OpenCheck(ok=True, took_ms=each), read=ReadCheck(ok=False, took_ms=each))
         latencies = latency.add(latencies, 20_000 + number // 9, checks)
     plain = sorted(took_ms)[ceil(share * len(took_ms)) - 1]
-    found = latency.percentile_ms([each.open for each in latencies], share)
+    found = percentile_ms([each.open for each in latencies], share)
     assert found is not None
     assert plain / ERROR <= found * 1.000_001
     assert found <= plain * ERROR * 1.000_001
-    assert latency.percentile_ms([each.read for each in latencies], share) is None
+    assert percentile_ms([each.read for each in latencies], share) is None
 
 
 def test_latencies_of_old_days_go_and_any_time_has_a_bucket() -> None:
@@ -41,8 +42,8 @@ def test_latencies_of_old_days_go_and_any_time_has_a_bucket() -> None:
         latencies = latency.add(latencies, day, checks)
     assert [each.day for each in latencies] == list(range(100 - MOST_LATENCIES, 100))
     assert latencies[-1].open == ((0, 1),)
-    assert [latency.bucket(ms) for ms in (0, 1, 2, 3, 4, 1000)] == [0, 0, 2, 3, 4, 19]
-    assert latency.bucket(10**9) == 40
+    assert [bucket(ms) for ms in (0, 1, 2, 3, 4, 1000)] == [0, 0, 2, 3, 4, 19]
+    assert bucket(10**9) == 40
     assert latency.add((), 1, Checks()) == ()
 
 
