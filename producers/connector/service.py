@@ -41,6 +41,7 @@ from producers.filters import configured_filters
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling, overlay_proxies
 from producers.relay_client.stream.unfinished import UNFINISHED
+from producers.relay_share import TURN_S
 from producers.send_buffer import SendBuffer
 from producers.targets import full_name
 from schemas.nostr.filters import Filter
@@ -56,8 +57,6 @@ _CLOCK_ADVICE = (
 )
 _CLOCK_EVERY_S = 1.0
 """As `Clock.check` asks for."""
-_FLEET_STOP_S = 2.0
-"""One turn of the session manager, unless Kafka is away."""
 _WRITTEN = ("raw.bundles", "rejections", "coverage", "relays.found")
 
 
@@ -144,7 +143,7 @@ class ConnectorService(Service):
         await parts.checkpoints.write(everything=True)
         await parts.shared.bundler.flushed()
         # Last, since nothing depends on it. A Kafka client that is cancelled while it connects leaves its socket open.
-        await asyncio.wait({parts.following}, timeout=_FLEET_STOP_S)
+        await asyncio.wait({parts.following}, timeout=TURN_S)
         await cancel(parts.following)
 
     def ready(self) -> str | None:
