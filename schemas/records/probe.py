@@ -165,4 +165,7 @@ class ProbeRecord(Document):
     checks: Checks
     observed: Observed = Observed()
     probed_at_ms: int = Field(ge=0, description="when the first attempt began")
+    next_in_s: int | None = Field(
+        None, ge=1, description="so many seconds later the schedule has the next one; null: not said"
+    )
     by: str | None = Field(None, description="public key of the monitor, where it has one")
