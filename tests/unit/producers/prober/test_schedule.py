@@ -103,6 +103,18 @@ def test_of_more_than_can_be_probed_those_that_work_come_first_and_known_silent_
     assert next(iter(simulated.begun)) == target.url.url
 
 
+def test_a_silent_relay_has_its_turn_among_more_that_work_than_can_be_probed() -> None:
+    prober = EVERY_MINUTE.model_copy(update={"at_once": 1})
+    simulated = Simulated(prober, works=lambda url, _: "silent" not in url)
+    simulated.put(relay(f"wss://works{number}.example") for number in range(120))
+    simulated.put([target := relay("wss://silent.example")])
+    simulated.run(60 * MINUTE_MS)
+    assert len(simulated.begun[target.url.url]) >= 3
+    (first, second, *_) = simulated.gaps_ms(target.url.url)
+    assert first <= 3 * MINUTE_MS, "due after one, and late by no more than that and a turn of all"
+    assert second <= 23 * MINUTE_MS, "due after ten"
+
+
 @FAIR
 @given(urls, st.lists(st.integers(1, 100), min_size=1, max_size=4))
 def test_a_restart_repeats_at_most_one_probe_of_a_relay(found: list[str], stops: list[int]) -> None:
