@@ -88,11 +88,12 @@ class ProberService(Service):
         standing = self._schedule.standing(CLOCK.now_ms())
         return {
             "partitions": self._parts.relays.partitions,
-            "relays": len(self._schedule),
-            "verdicts": dict(standing.verdicts),
-            "under_way": self._schedule.under_way,
-            "due": standing.due,
-            "late_s": round(standing.late_ms / 1000, 1),
+            "probes": {
+                "verdicts": dict(standing.verdicts),
+                "under_way": self._schedule.under_way,
+                "due": standing.due,
+                "late_s": round(standing.late_ms / 1000, 1),
+            },
         }
 
     def tick(self) -> None:

@@ -66,8 +66,8 @@ async def test_each_relay_is_probed_once_its_document_is_there_once_and_a_restar
         await register(settings, urls[0], denied.model_copy(update={"allowed": False}))
         service = ProberService(settings)
         async with running(service):
-            await until(lambda: service.status()["verdicts"] == {"works": 5}, "all are probed")
-            await until(lambda: not service.status()["under_way"], "all is written")
+            await until(lambda: stands(service)["verdicts"] == {"works": 5}, "all are probed")
+            await until(lambda: not stands(service)["under_way"], "all is written")
             assert service.ready() is None
         found = await records(settings, "raw.probes")
         told = {each.url: each for each in (ProbeRecord.decode(record.value or b"") for record in found)}
@@ -94,8 +94,8 @@ async def test_each_relay_is_probed_once_its_document_is_there_once_and_a_restar
             await know(settings, told[url])
         again = ProberService(settings)
         async with running(again):
-            await until(lambda: again.status()["verdicts"] == {"works": 5}, "it knows the others too")
-            await until(lambda: not again.status()["under_way"], "all is written")
+            await until(lambda: stands(again)["verdicts"] == {"works": 5}, "it knows the others too")
+            await until(lambda: not stands(again)["under_way"], "all is written")
         assert await probes(settings) == Counter(urls[1:]) + Counter(urls[4:])
         assert len(await records(settings, "relays.documents")) == 1
 
@@ -113,7 +113,7 @@ async def test_a_relay_that_is_denied_or_removed_is_left_while_it_is_probed(quic
             await register(settings, urls[0], record.model_copy(update={"allowed": False}))
             await register(settings, urls[1], None)
             await until(lambda: relays.open.total() == 1, "their sockets are closed")
-            assert service.status()["relays"] == 1
+            assert shares(service) == 1
             assert relays.open["127.1.0.3"] == 1
         assert relays.open.total() == 0
         assert await records(settings, "raw.probes") == []
@@ -126,17 +126,23 @@ async def test_instances_share_the_relays_and_one_takes_over_from_another(quick:
         await publish(settings, urls)
         one, two = ProberService(settings), ProberService(settings)
         async with running(one):
-            await until(lambda: one.status()["relays"] == 30, "it has all")
+            await until(lambda: shares(one) == 30, "it has all")
             async with running(two):
                 await until(lambda: shares(one, two) == 30 and shares(two) > 0 < shares(one), "they share")
                 assert not set(partitions(one)) & set(partitions(two))
-            await until(lambda: one.status()["relays"] == 30, "it has all again")
+            await until(lambda: shares(one) == 30, "it has all again")
             before = await probes(settings)
             await until(lambda: grown(relays.opened, before), "all are probed by what is left")
 
 
 def shares(*services: ProberService) -> int:
-    return sum(int(str(service.status()["relays"])) for service in services)
+    return sum(sum(stands(service)["verdicts"].values()) for service in services)
+
+
+def stands(service: ProberService) -> dict[str, Any]:
+    found = service.status()["probes"]
+    assert isinstance(found, dict)
+    return found
 
 
 def partitions(service: ProberService) -> list[int]:
