@@ -14,6 +14,9 @@ DEMO   ?=
 # The first interpreter that answers and is new enough; PYTHON=… overrides.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# Where bytecode is not kept, each service that a test starts compiles the product anew, and each of its processes the
+# tests: empty means unset.
+export PYTHONDONTWRITEBYTECODE :=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-virtualenv
 
 .PHONY: help
@@ -62,9 +65,10 @@ test: $(DEV) ## Run what takes minutes in all: unit, contract and e2e tests, and
 test-archive: $(DEV) ## Run the tests of the archive: what the sink writes, counts, erases, audits, rebuilds and migrates
 	$(PARALLEL) tests/broker/sinks $(ARGS)
 
+# They hardly wait, and each process collects them all, so more of them than cores would take longer.
 .PHONY: test-unit
-test-unit: $(DEV) ## Run the tests that need no servers
-	$(PARALLEL) tests/unit tests/contract $(ARGS)
+test-unit: $(DEV) ## Run the tests that need no servers but the slow ones, which `make test` runs
+	$(PARALLEL) --numprocesses logical -m "not slow and not long" tests/unit tests/contract $(ARGS)
 
 .PHONY: coverage
 coverage: $(DEV) ## Print how many branches of the product the last `make test ARGS=--cov` took

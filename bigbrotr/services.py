@@ -107,12 +107,13 @@ SERVICES = (
     ),
     ServiceSpec(
         "registry",
-        "decides which of the relays that are found or wanted are read, and writes `relays` and `relays.candidates`",
+        "decides which of the relays that are found or wanted are read (`relays`, `relays.candidates`), and folds "
+        "probes into `relays.health`",
         "processors.registry.service:RegistryService",
         KAFKA,
         stop=StopTimes(told_at_s=0.0, killed_at_s=6.5),
         discovers=True,
-        reads=Reading(("relays.found",), "kafka", lambda settings: settings.registry.group_id),
+        reads=Reading(("relays.found", "raw.probes"), "kafka", lambda settings: settings.registry.group_id),
     ),
     ServiceSpec(
         "sink",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from core.flag import Flag
+
 
 def _no_failure() -> None:
     pass
@@ -23,7 +25,7 @@ class ByteLimiter:
         self._limit_bytes = limit_bytes
         self._check = check
         self._line = asyncio.Lock()
-        self._changed = asyncio.Event()
+        self._changed = Flag()
         self.used_bytes = 0
 
     @property

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
+
+from core.flag import Flag
 
 
 async def run_until_first(*work: Coroutine[Any, Any, object]) -> None:
@@ -19,7 +22,7 @@ async def run_until_first(*work: Coroutine[Any, Any, object]) -> None:
     """
     tasks = [asyncio.create_task(each) for each in work]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await first_of(*tasks)
         for number in range(len(tasks)):
             if tasks[number].done():
                 tasks[number].result()
@@ -29,19 +32,37 @@ async def run_until_first(*work: Coroutine[Any, Any, object]) -> None:
         tasks.clear()
 
 
-async def first_of(*waited: asyncio.Future[Any] | asyncio.Event, timeout_s: float | None = None) -> bool:
-    """Wait until one of several tasks or futures is done, or one of several events set; False if none was in time.
+async def first_of(*waited: asyncio.Future[Any] | Flag, timeout_s: float | None = None) -> bool:
+    """Wait until one of several tasks or futures is done, or one of several flags set; False if none was in time.
 
     Unlike `run_until_first` it leaves them all as they are: a task goes on, and what it raised is still to be asked.
     """
-    waits = [each if isinstance(each, asyncio.Future) else asyncio.create_task(each.wait()) for each in waited]
+    loop = asyncio.get_running_loop()
+    # One future for all of it, without a task for each flag: thousands of relays wait so most of the time.
+    first: asyncio.Future[bool] = loop.create_future()
+
+    def end(*_: object, in_time: bool = True) -> None:
+        if not first.done():
+            first.set_result(in_time)
+
+    for each in waited:
+        if isinstance(each, Flag):
+            each.attach(first)
+        elif each.done():
+            end()
+        else:
+            each.add_done_callback(end)
+    timer = loop.call_later(timeout_s, partial(end, in_time=False)) if timeout_s is not None else None
     try:
-        done, _ = await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        return await first
     finally:
-        for each, wait in zip(waited, waits, strict=True):
-            if wait is not each:
-                wait.cancel()
-    return bool(done)
+        if timer is not None:
+            timer.cancel()
+        for each in waited:
+            if isinstance(each, Flag):
+                each.detach(first)
+            else:
+                each.remove_done_callback(end)
 
 
 @asynccontextmanager

@@ -27,6 +27,7 @@ class _Bundle:
     opened_s: float
     lines: list[bytes] = field(default_factory=list)
     bytes: int = 0
+    priority_bytes: int = 0
 
 
 class Bundler:
@@ -70,7 +71,7 @@ class Bundler:
         """How long after its first line a bundle closes now."""
         return self._age.age_s
 
-    def add(self, relay: str | None, seen_at_ms: int, event: bytes, event_id: str) -> None:
+    def add(self, relay: str | None, seen_at_ms: int, event: bytes, event_id: str, *, priority: bool = False) -> None:
         """Take one copy. Never waits; look at `SendBuffer.full` between.
 
         Args:
@@ -78,6 +79,7 @@ class Bundler:
             seen_at_ms: when it was received, milliseconds since 1970.
             event: its verbatim bytes.
             event_id: its id as found in the bytes, which decides the partition.
+            priority: whether its bytes count for the priority lane.
 
         Raises:
             EventError: too_large, or not_json where the bytes cannot stand on one line.
@@ -86,11 +88,11 @@ class Bundler:
             raise EventError(
                 Reason.TOO_LARGE, None, f"the event has {len(event)} bytes; at most {RAW_LIMIT_BYTES} are taken"
             )
-        self._put(event_id, encode_line(relay, seen_at_ms, event))
+        self._put(event_id, encode_line(relay, seen_at_ms, event), priority=priority)
 
-    def add_held(self, held: HeldLine) -> None:
+    def add_held(self, held: HeldLine, *, priority: bool = False) -> None:
         """Take what a relay was shown to hold. Never waits, as `add`."""
-        self._put(held.id, encode_held_line(held))
+        self._put(held.id, encode_held_line(held), priority=priority)
 
     async def flushed(self) -> None:
         """Wait until everything added before this call is acknowledged; open bundles are closed for it.
@@ -102,7 +104,7 @@ class Bundler:
             self._close(partition)
         await self._send_buffer.flushed()
 
-    def _put(self, event_id: str, line: bytes) -> None:
+    def _put(self, event_id: str, line: bytes, *, priority: bool) -> None:
         size = len(line)
         partition = event_partition(event_id, self._partitions)
         bundle = self._open.get(partition)
@@ -115,6 +117,7 @@ class Bundler:
                 self._timer = self._loop.call_later(self.age_s, self._close_aged)
         bundle.lines.append(line)
         bundle.bytes += size
+        bundle.priority_bytes += size * priority
         if len(bundle.lines) >= self._lines or bundle.bytes >= self._max_bytes:
             self._close(partition)
 
@@ -123,7 +126,13 @@ class Bundler:
         metrics.RECEIVED.inc(len(bundle.lines))
         metrics.RECEIVED_BYTES.inc(bundle.bytes)
         acknowledged = partial(self._count_acknowledged, len(bundle.lines))
-        self._send_buffer.put(self._topic, b"".join(bundle.lines), partition=partition, acknowledged=acknowledged)
+        self._send_buffer.put(
+            self._topic,
+            b"".join(bundle.lines),
+            partition=partition,
+            acknowledged=acknowledged,
+            priority_bytes=bundle.priority_bytes,
+        )
 
     def _count_acknowledged(self, lines: int, partition: int, offset: int) -> None:
         metrics.PUBLISHED_BUNDLES.inc()

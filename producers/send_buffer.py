@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from core import metrics
 from core.byte_limiter import ByteLimiter
+from core.flag import Flag
 from core.tasks import run_until_first
 
 Value: TypeAlias = bytes  # a property of the send_buffer bears the type's own name
@@ -53,36 +54,59 @@ class _Record(NamedTuple):
     partition: int
     headers: Headers
     acknowledged: Acknowledged | None
+    priority_bytes: int
 
     @property
-    def size(self) -> int:
-        return len(self.value) + _RECORD_OVERHEAD_BYTES
+    def regular_bytes(self) -> int:
+        return len(self.value) + _RECORD_OVERHEAD_BYTES - self.priority_bytes
+
+
+class Room(ByteLimiter):
+    """The room of a lane in a send buffer (`Backpressure`)."""
+
+    async def room(self) -> None:
+        """Wait until records may be put.
+
+        Raises:
+            Exception: what failed the send_buffer.
+        """
+        if self.full:
+            metrics.PRODUCER_PAUSES.inc()
+        await self.below_limit()
 
 
 class SendBuffer:
     """Put records from anywhere on the event loop; `run` sends them. An undeliverable record fails the buffer."""
 
-    def __init__(self, sender: Sender, in_flight_bytes: int) -> None:
-        """Send through `sender`; `full` from `in_flight_bytes` unacknowledged bytes on."""
+    def __init__(self, sender: Sender, in_flight_bytes: int, priority_bytes: int = 0) -> None:
+        """Prepare; `run` sends.
+
+        Args:
+            sender: takes the records.
+            in_flight_bytes: unacknowledged bytes from which on it is `full`.
+            priority_bytes: those of the priority lane, which are counted apart, from which on `priority` is full.
+                Records leave in order, so that Kafka takes of each lane in proportion to these bounds.
+        """
         self._sender = sender
-        self._limiter = ByteLimiter(in_flight_bytes, self.raise_if_failed)
+        self._regular = Room(in_flight_bytes, self.raise_if_failed)
+        self.priority = Room(priority_bytes, self.raise_if_failed)
         self._queue: deque[_Record] = deque()
         self._unacknowledged: dict[int, None] = {}
         self._number = 0
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
-        self._arrived = asyncio.Event()
+        self._arrived = Flag()
         self._failure: BaseException | None = None
-        self._failed = asyncio.Event()
+        self._failed = Flag()
 
     @property
     def bytes(self) -> int:
         """Unacknowledged now."""
-        return self._limiter.used_bytes
+        return self._regular.used_bytes + self.priority.used_bytes
 
     @property
     def full(self) -> bool:
         """Whether readers must wait for `room`."""
-        return self._limiter.full
+        return self._regular.full
 
     def put(
         self,
@@ -93,6 +117,7 @@ class SendBuffer:
         partition: int,
         headers: Headers = (),
         acknowledged: Acknowledged | None = None,
+        priority_bytes: int = 0,
     ) -> None:
         """Take a record. Never waits: a caller that puts without end must look at `full` between.
 
@@ -103,12 +128,14 @@ class SendBuffer:
             partition: where it must go.
             headers: the record's headers.
             acknowledged: called once the record is durable.
+            priority_bytes: so many of its bytes are of the priority lane.
         """
         self._number += 1
-        record = _Record(self._number, topic, value, key, partition, headers, acknowledged)
+        record = _Record(self._number, topic, value, key, partition, headers, acknowledged, priority_bytes)
         self._queue.append(record)
         self._unacknowledged[record.number] = None
-        self._limiter.take(record.size)
+        self._regular.take(record.regular_bytes)
+        self.priority.take(record.priority_bytes)
         self._arrived.set()
 
     async def room(self) -> None:
@@ -117,9 +144,7 @@ class SendBuffer:
         Raises:
             Exception: what failed the send_buffer.
         """
-        if self.full:
-            metrics.PRODUCER_PAUSES.inc()
-        await self._limiter.below_limit()
+        await self._regular.room()
 
     async def flushed(self) -> None:
         """Wait until everything put before this call is acknowledged.
@@ -174,7 +199,8 @@ class SendBuffer:
         if record.acknowledged is not None:
             place: RecordPlace = done.result()
             record.acknowledged(place.partition, place.offset)
-        self._limiter.release(record.size)
+        self._regular.release(record.regular_bytes)
+        self.priority.release(record.priority_bytes)
         del self._unacknowledged[record.number]
         if self._waiters:
             self._wake()
@@ -195,7 +221,8 @@ class SendBuffer:
         if self._failure is None:
             self._failure = error
         self._failed.set()
-        self._limiter.wake()
+        self._regular.wake()
+        self.priority.wake()
         for _, waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(self._failure)

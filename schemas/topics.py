@@ -29,6 +29,9 @@ _OUTPUT = OUTPUT_FACTOR * RAW_LIMIT_BYTES
 _RAW = RAW_LIMIT_BYTES + ENVELOPE_BYTES
 _STATE_LAG_MS = DAY_MS
 """State topics are small: a day keeps their reading at start short."""
+TOMBSTONES_KEPT_MS = DAY_MS
+"""A reader that starts from the beginning must meet each tombstone within this time, once the record that it removes is
+gone. One that was away for longer has to look which keys are left (`sinks.writing.missed_tombstones`)."""
 _ERASURE_LAG_MS = 7 * DAY_MS
 """An erased event must have left the topic within this time, well below the month that privacy laws allow."""
 _TRIMMED = (("segment.bytes", str(128 * MIB)), ("segment.ms", str(DAY_MS)))
@@ -148,13 +151,13 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         name="relays.found",
-        description="who names a relay URL, what is wanted of it, and how it met a connector",
+        description="who names a relay URL, what is wanted of it, how it met a connector, what monitors claim of it",
         key="normalised URL, or the target of a command",
         codec=Codec("JSON", "schemas.records.relay_found:RelayFound.decode"),
-        # One member of the registry's group sees all of a domain, whose relays share limits.
+        # One member of the registry's group sees all of a domain, whose relays share limits. Claims lie by relay host.
         partitioned_by="relay domain",
         cleanup="delete",
-        writers=("connector", "finder", "processor", "relays command", "seeder"),
+        writers=("connector", "finder", "processor", "registry", "relays command", "seeder"),
         readers=(Reader("registry", "share"),),
         max_message_bytes=_SMALL,
         retention_ms=7 * DAY_MS,
@@ -303,8 +306,7 @@ def configs(name: str, *, replication_factor: int = 1) -> dict[str, str]:
             "min.compaction.lag.ms": str(MINUTE_MS),
             # Clean when a tenth is replaced rather than half: these topics are read from their beginning at start.
             "min.cleanable.dirty.ratio": "0.1" if row.max_message_bytes == _SMALL else "0.5",
-            # A reader that starts from the beginning must meet each tombstone within this time.
-            "delete.retention.ms": str(DAY_MS),
+            "delete.retention.ms": str(TOMBSTONES_KEPT_MS),
         }
     settings.update(row.extra)
     return settings

@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from core.flag import Flag
+
 # Closing the terminal is as good as Ctrl-C: the view is not visible any more, and no key could stop it.
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -16,8 +18,8 @@ class StopWish:
     """Whether a stop was requested, since when (`time.monotonic`), and whether without waiting."""
 
     def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.at_once = asyncio.Event()
+        self.asked = Flag()
+        self.at_once = Flag()
         self.asked_at_s: float | None = None
 
     def ask(self) -> None:

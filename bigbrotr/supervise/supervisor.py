@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bigbrotr.supervise.bounded_log import BoundedLog
 from core.backoff import Backoff
+from core.flag import Flag
 from core.restarts import RestartDelays, describe_exit
 
 __all__ = ["Child", "ChildState", "Supervisor", "describe_exit"]
@@ -51,7 +52,7 @@ class Child:
     started_at: float = 0.0
     restart_at: float = 0.0
     last_line: str = ""
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: Flag = field(default_factory=Flag)
 
 
 def _default_backoff() -> Backoff:

@@ -16,6 +16,7 @@ from core.kafka.clients import (
 from core.kafka.groups import groups_with_members
 from core.kafka.offsets import Bounds, Offsets, bounds, committed, end_offsets, lag, lags, offsets_at
 from core.kafka.publisher import (
+    FLUSH_S,
     ProducerRecord,
     Publisher,
     PublishError,
@@ -30,6 +31,7 @@ from core.kafka.state_snapshot import read_to_end
 __all__ = [
     "COMMIT_INTERVAL_S",
     "FETCH_MAX_WAIT_MS",
+    "FLUSH_S",
     "METADATA_AGE_MS",
     "Bounds",
     "KafkaRefusedError",

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from core.backoff import Backoff
+from core.flag import Flag
 from core.kafka.clients import consumer, is_transient, stop_client
 from core.kafka.reading import partitions_of
 from core.kafka.state_change import Change, change_of
@@ -68,8 +69,8 @@ class StateTopic(Generic[T]):
         self._current_s = current_s
         self._silent_s = silent_s
         self._positions = ReadPositions()
-        self._reassigned = asyncio.Event()
-        self._turned = asyncio.Event()
+        self._reassigned = Flag()
+        self._turned = Flag()
         self._failed = ""
         self._task: asyncio.Task[None] | None = None
 

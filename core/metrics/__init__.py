@@ -187,7 +187,7 @@ RELAYS_FOUND = _counter(
 )
 SKIPPED = _counter(
     "skipped_bundles",
-    "Bundles or findings of relays deleted from Kafka before they were read",
+    "Bundles, findings or probes of relays deleted from Kafka before they were read",
     "records",
     of=_FAUST,
 )
@@ -215,6 +215,17 @@ REGISTERED = _gauge(
 )
 CANDIDATES = _gauge(
     "relay_candidates", "Relays that are named and not admitted, of the same domains", "relays", of=_REGISTRY
+)
+PROBES = _counter("assessed_probes", "Probes of relays folded into their health, durably", "probes", of=_REGISTRY)
+PROBES_DROPPED = _counter(
+    "assessed_probes_dropped", "Probes that could not be used, by reason", "probes", "reason", of=_REGISTRY
+)
+HEALTH = _gauge(
+    "relay_health",
+    "Probed relays by state, of the hosts that this process writes about",
+    "relays",
+    "state",
+    of=_REGISTRY,
 )
 
 # Sink

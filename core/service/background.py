@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from core.errors import OperatorError
+from core.flag import Flag
 from core.settings.errors import SettingsError
 from core.tasks import cancel
 
@@ -21,9 +22,9 @@ class BackgroundTasks:
     libraries are known to leak. From then on only an exception is one.
     """
 
-    def __init__(self, stopping: asyncio.Event) -> None:
+    def __init__(self, stopping: Flag) -> None:
         """Begin without tasks; may be called before an event loop runs."""
-        self.failed = asyncio.Event()
+        self.failed = Flag()
         """Set once a task has failed."""
         self._stopping = stopping
         self._error: BaseException | None = None

@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, ClassVar
 
+from core.flag import Flag
 from core.service.background import BackgroundTasks
 from core.settings.model import Settings
 
@@ -33,7 +34,7 @@ class Service(ABC):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.stopping = asyncio.Event()
+        self.stopping = Flag()
         """Set once the process is asked to stop: take no new work, return from `run`."""
         self.background = BackgroundTasks(self.stopping)
         """What `spawn` has started."""

@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from core import metrics, waiting
 from core.errors import OperatorError
+from core.flag import Flag
 from core.service import gc_tuning
 from core.service.abandoned_lookups import pass_over_abandoned_lookups
 from core.service.base import Service, UndrainedError
@@ -131,7 +132,7 @@ class Lifecycle:
         await run
         await self.service.drain()
 
-    async def _first(self, work: asyncio.Task[None], *stop: asyncio.Event, cut_short: bool = True) -> bool:
+    async def _first(self, work: asyncio.Task[None], *stop: Flag, cut_short: bool = True) -> bool:
         """Wait for the work, for a request to stop, or for a background task that fails.
 
         Returns:

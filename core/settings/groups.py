@@ -63,6 +63,13 @@ class ConnectorSettings(Group):
         description="Relay URLs to read, and no others, whatever the registry says; empty: those of the registry",
     )
     max_connections: PositiveInt = Field(500, description="Relays that one connector is connected to at once")
+    priority_share: float = Field(
+        0.25,
+        gt=0,
+        lt=1,
+        description="Share of the priority lane in connections, time for reading, verdicts, `in_flight_bytes` and what "
+        "waits for the processor; the regular lane has the rest",
+    )
     max_tor: PositiveInt = Field(50, description="Of these, relays in Tor: each takes a circuit of the proxy")
     max_i2p: PositiveInt = Field(25, description="Of these, relays in I2P")
     max_loki: PositiveInt = Field(25, description="Of these, relays in Lokinet")

@@ -24,7 +24,7 @@ def cache_root() -> Path:
 
 
 def jar_cache() -> Path:
-    """The folder of Kafka's jars, shared by every data directory of this user."""
+    """The folder of Kafka's jars and of the archives of their classes, shared by every data directory of this user."""
     return cache_root() / f"kafka-{KAFKA_VERSION}"
 
 

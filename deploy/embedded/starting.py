@@ -107,17 +107,18 @@ def start_or_attach(
             launch_file(paths.run, name).unlink(missing_ok=True)
         keep_file(paths.run).unlink(missing_ok=True)  # of a stack that a reboot ended
     wanted = [name for name in names if running is None or name not in running.servers]
-    # Side by side: each waits for programs of its own, at the first start for seconds. Kafka's part is here, as Ctrl-C
-    # reaches only this thread, and it may be a long download.
-    with ThreadPoolExecutor(1) as beside:
-        database = beside.submit(postgres.prepare, paths, report) if "postgres" in wanted else None
+    # Side by side: each waits for programs of its own, at the first start for seconds, and the guard starts a server as
+    # soon as it is told of it. Kafka's part is here, as Ctrl-C reaches only this thread, and it may be a long download.
+    with ThreadPoolExecutor(2) as pool:
+        beside = [pool.submit(_spawn_guard, paths)] if running is None else []
+        if "postgres" in wanted:
+            beside.append(pool.submit(lambda: postgres.prepare(paths, report).write(paths.run)))
         if "kafka" in wanted:
             kafka.prepare(paths, report, kafka_properties).write(paths.run)
-        if database is not None:
-            database.result().write(paths.run)
+        for one in beside:
+            one.result()
     if running is None:
         report(f"starting {' and '.join(names)}")
-        _spawn_guard(paths)
     return Starting(paths, names)
 
 

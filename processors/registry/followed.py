@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Literal
 
 from processors.registry.book import Entry, RelayBook
-from processors.registry.keys import read_key
 from processors.registry.merging import adopt, merge
+from processors.relay_keys import read_key
 from schemas.records.relay import RelayRecord
 
 RegistryTopic = Literal["relays", "relays.candidates"]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from aiokafka import TopicPartition
 
 from core import metrics
-from processors.registry.keys import UnusableError, read_found
+from processors.assess.assessor import Assessor
+from processors.registry.keys import read_found
 from processors.registry.outputs import Outputs
 from processors.registry.registrar import Registrar
+from processors.relay_keys import UnusableError
 from processors.runtime.handler import Handled, Progress, SourceRecord
+from processors.runtime.outputs import Output
 
 log = logging.getLogger(__name__)
 
@@ -21,19 +24,34 @@ class RegistryHandler:
 
     Args:
         registrar: decides.
+        assessor: takes the claims of monitors, which are no business of the registry.
         outputs: writes what it decided as records.
         now_ms: tells the time, Unix milliseconds.
     """
 
-    def __init__(self, registrar: Registrar, outputs: Outputs, now_ms: Callable[[], int]) -> None:
+    def __init__(self, registrar: Registrar, assessor: Assessor, outputs: Outputs, now_ms: Callable[[], int]) -> None:
         self._registrar = registrar
+        self._assessor = assessor
         self._outputs = outputs
         self._now_ms = now_ms
+
+    @property
+    def has_due(self) -> bool:
+        """Whether something is due at once."""
+        return self._registrar.has_due
+
+    def due(self, now_ms: int) -> Iterable[Output]:
+        """Give some of what is due."""
+        return self._outputs.of(self._registrar.due(now_ms))
 
     async def handle(self, record: SourceRecord) -> Handled:
         """Take one finding."""
         try:
-            writes = self._registrar.found(read_found(record.value), self._now_ms())
+            found = read_found(record.value)
+            if found.claims:
+                self._assessor.claimed(found.url, found.claims, self._now_ms())
+                return Handled((), metrics.FOUND.inc)
+            writes = self._registrar.found(found, self._now_ms())
         except UnusableError as error:
             metrics.FOUND_DROPPED.labels(error.reason).inc()
             log.warning(
@@ -55,7 +73,7 @@ class RegistryHandler:
         book = self._registrar.book
         return {
             "partitions": sorted(tp.partition for tp in progress.assigned),
-            "found_done": progress.done,
+            "found_done": sum(progress.done.values()),
             "found_in_flight": progress.in_flight,
             "known": len(book),
             "commands": self._registrar.commands,

@@ -9,11 +9,20 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from schemas.records.document import Document
-from schemas.records.relay import MOST_AUTHORS, MOST_HISTORY, MOST_PLACES, RelayRecord, Report, Source, StateChange
+from schemas.records.relay import (
+    MOST_AUTHORS,
+    MOST_HISTORY,
+    MOST_PLACES,
+    RelayRecord,
+    Report,
+    SameDocument,
+    Source,
+    StateChange,
+)
 from schemas.records.relay_command import RelayCommand
 from schemas.records.relay_found import RelayFound
 
-D = TypeVar("D", RelayCommand, Report)
+D = TypeVar("D", RelayCommand, Report, SameDocument)
 
 _BEFORE_REGISTRY = "publish"
 
@@ -31,6 +40,7 @@ def merge(one: RelayRecord, other: RelayRecord) -> RelayRecord:
             "places": _least(one.places, other.places, most=MOST_PLACES),
             "command": newest(one.command, other.command),
             "report": newest(one.report, other.report),
+            "same_document": newest(one.same_document, other.same_document),
             "admitted_at_ms": _earliest(one.admitted_at_ms, other.admitted_at_ms),
             "history": _latest(one.history, other.history),
         }
@@ -53,6 +63,7 @@ def take(record: RelayRecord, found: RelayFound) -> RelayRecord:
                 "authors": found.authors,
                 "places": found.places,
                 "report": found.report,
+                "same_document": found.same_document,
             }
         ),
     )
@@ -82,7 +93,7 @@ def newest(one: D | None, other: D | None) -> D | None:
     return max(one, other, key=_age)
 
 
-def _age(document: RelayCommand | Report) -> tuple[int, bytes]:
+def _age(document: RelayCommand | Report | SameDocument) -> tuple[int, bytes]:
     return document.at_ms, Document.encode(document)
 
 

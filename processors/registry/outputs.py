@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from processors.registry.registrar import Write
-from processors.runtime.outputs import Output, Record
+from processors.runtime.outputs import Output, Record, grouped
 from schemas.partition import relay_partition
 from schemas.relay_urls.registrable_domain import domain_partition
 from schemas.topics import physical
@@ -27,13 +27,10 @@ class Outputs:
 
     def of(self, writes: Iterable[Write]) -> list[Output]:
         """Give the records of each partition, in the order of the writes."""
-        outputs: dict[tuple[str, int], Output] = {}
-        for write in writes:
-            place = write.topic, self._partition(write)
-            if place not in outputs:
-                outputs[place] = Output(self._topics[write.topic], place[1], [])
-            outputs[place].records.append(Record(write.url.encode(), write.value))
-        return list(outputs.values())
+        return grouped(
+            (self._topics[write.topic], self._partition(write), Record(write.url.encode(), write.value))
+            for write in writes
+        )
 
     def _partition(self, write: Write) -> int:
         count = self._partitions[write.topic]

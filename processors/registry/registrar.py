@@ -16,8 +16,9 @@ from processors.registry.book import DAY_MS, Entry, RelayBook
 from processors.registry.commands import Commands, Wanted, is_url
 from processors.registry.duplicates import can_be_primary, primary
 from processors.registry.followed import Followed, RegistryTopic
-from processors.registry.keys import UnusableError, is_private, read_key
+from processors.registry.keys import is_private
 from processors.registry.merging import naming, take
+from processors.relay_keys import UnusableError, read_key
 from schemas.records.relay import RelayRecord
 from schemas.records.relay_command import RelayCommand
 from schemas.records.relay_found import RelayFound
@@ -174,7 +175,7 @@ class Registrar:
             record,
             wanted,
             has_room=self._has_room(relay.host, now_ms),
-            duplicate_of=primary(relay.url, record.sources, self._read),
+            duplicate_of=primary(record, self._read),
             now_ms=now_ms,
         )
         old = None if before is None else before.record

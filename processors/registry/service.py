@@ -1,4 +1,4 @@
-"""The registry as a service."""
+"""The registry as a service, with the agent that assesses the health of relays beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from processors.registry.opening import Registry, open_registry
 
 
 class RegistryService(Service):
-    """Decides which relays are read until it is told to stop.
+    """Decides which relays are read and assesses the health of relays, until it is told to stop.
 
     The lifecycle ends the process where a drain takes too long: what was not acknowledged was not committed, and is
     taken again.
@@ -24,6 +24,7 @@ class RegistryService(Service):
         "dropped": "bigbrotr_registry_findings_dropped_total",
         "admitted": "bigbrotr_registered_relays",
         "candidates": "bigbrotr_relay_candidates",
+        "probes": "bigbrotr_assessed_probes_total",
         "lag": "bigbrotr_consumer_lag_records",
     }
     _registry: Registry
@@ -34,7 +35,9 @@ class RegistryService(Service):
         self.resources.push_async_callback(registry.processor.close)
         await registry.processor.start()
         self.spawn(registry.processor.lag.run(), "lag")
-        self.spawn(registry.settling.run(), "settling")
+        self.spawn(registry.following.run(), "following")
+        for settling in registry.settlings:
+            self.spawn(settling.run(), "settling")
 
     async def run(self) -> None:
         """Watch over Faust and the lanes; every error there is ours, and ends the process."""
@@ -67,3 +70,4 @@ class RegistryService(Service):
         for state, relays in states.items():
             metrics.REGISTERED.labels(state).set(relays)
         metrics.CANDIDATES.set(candidates)
+        self._registry.assess.tick()

@@ -27,7 +27,7 @@ _TOPICS_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Started clients, and how many partitions each source and output has, by the topic's full name.
+    """Started clients, and how many partitions each topic of the processor has, by the topic's full name.
 
     Clients that are opened beside them are pushed to `closer`, to be stopped with them.
     """
@@ -51,7 +51,9 @@ async def open_clients(settings: Settings, spec: ProcessorSpec, stack: AsyncExit
     admin = await kafka.admin(settings)
     closer.push(kafka.stop_client, admin)
     prefix = settings.kafka.topic_prefix
-    counts = await _partitions([physical(prefix, name) for name in (*spec.sources, *spec.outputs)], admin)
+    counts = await _partitions(
+        [physical(prefix, name) for name in (*spec.sources, *spec.outputs, *spec.follows)], admin
+    )
     sources = [
         TopicPartition(topic, number)
         for topic in (physical(prefix, name) for name in spec.sources)

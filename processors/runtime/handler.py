@@ -43,14 +43,14 @@ class Progress:
 
     Attributes:
         assigned: its partitions.
-        done: records acknowledged since the start.
+        done: records acknowledged since the start, by topic (full name).
         in_flight: records taken and not yet acknowledged.
         bytes_in_flight: of their values.
         lag: records that the group has not committed, by partition, of all partitions.
     """
 
     assigned: frozenset[TopicPartition]
-    done: int
+    done: Mapping[str, int]
     in_flight: int
     bytes_in_flight: int
     lag: Mapping[TopicPartition, int]

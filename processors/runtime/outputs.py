@@ -39,6 +39,17 @@ class Output(NamedTuple):
     records: list[Record]
 
 
+def grouped(records: Iterable[tuple[str, int, Record]]) -> list[Output]:
+    """Give the records of each topic (full name) and partition together, in their order."""
+    outputs: dict[tuple[str, int], Output] = {}
+    for topic, partition, record in records:
+        place = topic, partition
+        if place not in outputs:
+            outputs[place] = Output(topic, partition, [])
+        outputs[place].records.append(record)
+    return list(outputs.values())
+
+
 class OutputPublisher(Protocol):
     """Takes what follows from a record."""
 

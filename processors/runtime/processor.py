@@ -15,6 +15,7 @@ import faust
 
 from core import kafka
 from core.byte_limiter import ByteLimiter
+from core.flag import Flag
 from core.settings import Settings
 from core.tasks import first_of
 from core.waiting import until_it_works
@@ -94,7 +95,7 @@ class Processor:
         """Join the group, waiting for the broker."""
         await until_it_works(f"Kafka to let the {self._spec.name} join its group", self._start_app, kafka.is_transient)
 
-    async def watch(self, stopping: asyncio.Event) -> None:
+    async def watch(self, stopping: Flag) -> None:
         """Return when `stopping` is set.
 
         Raises:
@@ -143,7 +144,7 @@ class Processor:
         return context.handler.status(
             Progress(
                 assigned=self._lanes.assigned,
-                done=context.done.total(),
+                done=dict(context.done),
                 in_flight=self.in_flight,
                 bytes_in_flight=context.room.used_bytes,
                 lag=self.lag.lag,

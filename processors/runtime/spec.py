@@ -17,6 +17,7 @@ class ProcessorSpec:
         records_in_flight: of a partition between being taken and being acknowledged.
         in_flight_bytes: values of all partitions together.
         drain_s: how long a revoke may wait for open records.
+        follows: topics that it follows by partition, by logical name.
     """
 
     name: str
@@ -26,3 +27,4 @@ class ProcessorSpec:
     records_in_flight: int
     in_flight_bytes: int
     drain_s: float
+    follows: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from core.settings import DiscoverySettings
 from processors.validate.apart import set_apart
+from processors.validate.discovery.claims import Claims
 from processors.validate.discovery.findings import Findings
 from processors.validate.examination import Candidate, Examination
 from processors.validate.known.seen import SeenSet, created_at_of, pack
@@ -57,6 +58,7 @@ class Conclusion:
         self._archived = found.archived
         self._discovery = discovery
         self._relays = Findings()
+        self._claims = Claims()
         self._here: set[bytes] = set()
         self._home_partition = source.partition
         self._home = self.outcome.records(source.partition)
@@ -111,6 +113,7 @@ class Conclusion:
             if new:
                 records.events.append(NewEvent(event_id, value, candidate.raw, relay, seen_at_ms))
             self._relays.add(named, event.pubkey, seen_at_ms)
+            self._claims.add(named, event, seen_at_ms)
             self._sight(records, copies, event_id, record)
         elif new:
             outcome.quarantined.append(Refused.of(candidate.raw, judgement, relay, seen_at_ms))
@@ -137,6 +140,7 @@ class Conclusion:
         """Return the outcome, once everything is added."""
         self.outcome.known_sightings = self._sightings.known
         self.outcome.relays = list(self._relays)
+        self.outcome.claims = list(self._claims)
         return self.outcome
 
     def _named(self, event: Event, event_id: bytes, *, new: bool) -> list[Mention]:

@@ -97,7 +97,7 @@ class ValidationHandler:
         """Return what is assigned, open, waiting and remembered."""
         return {
             "partitions": sorted(tp.partition for tp in progress.assigned),
-            "bundles_done": progress.done,
+            "bundles_done": sum(progress.done.values()),
             "bundles_in_flight": progress.in_flight,
             "bytes_in_flight": progress.bytes_in_flight,
             "seen_keys": self.seen_keys,

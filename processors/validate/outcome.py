@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
+from processors.validate.discovery.claims import RelayClaims
 from processors.validate.discovery.findings import Finding
 from processors.validate.known.seen import Learned
 from schemas.nostr.judge import Judgement
@@ -76,6 +77,7 @@ class Outcome:
         learned: for the seen-set, once all of this is acknowledged.
         known_sightings: sightings that were left out, because they were published before.
         relays: for `relays.found`, of the events that are published.
+        claims: for `relays.found` too, of those of monitors.
     """
 
     lines: int
@@ -89,6 +91,7 @@ class Outcome:
     learned: Learned = field(default_factory=Learned)
     known_sightings: int = 0
     relays: list[Finding] = field(default_factory=list)
+    claims: list[RelayClaims] = field(default_factory=list)
 
     def records(self, partition: int) -> Records:
         """The records of a partition, made when first asked for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from processors.runtime.outputs import OVERHEAD_BYTES, Output, Record
+from processors.validate.discovery.claims import RelayClaims
 from processors.validate.discovery.findings import Finding
 from processors.validate.outcome import Groups, NewEvent, Outcome, Refused, Source
 from schemas.reasons import Reason
@@ -43,7 +44,8 @@ class Outputs:
         for partition, records in outcome.by_partition.items():
             yield Output(topics["events"], partition, self._fitting(records.events, outcome))
             yield Output(topics["sightings"], partition, list(_sightings(records.sightings)))
-        for name, records_of in (("erasures", outcome.erasures), ("relays.found", outcome.relays)):
+        found: list[Finding | RelayClaims] = [*outcome.relays, *outcome.claims]
+        for name, records_of in (("erasures", outcome.erasures), ("relays.found", found)):
             for partition, written in _by_partition(records_of, self._partitions).items():
                 yield Output(topics[name], partition, written)
         for name, items in (("rejections", outcome.refused), ("quarantine", outcome.quarantined)):
@@ -81,8 +83,8 @@ class Outputs:
         return record if excess <= 0 else record._replace(value=item.raw[: max(0, len(item.raw) - excess)])
 
 
-def _by_partition(records: Iterable[Erasure | Finding], partitions: int) -> dict[int, list[Record]]:
-    """Write records, each for the partition of its target or of its relay's domain."""
+def _by_partition(records: Iterable[Erasure | Finding | RelayClaims], partitions: int) -> dict[int, list[Record]]:
+    """Write records, each for the partition of its target, or of its relay."""
     found: dict[int, list[Record]] = {}
     for record in records:
         found.setdefault(record.partition(partitions), []).append(Record(record.key(), record.encode()))

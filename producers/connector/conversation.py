@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.clock import CLOCK
+from core.flag import Flag
 from core.tasks import run_until_first
 from producers.connector.asking import Asker
 from producers.connector.coverage.claims import Claims
@@ -134,7 +135,7 @@ class Conversation:
             if rest_s <= 0:
                 raise RelayError("silent", f"has answered nothing for {MOST_SILENT_S:.0f} s")
             await asyncio.sleep(max(rest_s, GRAIN_S))
-        await asyncio.Event().wait()
+        await Flag().wait()
 
     async def _sign_in_first(self) -> None:
         """Where a relay is known to demand it, sign in before anything is asked: a connection may be short."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from producers.relay_client.page import Seen
@@ -42,6 +43,8 @@ REGISTERED_KINDS = (*COMMON_KINDS, *_REGISTERED)
 _KNOWN = frozenset((*REGISTERED_KINDS, *WITHHELD_KINDS))
 Key = TypeVar("Key", int, str)
 _HEX = frozenset("0123456789abcdef")
+_KIND_LISTS = 16
+"""Lists of kinds that are shared by the questions that name them: ten a relay are kept for a minute, of 1.1 KB each."""
 
 
 class KnownFilters:
@@ -137,4 +140,9 @@ def says_kinds(base: Filter) -> bool:
 def readable_kinds(base: Filter, known_filters: RelayKnownFilters, most: int) -> tuple[int, ...]:
     """Kinds to ask for explicitly, without those that relays withhold; empty if the filter wants no other."""
     wanted = base.kinds if base.kinds is not None else known_filters.kinds()
+    return _readable(wanted, most)
+
+
+@lru_cache(maxsize=_KIND_LISTS)
+def _readable(wanted: tuple[int, ...], most: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(kind for kind in wanted if kind not in WITHHELD_KINDS))[:most]

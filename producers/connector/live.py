@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from core.backoff import Backoff
 from core.clock import CLOCK
+from core.flag import Flag
 from core.tasks import first_of
 from producers.connector.asking import raise_if_learnt, slow_down
 from producers.connector.relay_model import SILENCE, Model, Name
@@ -46,14 +47,14 @@ class LiveFeed:
         self._eose_timeout_s = eose_timeout_s
         self._model = model
         self._reopened = reopened
-        self._again = asyncio.Event()
+        self._again = Flag()
         self.since_s = 0
         """From this second on nothing is missing while the feed is `open`."""
         self.identity: str | None = None
         """As which public key it was opened."""
-        self.open = asyncio.Event()
+        self.open = Flag()
         """Set from the relay's first answer until the feed is closed or doubted."""
-        self.answered = asyncio.Event()
+        self.answered = Flag()
         """Set once the relay has answered for the first time, also by closing the feed, or has had its time to."""
 
     def reopen(self) -> None:

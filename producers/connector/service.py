@@ -40,6 +40,7 @@ from producers.connector.shared import Shared
 from producers.filters import configured_filters
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling, overlay_proxies
+from producers.relay_client.stream.turns import Turns
 from producers.relay_client.stream.unfinished import UNFINISHED
 from producers.relay_share import TURN_S
 from producers.send_buffer import SendBuffer
@@ -246,8 +247,10 @@ def _shared(
     resolver: Resolver,
 ) -> Shared:
     connector = settings.connector
-    send_buffer = SendBuffer(publisher, connector.in_flight_bytes)
-    pacing = Pacing()
+    share = connector.priority_share
+    priority_bytes = int(connector.in_flight_bytes * share)
+    send_buffer = SendBuffer(publisher, connector.in_flight_bytes - priority_bytes, priority_bytes)
+    pacing = Pacing(share)
     return Shared(
         send_buffer=send_buffer,
         bundler=Bundler(
@@ -263,6 +266,7 @@ def _shared(
         slots=ConnectionLimits(
             connector.max_connections,
             {Network.TOR: connector.max_tor, Network.I2P: connector.max_i2p, Network.LOKI: connector.max_loki},
+            priority_share=share,
         ),
         events_per_hour=connector.events_per_hour,
         dialling=Dialling(
@@ -281,6 +285,7 @@ def _shared(
         reports=None
         if connector.only
         else Reports(send_buffer, full_name(settings, "relays.found"), partitions["relays.found"]),
-        judges=JudgePool(),
+        judges=JudgePool(priority_share=share),
+        turns=Turns(share),
         pacing=pacing,
     )

@@ -8,10 +8,12 @@ import logging
 
 from core import metrics
 from core.clock import CLOCK
+from core.flag import Flag
 from core.waiting import brief
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.crawl.crawler import Crawler
+from producers.connector.lanes import PRIORITY
 from producers.connector.reading.budget import Budget
 from producers.connector.reconcile.comparison import Comparing
 from producers.connector.reconcile.held_events import HeldEvents
@@ -60,7 +62,8 @@ class Session:
         known_filters = shared.known_filters.of(registrable_domain(url.host))
         comparing = None
         if shared.archive is not None:
-            held = HeldEvents(record.url, shared.bundler, shared.send_buffer)
+            priority = record.lane == PRIORITY
+            held = HeldEvents(record.url, shared.bundler, shared.send_buffer, priority=priority)
             comparing = Comparing(record.url, shared.archive, held, shared.eose_timeout_s)
         self._crawler = Crawler(ledger, model, known_filters, self._claims, comparing=comparing)
         self._visits = Visits(
@@ -78,7 +81,7 @@ class Session:
         self._state_changes = StateChanges()
         self._standing = RelayStanding(record.report)
         self._left_at_s = 0.0
-        self._wanted_now = asyncio.Event()
+        self._wanted_now = Flag()
 
     @property
     def state(self) -> str:

@@ -10,6 +10,7 @@ from producers.bundler import Bundler
 from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.claims import HOLD_S
 from producers.connector.known_filters import KnownFilters
+from producers.connector.lanes import PRIORITY_SHARE
 from producers.connector.reading.judge_pool import JudgePool
 from producers.connector.reading.pacing import Pacing
 from producers.connector.reading.repeats import Repeats
@@ -18,6 +19,7 @@ from producers.connector.registry.reports import Reports
 from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling
 from producers.relay_client.pace import Paces
+from producers.relay_client.stream.turns import Turns
 from producers.send_buffer import SendBuffer
 from schemas.nostr.filters import Filter
 
@@ -41,5 +43,6 @@ class Shared:
     paces: Paces = field(default_factory=Paces)
     judges: JudgePool = field(default_factory=JudgePool)
     pacing: Pacing = field(default_factory=Pacing)
+    turns: Turns = field(default_factory=lambda: Turns(PRIORITY_SHARE))
     repeats: Repeats = field(default_factory=Repeats)
     events_per_hour: int | None = None

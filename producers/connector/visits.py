@@ -12,6 +12,7 @@ from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import SAME_VISIT_S
 from producers.connector.crawl.crawler import Crawler
 from producers.connector.known_filters import RelayKnownFilters
+from producers.connector.lanes import PRIORITY
 from producers.connector.live import BACKDATED_S
 from producers.connector.reading.budget import Budget
 from producers.connector.reading.intake import Intake
@@ -67,13 +68,17 @@ class Visits:
         """Prepare; nothing is opened yet."""
         self.conversation: Conversation | None = None
         """The one of the present visit, once it is connected."""
-        judge, window = RelayJudge(shared.judges, budget), shared.pacing.window()
-        self.limits = ReadingLimits(shared.send_buffer, judge, window, Quota(shared.events_per_hour))
+        self._priority = record.lane == PRIORITY
+        judge = RelayJudge(shared.judges, budget, priority=self._priority)
+        room = shared.send_buffer.priority if self._priority else shared.send_buffer
+        window = shared.pacing.window(priority=self._priority)
+        self.limits = ReadingLimits(room, judge, window, Quota(shared.events_per_hour))
         self.intake = Intake(
             record.url,
             shared.bundler,
             shared.rejections,
             budget,
+            priority=self._priority,
             copies=copies,
             repeats=shared.repeats,
             taken=self.limits.taken,
@@ -148,7 +153,8 @@ class Visits:
         shared = self._shared
         self._connected_at_s = time.monotonic()
         url, auth_key = connection.dialled_url, shared.auth_key
-        client = RelayClient(url, connection, self.frames, self.limits, auth_key=auth_key, pace=self._pace)
+        turns = shared.turns.lane(priority=self._priority)
+        client = RelayClient(url, connection, self.frames, self.limits, auth_key=auth_key, pace=self._pace, turns=turns)
         talk = self.conversation = Conversation(
             client,
             self._crawler,

@@ -49,7 +49,8 @@ def _parsed(text: str) -> URL:
         raise HttpUrlError(f"url: has {len(text)} characters; at most {MAX_URL_LENGTH} are taken")
     try:
         return URL(text)
-    except ValueError:
+    except (ValueError, IndexError):
+        # IndexError: yarl raises it for brackets that hold the user name, as in https://[::1]@.
         raise HttpUrlError("url: is not one") from None
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core.kafka import publishing, read_to_end
+from core.kafka import FLUSH_S, Publisher, publishing, read_to_end
 from core.settings import Settings
 from producers.targets import full_name
 from schemas.records.relay import Lane
@@ -90,38 +90,62 @@ def changing_lane(wanted: RelayCommand, before: RelayCommand | None) -> RelayCom
     return replacing(wanted, before).model_copy(update={"allow_private": allow_private})
 
 
+def listing(wanted: RelayCommand, _before: RelayCommand | None) -> RelayCommand:
+    """Let a seed stand as its list has it now, its spelling too: what people say of the relay is kept apart."""
+    return wanted
+
+
 async def publish_commands(settings: Settings, commands: Sequence[RelayCommand], settle: Settle) -> CommandReport:
+    """Send commands by a publisher of its own; see `send_commands`."""
+    async with publishing(settings) as publisher:
+        return await send_commands(settings, publisher, commands, settle)
+
+
+async def send_commands(
+    settings: Settings,
+    publisher: Publisher,
+    commands: Sequence[RelayCommand],
+    settle: Settle,
+    *,
+    timeout_s: float = FLUSH_S,
+) -> CommandReport:
     """Write commands and return when they are durable, then tell the registry of each.
 
     What is known already is told again, in case that an earlier attempt had ended between the two.
+
+    Args:
+        settings: of the process.
+        publisher: to send with.
+        commands: that are wanted.
+        settle: decides which are to stand.
+        timeout_s: for the acknowledgements of either.
 
     Raises:
         TimeoutError: Kafka did not acknowledge in time.
         PublishError: Kafka refused a record.
     """
     topic, found = full_name(settings, "relays.commands"), full_name(settings, "relays.found")
-    async with publishing(settings) as publisher:
-        partitions = await publisher.partition_count(topic)
-        numbers = {domain_partition(host_of(command.target), partitions) for command in commands}
-        present = await read_to_end(settings, topic, numbers, lambda _key, value: RelayCommand.decode(value))
-        report, new = _settled(commands, present, settle)
-        for command in new:
-            place = domain_partition(host_of(command.target), partitions)
-            await publisher.send(topic, command.encode(), command.key(), place)
-        # The registry finds a command in the topic once it has read that there is one.
-        await publisher.flush()
-        partitions = await publisher.partition_count(found)
-        for command in report.standing:
-            place = domain_partition(host_of(command.target), partitions)
-            await publisher.send(found, told(command).encode(), command.target.encode(), place)
-        await publisher.flush()
+    partitions = await publisher.partition_count(topic)
+    numbers = {domain_partition(host_of(command.target), partitions) for command in commands}
+    present = await read_to_end(settings, topic, numbers, lambda _key, value: RelayCommand.decode(value))
+    report, new = compared(commands, present, settle)
+    for command in new:
+        place = domain_partition(host_of(command.target), partitions)
+        await publisher.send(topic, command.encode(), command.key(), place)
+    # The registry finds a command in the topic once it has read that there is one.
+    await publisher.flush(timeout_s)
+    partitions = await publisher.partition_count(found)
+    for command in report.standing:
+        place = domain_partition(host_of(command.target), partitions)
+        await publisher.send(found, told(command).encode(), command.target.encode(), place)
+    await publisher.flush(timeout_s)
     return report
 
 
-def _settled(
+def compared(
     commands: Sequence[RelayCommand], present: Mapping[bytes, RelayCommand], settle: Settle
 ) -> tuple[CommandReport, list[RelayCommand]]:
-    """Compare commands with those that stand; those to write."""
+    """Compare commands with those that stand, by key; those to write are given beside the report."""
     report, new = CommandReport(), []
     for command in commands:
         before = present.get(command.key())

@@ -14,6 +14,7 @@ from core.settings.monitoring import ProberSettings
 from producers.addresses.address_guard import allowed_addresses
 from producers.addresses.dns_client import DnsClient
 from producers.addresses.resolver import LOOK_UP_S, open_resolver
+from producers.prober.checks.http_headers import USER_AGENT
 from producers.prober.checks.place import Places, open_places
 from producers.relay_client.dialling import Dialling, overlay_proxies
 from schemas.nostr.signature import public_key
@@ -72,6 +73,7 @@ async def open_means(settings: Settings) -> AsyncIterator[Means]:
                 ping_interval_s=_PING_INTERVAL_S,
                 proxies=overlay_proxies(connector),
                 look_up=partial(allowed_addresses, resolve=resolver.addresses),
+                user_agent=USER_AGENT,
             ),
             dns=dns,
             places=places,

@@ -35,7 +35,7 @@ def _unopened(check: OpenCheck | None) -> Judged:
     if check is None:
         return Judged("broken", "connect", "no connection was tried")
     cause = check.cause or "handshake"
-    return Judged("refuses_us" if cause in _REFUSALS else "broken", cause, check.error)
+    return _refused(cause, check.error) or Judged("broken", cause, check.error)
 
 
 def _unread(check: ReadCheck) -> Judged | None:
@@ -43,11 +43,16 @@ def _unread(check: ReadCheck) -> Judged | None:
     if check.is_nostr is False:
         return Judged("not_nostr", None, check.error or "what it says is no message of NIP-01")
     said = check.words or check.error
-    if check.cause in _POLICIES:
-        return Judged("refused_by_policy", check.cause, said)
-    if check.cause in _REFUSALS:
-        return Judged("refuses_us", check.cause, said)
+    if (refused := _refused(check.cause, said)) is not None:
+        return refused
     return None if check.ok else Judged("broken", check.cause or "read", said)
+
+
+def _refused(cause: Cause | None, said: str | None) -> Judged | None:
+    """The verdict of a cause that is no failure."""
+    if cause in _POLICIES:
+        return Judged("refused_by_policy", cause, said)
+    return Judged("refuses_us", cause, said) if cause in _REFUSALS else None
 
 
 def _unwritten(check: WriteCheck | None) -> Judged | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 from pydantic import SecretStr
 
 from core.clock import CLOCK
+from core.flag import Flag
 from producers.relay_client.loop_clock import loop_s
 from producers.relay_client.refusals import MINUTE_S
 from producers.relay_client.replies import Replies
@@ -46,13 +46,13 @@ class SignIn:
         self._secret = bytes.fromhex(auth_key.get_secret_value()) if auth_key is not None else None
         self._replies = replies
         self._challenge: str | None = None
-        self._challenged = asyncio.Event()
+        self._challenged = Flag()
         self._refused: str | None = None
         self._lock = asyncio.Lock()
-        self._times: deque[float] = deque(maxlen=MOST_SIGN_INS)
+        self._times: list[float] = []
         self._in_vain = 0
         self._taken: str | None = None
-        self.renewal = asyncio.Event()
+        self.renewal = Flag()
         """Set while a session that the relay had taken has expired."""
         self.answered = False
         """Whether the relay has answered anything yet."""
@@ -124,6 +124,14 @@ class SignIn:
                 # Answered or not: who waits for it has nothing more to wait for.
                 self.renewal.clear()
 
+    async def sign_in_within(self, timeout_s: float, session: int) -> bool:
+        """As `sign_in`, and False where that takes too long."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self.sign_in(session)
+        except TimeoutError:
+            return False
+
     async def _answer(self, secret: bytes) -> bool:
         if self._in_vain >= MOST_IN_VAIN:
             return False
@@ -151,7 +159,7 @@ class SignIn:
         """Wait until fewer than `MOST_SIGN_INS` are within a minute."""
         if len(self._times) == MOST_SIGN_INS:
             await asyncio.sleep(max(0.0, self._times[0] + MINUTE_S - loop_s()))
-        self._times.append(loop_s())
+        self._times = [*self._times[1 - MOST_SIGN_INS :], loop_s()]
 
 
 def auth_message(secret: bytes, relay: str, challenge: str, now_s: int) -> tuple[str, bytes]:

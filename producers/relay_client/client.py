@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import SecretStr
 
+from core.flag import Flag
 from core.tasks import first_of
 from producers.relay_client.auth import SignIn
 from producers.relay_client.connection import Backpressure, RelayConnection
@@ -19,6 +19,7 @@ from producers.relay_client.negentropy_session import Exchanges
 from producers.relay_client.pace import Pace
 from producers.relay_client.page_subscription import PageSubscription
 from producers.relay_client.replies import Replies
+from producers.relay_client.stream.turns import LaneTurns
 from producers.relay_client.subscriptions import Subscription
 from producers.relay_client.wording import Meaning, Said, understood
 from schemas.nostr.event import Event, encode_event
@@ -33,9 +34,9 @@ UNTIL_SIGNED_IN_S = 5.0
 """Of silence to a question, before a challenge is taken for what the relay waits for: some hold a REQ until AUTH."""
 PARSED_AT_ONCE_BYTES = 64 * 1024
 """A longer message is parsed in a thread: at worst, it takes a second for a mebibyte, and here 2 ms at least."""
-_PARSER = ThreadPoolExecutor(1, thread_name_prefix="parse")
-"""For all connections: parsing holds Python's lock, so that more threads are no quicker, and one of these messages
-may take 60 MB while it is parsed."""
+_PARSERS = [ThreadPoolExecutor(1, thread_name_prefix="parse") for _ in range(2)]
+"""One for the connections of each lane: parsing holds Python's lock, so that more threads are no quicker, and one of
+these messages may take 60 MB while it is parsed."""
 _MOST_RELEASED = 64
 """Questions that were closed and whose late events are still taken: more than are asked in the time of one answer."""
 
@@ -52,6 +53,7 @@ class RelayClient:
         *,
         auth_key: SecretStr | None = None,
         pace: Pace | None = None,
+        turns: LaneTurns | None = None,
     ) -> None:
         """Lead the conversation with a relay.
 
@@ -62,18 +64,21 @@ class RelayClient:
             backpressure: when reading rests.
             auth_key: 64 hex digits; None: challenges are not answered.
             pace: that of the relay's host.
+            turns: of its lane; None: it shares the event loop with no other.
         """
         self.connection = connection
         self.pace = pace or Pace()
+        self._turns = turns
         self._replies = Replies(self.say)
         self.auth = SignIn(relay, auth_key, self._replies)
         self.exchanges = Exchanges(self.say, connection)
         self._frames = frames
         self._backpressure = backpressure
+        self._parser = _PARSERS[turns is not None and turns.priority]
         self._aside: bytes | None = None
         self._open: dict[str, Subscription] = {}
         self._hearing = Hearing(self._open, self.auth, self.exchanges, self._replies, frames.handler.unasked)
-        self._released: deque[PageSubscription] = deque()
+        self._released: list[PageSubscription] = []
         self._numbers = itertools.count(1)
         self._received_before = frames.received
         self.late_s = 0.0
@@ -90,7 +95,7 @@ class RelayClient:
         return self._hearing.notice
 
     @property
-    def refusal(self) -> asyncio.Event:
+    def refusal(self) -> Flag:
         """Set by a notice that seems to refuse something."""
         return self._hearing.refusal
 
@@ -121,7 +126,7 @@ class RelayClient:
             RelayError: the connection has ended, or must.
             Exception: what the handler of the frames raised.
         """
-        await self.connection.read(self._take, self, self._frames.handler.unasked)
+        await self.connection.read(self._take, self, self._frames.handler.unasked, self._turns)
 
     async def say(self, message: bytes) -> None:
         """Send a message when it is its turn; raises `RelayError` where the connection has ended."""
@@ -140,7 +145,7 @@ class RelayClient:
             RelayError: the relay went beyond what it may cost.
         """
         if (frame := self._aside) is not None:
-            content = await asyncio.get_running_loop().run_in_executor(_PARSER, parse, frame)
+            content = await asyncio.get_running_loop().run_in_executor(self._parser, parse, frame)
             self._aside = None
             self.connection.put_aside(0)
             self._took(content, len(frame))
@@ -194,7 +199,7 @@ class RelayClient:
 
         Args:
             event: a signed one.
-            timeout_s: for each answer.
+            timeout_s: for each answer, and for AUTH.
 
         Returns:
             The relay's OK, which may be a refusal; None where none came.
@@ -204,7 +209,7 @@ class RelayClient:
         """
         session, message = self.auth.session, b'["EVENT",%b]' % encode_event(event)
         answer = await self._replies.ask(event.id, message, timeout_s)
-        if _demands_auth(answer) and await self.auth.sign_in(session):
+        if _demands_auth(answer) and await self.auth.sign_in_within(timeout_s, session):
             answer = await self._replies.ask(event.id, message, timeout_s)
         return answer if isinstance(answer, Ok) else None
 
@@ -226,7 +231,7 @@ class RelayClient:
         page.release()
         self._released.append(page)
         while len(self._released) > _MOST_RELEASED:
-            self._open.pop(self._released.popleft().subid, None)
+            self._open.pop(self._released.pop(0).subid, None)
         if not page.ended_by_relay:
             await self.connection.send(close(page.subid))
 

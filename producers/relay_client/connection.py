@@ -11,11 +11,13 @@ from typing import NoReturn, Protocol
 from websockets.exceptions import ConnectionClosed
 
 from core.clock import CLOCK
-from core.tasks import run_until_first
+from core.flag import Flag
+from core.tasks import first_of, run_until_first
 from core.waiting import brief
 from producers.relay_client.loop_clock import loop_s
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.stream.cutting import Receiver
+from producers.relay_client.stream.turns import LaneTurns
 from producers.relay_client.stream.websocket import PushConnection
 from producers.relay_client.unasked import Charge
 
@@ -89,16 +91,19 @@ class RelayConnection:
         """When the last frame or pong came, wall clock, whatever waits in the socket."""
         return CLOCK.now_s() - (time.monotonic() - self.heard_at)
 
-    async def read(self, receiver: Receiver, backpressure: Backpressure, charge: Charge) -> None:
+    async def read(
+        self, receiver: Receiver, backpressure: Backpressure, charge: Charge, turns: LaneTurns | None = None
+    ) -> None:
         """Hand every message to `receiver`, without end; the socket rests while `backpressure` is full.
 
-        Control frames and fragments that nothing waits for are told to `charge`.
+        Control frames and fragments that nothing waits for are told to `charge`. It has `turns` of the event loop among
+        other connections; None: it shares them with none.
 
         Raises:
             RelayError: the connection has ended.
             Exception: what `receiver`, `charge` or `backpressure` raised.
         """
-        websocket, full = self._websocket, asyncio.Event()
+        websocket, full = self._websocket, Flag()
 
         def after() -> None:
             # What the socket brought and is not dealt with yet came before now.
@@ -109,24 +114,26 @@ class RelayConnection:
                 websocket.hold()
                 full.set()
 
-        websocket.listen(receiver, after, charge)
-        await run_until_first(self._raise_failure(), self._raise_end(), self._pause(full, backpressure))
-
-    async def _pause(self, full: asyncio.Event, backpressure: Backpressure) -> NoReturn:
+        websocket.listen(receiver, after, charge, turns)
         while True:
-            await full.wait()
+            await first_of(websocket.over, full)
+            if websocket.over.is_set():
+                raise self._why_over()
             full.clear()
-            await backpressure.room()
-            self.paused = False
-            self._resumed_s = loop_s()
-            self._websocket.go_on()
+            await run_until_first(self._raise_when_over(), self._go_on(backpressure))
 
-    async def _raise_failure(self) -> NoReturn:
-        raise await self._websocket.failure()
+    async def _go_on(self, backpressure: Backpressure) -> None:
+        await backpressure.room()
+        self.paused = False
+        self._resumed_s = loop_s()
+        self._websocket.go_on()
 
-    async def _raise_end(self) -> NoReturn:
-        await self._websocket.wait_closed()
-        raise self._ended(self._websocket.close_exc)
+    async def _raise_when_over(self) -> NoReturn:
+        await self._websocket.over.wait()
+        raise self._why_over()
+
+    def _why_over(self) -> Exception:
+        return self._websocket.failure or self._ended(self._websocket.close_exc)
 
     def put_aside(self, size_bytes: int) -> None:
         """Leave in line what follows a message that `receiver` was just given and cannot deal with at once.

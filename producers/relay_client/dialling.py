@@ -6,11 +6,12 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from http import HTTPStatus
 from typing import Any, Protocol, cast
 
+from python_socks import ProxyConnectionError
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
@@ -47,6 +48,7 @@ class Dialling:
         ping_interval_s: between pings of ours.
         proxies: SOCKS proxy by overlay network; None where none is configured.
         look_up: judges the addresses too, at each attempt to connect. The default takes literal addresses only.
+        user_agent: that the handshake names.
     """
 
     connect_timeout_s: float
@@ -54,6 +56,7 @@ class Dialling:
     ping_interval_s: float
     proxies: dict[Network, str | None]
     look_up: LookUp = allowed_addresses
+    user_agent: str = USER_AGENT
 
 
 def overlay_proxies(connector: ConnectorSettings) -> dict[Network, str | None]:
@@ -173,7 +176,7 @@ async def _handshake(
             spelling,
             create_connection=cast("type[PushConnection]", partial(PushConnection, opened=attempt.socket_opened)),
             proxy=proxy,
-            user_agent_header=USER_AGENT,
+            user_agent_header=dialling.user_agent,
             # Compression costs 64 KiB a connection, and an inflated frame is a bomb's only way past a size limit.
             compression=None,
             open_timeout=None,
@@ -188,7 +191,16 @@ async def _handshake(
     except ssl.SSLError:
         attempt.step = "tls"
         raise
-    attempt.answer = websocket.response
+    except ProxyConnectionError:
+        # The proxy itself cannot be reached; that it finds no relay, it says in its own protocol.
+        attempt.step = "no_proxy"
+        raise
+    if websocket.response is not None:
+        attempt.answer = replace(websocket.response, headers=websocket.response.headers.copy())
+    for head in (websocket.request, websocket.response):
+        if head is not None:
+            # Of no use any more, and kept for as long as the connection: 3 KB, or as much as the relay likes.
+            head.headers.clear()
     return RelayConnection(
         cast("PushConnection", websocket),
         spelling,
@@ -199,7 +211,9 @@ async def _handshake(
 
 async def socket_to(address: str, port: int) -> socket.socket:
     """Connect a socket to an address that was judged. It is the caller's, or the transport's that is made of it."""
-    opened = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    # With its protocol named: by that asyncio knows which sockets are to send small messages at once.
+    opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         opened.setblocking(False)  # noqa: FBT003 - the signature is the library's
         await asyncio.get_running_loop().sock_connect(opened, (address, port))

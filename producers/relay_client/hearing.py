@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
+from core.flag import Flag
 from producers.relay_client.auth import SignIn
 from producers.relay_client.negentropy_session import Exchanges
 from producers.relay_client.replies import Replies
@@ -38,7 +38,7 @@ class Hearing:
         self._challenges = OneASecond()
         self.notice: Notice | None = None
         """The newest."""
-        self.refusal = asyncio.Event()
+        self.refusal = Flag()
         """Set by a notice that seems to refuse something."""
         self.eose = False
         """Whether a question was answered to its end."""

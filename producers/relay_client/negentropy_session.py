@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from core.flag import Flag
 from producers.relay_client.connection import RelayConnection
 from schemas.nostr.filters import Filter
 from schemas.nostr.messages import Closed, NegErr, NegMsg, Notice, neg_close, neg_msg, neg_open
@@ -35,7 +36,7 @@ class Exchange:
         self._connection = connection
         self._answered = False
         self._said: Said | None = None
-        self._came = asyncio.Event()
+        self._came = Flag()
 
     def take(self, message: Said) -> bool:
         """Take what the relay says. False if that is out of turn, or a notice about something else."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from core.flag import Flag
 from schemas.nostr.filters import Filter
 from schemas.nostr.messages import Closed
 
@@ -52,11 +52,11 @@ class Subscription:
         self.closed: Closed | None = None
         self.ended_by_relay = False
         """Whether the relay knows it no more."""
-        self.answered = asyncio.Event()
+        self.answered = Flag()
         """Set at the first event, at EOSE and at CLOSED."""
-        self.over = asyncio.Event()
+        self.over = Flag()
         """Set at CLOSED."""
-        self.ended = asyncio.Event()
+        self.ended = Flag()
         """Set at EOSE and at CLOSED."""
 
     def wants(self, fields: Mapping[str, Any], created_at: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from math import inf
 from typing import ClassVar
 
 from core import metrics
@@ -19,8 +20,8 @@ from core.waiting import until_it_works
 from producers.fetching.client import FetchError
 from producers.fetching.http_url import HttpUrlError, http_url
 from producers.operator.listed_relays import RelayList
+from producers.operator.relay_commands import adding, listing, send_commands
 from producers.operator.relay_lists import RelayListError
-from producers.seeding.publishing import publish_seeds
 from producers.seeding.seed_list import read_seed_list
 
 logger = logging.getLogger(__name__)
@@ -80,16 +81,14 @@ class SeederService(Service):
                 lambda error: isinstance(error, FetchError | OSError | RelayListError),
                 backoff=Backoff(_FIRST_WAIT_S, _LONGEST_WAIT_S),
             )
-            published = await publish_seeds(
-                self.settings,
-                self._publisher,
-                found.relays.values(),
-                allow_private=seeder.allow_private,
-                now_ms=CLOCK.now_ms(),
+            seeds = adding(
+                found.relays.values(), source="seed", allow_private=seeder.allow_private, now_ms=CLOCK.now_ms()
             )
+            # A service waits for Kafka without a limit. Without its news, a command is found by the registry too.
+            report = await send_commands(self.settings, self._publisher, seeds, listing, timeout_s=inf)
             self._listed = len(found.relays)
-            metrics.SEEDS.inc(published)
-            _log(found, published)
+            metrics.SEEDS.inc(report.written)
+            _log(found, report.written)
             await asyncio.sleep(seeder.interval_s)
 
 

@@ -30,7 +30,7 @@ _RECOMMENDED = 2
 _URL_CONTENTS = (_CONTACTS, _RECOMMENDED)
 """The content of old contact lists is a JSON object whose names are relays; that of kind 2 (deprecated) is a relay."""
 _BLOCKED = 10_006
-_MONITORED = 30_166
+MONITORED = 30_166
 """NIP-66: the relay that a monitor has looked at is in the `d` tag."""
 
 _HINTED = ("e", "p", "a", "q", "E", "A", "P", "zap")
@@ -112,7 +112,7 @@ def mentions(event: Event, *, allow_private: bool = False) -> list[Mention]:
 def _candidates(event: Event) -> Iterator[tuple[str, str]]:
     """Give every text that begins as a URL of a relay does, with its place."""
     kind, content = event.kind, event.content
-    places = _MONITOR_PLACES if kind == _MONITORED else _PLACES
+    places = _MONITOR_PLACES if kind == MONITORED else _PLACES
     for tag in event.tags:
         if tag and (items := places.get(tag[0])) is not None:
             for text in tag[items]:

@@ -41,6 +41,13 @@ class Report(Document):
     at_ms: int = Field(ge=0)
 
 
+class SameDocument(Document):
+    """That a relay gives the NIP-11 document of another URL of its host, and both are online."""
+
+    url: str | None = Field(description="the other one, which is preferred; null: no longer so")
+    at_ms: int = Field(ge=0, description="of the probe that says so")
+
+
 class StateChange(Document):
     """When a state began."""
 
@@ -69,6 +76,7 @@ class RelayRecord(Document):
     places: tuple[str, ...] = Field(default=(), max_length=MOST_PLACES, description="where it was named")
     command: RelayCommand | None = Field(default=None, description="the newest")
     report: Report | None = Field(default=None, description="the newest of connectors")
+    same_document: SameDocument | None = Field(default=None, description="the newest of probes")
     history: tuple[StateChange, ...] = Field(
         default=(), max_length=MOST_HISTORY, description="changes of state, newest last"
     )

@@ -12,5 +12,7 @@ class RelayDocumentRecord(Document):
 
     version: int = Field(1, ge=1)
     hash: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the bytes that were sent, as in the key")
-    text: str = Field(description="these bytes as text, in the character set that the answer names or UTF-8")
+    text: str = Field(
+        description="these bytes as text: UTF-8, or the character set that the answer names where they are not"
+    )
     first_seen_ms: int = Field(ge=0, description="when a prober of ours met it first; a later one may write it again")

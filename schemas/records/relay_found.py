@@ -5,8 +5,9 @@ from __future__ import annotations
 from pydantic import Field
 
 from schemas.records.document import Document
-from schemas.records.relay import MOST_AUTHORS, MOST_PLACES, AuthorHash, Report, Source
+from schemas.records.relay import MOST_AUTHORS, MOST_PLACES, AuthorHash, Report, SameDocument, Source
 from schemas.records.relay_command import RelayCommand
+from schemas.records.relay_health import MOST_MONITORS, Claim
 
 
 class RelayFound(Document):
@@ -20,3 +21,7 @@ class RelayFound(Document):
     first_seen_ms: int = Field(ge=0, description="of the earliest occurrence")
     command: RelayCommand | None = None
     report: Report | None = Field(None, description="a change of state that a connector met")
+    same_document: SameDocument | None = Field(None, description="a change that probes met")
+    claims: tuple[Claim, ...] = Field(
+        (), max_length=MOST_MONITORS, description="of monitors (NIP-66); alone in a record, which lies by relay host"
+    )

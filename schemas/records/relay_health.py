@@ -18,6 +18,8 @@ MOST_DAYS = 400
 """Of tallies: a year and what is needed to compare it with the days before."""
 MOST_HOURS = 25
 """Of tallies: the last 24 complete hours and the one that runs."""
+MOST_LATENCIES = 90
+"""Days of which times are kept: the longest period that is looked at."""
 MOST_OUTAGES = 50
 """The newest; a relay that flaps each hour fills them in two days, and its tallies still tell all."""
 MOST_CHANGES = 20
@@ -28,6 +30,13 @@ MOST_MONITORS = 16
 HealthState = Literal["online", "refused", "offline", "unknown"]
 """online: works, or is a relay that serves somebody else. refused: answers and does not serve us. offline: down after
 two attempts. unknown: was not probed within the time that its schedule promises."""
+
+
+class Stood(NamedTuple):
+    """A state, and since when a relay was in it."""
+
+    state: HealthState
+    since_ms: int | None
 
 
 class Tally(NamedTuple):
@@ -104,11 +113,15 @@ class RelayHealth(Document):
     network: Network
     state: HealthState
     since_ms: int | None = Field(None, ge=0, description="in this state since")
+    lapsed_from: Stood | None = Field(
+        None, description="the state that became unknown as no probe came; null: it did not"
+    )
     verdict: Verdict | None = Field(None, description="of the newest probe; null: never probed")
     cause: Cause | None = None
     detail: str | None = Field(None, max_length=LONGEST_WORDS)
     failures: int = Field(0, ge=0, description="probes in a row that did not find it online")
     probed_at_ms: int | None = Field(None, ge=0, description="the newest probe")
+    next_in_s: int | None = Field(None, ge=1, description="as the newest probe says")
     full_at_ms: int | None = Field(None, ge=0, description="the newest probe with all checks")
     online_at_ms: int | None = Field(None, ge=0, description="the newest probe that found it online")
     checks: Checks = Field(Checks(), description="the newest outcome of each check")
@@ -120,8 +133,8 @@ class RelayHealth(Document):
     honesty: Honesty = Honesty()
     hours: tuple[Tally, ...] = Field((), max_length=MOST_HOURS, description="oldest first")
     days: tuple[Tally, ...] = Field((), max_length=MOST_DAYS, description="oldest first")
-    latencies: tuple[Latency, ...] = Field((), max_length=90, description="of the last 90 days, oldest first")
+    latencies: tuple[Latency, ...] = Field((), max_length=MOST_LATENCIES, description="oldest first")
     outages: tuple[Outage, ...] = Field((), max_length=MOST_OUTAGES, description="newest last")
     claims: tuple[Claim, ...] = Field((), max_length=MOST_MONITORS, description="newest last")
     duplicate_of: str | None = Field(None, description="a URL of the same host that gives the same document")
-    judged_at_ms: int = Field(ge=0)
+    judged_at_ms: int = Field(ge=0, description="of what decided the state: the newest probe, or when none had come")

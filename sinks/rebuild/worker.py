@@ -14,6 +14,7 @@ import uvloop
 from aiokafka import TopicPartition
 
 from core import kafka, log, postgres
+from core.flag import Flag
 from core.parent import die_with_parent
 from core.service import gc_tuning
 from core.settings import Settings
@@ -121,7 +122,7 @@ async def fill(
             pool,
             publisher,
             erasures.eraser,
-            stopping=asyncio.Event(),
+            stopping=Flag(),
             batch_age_s=_BATCH_AGE_S,
             tables=tables,
         )

@@ -6,7 +6,7 @@ is it written.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -21,6 +21,20 @@ RelayNumbers: TypeAlias = Mapping[str, int]
 """The integer of each relay's URL."""
 # A longer URL is no relay's, and beyond 2,704 bytes the unique index of `relays` would refuse it.
 _MAX_URL_BYTES = 2048
+
+
+class KeysOfTopic(NamedTuple):
+    """What a compacted topic holds.
+
+    Attributes:
+        keys: those that have a value, in all partitions.
+        partitions: whose rows are asked about.
+        partition_count: of the topic.
+    """
+
+    keys: Collection[bytes]
+    partitions: Collection[int]
+    partition_count: int
 
 
 class Decoded(NamedTuple, Generic[T]):
@@ -58,6 +72,8 @@ class TopicTable(Generic[T]):
         rows_per_event: a batch is full with this many times the rows of `sink.batch_events`; None: by its bytes alone.
         of_event: the columns by which a row is found when its event is erased; None: it says nothing of an event.
         digests: what the digest covers of it.
+        delete_absent: deletes the rows of keys that are none of the topic's any more, of those in some of its
+            partitions; gives their number. None: no tombstone deletes rows.
     """
 
     topic: str
@@ -71,6 +87,7 @@ class TopicTable(Generic[T]):
     rows_per_event: int | None = None
     of_event: tuple[str, ...] | None = None
     digests: tuple[DigestTable, ...] = ()
+    delete_absent: Callable[[Connection, KeysOfTopic], Awaitable[int]] | None = None
 
     @property
     def staging(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
@@ -12,6 +11,8 @@ from aiokafka import TopicPartition
 
 from core import kafka, metrics
 from core.archive.connection import Pool, TimedOutError
+from core.clock import CLOCK
+from core.flag import Flag
 from core.kafka import Publisher
 from core.service import UndrainedError
 from core.settings import Settings
@@ -19,16 +20,24 @@ from core.waiting import until_it_works
 from schemas.topics import physical
 from sinks.erasure import Eraser
 from sinks.tables import TABLES, Tables, contents
+from sinks.tables.topic_table import KeysOfTopic
 from sinks.tables.topic_tables.events import EVENTS
 from sinks.tables.topic_tables.sightings import SIGHTINGS
 from sinks.writing.batch import Batch
 from sinks.writing.consumer import GroupReader
 from sinks.writing.group_wait import AbandonedError, GroupWait
+from sinks.writing.missed_tombstones import delete_absent, may_lack_tombstones
 from sinks.writing.part_writer import PartWriter
 from sinks.writing.portions import Portions
 from sinks.writing.rejection_breaker import RejectionBreaker
 from sinks.writing.rejections import RejectionSender
-from sinks.writing.stored_offsets import OffsetsMovedError, check_position, resumed_offsets
+from sinks.writing.stored_offsets import (
+    OffsetsMovedError,
+    StoredOffset,
+    TopicIdentity,
+    check_position,
+    resumed_offsets,
+)
 from sinks.writing.writer import Writer
 
 _log = logging.getLogger(__name__)
@@ -54,7 +63,7 @@ class Archiver:
         publisher: Publisher,
         eraser: Eraser,
         *,
-        stopping: asyncio.Event,
+        stopping: Flag,
         batch_age_s: float,
         tables: Tables = TABLES,
     ) -> None:
@@ -66,6 +75,7 @@ class Archiver:
         self._portions = Portions()
         self._rejections = RejectionSender(publisher, physical(settings.kafka.topic_prefix, "unwritten"))
         self._storm = RejectionBreaker(sink.storm_inputs, sink.storm_share)
+        self._settings = settings
         self._group_id = sink.group_id
         self._contents = contents(settings, tables)
         self._batch_events = sink.batch_events
@@ -162,7 +172,35 @@ class Archiver:
         for tp, offset in stored.items():
             check_position(tp, self._group_id, offset, identities[tp])
             self._storm.resume(tp, offset.next_offset, offset.refused)
-        self._reader.place(stored, identities)
+        if await self._delete_absent(stored, identities) and generation == self._reader.generation:
+            self._reader.place(stored, identities)
+
+    async def _delete_absent(
+        self, stored: Mapping[TopicPartition, StoredOffset], identities: Mapping[TopicPartition, TopicIdentity]
+    ) -> bool:
+        """Delete rows whose tombstones may never be read; False where the partitions are no longer ours."""
+        for topic, table in self._contents.items():
+            if table.delete_absent is None:
+                continue
+            doubtful = {
+                tp: offset
+                for tp, offset in stored.items()
+                if tp.topic == topic and may_lack_tombstones(offset, identities[tp], CLOCK.now_ms())
+            }
+            if not doubtful:
+                continue
+            keys = await kafka.read_to_end(self._settings, topic, None, lambda *_: True)
+            numbers = {tp.partition for tp in doubtful}
+            held = KeysOfTopic(keys.keys(), numbers, self._reader.partition_count(topic))
+            attempt = partial(delete_absent, group_id=self._group_id, table=table, held=held, stored=doubtful)
+            try:
+                deleted = await self._writer.with_database(attempt)
+            except (AbandonedError, UndrainedError, OffsetsMovedError) as error:
+                _log.info("the rows of %s are looked at again: %s", table.name, error)
+                return False
+            if deleted:
+                _log.info("%d rows of %s are deleted: their tombstones are gone", deleted, table.name)
+        return True
 
     def _count(self, batch: Batch, written: Mapping[str, int], began_s: float) -> None:
         offsets = {tp: advance.following for tp, advance in batch.advances.items()}

@@ -105,6 +105,10 @@ class GroupReader(ConsumerRebalanceListener):
             tp: TopicIdentity(identity.cluster_id, identity.topic_ids[tp.topic], begins[tp], ends[tp]) for tp in wanted
         }
 
+    def partition_count(self, topic: str) -> int:
+        """How many partitions a topic (full name) has that this member reads."""
+        return len(self._consumer.partitions_for_topic(topic) or ())
+
     def place(
         self, stored: Mapping[TopicPartition, StoredOffset], identities: Mapping[TopicPartition, TopicIdentity]
     ) -> None:

@@ -32,11 +32,14 @@ class StoredOffset(NamedTuple):
 
 
 class Advance(NamedTuple):
-    """What a batch read of one partition: from offset `expected` up to but not including `following`."""
+    """What a batch read of one partition: from offset `expected` up to but not including `following`.
+
+    `last_timestamp_ms` is None where nothing was read yet.
+    """
 
     expected: int
     following: int
-    last_timestamp_ms: int
+    last_timestamp_ms: int | None
 
 
 class TopicIdentity(NamedTuple):

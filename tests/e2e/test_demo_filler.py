@@ -29,9 +29,10 @@ END_S = 5.0  # a relay has nothing to save and waits for no client; these stay u
 
 
 async def _until_it_holds(relay: Relay, count: int) -> None:
-    async with asyncio.timeout(30):
-        while len(await stored(relay.url)) < count:  # noqa: ASYNC110 - another process is watched, there is no event
-            await asyncio.sleep(0.02)
+    async def holds() -> bool:
+        return len(await stored(relay.url)) >= count
+
+    await until(holds, f"{count} events at {relay.url}")
 
 
 def _url(server: Server) -> str:
@@ -90,7 +91,7 @@ async def test_a_killed_filler_that_starts_again_ends_with_the_same_account() ->
                 account = filler.line()
                 assert account["refused"] == 0, account["refusals"]
                 accounts.append((account["events"], account["pairs"], account["digest"]))
-                await asyncio.sleep(0.5)
+                await _until_it_holds(relay, len(await stored(relay.url)) + 1)  # the trickle flows
                 assert filler.ended() == 0
                 assert filler.line()["events"] > 1500
         assert accounts[0] == accounts[1]

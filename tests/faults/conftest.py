@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +15,10 @@ from deploy.embedded.ports import LOOPBACK, choose
 from deploy.embedded.servers import kafka
 from deploy.embedded.servers.kafka_properties import CLIENTS, CONTROLLER, PROTOCOL, jaas_key, server_login
 from tests.faults.own_stack import OwnStack, own_stack
+
+log = logging.getLogger(__name__)
+
+SEED_VARIABLE = "BIGBROTR_TEST_SEED"
 
 
 @dataclass(frozen=True)
@@ -45,3 +52,12 @@ def stack(broker_line: BrokerLine, tmp_path_factory: pytest.TempPathFactory) -> 
     }
     with own_stack(folder, kafka_properties=second_listener) as started:
         yield started
+
+
+@pytest.fixture
+def seed() -> int:
+    """A new seed every time, or the one that a run is to be repeated with."""
+    given = os.environ.get(SEED_VARIABLE)
+    drawn_seed = int(given) if given else secrets.randbelow(2**32)
+    log.warning("seed %d (%s=%d repeats it)", drawn_seed, SEED_VARIABLE, drawn_seed)
+    return drawn_seed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 import time
 from collections import Counter
@@ -21,6 +20,7 @@ from schemas.digest import Digest
 from tests.faults.kills import Killer, drawn
 from tests.faults.liars import Liars, liars
 from tests.faults.own_stack import OwnStack
+from tests.pipeline.archive import digest_of
 from tests.pipeline.fixtures import Run, pipeline, running
 from tests.pipeline.services import Services
 from tests.pipeline.supervised import Supervised
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 
 pytestmark = pytest.mark.storms
 
-SEED_VARIABLE = "BIGBROTR_TEST_SEED"
 # New events as well, for as long as it lasts: no kill finds a service with nothing to do, and live subscriptions, and
 # the gaps that a kill leaves in them, are in it too.
 TRICKLE_PER_S = 100
@@ -55,15 +54,6 @@ class Scale:
 
 SHORT = Scale(events=8_000, kills=8, relays=3, again=False)
 WHOLE = Scale(events=50_000, kills=50, relays=4, again=True)
-
-
-@pytest.fixture
-def seed() -> int:
-    """A new seed every time, or the one that a run is to be repeated with."""
-    given = os.environ.get(SEED_VARIABLE)
-    drawn_seed = int(given) if given else secrets.randbelow(2**32)
-    log.warning("seed %d (%s=%d repeats it)", drawn_seed, SEED_VARIABLE, drawn_seed)
-    return drawn_seed
 
 
 @pytest.fixture
@@ -118,16 +108,6 @@ async def complete(run: Run[Services] | Run[Supervised], relays: DemoProcess, ly
     digest = await run.archive.digest()
     assert digest == digest_of(pairs)
     assert digest_of(pairs - lying.pairs).hexdigest() == offered["digest"]["all"]
-    return digest
-
-
-def digest_of(pairs: set[tuple[str, str]]) -> Digest:
-    """The digest of an archive that holds these pairs of event id and relay, and no event that none of them names."""
-    digest = Digest()
-    for event_id in {event_id for event_id, _ in pairs}:
-        digest.add_event(event_id)
-    for event_id, url in pairs:
-        digest.add_pair(event_id, url)
     return digest
 
 

@@ -112,3 +112,13 @@ class Archive:
             return await connection.fetch(query, *values)
         finally:
             await connection.close()
+
+
+def digest_of(pairs: set[tuple[str, str]]) -> Digest:
+    """The digest of an archive that holds these pairs of event id and relay, and no event that none of them names."""
+    digest = Digest()
+    for event_id in {event_id for event_id, _ in pairs}:
+        digest.add_event(event_id)
+    for event_id, url in pairs:
+        digest.add_pair(event_id, url)
+    return digest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from core.settings import (
 )
 from deploy.embedded.stack import Servers
 from schemas.relay_urls.relay_url import normalize
-from sinks.migrate import migrate
+from sinks.migrate import Migration, migrate
 from tests.pipeline.registry import publish_relays
 
 PARTITIONS = 4  # as the embedded stack has
@@ -44,14 +45,19 @@ def settings_for(servers: Servers, name: str, folder: Path) -> Settings:
 
 async def make_world(servers: Servers, settings: Settings) -> None:
     """Create the database with its schema, and the topics."""
+    await make_database(servers, settings)
+    await create_topics(settings)
+
+
+async def make_database(servers: Servers, settings: Settings, known: Sequence[Migration] | None = None) -> None:
+    """Create the database with the schema that these migrations make; that of this version by default."""
     assert servers.dsn
     admin = await asyncpg.connect(servers.dsn.get_secret_value())
     await admin.execute(f'CREATE DATABASE "{settings.kafka.topic_prefix.rstrip(".")}"')
     await admin.close()
     connection = await connect(settings)
-    await migrate(connection)
+    await migrate(connection, known)
     await connection.close()
-    await create_topics(settings)
 
 
 async def drop_world(servers: Servers, settings: Settings) -> None:

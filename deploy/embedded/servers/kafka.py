@@ -22,6 +22,7 @@ from deploy.embedded.broker_address import BrokerAddress
 from deploy.embedded.errors import EmbeddedError, Report
 from deploy.embedded.paths import PRIVATE, DataPaths
 from deploy.embedded.ports import LOOPBACK, keep_or_choose
+from deploy.embedded.servers.class_archive import shared_classes
 from deploy.embedded.servers.jars import ensure_jars
 from deploy.embedded.servers.java import find_java
 from deploy.embedded.servers.kafka_properties import Properties, properties
@@ -53,10 +54,6 @@ rootLogger.appenderRef.out.ref = out
 logger.server.name = kafka.server.BrokerServer
 logger.server.level = info
 """
-
-
-def _java_command(java: Path, options: tuple[str, ...], classpath: str, log4j: Path) -> list[str]:
-    return [str(java), *options, "-cp", classpath, f"-Dlog4j2.configurationFile={log4j.as_uri()}"]
 
 
 def _format(command: list[str], paths: DataPaths, settings: Callable[[Path], str]) -> None:
@@ -117,11 +114,13 @@ def prepare(paths: DataPaths, report: Report, more: Properties = MappingProxyTyp
     if "," in str(paths.root):
         raise EmbeddedError(f"Kafka takes a comma in {paths.root} for two directories: name a data directory without")
     java = find_java()
-    classpath = str(ensure_jars(report) / "*")
+    jars = ensure_jars(report)
     ports, password = ports_of(paths), password_of(paths)
     log4j = paths.run / "kafka-log4j2.properties"
     log4j.write_text(_LOG4J, encoding="ascii")
-    command = _java_command(java, _JVM, classpath, log4j)
+    command = [str(java), *_JVM, "-cp", str(jars / "*"), f"-Dlog4j2.configurationFile={log4j.as_uri()}"]
+    classes = shared_classes(command, jars, report)
+    command += classes.use
     if not paths.kafka.exists():
         report("formatting Kafka's log directory")
         _format(command, paths, partial(properties, ports=ports, password=password, more=more))
@@ -129,7 +128,7 @@ def prepare(paths: DataPaths, report: Report, more: Properties = MappingProxyTyp
     write_whole(config, properties(paths.kafka, ports=ports, password=password, more=more), private=True)
     return Launch(
         name="kafka",
-        argv=[*command, "kafka.Kafka", str(config)],
+        argv=[*command, *classes.record, "kafka.Kafka", str(config)],
         data=str(paths.kafka),
         log=str(paths.run / "kafka.log"),
         address=BrokerAddress(f"{LOOPBACK}:{ports[0]}", SecretStr(password)).secret_text(),

@@ -7,6 +7,7 @@ import contextlib
 from functools import partial
 
 from core.clock import CLOCK, Clock
+from core.flag import Flag
 from producers.connector.asking import Asker
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
@@ -60,8 +61,8 @@ class Crawler:
         self._clock = clock
         self._plan = Plan(model, known_filters, claims, compares=self._may_compare)
         self.pages = Pages(ledger, model, claims, self._plan, comparing=comparing, clock=clock)
-        self._woken = asyncio.Event()
-        self.finished = asyncio.Event()
+        self._woken = Flag()
+        self.finished = Flag()
         """Set while all that can be read now is read."""
         self.compared = 0
         """Windows that were read by difference."""

@@ -36,6 +36,7 @@ class Intake:
         rejections: Rejections,
         budget: Budget,
         *,
+        priority: bool = False,
         copies: Copies | None = None,
         repeats: Repeats | None = None,
         repeats_per_hour: int = REPEATS_PER_HOUR,
@@ -48,6 +49,7 @@ class Intake:
             bundler: takes copies.
             rejections: takes what is refused.
             budget: of what is refused.
+            priority: whether the relay is of the priority lane.
             copies: what the relay has sent before.
             repeats: what relays sent last, all of them.
             repeats_per_hour: of these, how many are free.
@@ -55,6 +57,7 @@ class Intake:
         """
         self._relay = relay
         self._bundler = bundler
+        self._priority = priority
         self._rejections = rejections
         self._budget = budget
         self._again = Budget(0, repeats_per_hour)
@@ -91,7 +94,7 @@ class Intake:
             metrics.REPEATED.inc()
             self._count_repeat()
         else:
-            self._bundler.add(self._relay, CLOCK.now_ms(), text, event_id)
+            self._bundler.add(self._relay, CLOCK.now_ms(), text, event_id, priority=self._priority)
             self._received += 1
             self._repeats.add(mark)
             self._taken(text)

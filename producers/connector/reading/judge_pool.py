@@ -1,4 +1,7 @@
-"""Threads that judge copies of all relays: in chunks, a few of each relay in turn, so that none delays another."""
+"""Threads that judge copies of all relays: in chunks, a few of each relay in turn, so that none delays another.
+
+While both lanes wait, each has its share of every chunk.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from producers.connector.lanes import PRIORITY_SHARE
 from schemas.nostr.judge import Policy, judge
 from schemas.reasons import Reason
 
@@ -48,6 +52,10 @@ class Judging(Protocol):
     def waiting(self) -> int:
         """Copies that were not given yet."""
 
+    @property
+    def priority(self) -> bool:
+        """Whether it is of the priority lane."""
+
     def judged(self, verdicts: Sequence[Judged]) -> None:
         """Hear of copies that were given."""
 
@@ -55,18 +63,20 @@ class Judging(Protocol):
 class JudgePool:
     """The threads of a connector. Called from one event loop."""
 
-    def __init__(self, threads: int = THREADS) -> None:
-        """Prepare; threads start with the first copies."""
+    def __init__(self, threads: int = THREADS, priority_share: float = PRIORITY_SHARE) -> None:
+        """Prepare; threads start with the first copies. `priority_share`: of a chunk, for the priority lane."""
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="judge")
         self._free = threads
-        self._line: deque[Judging] = deque()
+        self._kept = max(1, int(CHUNK * priority_share))
+        self._regular: deque[Judging] = deque()
+        self._priority: deque[Judging] = deque()
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, relay: Judging) -> None:
         """Have one copy more of a relay judged, soon; it counts as waiting already."""
         if relay.waiting == 1:
-            self._line.append(relay)
+            (self._priority if relay.priority else self._regular).append(relay)
         self._waiting += 1
         self._start()
 
@@ -91,17 +101,12 @@ class JudgePool:
 
     def _submit(self) -> None:
         chunk: list[tuple[Judging, list[bytes]]] = []
-        room = CHUNK
-        while room and self._line:
-            relay = self._line.popleft()
-            copies = relay.next_copies(min(PER_RELAY, room))
-            chunk.append((relay, copies))
-            room -= len(copies)
-            if relay.waiting:
-                self._line.append(relay)
-        self._free -= 1
-        self._waiting -= CHUNK - room
+        room = _take(self._priority, self._kept, chunk)
+        room = _take(self._regular, CHUNK - self._kept + room, chunk)
+        _take(self._priority, room, chunk)
         copies = [copy for _, copies in chunk for copy in copies]
+        self._free -= 1
+        self._waiting -= len(copies)
         judging = asyncio.get_running_loop().run_in_executor(self._pool, _judge, copies)
         judging.add_done_callback(partial(self._done, chunk))
 
@@ -113,6 +118,18 @@ class JudgePool:
         for relay, copies in chunk:
             relay.judged([Judged(copy, next(verdicts)) for copy in copies])
         self._start()
+
+
+def _take(line: deque[Judging], room: int, chunk: list[tuple[Judging, list[bytes]]]) -> int:
+    """Take copies of a lane into a chunk, a few of each relay in turn; the room that is left."""
+    while room and line:
+        relay = line.popleft()
+        copies = relay.next_copies(min(PER_RELAY, room))
+        chunk.append((relay, copies))
+        room -= len(copies)
+        if relay.waiting:
+            line.append(relay)
+    return room
 
 
 def _judge(copies: Sequence[bytes]) -> list[Reason | None]:

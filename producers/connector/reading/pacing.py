@@ -7,13 +7,14 @@ once the processor has committed beyond these offsets, all that was counted is v
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from weakref import WeakSet
 
+from core.flag import Flag
 from core.kafka import COMMIT_INTERVAL_S
+from producers.connector.lanes import PRIORITY_SHARE
 
 LEAST_UNDER_WAY = 2000
 """Copies that may always be under way: a sixth of a second of the processor's work."""
@@ -41,11 +42,13 @@ _RESOLUTION = 64
 class Window:
     """One relay's copies that are under way, over all of its connections (`Backpressure`)."""
 
-    __slots__ = ("__weakref__", "_pacing", "noted", "sent", "validated")
+    __slots__ = ("__weakref__", "_pacing", "noted", "priority", "sent", "validated")
 
-    def __init__(self, pacing: Pacing) -> None:
+    def __init__(self, pacing: Pacing, *, priority: bool) -> None:
         """Nothing is under way."""
         self._pacing = pacing
+        self.priority = priority
+        """Whether the relay is of the priority lane."""
         self.sent = 0
         """Copies that were put into bundles so far."""
         self.noted = 0
@@ -57,7 +60,8 @@ class Window:
     def full(self) -> bool:
         """Whether more are under way than each relay may have."""
         pacing = self._pacing
-        return pacing.limiting and self.sent - self.validated > pacing.allowance
+        allowance = pacing.priority_allowance if self.priority else pacing.allowance
+        return pacing.limiting and self.sent - self.validated > allowance
 
     async def room(self) -> None:
         """Wait until the processor has done with enough of them, or does not lag any more."""
@@ -84,8 +88,9 @@ class _Snapshot(NamedTuple):
 class Pacing:
     """The rule, for all relays of a connector. Every `now_s` is of one monotonic clock."""
 
-    def __init__(self) -> None:
-        """Nothing was sent yet."""
+    def __init__(self, priority_share: float = PRIORITY_SHARE) -> None:
+        """Nothing was sent yet. `priority_share`: of the priority lane, in what may be under way."""
+        self._share = priority_share
         self._windows: WeakSet[Window] = WeakSet()
         self._published: dict[int, int] = {}
         self._snapshots: deque[_Snapshot] = deque()
@@ -95,18 +100,20 @@ class Pacing:
         self._rates: deque[float] = deque([0.0], maxlen=_RATES)
         self._total = 0
         self._validated = 0
-        self._looked = asyncio.Event()
+        self._looked = Flag()
         self.lag_s = 0.0
         """How old what the processor works on is, at least."""
         self.away = False
         """Whether the processor stands still."""
         self._free_looks = RELEASED_LOOKS
         self.allowance = LEAST_UNDER_WAY
-        """Copies of a relay that may be under way while the processor lags."""
+        """Copies of a regular relay that may be under way while the processor lags."""
+        self.priority_allowance = LEAST_UNDER_WAY
+        """The same of a relay of the priority lane."""
 
-    def window(self) -> Window:
+    def window(self, *, priority: bool = False) -> Window:
         """Pace one relay more, for as long as what is returned is kept."""
-        window = Window(self)
+        window = Window(self, priority=priority)
         self._windows.add(window)
         return window
 
@@ -163,19 +170,27 @@ class Pacing:
         self._free_looks = 0 if self.lag_s > LAG_S else self._free_looks + 1
         self.away = self._moved_s is not None and now_s - self._moved_s >= AWAY_S
         self._measure(now_s)
-        under_way = [window.sent - window.validated for window in self._windows if window.sent > window.validated]
+        regular, priority = self._under_way(priority=False), self._under_way(priority=True)
         if rate := max(self._rates):
             room = max(LEAST_UNDER_WAY, int(rate * WINDOW_S))
-            self.allowance = max(LEAST_OF_RELAY, _level(under_way, room))
+            kept = int(room * self._share)
+            # A lane has its share, and what the other does not need.
+            self.allowance = max(LEAST_OF_RELAY, _level(regular, max(room - kept, room - sum(priority))))
+            self.priority_allowance = max(LEAST_OF_RELAY, _level(priority, max(kept, room - sum(regular))))
         else:
             # It works on what was there before, as behind a connector that was started again. Live feeds go on.
-            self.allowance = LEAST_UNDER_WAY
+            self.allowance = self.priority_allowance = LEAST_UNDER_WAY
         self._looked.set()
-        self._looked = asyncio.Event()
+        self._looked = Flag()
 
     async def next_look(self) -> None:
         """Wait until the processor was looked at again."""
         await self._looked.wait()
+
+    def _under_way(self, *, priority: bool) -> list[int]:
+        """Copies of each relay of a lane that the processor has not done with."""
+        its = (window for window in self._windows if window.priority is priority)
+        return [window.sent - window.validated for window in its if window.sent > window.validated]
 
     def _measure(self, now_s: float) -> None:
         """See how many copies a second the processor gets through."""

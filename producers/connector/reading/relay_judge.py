@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
 
 from core import metrics
+from core.flag import Flag
 from producers.connector.reading.budget import Budget
 from producers.connector.reading.judge_pool import Judged, JudgePool
 from producers.connector.reading.sampling import Sampling
@@ -25,18 +24,22 @@ REMEMBERED = 10_000
 class RelayJudge:
     """One relay, over all of its connections. Its reading rests while too much of it waits (`Backpressure`)."""
 
-    def __init__(self, pool: JudgePool, budget: Budget, sampling: Sampling | None = None) -> None:
+    def __init__(
+        self, pool: JudgePool, budget: Budget, sampling: Sampling | None = None, *, priority: bool = False
+    ) -> None:
         """Judge in `pool`, and charge to `budget`."""
         self._pool = pool
+        self.priority = priority
+        """Whether the relay is of the priority lane."""
         self._budget = budget
         self._sampling = sampling or Sampling()
-        self._copies: deque[bytes] = deque()
+        self._copies: list[bytes] = []
         self.open = 0
         """Copies that wait for their verdict, those that a thread has included."""
         self._open_bytes = 0
         # By hash, which is keyed by the process: a relay cannot make two copies that are taken for one.
         self._known: dict[int, None] = {}
-        self._heard = asyncio.Event()
+        self._heard = Flag()
         self.forged = 0
         """Copies that were found to be forged."""
 
@@ -72,7 +75,9 @@ class RelayJudge:
 
     def next_copies(self, most: int) -> list[bytes]:
         """Give copies to a thread."""
-        return [self._copies.popleft() for _ in range(min(most, len(self._copies)))]
+        copies = self._copies[:most]
+        del self._copies[:most]
+        return copies
 
     def judged(self, verdicts: Sequence[Judged]) -> None:
         """Take verdicts. They count whether the connection is still there or not."""

@@ -6,7 +6,6 @@ answers and will not serve us, or sends what we do not take.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Literal
 
 from producers.relay_client.refusals import RelayError
@@ -36,7 +35,7 @@ class RelayStanding:
         """In a row, of one state; 0 for a relay that is confirmed."""
         self._detail = ""
         self._told = (self.state, self.failures)
-        self._times_ms: deque[int] = deque(maxlen=MOST_REPORTS)
+        self._times_ms: list[int] = []
 
     def spoke(self) -> None:
         """Take that it has spoken Nostr."""
@@ -72,7 +71,7 @@ class RelayStanding:
             return None
         if len(self._times_ms) == MOST_REPORTS and now_ms - self._times_ms[0] < _HOUR_MS:
             return None
-        self._times_ms.append(now_ms)
+        self._times_ms = [*self._times_ms[1 - MOST_REPORTS :], now_ms]
         self._told = (self.state, self.failures)
         return Report(state=self.state, tries=self.failures, detail=self._detail[:LONGEST_DETAIL], at_ms=now_ms)
 

@@ -10,6 +10,25 @@ from aiohttp.tracing import Trace
 
 from producers.prober.checks.route import Route
 
+MOST_RECEIVED_BYTES = 1024 * 1024
+"""Of one answer with all that is around it: eight times the largest document, as if each byte were a chunk. Interim
+answers and the extensions of chunks have no bound in HTTP, and aiohttp reads them as fast as they come."""
+
+
+class _BoundedAnswer(ResponseHandler):
+    """Closes the connection of a server that sends more."""
+
+    _received_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Count what comes in before it is parsed."""
+        self._received_bytes += len(data)
+        if self._received_bytes <= MOST_RECEIVED_BYTES:
+            super().data_received(data)
+        elif self.transport is not None:
+            self.set_exception(aiohttp.ClientPayloadError(f"more than {MOST_RECEIVED_BYTES} bytes came for one answer"))
+            self.transport.abort()
+
 
 class OneRelayConnector(aiohttp.BaseConnector):
     """Connects to one relay, whatever URL is asked for, and anew for each request."""
@@ -31,8 +50,9 @@ class OneRelayConnector(aiohttp.BaseConnector):
         url = self._route.url
         opened = await self._route.open(self._timeout_s)
         try:
-            _, protocol = await asyncio.get_running_loop().create_connection(
-                self._factory,
+            loop = asyncio.get_running_loop()
+            _, protocol = await loop.create_connection(
+                lambda: _BoundedAnswer(loop),
                 sock=opened,
                 ssl=self._route.tls if url.scheme == "wss" else None,
                 server_hostname=url.host if url.scheme == "wss" else None,

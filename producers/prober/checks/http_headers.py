@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from producers.prober.checks.words import words
 from schemas.records.probe import HttpCheck
 
+USER_AGENT = "bigbrotr (Nostr archive and relay monitor)"
+"""Some relays answer only with one, and operators see who asks."""
 _IMF_FIXDATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
 """RFC 9110 section 5.6.7: the one form that may be sent."""
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)

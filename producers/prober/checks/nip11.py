@@ -18,7 +18,7 @@ from core.clock import CLOCK
 from producers.addresses.address_guard import AddressRefusedError
 from producers.fetching.body import leading_bytes
 from producers.prober.checks.http_connector import OneRelayConnector
-from producers.prober.checks.http_headers import charset, clock_difference_s, http_check
+from producers.prober.checks.http_headers import USER_AGENT, charset, clock_difference_s, http_check
 from producers.prober.checks.refusing import LOOKED_AT_BYTES, http_refusal
 from producers.prober.checks.route import Route
 from producers.prober.checks.words import failure, words
@@ -35,8 +35,7 @@ from schemas.records.probe import Cause, HttpCheck, Nip11Check
 from schemas.records.relay_document import RelayDocumentRecord
 
 _HEADERS = {
-    # Some relays answer only with one, and operators see who asks.
-    "User-Agent": "bigbrotr (Nostr archive and relay monitor)",
+    "User-Agent": USER_AGENT,
     "Accept": "application/nostr+json",
     # What is sent is what is counted: a small answer cannot become a large one here.
     "Accept-Encoding": "identity",

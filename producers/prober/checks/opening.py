@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import NamedTuple
 
 from multidict import CIMultiDict
@@ -63,10 +64,13 @@ def _opened(check: OpenCheck, connection: RelayConnection | None, attempt: Attem
 
 
 def _cause(attempt: Attempt) -> Cause:
-    """How the server refuses us, or else the step that failed."""
+    """The policy that the server names, or how it refuses us, or else the step that failed."""
     answer = attempt.answer
-    refusal = None if answer is None else http_refusal(answer.status_code, _headers(answer), bytes(answer.body))
-    return refusal or attempt.step
+    if answer is None:
+        return attempt.step
+    if answer.status_code == HTTPStatus.PAYMENT_REQUIRED:
+        return "payment"
+    return http_refusal(answer.status_code, _headers(answer), bytes(answer.body)) or attempt.step
 
 
 def _headers(answer: Response) -> CIMultiDict[str]:

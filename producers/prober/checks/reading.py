@@ -60,14 +60,12 @@ async def check_read(dialogue: Dialogue, timeout_s: float) -> Read:
 
     Args:
         dialogue: with the relay.
-        timeout_s: for each answer.
+        timeout_s: for each answer, and for AUTH: six times that at most.
     """
     try:
         return await dialogue.before_end(_read(dialogue, timeout_s))
     except RelayError as error:
-        is_nostr = dialogue.is_nostr
-        cause: Cause = "silent" if error.state == "silent" else "read"
-        return Read(ReadCheck(ok=False, error=words(str(error)), cause=cause, is_nostr=is_nostr))
+        return Read(ReadCheck(ok=False, error=words(str(error)), cause="read", is_nostr=dialogue.is_nostr))
 
 
 async def _read(dialogue: Dialogue, timeout_s: float) -> Read:
@@ -76,7 +74,7 @@ async def _read(dialogue: Dialogue, timeout_s: float) -> Read:
         answer = await _ask(client, asked, timeout_s)
         if answer.wants_auth:
             wanted_auth = True
-            if await client.auth.sign_in(client.auth.session):
+            if await client.auth.sign_in_within(timeout_s, client.auth.session):
                 answer = await _ask(client, asked, timeout_s)
         if found is None or answer.served:
             # What it said to the first question tells more than silence to the second.
@@ -136,7 +134,7 @@ async def _wait(client: RelayClient, page: PageSubscription, timeout_s: float) -
         await first_of(page.answered, client.refusal, timeout_s=timeout_s - first_s)
     if not page.answered.is_set() and client.refusal.is_set():
         # A notice names no question: this one may still be answered.
-        await first_of(page.answered, timeout_s=AFTER_REFUSAL_S)
+        await first_of(page.answered, timeout_s=min(AFTER_REFUSAL_S, timeout_s))
 
 
 def _ending(page: PageSubscription) -> Ending | None:

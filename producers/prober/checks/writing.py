@@ -62,7 +62,7 @@ async def check_write(
         key: of the monitor, 64 hex digits.
         terms: of the relay.
         now_s: the time of day.
-        timeout_s: for work, for the answer to the event, and for reading it back, each.
+        timeout_s: for work, for AUTH, for the answer to the event, and for reading it back, each.
     """
     if (against := _against(terms.limitation)) is not None:
         cause, why = against
@@ -70,11 +70,12 @@ async def check_write(
     try:
         async with asyncio.timeout(timeout_s):
             event = await _signed(key, terms, now_s)
-        return await dialogue.before_end(_write(dialogue.client, event, timeout_s))
     except TimeoutError:
         return WriteCheck(ok=False, cause="pow", error=f"no proof of work was found within {timeout_s:g} s")
+    try:
+        return await dialogue.before_end(_write(dialogue.client, event, timeout_s))
     except RelayError as error:
-        return WriteCheck(ok=False, error=words(str(error)))
+        return WriteCheck(ok=False, error=words(str(error)), event_id=event.id)
 
 
 def dated_s(terms: Terms, now_s: float) -> int:

@@ -20,10 +20,12 @@ from websockets.asyncio.client import ClientConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event
 
+from core.flag import Flag
 from producers.relay_client.refusals import RelayError
 from producers.relay_client.stream.cutting import Cutter, Receiver
 from producers.relay_client.stream.handshake import Handshake
 from producers.relay_client.stream.odd_frames import OddFrames
+from producers.relay_client.stream.turns import LaneTurns, Turn
 from producers.relay_client.stream.unfinished import SMALL_BYTES, UNFINISHED
 from producers.relay_client.unasked import Charge, Unasked
 
@@ -37,6 +39,12 @@ _CLOSING_S = 2.0
 class PushConnection(ClientConnection):
     """Use it as `create_connection` of `websockets`; then call `listen`. Its `recv` never returns anything."""
 
+    # In the library's dictionary they would be more than Python shares the names of: 1.2 KB for each connection.
+    __slots__ = (
+        *("_opened", "_receiver", "_after", "_charge", "_handshake", "_odd", "_cutter", "_turns", "_turn", "_cutting"),
+        *("_held", "_resting", "_deaf", "_counted", "failure", "over"),
+    )
+
     def __init__(self, *args: Any, opened: Callable[[], None] | None = None, **options: Any) -> None:
         """Take what the library hands over; `opened` is called once the socket, with its TLS, is there."""
         super().__init__(*args, **options)
@@ -47,21 +55,28 @@ class PushConnection(ClientConnection):
         self._handshake = Handshake()
         self._odd = OddFrames(self.protocol, self.pending_pings)
         self._cutter = Cutter(self.protocol, self._odd)
-        self._turn: asyncio.Handle | None = None
+        self._turns: LaneTurns | None = None
+        self._turn: asyncio.Handle | Turn | None = None
         self._cutting: asyncio.Handle | None = None
         self._held = True
         self._resting = False
         self._deaf = False
         self._counted = False
-        self._failure: Exception | None = None
-        self._failed = asyncio.Event()
+        self.failure: Exception | None = None
+        """What a receiver has raised, while the connection is there."""
+        self.over = Flag()
+        """Set once a receiver has raised, or the connection has ended."""
 
-    def listen(self, receiver: Receiver, after: Callable[[], None], charge: Charge) -> None:
+    def listen(
+        self, receiver: Receiver, after: Callable[[], None], charge: Charge, turns: LaneTurns | None = None
+    ) -> None:
         """Hand every message to `receiver`, those that came already first, and call `after` when a batch is done.
 
         A part of a frame is no batch: a relay that sends one frame in ever smaller parts has said nothing. What nothing
-        waits for is told to `charge`. What any of them raises ends the listening; `failure` gives it.
+        waits for is told to `charge`. What any of them raises ends the listening and is the `failure`. It has `turns`
+        among other connections; None: it shares them with none.
         """
+        self._turns = turns
         self._receiver, self._after, self._charge = receiver, after, charge
         self._held = False
         self._work()
@@ -89,11 +104,6 @@ class PushConnection(ClientConnection):
         self._held = False
         self._schedule()
 
-    async def failure(self) -> Exception:
-        """Wait until a receiver has raised, and return what, while the connection is there."""
-        await self._failed.wait()
-        return self._failure or RelayError("disconnected", "the connection has ended")
-
     def give_up(self, size_bytes: int) -> None:
         """End, because all connections together hold too much that is unfinished, and this one most of it."""
         error = RelayError("unfinished", f"held {size_bytes} bytes of an unfinished message, the most of all relays")
@@ -114,14 +124,18 @@ class PushConnection(ClientConnection):
         if not self._deaf:
             self._cutter.add(data)
             if self._turn is None:
-                self._work()
+                if self.response is None or self._turns is None or self._turns.take():
+                    self._work()
+                else:
+                    self._schedule()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Keep nothing that has a size, and no cycle: the collector comes every ten seconds (asyncio's protocol)."""
         super().connection_lost(exc)
         self._drop()
         self._receiver = self._after = self._charge = _ignore
-        self._failure = None
+        self.failure = None
+        self.over.set()
         self.protocol.reader.discard()
         self.protocol.parser.close()
         if self.protocol.parser_exc is not None:
@@ -146,7 +160,7 @@ class PushConnection(ClientConnection):
                 self._end_if(self.protocol.handshake_exc is not None)
             elif cutter.chunk and not self._held and cutter.turn(self._receiver, self._take_odd):
                 self._after()
-        except Exception as error:  # noqa: BLE001 - raised by `failure`; the transport would only log it
+        except Exception as error:  # noqa: BLE001 - told as `failure`; the transport would only log it
             self._fail(error)
             if self.response is None:
                 self.transport.abort()
@@ -157,7 +171,7 @@ class PushConnection(ClientConnection):
             self._schedule()
 
     def _schedule(self) -> None:
-        if self._failed.is_set():
+        if self.over.is_set():
             return
         waits = self._held and self.response is not None and self._cutting is None
         if self._cutter.chunk:
@@ -165,7 +179,8 @@ class PushConnection(ClientConnection):
                 self._resting = True
                 self.transport.pause_reading()
             if self._turn is None and not waits:
-                self._turn = self.loop.call_soon(self._work)
+                soon = self.loop.call_soon if self._turns is None else self._turns.soon
+                self._turn = soon(self._work)
         elif self._resting and not waits:
             self._resting = False
             self.transport.resume_reading()
@@ -191,11 +206,11 @@ class PushConnection(ClientConnection):
             UNFINISHED.hold(self, held)
 
     def _fail(self, error: Exception) -> None:
-        if not self._failed.is_set():
+        if not self.over.is_set():
             # It may be kept for an hour, and what was read with it.
             clear_frames(error.__traceback__)
-            self._failure = error
-            self._failed.set()
+            self.failure = error
+            self.over.set()
             self._drop()
             self.transport.pause_reading()
 

@@ -13,9 +13,11 @@ from typing import NamedTuple
 import orjson
 
 from core.archive.connection import Connection
+from schemas.partition import relay_partition
 from schemas.records.relay import RelayRecord
+from schemas.relay_urls.relay_url import RelayUrlError, normalize
 from sinks.tables.digest_table import DigestTable, all_values
-from sinks.tables.topic_table import Decoded, Record, RelayNumbers, TopicTable, affected, check_url
+from sinks.tables.topic_table import Decoded, KeysOfTopic, Record, RelayNumbers, TopicTable, affected, check_url
 from sinks.tables.topic_tables.registry_row import COLUMNS, registry_row
 
 _COLUMNS = ", ".join(COLUMNS)
@@ -69,6 +71,26 @@ async def write(connection: Connection, entries: Iterable[Entry], _relays: Relay
     return changed
 
 
+async def delete_absent(connection: Connection, held: KeysOfTopic) -> int:
+    """Delete the rows of relays that are in the topic no longer, inside a transaction; how many there were.
+
+    Args:
+        connection: with an open transaction that has locked the offsets of the partitions.
+        held: of the topic; a row is of the partition in which its relay belongs.
+    """
+    rows = await connection.fetch("SELECT url FROM registry")
+    gone = [row["url"] for row in rows if row["url"].encode() not in held.keys and _belongs(row["url"], held)]
+    return affected(await connection.execute(_DELETE, gone)) if gone else 0
+
+
+def _belongs(url: str, held: KeysOfTopic) -> bool:
+    try:
+        return relay_partition(normalize(url, allow_private=True).host, held.partition_count) in held.partitions
+    except RelayUrlError:
+        # Of no relay: for an audit to name.
+        return False
+
+
 def smallest(entry: Entry) -> Entry:
     """That the same relay is gone."""
     return Entry(entry.url, None)
@@ -85,6 +107,7 @@ REGISTRY = TopicTable(
     decode=_decode,
     write=write,
     smallest=smallest,
+    delete_absent=delete_absent,
     digests=(
         # When it was admitted depends on when caps of a day let it through, and what was reported on the network.
         DigestTable(

@@ -12,7 +12,7 @@ import json
 import sys
 import time
 
-from websockets.asyncio.server import ServerConnection, broadcast, serve
+from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 
 from core.parent import ParentPipe
 from tests.bench.hostile.child import tell
@@ -37,7 +37,7 @@ async def _run(count: int, rate: float, limit_s: float) -> None:
     async with serve(_serve, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         tell({"urls": [f"ws://127.0.0.1:{port}/{number}" for number in range(count)]})
-        sending = asyncio.create_task(_send(server.connections, rate, limit_s)) if rate else None
+        sending = asyncio.create_task(_send(server, rate, limit_s)) if rate else None
         await parent.closed.wait()
         if sending is not None:
             sending.cancel()
@@ -45,13 +45,14 @@ async def _run(count: int, rate: float, limit_s: float) -> None:
                 await sending
 
 
-async def _send(connections: set[ServerConnection], rate: float, limit_s: float) -> None:
+async def _send(server: Server, rate: float, limit_s: float) -> None:
     """Send for so long, from the start on: feeds that are not open yet miss what comes before."""
     began, number = time.monotonic(), 0
     while time.monotonic() - began < limit_s:
         await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
         event = written(int(time.time()), 1, _AUTHOR, number)
-        broadcast(connections, json.dumps(["EVENT", _FEED, event], separators=(",", ":")))
+        # Those of now: the server makes the set anew each time.
+        broadcast(server.connections, json.dumps(["EVENT", _FEED, event], separators=(",", ":")))
         number += 1
 
 

@@ -22,6 +22,7 @@ from schemas.digest import Digest
 from schemas.topics import TOPICS, physical
 from tests.broker.bigbrotr.conftest import LIMIT_S, Command
 from tests.environment import environment
+from tests.pipeline.archive import Archive
 from tests.pipeline.services import Services
 from tests.waiting import until
 
@@ -105,6 +106,7 @@ async def test_what_was_sent_without_waiting_is_archived_by_the_services(command
     try:
         told = await command("import", "-", "--json", stdin=second)
         assert (told.json()["not_running"], "services that run archive them" in told.stderr) == ([], True), told.stderr
+        await Archive(settings, services).until_counts(2, 0)
     finally:
         services.stop()
     assert (await command("digest", "--json")).json()["events"] == 2

@@ -15,7 +15,9 @@ from pydantic import SecretStr
 
 from core.settings import KafkaSettings, PostgresSettings, Settings
 from deploy.embedded.errors import EmbeddedError
+from deploy.embedded.paths import DataPaths
 from deploy.embedded.stack import PARTITIONS, Servers, attach, ensure_servers, running_stack
+from deploy.embedded.state import read_state
 from tests.broker.embedded.support import (
     Holder,
     addresses,
@@ -46,7 +48,8 @@ def test_a_second_start_finds_the_data_and_the_addresses_of_the_first(tmp_path: 
         assert addresses(servers) == first
         assert asyncio.run(read_both(*first)) == (b"a", b"a")
     assert "making the database" in first_reports
-    assert second_reports == ["starting kafka and postgres"]
+    assert "making the database" not in second_reports
+    assert second_reports[-1] == "starting kafka and postgres"
 
 
 def test_listens_on_the_loopback_only_and_asks_for_the_password(servers: Servers) -> None:
@@ -162,3 +165,14 @@ def test_a_server_that_does_not_start_is_named_with_its_own_words_and_nothing_st
     ):
         pass
     assert attach(tmp_path) is None
+
+
+def test_a_preparation_that_fails_leaves_neither_a_guard_nor_the_other_server(tmp_path: Path) -> None:
+    refused = tmp_path / "two,directories"
+    with pytest.raises(EmbeddedError, match="a comma"), running_stack(refused):
+        pass
+    assert attach(refused) is None
+    current = read_state(DataPaths.of(refused).run)
+    assert current is not None, "the guard starts beside the preparation"
+    assert current.guard.process() is None
+    assert [one for one in current.servers.values() if one.process is not None and one.process.process()] == []

@@ -30,6 +30,10 @@ SECRET = (3).to_bytes(32)
 """The secret key of BIP-340's first test vector: known to everybody."""
 
 
+TOPIC_POLL_S = 0.2
+"""A look reads a whole topic."""
+
+
 def signed(created_at: int, content: str = "", kind: int = 1) -> dict[str, Any]:
     event = Event("", public_key(SECRET), created_at, kind, [["t", "test"]], content, "")
     event_id = compute_id(event)

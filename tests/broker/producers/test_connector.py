@@ -19,6 +19,7 @@ from schemas.reasons import Reason
 from schemas.relay_urls.relay_url import normalize
 from tests.broker.producers.harness import (
     SECRET,
+    TOPIC_POLL_S,
     connector,
     coverage,
     lines,
@@ -35,7 +36,7 @@ from tests.relays.hostile import Hostile, say
 from tests.relays.scripted import scripted_relay
 from tests.waiting import until
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.broker
 
 
 def with_connector(settings: Settings, **values: Any) -> Settings:
@@ -55,10 +56,13 @@ async def test_stored_and_live_events_arrive_byte_for_byte(quick: Settings) -> N
             fresh = signed(events[0]["created_at"] + 30, "fresh")
             backdated = signed(events[0]["created_at"] - 100_000, "wrapped two days ago")
             websocket, subid = relay.live[-1]
-            before = relay_status(service, relay.url)["received"]
             await say(websocket, "EVENT", subid, fresh)
             await say(websocket, "EVENT", subid, backdated)
-            await until(lambda: relay_status(service, relay.url)["received"] >= before + 2, "live events")
+
+            async def arrived() -> bool:
+                return {verbatim(fresh), verbatim(backdated)} <= {line.event for line in await lines(quick)}
+
+            await until(arrived, "live events", poll_s=TOPIC_POLL_S)
             # After a pause for Kafka only the next pong shows what the feed has certainly brought.
             await until(lambda: relay_status(service, relay.url)["cursor_s"] is not None, "the cursor")
         found = await lines(quick)
@@ -83,8 +87,8 @@ async def test_a_relay_is_looked_up_with_the_name_servers_of_the_settings(quick:
         await publish(quick, [relay.url, slow])
         async with connector(with_connector(quick, nameservers=[server.address], connect_timeout_s=3.0)) as service:
             await until(lambda: crawled(service, relay), "crawled")
-            await until(lambda: relay_status(service, slow)["last_error"], "the other is given up")
-            assert "no answer from the name servers within 1 s" in relay_status(service, slow)["last_error"]
+            unanswered = "no answer from the name servers within 1 s"
+            await until(lambda: unanswered in str(relay_status(service, slow)["last_error"]), "the other is given up")
         assert {line.event for line in await lines(quick)} == {verbatim(event) for event in events}
 
 
@@ -114,6 +118,7 @@ async def test_the_text_of_an_event_is_kept_however_it_is_written(quick: Setting
     assert found == set(written)
 
 
+REFUSED = {Reason.BAD_FRAME, Reason.FILTER_MISMATCH, Reason.NO_ID}
 BAD = {
     "garbage": hostile.garbage,
     "wrong subscription": hostile.wrong_subscription,
@@ -145,6 +150,11 @@ async def test_hostile_relays_harm_no_other(quick: Settings) -> None:
                     lambda: all(relay_status(service, each.url)["last_error"] for each in (bad[3], bad[8])), "errors"
                 )
                 await until(lambda: relay_status(service, bad[2].url)["refused"] >= 120, "misfits are counted")
+
+                async def all_refused() -> bool:
+                    return {rejection.reason for rejection, _ in await rejections(quick)} >= REFUSED
+
+                await until(all_refused, "what is refused is in Kafka", poll_s=TOPIC_POLL_S)
                 # Paused for a moment is what a full buffer asks for, whichever relay filled it.
                 await until(lambda: relay_status(service, good.url)["state"] == "live", "the honest relay is live")
                 assert relay_status(service, good.url)["refused"] == 0
@@ -155,7 +165,6 @@ async def test_hostile_relays_harm_no_other(quick: Settings) -> None:
     assert {line.event for line in found if line.relay == good.url} == {verbatim(event) for event in events}
     refused = await rejections(quick)
     assert {rejection.relay for rejection, _ in refused}.isdisjoint({good.url})
-    assert {Reason.BAD_FRAME, Reason.FILTER_MISMATCH, Reason.NO_ID} <= {rejection.reason for rejection, _ in refused}
     assert all(rejection.stage == "connector" for rejection, _ in refused)
 
 

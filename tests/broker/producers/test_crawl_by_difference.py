@@ -34,7 +34,7 @@ from tests.relays.reconciling import conversation
 if TYPE_CHECKING:
     from deploy.embedded.stack import Servers
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.broker
 
 NAME = "crawldiff"
 EVENTS = [signed(START_S + number, 1, [], f"event {number}", author=number % 5) for number in range(400)]

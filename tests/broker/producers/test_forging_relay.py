@@ -30,7 +30,7 @@ from tests.relays.forgery import with_another_signature
 from tests.relays.hostile import Hostile, say
 from tests.waiting import until
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.broker
 
 ONE_READ_BYTES = 256 * 1024
 """What asyncio takes of a socket at once: it is dealt with before the reading rests."""
@@ -55,6 +55,10 @@ async def test_a_forging_relay_is_paused_and_an_honest_one_is_not(quick: Setting
                     lambda: relay_status(service, forger.url)["state"] == "over_budget", "the forger is paused", 120
                 )
                 await until(lambda: relay_status(service, honest.url)["crawl"]["done"], "the honest one is read", 120)
+                # Paused for a moment is what a full buffer asks for, whichever relay filled it.
+                await until(
+                    lambda: relay_status(service, honest.url)["state"] in ("live", "connected"), "it is read on"
+                )
                 status = {name: relay_status(service, each.url) for name, each in (("h", honest), ("f", forger))}
             await all_committed(quick, [(each.partition, b"") for each in await records(quick, "raw.bundles")])
             assert running.popen.poll() is None
@@ -63,7 +67,6 @@ async def test_a_forging_relay_is_paused_and_an_honest_one_is_not(quick: Setting
     assert 3000 < status["f"]["retry_in_s"] <= 3600
     # What policy refuses is charged to no relay.
     assert (status["h"]["forged"], status["h"]["refused"]) == (0, 0)
-    assert status["h"]["state"] in ("live", "connected")
 
     copies = Counter(line.relay for line in await lines(quick))
     at_once = ONE_READ_BYTES // len(verbatim(forged[0]))
@@ -84,6 +87,6 @@ async def test_a_connector_knows_how_far_the_processor_is(quick: Settings, tmp_p
                 assert isinstance(validation, dict)
                 return float(validation["lag_s"])
 
-            await until(lambda: lag_s() > 2 * LAG_S, "the processor lags, for there is none", 60)
+            await until(lambda: lag_s() > 2 * LAG_S, "the processor lags, for there is none")
             with processor(quick, tmp_path):
-                await until(lambda: lag_s() == 0, "it has done with everything", 120)
+                await until(lambda: lag_s() == 0, "it has done with everything")

@@ -22,7 +22,7 @@ from schemas.records.relay import Lane
 from schemas.records.relay_command import RelayCommand
 from tests.broker.producers.harness import lines, records, rejections, stored_events, verbatim
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.broker
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "plain": bytes,

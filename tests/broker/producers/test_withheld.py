@@ -38,7 +38,7 @@ from tests.relays.reconciling import Reconciling, conversation, refusal
 if TYPE_CHECKING:
     from deploy.embedded.stack import Servers
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.broker, pytest.mark.asyncio(loop_scope="module")]
 
 NAME = "withheld"
 FILTERS = {Filter().filter_hash(): Filter()}

@@ -12,6 +12,8 @@ import pytest
 
 from bigbrotr.cli import cli
 
+pytestmark = pytest.mark.slow
+
 _HEAVY = "{'aiokafka', 'asyncpg', 'faust', 'pydantic', 'aiohttp', 'rich', 'orjson'}"
 _COMPLETING = f"""
 import sys

@@ -15,6 +15,7 @@ import pytest
 from bigbrotr.servers import BOTH, KAFKA, POSTGRES, Server, servers
 from core.settings import KafkaSettings, PostgresSettings, Settings, SettingsError
 
+pytestmark = pytest.mark.slow
 SECRET = "hunter2-correct-horse"
 # A name that is None there is one that cannot be found: this is how Python itself marks it.
 IN_THE_IMAGE = (

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,8 @@ from schemas.nostr.judge import Policy
 from schemas.reasons import Verdict
 from sinks.export import Exported, lines
 from tests.unit.processors.material import event, wire
+
+pytestmark = pytest.mark.slow
 
 EVENTS = [event.wire for event in generate(40, seed=7, base_time_s=1_700_000_000, span_s=86_400)]
 POLICY = Policy()

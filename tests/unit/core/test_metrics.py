@@ -37,7 +37,7 @@ def counted(place: str) -> Iterator[str]:
             "processor",
             ["processors/runtime", "processors/validate", "processors/service.py", "core/erasures.py"],
         ),
-        ("registry", ["processors/runtime", "processors/registry"]),
+        ("registry", ["processors/runtime", "processors/registry", "processors/assess"]),
         ("sink", ["sinks", "core/kafka/publisher.py", "core/erasures.py"]),
         ("janitor", ["bigbrotr/retention/janitor.py"]),
         ("seeder", ["producers/seeding", "core/kafka/publisher.py"]),

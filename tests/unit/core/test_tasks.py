@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from core.flag import Flag
 from core.tasks import cancel, first_of, run_until_first, running
 
 
@@ -17,7 +18,7 @@ class Work:
 
     async def run(self) -> None:
         try:
-            await asyncio.Event().wait()
+            await Flag().wait()
         finally:
             await asyncio.sleep(0)
             self.ended = True
@@ -55,7 +56,7 @@ async def test_a_cancelled_wait_ends_all_of_them() -> None:
 
 async def test_a_wait_for_the_first_leaves_the_others_as_they_are() -> None:
     work = Work()
-    task, one, other = asyncio.create_task(work.run()), asyncio.Event(), asyncio.Event()
+    task, one, other = asyncio.create_task(work.run()), Flag(), Flag()
     waiting = asyncio.create_task(first_of(task, one, other))
     await asyncio.sleep(0)
     assert not waiting.done()
@@ -72,7 +73,7 @@ async def test_a_wait_for_the_first_ends_in_time() -> None:
     failed = asyncio.create_task(fails("not raised here"))
     assert await first_of(failed, timeout_s=None)
     assert str(failed.exception()) == "not raised here"
-    assert not await first_of(asyncio.Event(), timeout_s=0)
+    assert not await first_of(Flag(), timeout_s=0)
 
 
 async def test_work_beside_a_block_ends_with_it() -> None:

@@ -71,6 +71,7 @@ def test_the_readme_stays_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= README_LINES
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_commands_as_they_are() -> None:
     """To mend it, put the output of `python -m bigbrotr.cli_reference` between the marks."""
     page = (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8")

@@ -40,7 +40,7 @@ class Echo:
         self.revokes += 1
 
     def status(self, progress: Progress) -> dict[str, object]:
-        return {"done": progress.done}
+        return {"done": sum(progress.done.values())}
 
 
 class OfRecord(list[Output]):

@@ -36,6 +36,7 @@ def test_keys_in_one_bucket_are_told_apart() -> None:
     assert not any(made.get(fingerprint(b"absent %d" % number)) for number in range(200_000))
 
 
+@pytest.mark.slow
 def test_an_entry_takes_less_than_45_bytes() -> None:
     tracemalloc.start()
     try:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from core import kafka
+from core.kafka.topics import create_topics
 from core.settings import Settings
 from schemas.records.relay import RelayRecord
 from schemas.records.relay_command import RelayCommand
@@ -82,7 +83,24 @@ async def digest(settings: Settings) -> str:
     """That of all that is known; no relay may stand in both topics."""
     admitted, named = await relays(settings), await candidates(settings)
     assert not admitted.keys() & named.keys()
-    return repr((registry_digest(admitted.values()), registry_digest(named.values())))
+    return digest_of(admitted.values(), named.values())
+
+
+def digest_of(admitted: Iterable[RelayRecord], named: Iterable[RelayRecord]) -> str:
+    """The digest of two topics that hold these records."""
+    return repr((registry_digest(admitted), registry_digest(named)))
+
+
+async def replayed(settings: Settings, *topics: str) -> Settings:
+    """Make topics that hold what these topics do, and nothing that a registry has decided."""
+    kafka = settings.kafka.model_copy(update={"topic_prefix": f"{settings.kafka.topic_prefix}again."})
+    again = settings.registry.model_copy(update={"group_id": f"{settings.registry.group_id}-again"})
+    fresh = settings.model_copy(update={"kafka": kafka, "registry": again})
+    await create_topics(fresh)
+    for topic in topics:
+        held = await records(settings, topic)
+        await send(fresh, topic, [(record.partition, record.key, record.value) for record in held])
+    return fresh
 
 
 async def settled(process: Process) -> None:

@@ -78,7 +78,7 @@ async def test_what_is_erased_before_the_start_or_while_running_is_never_emitted
         await erase(ours, [Erasure(id=each.id, cause=Cause.OPERATOR, erased_at_ms=2) for each in (kept, unseen)])
 
         async def known() -> bool:
-            return bool(process.details()["erasures"] == 6)
+            return process.details().get("erasures") == 6
 
         await until(known, "the rules are known")
         later = bundles(copies(kept, unseen, by_id, relay="wss://b.example"), ours.kafka.partitions, size=1)

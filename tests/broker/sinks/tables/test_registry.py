@@ -14,6 +14,7 @@ import pytest
 
 from core.archive.connection import Connection, Pool
 from core.settings import PostgresSettings, Settings
+from schemas.partition import relay_partition
 from schemas.records.relay import RelayRecord, Report, StateChange
 from schemas.records.relay_command import RelayCommand
 from schemas.relay_urls.relay_url import normalize
@@ -135,6 +136,43 @@ async def test_two_sinks_a_replay_and_a_rebuild_give_the_rows_of_the_topic(setti
 
     await rebuilt(settings, "rebuilt", jobs=2)
     assert await digests(in_schema(settings, "rebuilt"), 1) == live
+
+
+async def test_rows_go_whose_tombstones_came_and_went_while_the_sink_was_away(settings: Settings, pool: Pool) -> None:
+    """And only those: not of relays that are there still, come with the next record, or are of other partitions."""
+    rng = random.Random(5)
+    kept, gone, new = (Entry(url, some_record(rng, url)) for url in RELAYS[:3])
+    places = {entry.url: relay_partition(normalize(entry.url).host, 4) for entry in (kept, gone, new)}
+    other = next(
+        url
+        for number in range(100)
+        if relay_partition(normalize(url := f"wss://other-{number}.example").host, 4) not in places.values()
+    )
+    async with feed(settings) as fed:
+
+        async def give(*entries: Entry) -> None:
+            for entry in entries:
+                record = None if entry.record is None else entry.record.encode()
+                await fed.raw("relays", places[entry.url], record, entry.url.encode())
+
+        async with running_sink(settings):
+            await give(kept, gone, Entry(gone.url, None))
+            await all_read(settings, pool)
+        # As if the tombstone had never been read, and compaction had left neither it nor what it replaced.
+        async with pool.acquire() as connection:
+            unread = [gone, Entry(other, some_record(rng, other))]
+            await registry.write(connection, unread, {})
+        async with running_sink(settings):
+            await give(new)
+            await all_read(settings, pool)
+        assert (await rows(pool)).keys() == {kept.url, gone.url, new.url, other}, "it was not away for long"
+
+        await give(Entry(new.url, new.record), *(Entry(url, some_record(rng, url)) for url in (kept.url,)))
+        await pool.execute("UPDATE sink_offsets SET last_timestamp_ms = NULL WHERE topic LIKE '%.relays'")
+        await fed.raw("relays", places[gone.url], b"no record", b"wss://bad.example")
+        async with running_sink(settings):
+            await all_read(settings, pool)
+        assert (await rows(pool)).keys() == {kept.url, new.url, other}
 
 
 async def test_an_archive_of_the_version_before_is_migrated_and_goes_on(settings: Settings, servers: Servers) -> None:

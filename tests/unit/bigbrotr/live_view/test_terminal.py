@@ -14,6 +14,8 @@ import pytest
 from bigbrotr.console.live_view.terminal import size
 from tests.unit.bigbrotr.live_view.terminal import Terminal
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = "tests.unit.bigbrotr.live_view.shown"
 TAKEN = (b"\x1b[?1049h", b"\x1b[?25l", b"\x1b[?7l")
 GIVEN_BACK = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?7h")

@@ -6,13 +6,14 @@ import asyncio
 
 import pytest
 
+from core.flag import Flag
 from core.service.background import BackgroundTasks
 from core.settings.errors import SettingsError
 from core.tasks import cancel
 
 
 async def works() -> None:
-    await asyncio.Event().wait()
+    await Flag().wait()
 
 
 async def returns() -> None:
@@ -24,11 +25,11 @@ async def raises() -> None:
 
 
 @pytest.fixture
-def stopping() -> asyncio.Event:
-    return asyncio.Event()
+def stopping() -> Flag:
+    return Flag()
 
 
-async def test_what_a_task_raises_is_raised_by_check_and_says_which_task_it_was(stopping: asyncio.Event) -> None:
+async def test_what_a_task_raises_is_raised_by_check_and_says_which_task_it_was(stopping: Flag) -> None:
     tasks = BackgroundTasks(stopping)
     tasks.spawn(raises(), "figures")
     tasks.check()
@@ -39,7 +40,7 @@ async def test_what_a_task_raises_is_raised_by_check_and_says_which_task_it_was(
 
 
 @pytest.mark.parametrize("stops", [False, True])
-async def test_a_return_is_a_failure_only_before_the_stop(stopping: asyncio.Event, stops: bool) -> None:
+async def test_a_return_is_a_failure_only_before_the_stop(stopping: Flag, stops: bool) -> None:
     tasks = BackgroundTasks(stopping)
     if stops:
         stopping.set()
@@ -53,7 +54,7 @@ async def test_a_return_is_a_failure_only_before_the_stop(stopping: asyncio.Even
 
 
 @pytest.mark.parametrize("stops", [False, True])
-async def test_a_cancellation_is_a_failure_only_before_the_stop(stopping: asyncio.Event, stops: bool) -> None:
+async def test_a_cancellation_is_a_failure_only_before_the_stop(stopping: Flag, stops: bool) -> None:
     tasks = BackgroundTasks(stopping)
     task = tasks.spawn(works(), "figures")
     if stops:
@@ -63,16 +64,14 @@ async def test_a_cancellation_is_a_failure_only_before_the_stop(stopping: asynci
     assert tasks.failed.is_set() is not stops
 
 
-async def test_an_exception_is_a_failure_also_after_the_stop(stopping: asyncio.Event) -> None:
+async def test_an_exception_is_a_failure_also_after_the_stop(stopping: Flag) -> None:
     tasks = BackgroundTasks(stopping)
     stopping.set()
     tasks.spawn(raises(), "figures")
     await tasks.failed.wait()
 
 
-async def test_the_first_failure_is_the_one_that_is_raised(
-    stopping: asyncio.Event, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_first_failure_is_the_one_that_is_raised(stopping: Flag, caplog: pytest.LogCaptureFixture) -> None:
     tasks = BackgroundTasks(stopping)
     first, second = tasks.spawn(raises(), "figures"), tasks.spawn(returns(), "clock")
     await asyncio.wait({first, second})
@@ -82,7 +81,7 @@ async def test_the_first_failure_is_the_one_that_is_raised(
 
 
 async def test_a_further_failure_that_a_person_must_correct_is_a_sentence(
-    stopping: asyncio.Event, caplog: pytest.LogCaptureFixture
+    stopping: Flag, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def refused() -> None:
         raise SettingsError("postgres.password is refused")
@@ -94,7 +93,7 @@ async def test_a_further_failure_that_a_person_must_correct_is_a_sentence(
 
 
 async def test_a_close_waits_until_every_task_has_ended_and_is_no_failure(
-    stopping: asyncio.Event, caplog: pytest.LogCaptureFixture
+    stopping: Flag, caplog: pytest.LogCaptureFixture
 ) -> None:
     ended: list[str] = []
 

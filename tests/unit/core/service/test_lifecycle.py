@@ -18,6 +18,7 @@ import pytest
 from core.service.signals import SAME_WISH_S
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[4]
 # An ending takes milliseconds, starting Python a second; a loaded machine may take many times that.
 PATIENCE_S = 40.0

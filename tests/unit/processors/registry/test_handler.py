@@ -8,6 +8,8 @@ import pytest
 from aiokafka import TopicPartition
 
 from core import metrics
+from processors.assess.assessor import Assessor
+from processors.assess.documents import Documents
 from processors.registry.handler import RegistryHandler
 from processors.registry.outputs import Outputs
 from processors.registry.registrar import Registrar
@@ -23,7 +25,7 @@ HOST = "relay.site.example"
 @pytest.fixture
 def handler() -> RegistryHandler:
     outputs = Outputs("p.", {"p.relays": 8, "p.relays.candidates": PARTITIONS})
-    made = RegistryHandler(Registrar(PARTITIONS, WIDE), outputs, lambda: NOW_MS)
+    made = RegistryHandler(Registrar(PARTITIONS, WIDE), Assessor(PARTITIONS, Documents()), outputs, lambda: NOW_MS)
     made.assigned(frozenset(TopicPartition("p.relays.found", number) for number in range(PARTITIONS)))
     return made
 
@@ -80,7 +82,7 @@ async def test_a_spelling_that_leads_elsewhere_is_not_dialled(handler: RegistryH
 async def test_the_status_tells_what_is_known(handler: RegistryHandler) -> None:
     await handler.handle(record(found(URL, 1).encode()))
     partition = TopicPartition("p.relays.found", 3)
-    assert handler.status(Progress(frozenset({partition}), 7, 2, 90, {partition: 5})) == {
+    assert handler.status(Progress(frozenset({partition}), {"t": 7}, 2, 90, {partition: 5})) == {
         "partitions": [3],
         "found_done": 7,
         "found_in_flight": 2,

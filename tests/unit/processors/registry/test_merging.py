@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.registry.merging import adopt, merge, take
-from schemas.records.relay import RelayRecord, Report, StateChange
+from schemas.records.relay import RelayRecord, Report, SameDocument, StateChange
 from schemas.relay_urls.relay_url import Network
 from tests.unit.processors.registry.material import NOW_MS, URL, author, found, legacy, met, wish
 
@@ -36,6 +36,7 @@ records = st.builds(
     places=sets_of(st.sampled_from("abcdefghijkl"), 8),
     command=st.none() | times.map(lambda at_ms: wish(at_ms=at_ms)),
     report=st.none() | reports,
+    same_document=st.none() | st.builds(SameDocument, url=st.none() | st.just("wss://a"), at_ms=times),
     history=st.lists(st.builds(StateChange, state=states, at_ms=times), max_size=3, unique=True).map(
         lambda changes: tuple(sorted(changes, key=lambda change: (change.at_ms, change.state)))
     ),

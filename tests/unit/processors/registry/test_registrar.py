@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.registry.admission import EVICTED_MS, LAST_TIER
-from processors.registry.keys import UnusableError
 from processors.registry.registrar import Limits, Registrar
+from processors.relay_keys import UnusableError
+from schemas.records.relay import SameDocument
 from schemas.records.relay_found import RelayFound
 from schemas.relay_digest import registry_digest
 from tests.unit.processors.registry.material import (
@@ -197,6 +198,31 @@ def test_twins_and_paths_are_duplicates_while_the_other_is_confirmed() -> None:
     }
     running.take(met(URL, "silent", tries=1, at_ms=NOW_MS + 1))
     assert {record.duplicate_of for record in running.relays.values()} == {None}
+
+
+def alike(url: str, other: str | None, at_ms: int = NOW_MS) -> RelayFound:
+    """What probes say of the documents of two URLs."""
+    return RelayFound(url=url, first_seen_ms=at_ms, same_document=SameDocument(url=other, at_ms=at_ms))
+
+
+def test_a_url_with_the_document_of_a_preferred_one_of_its_host_is_a_duplicate_until_it_is_not() -> None:
+    path, port, named, foreign = f"{URL}/a", f"{URL}:4443", f"{URL}/inbox", "wss://else.example/long"
+    others = (path, port, named, foreign)
+    running = Running()
+    running.take(*[found(url, source="api") for url in (URL, *others)], told(seed(named)))
+    running.take(*[alike(url, URL) for url in others], alike(URL, path))
+    assert {record.duplicate_of for record in running.relays.values()} == {None}
+    running.take(met(URL, "confirmed"), met(path, "confirmed"), alike(foreign, URL))
+    assert {url: record.duplicate_of for url, record in running.relays.items() if record.duplicate_of} == {
+        path: URL,
+        port: URL,
+    }
+    running.take(alike(path, None, NOW_MS + 1), alike(path, URL))
+    assert running.relays[path].duplicate_of is None
+    running.take(met(URL, "silent", tries=1, at_ms=NOW_MS + 1))
+    assert {record.duplicate_of for record in running.relays.values()} == {None}
+    with pytest.raises(UnusableError, match="unknown"):
+        running.take(alike("wss://new.example", URL))
 
 
 def test_a_late_write_of_a_predecessor_is_merged_and_written_again() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.settings import DiscoverySettings
+from processors.validate.discovery.claims import Claims
 from processors.validate.discovery.findings import Findings
 from processors.validate.discovery.told import Told
 from processors.validate.erasing import Erasing
@@ -25,6 +26,7 @@ from schemas.records.bundle import encode_line
 from schemas.records.erasure import Cause, Erasure
 from schemas.records.relay import MOST_AUTHORS, MOST_PLACES, author_hash
 from schemas.records.relay_found import RelayFound
+from schemas.records.relay_health import MOST_MONITORS, Claim
 from tests.unit.processors.material import PUBKEY, event, forged_signature, wire
 
 A, B = "wss://a.example", "wss://sub.b.example/x"
@@ -184,3 +186,51 @@ def test_what_was_told_is_bounded() -> None:
     long = names(5, f"{A}/{'x' * 300}")
     told.learn(long)
     assert told.news(long)
+
+
+def monitored(created_at: int, *tags: list[str], url: str = A) -> Event:
+    return event("", kind=30166, created_at=created_at, tags=[["d", url], *tags])
+
+
+def test_the_newest_claim_of_a_monitor_goes_beside_the_probes_of_the_relay() -> None:
+    outcome = run(
+        line(monitored(7, ["rtt-open", "80"]), 3),
+        line(monitored(9, ["rtt-open", "90"], ["rtt-open", "1"]), 4),
+        line(monitored(8)),
+        line(monitored(8, ["r", "wss://named.example"], url=B)),
+        line(naming(A)),
+    )
+    claims = {each.url.url: RelayFound.decode(each.encode()) for each in outcome.claims}
+    assert claims == {
+        A: RelayFound(url=A, first_seen_ms=3, claims=(Claim(monitor=PUBKEY, at_s=9, rtt_open_ms=90),)),
+        B: RelayFound(url=B, first_seen_ms=5, claims=(Claim(monitor=PUBKEY, at_s=8),)),
+    }
+    places = [
+        (output.partition, record.key)
+        for output in Outputs("", PARTITIONS).of(outcome, SOURCE)
+        if output.topic == "relays.found"
+        for record in output.records
+        if record.value and RelayFound.decode(record.value).claims
+    ]
+    hosts = {A: "a.example", B: "sub.b.example"}
+    assert sorted(places) == sorted((relay_partition(hosts[url], PARTITIONS), url.encode()) for url in claims)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1e3", "1234567", "²", "12 "])
+def test_a_time_that_is_no_number_of_milliseconds_is_none(text: str) -> None:
+    (claims,) = run(line(monitored(7, ["rtt-open"], ["rtt-open", text]))).claims
+    assert claims.by_monitor[PUBKEY] == Claim(monitor=PUBKEY, at_s=7)
+
+
+def test_an_event_of_no_time_is_no_claim() -> None:
+    assert run(line(monitored(-1)), line(monitored(2**32))).claims == []
+
+
+def test_a_record_has_the_newest_monitors_of_a_bundle() -> None:
+    claims = Claims()
+    for number, author in enumerate(AUTHORS):
+        made = monitored(number)
+        claims.add(mentions(made), made._replace(pubkey=author), 5)
+    (of_relay,) = claims
+    kept = RelayFound.decode(of_relay.encode()).claims
+    assert [claim.monitor for claim in kept] == AUTHORS[-MOST_MONITORS:]

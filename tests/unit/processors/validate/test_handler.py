@@ -51,7 +51,7 @@ async def bench(handler: ValidationHandler) -> AsyncIterator[Bench]:
 
 def details(handler: ValidationHandler) -> dict[str, object]:
     partition = TopicPartition(TOPIC, 3)
-    return handler.status(Progress(frozenset({partition}), 7, 2, 90, {partition: 5}))
+    return handler.status(Progress(frozenset({partition}), {"t": 7}, 2, 90, {partition: 5}))
 
 
 async def published(bench: Bench, *offsets: int) -> None:

@@ -170,7 +170,7 @@ class PeerConnection:
         """Now, as what it says is heard at once."""
         return CLOCK.now_s()
 
-    async def read(self, receiver: Receiver, backpressure: Backpressure, charge: Charge) -> NoReturn:
+    async def read(self, receiver: Receiver, backpressure: Backpressure, charge: Charge, turns: object) -> NoReturn:
         """Hand on every frame until the end."""
         self._receiver = receiver
         for frame in self._early:

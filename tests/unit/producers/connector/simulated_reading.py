@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from pydantic import SecretStr
 
+from core.flag import Flag
 from producers.bundler import Bundler
 from producers.connector.conversation import Conversation
 from producers.connector.coverage.claims import Claims
@@ -149,7 +150,7 @@ async def _read(peer: Peer, auth_key: SecretStr | None) -> Read:
     return Read(peer, reader.ledger.record(0), connections, crawler.finished.is_set(), loop.time() - began)
 
 
-async def _over(finished: asyncio.Event) -> None:
+async def _over(finished: Flag) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LIMIT_S):
             await finished.wait()

@@ -61,6 +61,7 @@ def habits_for(relay: SimulatedRelay) -> RelayBehavior:
     return RelayBehavior(limit=500, thresholds=Thresholds(smallest_cap=relay.cap, order_bits=bits))
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(relay=relays(), cuts=st.lists(st.integers(0, 60), max_size=3, unique=True))
 def test_every_event_is_reached_whatever_the_order(relay: SimulatedRelay, cuts: list[int]) -> None:
@@ -129,12 +130,14 @@ def assert_nothing_missed_is_called_read(relay: SimulatedRelay) -> None:
     assert not subtract(EVERYTHING, [*crawled.read, *crawled.open]), relay.seed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [*ORDERS, "any_sorted"])
 def test_an_answer_that_misleads_or_breaks_off_ends_nothing(order: Order) -> None:
     for seed in range(25):
         assert_nothing_missed_is_called_read(misbehaving(seed, [order]))
 
 
+@pytest.mark.slow
 def test_a_relay_whose_pages_are_of_any_size_is_read_to_the_end() -> None:
     """Also events of kinds that no question names, below a page that was short by chance."""
     for seed in range(60):
@@ -155,6 +158,7 @@ def test_an_event_that_comes_while_the_order_is_tried_costs_one_window_of_trust(
     assert not behavior.unsorted
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     events=stored(60, 80),
@@ -212,6 +216,7 @@ def test_a_quiet_relay_is_asked_little() -> None:
     assert len(relay.queries) <= 20
 
 
+@pytest.mark.slow
 def test_a_busy_relay_costs_little_more_than_its_pages() -> None:
     now_s = 1_790_000_000
     relay = SimulatedRelay(events_at(*range(now_s - 600_000, now_s, 30)), cap=100)
@@ -276,6 +281,7 @@ def test_authors_that_the_filter_names_are_all_that_there_are() -> None:
     assert crawled.gaps == []
 
 
+@pytest.mark.slow
 def test_a_relay_of_dense_seconds_only_is_not_asked_without_end() -> None:
     class Endless(SimulatedRelay):
         def answer(self, query: Query) -> Page:
@@ -309,6 +315,7 @@ def test_a_relay_that_picks_at_random_and_sorts_is_found_out() -> None:
     assert not subtract(EVERYTHING, [*crawled.read, *crawled.open])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ignores_since", [False, True])
 @pytest.mark.parametrize("more", [1, 2, 5])
 def test_a_page_that_lacks_few_is_found_out_too(more: int, ignores_since: bool) -> None:
@@ -336,6 +343,7 @@ def test_a_relay_without_eose_is_read_and_everything_unproven_is_a_gap() -> None
     assert contains(crawled.open, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("span_s", [3600, 28 * 86_400, 4 * 365 * 86_400])
 def test_a_relay_that_sends_the_newest_first_sends_few_events_again(span_s: int) -> None:
     # Where windows begin depends on the moment.

@@ -17,10 +17,11 @@ from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import normalize
 from tests.relays.flooding import flooding
 from tests.relays.hostile import Hostile
-from tests.unit.producers.connector.test_turns import shared
+from tests.unit.producers.connector.test_turns import NOTE, shared
 from tests.unit.producers.relay_client.test_websocket import frame
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
 REFUSED_EVENTS = 2000
 FLOODS = {
     "empty pongs": frame(Opcode.PONG, b""),
@@ -45,8 +46,7 @@ def session(url: str, budget: Budget) -> Session:
 
 @pytest.mark.parametrize("what", list(FLOODS))
 async def test_a_relay_that_floods_is_left_and_others_are_read(what: str) -> None:
-    event = {"id": "a" * 64, "created_at": 1_700_000_000, "kind": 1, "pubkey": "b" * 64, "tags": [], "content": ""}
-    async with flooding(FLOODS[what]) as hostile, Hostile([event]) as honest:
+    async with flooding(FLOODS[what]) as hostile, Hostile([NOTE]) as honest:
         flooded = session(hostile.url, Budget(1 << 30, REFUSED_EVENTS))
         other = session(honest.url, Budget(1 << 30, REFUSED_EVENTS))
         running = [asyncio.create_task(each.run()) for each in (flooded, other)]

@@ -72,6 +72,37 @@ def test_what_may_be_under_way_is_shared_and_what_one_does_not_need_the_others_g
     assert (one.full, other.full, small.full) == (True, True, False)
 
 
+@pytest.mark.parametrize("priority", [1, 500])
+def test_each_lane_has_its_share_of_what_may_be_under_way(priority: int) -> None:
+    """A priority relay among many regular ones, and the reverse, of 20,000 copies in all."""
+    pacing = Pacing(priority_share=0.25)
+    many = [pacing.window(priority=number < priority) for number in range(501)]
+    for second in range(10):
+        send(pacing, many[0], 10_000, NOW_S + second, second + 1)
+        pacing.look({0: second + 1}, NOW_S + second)
+    for window in many:
+        window.sent += 20_000
+    send(pacing, many[0], 1, NOW_S + 10, 11)
+    pacing.look({0: 10}, NOW_S + 12)
+    room = int(10_000 * WINDOW_S)
+    lone = pacing.priority_allowance if priority == 1 else pacing.allowance
+    assert lone == room // 4 * (1 if priority == 1 else 3)
+    assert all(window.full for window in many)
+
+
+def test_a_lane_has_what_the_other_does_not_need_of_what_may_be_under_way() -> None:
+    pacing = Pacing(priority_share=0.25)
+    regular, priority = pacing.window(), pacing.window(priority=True)
+    for second in range(10):
+        send(pacing, regular, 10_000, NOW_S + second, second + 1)
+        pacing.look({0: second + 1}, NOW_S + second)
+    regular.sent += 500
+    send(pacing, priority, 30_000, NOW_S + 10, 11)
+    pacing.look({0: 10}, NOW_S + 12)
+    assert pacing.priority_allowance == int(10_000 * WINDOW_S) - 500
+    assert (priority.full, regular.full) == (True, False)
+
+
 def test_behind_a_backlog_of_before_live_feeds_go_on() -> None:
     """What the processor gets through cannot be seen: nothing that this process has sent is done with."""
     pacing = Pacing()

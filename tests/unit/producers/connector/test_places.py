@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from core.flag import Flag
 from producers.connector.connection_limits import ConnectionLimits
 from schemas.records.relay import Lane, RelayRecord
 from schemas.relay_urls.relay_url import Network, normalize
@@ -40,7 +41,7 @@ class Relays:
     async def _visit(self, host: str, lane: Lane, read_until_s: float) -> None:
         url = normalize(f"ws://{host}")
         record = RelayRecord(url=url.url, network=url.network, source="test", lane=lane, updated_at_ms=0)
-        read = asyncio.Event()
+        read = Flag()
         read.set()
         async with self.limits.place(record, url, lambda: read_until_s) as place:
             self.connected.append(host)
@@ -154,3 +155,42 @@ def test_the_urls_of_a_host_take_turns() -> None:
         assert relays.limits.waiting == 0
 
     run(lambda: Relays(8), story)
+
+
+def test_a_priority_relay_waits_for_no_regular_one_of_its_network_or_host() -> None:
+    """However little is read of those, and however many others wait for as much."""
+
+    async def story(relays: Relays) -> None:
+        relays.add(ONION[0])
+        relays.add("a.example/far-behind")
+        relays.add("a.example/nearly-read", read_until_s=100)
+        await settled()
+        for number in range(20):
+            relays.add(f"a.example/{number}")
+            relays.add(f"{ONION[0]}/{number}")
+        relays.add(ONION[1], "priority")
+        relays.add("a.example/priority", "priority")
+        await asyncio.sleep(2 * LEAVING_S)
+        assert relays.connected == ["a.example/far-behind", ONION[1], "a.example/priority"]
+
+    run(lambda: Relays(100, {Network.TOR: 1}), story)
+
+
+def test_a_priority_relay_costs_one_regular_relay_its_place_and_no_more() -> None:
+    async def story(relays: Relays) -> None:
+        for number in range(4):
+            relays.add(f"{number}.example", read_until_s=number)
+        for number in range(2):
+            relays.add(f"{number}.example/priority", "priority")
+        await settled()
+        assert len(relays.connected) == 5
+        for number in range(20):
+            relays.add(f"waits-{number}.example")
+            await settled()
+        await asyncio.sleep(2 * LEAVING_S)
+        # The kept place and one of the four.
+        regular = [host for host in relays.connected if "priority" not in host]
+        assert regular == ["0.example", "1.example", "2.example"]
+        assert len(relays.connected) == 5
+
+    run(lambda: Relays(5), story)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import cycle, islice
 
@@ -54,9 +55,10 @@ class Account(Budget):
 class Asking:
     """A relay in the pool's eyes, which keeps what it hears."""
 
-    def __init__(self, copies: Sequence[bytes], heard: Callable[[Asking], None]) -> None:
+    def __init__(self, copies: Sequence[bytes], heard: Callable[[Asking], None], *, priority: bool = False) -> None:
         self.copies = list(copies)
         self.heard = heard
+        self.priority = priority
         self.verdicts: list[Judged] = []
 
     @property
@@ -233,6 +235,27 @@ async def test_relays_are_judged_in_turn(pool: JudgePool) -> None:
     last = max(order.index(relay) for relay in modest)
     assert order[:last].count(greedy) <= CHUNK + PER_RELAY
     assert {each.forged for relay in [greedy, *modest] for each in relay.verdicts} == {None}
+
+
+async def test_a_priority_relay_waits_for_no_turn_of_the_regular_ones() -> None:
+    order: list[bool] = []
+    pool = JudgePool(threads=1, priority_share=0.25)
+
+    def heard(relay: Asking) -> None:
+        order.extend([relay.priority] * (len(relay.verdicts) - counted[relay]))
+        counted[relay] = len(relay.verdicts)
+
+    counted: Counter[Asking] = Counter()
+    crowd = [Asking([], heard) for _ in range(100)]
+    priority = Asking([], heard, priority=True)
+    for relay in [*crowd, priority]:
+        for _ in range(PER_RELAY):
+            relay.copies.append(GENUINE)
+            pool.add(relay)
+    await until(lambda: len(order) == 101 * PER_RELAY, "all are judged")
+    # Behind what was with the thread already, and what has its share beside it.
+    assert max(number for number, is_priority in enumerate(order) if is_priority) < 2 * CHUNK
+    pool.close()
 
 
 async def test_a_verdict_names_the_reason_and_belongs_to_its_copy(pool: JudgePool) -> None:

@@ -22,6 +22,7 @@ from tests.unit.producers.connector.simulated_peer import Peer
 from tests.unit.producers.connector.simulated_reading import EVERYTHING, KEY, Read, Reader, random_peer, read
 from tests.unit.producers.connector.virtual_time import run_virtually
 
+pytestmark = pytest.mark.slow
 BRIEF = 120
 FEW_PAGES = 20_000
 QUESTIONS, EACH = 40, 2

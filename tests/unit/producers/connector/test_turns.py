@@ -37,6 +37,8 @@ from tests.unit.producers.sender import Sender
 from tests.waiting import until
 
 DIALLING = Dialling(connect_timeout_s=5, frame_max_bytes=1 << 20, ping_interval_s=30, proxies={})
+NOTE = {"id": "b" * 64, "created_at": 1_700_000_000, "kind": 1, "pubkey": "b" * 64, "tags": [], "content": ""}
+"""Of a relay that shows it before EOSE, late events are not waited for."""
 
 
 def shared(slots: ConnectionLimits, dialling: Dialling = DIALLING) -> Shared:
@@ -97,7 +99,7 @@ async def test_a_relay_that_closes_every_feed_is_crawled_all_the_same() -> None:
         if subid.startswith("live"):
             await say(websocket, "CLOSED", subid, "")
 
-    async with Hostile([], queries_only) as relay:
+    async with Hostile([NOTE], queries_only) as relay:
         its = session(relay, shared(ConnectionLimits(1)))
         running = asyncio.create_task(its.run())
         await until(lambda: its.status()["crawl"]["done"], "the crawl is done")  # type: ignore[index]
@@ -112,7 +114,7 @@ async def test_a_stored_event_above_the_limit_keeps_no_feed_from_opening() -> No
     """The newest one, a minute old: a feed that asks for stored events meets it before it is open."""
     at_s = int(time.time()) - 60
     giant = {"id": "a" * 64, "created_at": at_s, "kind": 1, "pubkey": "b" * 64, "tags": []}
-    async with Hostile([giant | {"content": "x" * (2 << 20)}]) as relay:
+    async with Hostile([NOTE, giant | {"content": "x" * (2 << 20)}]) as relay:
         its = session(relay, shared(ConnectionLimits(1)), refused_bytes=1 << 30)
         running = asyncio.create_task(its.run())
         # The crawl meets it too, and passes it by.
@@ -125,7 +127,7 @@ async def test_a_stored_event_above_the_limit_keeps_no_feed_from_opening() -> No
 
 
 async def test_a_fault_of_ours_costs_one_relay_and_not_the_others() -> None:
-    async with Hostile() as good, Hostile() as unlucky:
+    async with Hostile([NOTE]) as good, Hostile() as unlucky:
         unlucky.url = unlucky.url.replace("127.0.0.1", "localhost")
 
         async def faulty(host: str, *, allow_private: bool) -> list[str]:

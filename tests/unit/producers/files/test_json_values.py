@@ -95,6 +95,7 @@ def test_of_a_long_value_only_a_beginning_is_kept(piece_bytes: int) -> None:
     assert after == Value(b"{}", 2)
 
 
+@pytest.mark.slow
 def test_an_array_of_any_length_and_a_value_of_any_length_take_little_memory() -> None:
     def pieces() -> Iterator[bytes]:
         yield b'[{"a":"'

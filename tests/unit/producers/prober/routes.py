@@ -7,7 +7,7 @@ from pathlib import Path
 
 from producers.addresses.address_guard import allowed_addresses
 from producers.prober.checks.route import Route
-from producers.relay_client.dialling import Dialling, LookUp
+from producers.relay_client.dialling import Dialling, LookUp, default_tls
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import Network, normalize
 from tests.broker.secured.certificates import Pair
@@ -41,7 +41,9 @@ def route_to(
     )
     proxies: dict[Network, str | None] = dict.fromkeys(Network, proxy)
     dialling = Dialling(1.0, 1 << 20, 30.0, proxies, look_up)
-    return Route(record, named, dialling, address, ssl.create_default_context(cafile=trusted))
+    return Route(
+        record, named, dialling, address, ssl.create_default_context(cafile=trusted) if trusted else default_tls()
+    )
 
 
 def server_tls(pair: Pair) -> ssl.SSLContext:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import SecretStr
 from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
 
 from producers.prober.dialogue import Dialogue, opened_dialogue
 from producers.prober.target import Target, named_target
@@ -33,10 +36,20 @@ class Speaking(Hostile):
     Attributes:
         speeches: by verb.
         heard: all messages, in order.
+        document: its information document.
     """
 
     speeches: Mapping[str, Speech] = field(default_factory=dict)
     heard: list[list[Any]] = field(default_factory=list)
+    document: Mapping[str, object] | None = None
+
+    def _handshake(self, connection: ServerConnection, request: Request) -> Response | None:
+        if self.document is not None and "Upgrade" not in request.headers:
+            response = connection.respond(HTTPStatus.OK, json.dumps(self.document))
+            del response.headers["Content-Type"]
+            response.headers["Content-Type"] = "application/nostr+json"
+            return response
+        return super()._handshake(connection, request)
 
     async def _take(self, websocket: ServerConnection, message: list[Any]) -> None:
         self.heard.append(message)
@@ -60,6 +73,13 @@ def says(*answers: list[Any]) -> Speech:
             await say(websocket, *[about if part is None else part for part in answer])
 
     return speech
+
+
+PROMPT: Mapping[str, Speech] = {
+    "COUNT": says(["CLOSED", None, "unsupported: COUNT"]),
+    "NEG-OPEN": says(["NEG-ERR", None, "closed: no"]),
+}
+"""Refuses what is optional at once: a full probe waits for no silence then."""
 
 
 def signed(kind: int = 1, created_at: int = 1_700_000_000, content: str = "hello") -> dict[str, Any]:

@@ -125,7 +125,7 @@ async def test_names_of_hostile_bytes_are_cleaned() -> None:
     async with serving() as (server, client):
         server.odd = {HOST: b"\x81\x80\0\1\0\2\0\0\0\0" + wire_name(HOST) + b"\0\1\0\1" + alias + address}
         found = await ask(client, SHORT_S)
-    assert all(name.isascii() and name.isprintable() for name in found.cname)
+    assert found.cname == (r"a\027\000\255",)
 
 
 @pytest.mark.parametrize("url", ["wss://8.8.8.8", "wss://[2001:4860:4860::8888]", f"ws://{'a' * 56}.onion"])

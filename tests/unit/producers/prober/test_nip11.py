@@ -153,6 +153,7 @@ async def test_a_document_in_another_character_set_is_read_in_it() -> None:
         (503, {"Retry-After": "5"}, CHALLENGE, "challenge_page"),
         (403, {"cf-mitigated": "challenge"}, b"", "challenge_page"),
         (403, {}, b"<html>" + b" " * 20_000 + b"</html>", "forbidden"),
+        (403, {}, b"<html>" + b" " * 10_000 + b"<script>window._cf_chl_opt</script></html>", "challenge_page"),
         (403, {}, DOCUMENT, "forbidden"),
         (401, {}, b"", "forbidden"),
         (429, {}, b"", "rate_limited"),
@@ -219,6 +220,24 @@ async def test_an_endless_document_is_given_up_at_the_bound(declared: bytes) -> 
     assert found.check.error == f"the answer is larger than {SMALL} bytes"
 
 
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+        (b"", b"\r\n" * 30_000),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x" * 60_000),
+    ],
+)
+async def test_what_has_no_bound_in_http_has_one_here(head: bytes, piece: bytes) -> None:
+    found = await ask_raw(head, partial(endless, piece=piece))
+    assert (found.check.error or "").startswith("ClientPayloadError: ")
+
+
+async def test_headers_without_a_number_are_given_up() -> None:
+    found = await ask_raw(OK, partial(endless, piece=b"X: a\r\n" * 1000))
+    assert (found.check.error or "").startswith("the answer is not HTTP: ")
+
+
 async def test_an_endless_refusal_is_given_up_and_told() -> None:
     assert answered(await ask_raw(b"HTTP/1.1 403 Forbidden\r\n\r\n", endless)) == (False, 403, "forbidden")
 
@@ -277,6 +296,8 @@ async def test_what_is_no_answer_is_said(said: bytes) -> None:
         "Server: ünï🧡".encode(),
         b"X-Powered-By: \x1b[31mred",
         b"Date: Mon, 99 Foo 0000 99:99:99 GMT",
+        b"Date: Fri, 32 Jan 2027 08:00:30 GMT",
+        b"Date: Fri, 15 Jan 2027 08:00:30 +0100",
         b"Date: " + b"9" * 4000,
         b"Date: Fri, 15 Jan 2027 08:00:30 GMT\r\nAge: 5",
         b"Location: ws://elsewhere.example/",
@@ -333,6 +354,15 @@ async def test_the_address_that_the_websocket_was_opened_to_is_asked() -> None:
         port = url.rpartition(":")[2]
         found = await ask(route_to(f"ws://relay.example.com:{port}", address="127.0.0.1"))
     assert answered(found) == (True, 200, None)
+
+
+async def test_the_addresses_of_a_host_are_tried_in_turn() -> None:
+    async def two(host: str, *, allow_private: bool) -> list[str]:
+        return ["::1", *await to_loopback(host, allow_private=allow_private)]
+
+    async with http_server(json_text("{}")) as url:
+        port = url.rpartition(":")[2]
+        assert answered(await ask(route_to(f"ws://relay.example.com:{port}", look_up=two))) == (True, 200, None)
 
 
 async def test_overlay_networks_are_asked_through_their_proxy_and_nothing_is_resolved() -> None:

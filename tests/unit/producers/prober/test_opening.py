@@ -20,12 +20,13 @@ from producers.addresses.address_guard import allowed_addresses
 from producers.prober.checks.opening import Opened, check_open
 from producers.relay_client.dialling import Dialling
 from schemas.records.probe import Cause, OpenCheck
+from schemas.relay_urls.relay_url import Network
 from tests.broker.secured.certificates import Authority
 from tests.relays.hostile import Hostile, Refusal
 from tests.relays.stubborn import Way, stubborn
 from tests.unit.producers.prober.speaking import DIALLING, target
 
-HASTY = replace(DIALLING, connect_timeout_s=0.3)
+HASTY = replace(DIALLING, connect_timeout_s=1)
 
 
 async def opened(url: str, dialling: Dialling = DIALLING, *, allow_private: bool = True) -> Opened:
@@ -56,6 +57,7 @@ async def test_an_open_websocket_has_its_time_and_address() -> None:
 REFUSALS: dict[str, tuple[Refusal, Cause]] = {
     "forbidden": ((HTTPStatus.FORBIDDEN, {}), "forbidden"),
     "unauthorized": ((HTTPStatus.UNAUTHORIZED, {}), "forbidden"),
+    "paid": ((HTTPStatus.PAYMENT_REQUIRED, {}), "payment"),
     "too many": ((HTTPStatus.TOO_MANY_REQUESTS, {}), "rate_limited"),
     "busy, and says until when": ((HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "60"}), "rate_limited"),
     "busy, as proxies of dead relays are": ((HTTPStatus.SERVICE_UNAVAILABLE, {}), "handshake"),
@@ -124,6 +126,27 @@ async def steps(folder: Path) -> None:
 def test_the_step_that_failed_is_named_in_any_loop(loop: object, tmp_path: Path) -> None:
     with asyncio.Runner(loop_factory=loop) as runner:  # type: ignore[arg-type]
         runner.run(steps(tmp_path))
+
+
+async def test_a_proxy_that_is_away_is_told_from_a_relay_that_is() -> None:
+    onion = f"ws://{'a' * 56}.onion"
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        away = replace(DIALLING, proxies={Network.TOR: f"socks5://127.0.0.1:{port}"})
+        assert failed((await opened(onion, away)).check) == ("no_proxy", None, False)
+
+    async def refuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(3)
+        writer.write(b"\x05\x00")
+        await reader.readexactly(5 + 62 + 2)
+        writer.write(b"\x05\x04\x00\x01" + bytes(6))  # host unreachable
+        writer.close()
+
+    async with await asyncio.start_server(refuses, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        there = replace(DIALLING, proxies={Network.TOR: f"socks5://127.0.0.1:{port}"})
+        assert failed((await opened(onion, there)).check) == ("connect", None, False)
 
 
 async def test_an_address_that_does_not_answer_was_not_connected_to() -> None:

@@ -71,7 +71,11 @@ def test_what_is_no_address_is_said(tmp_path: Path, address: str) -> None:
     [
         {},
         {"country": "IT", "city": ["Pisa"], "location": 1},
-        {"country": {"iso_code": "ITALY"}, "city": {"names": {"en": 1}}, "location": {"latitude": True}},
+        {
+            "country": {"iso_code": "ITALY"},
+            "city": {"names": {"en": 1}},
+            "location": {"latitude": True, "longitude": 10.4},
+        },
         {"location": {"latitude": 43.7}},
         {"location": {"latitude": 91, "longitude": 10}},
         {"location": {"latitude": "43.7", "longitude": "10.4"}},

@@ -30,6 +30,7 @@ TABLE: dict[str, tuple[Checks, Judged]] = {
     "written": (written(ok=True, accepted=True, read_back=True), Judged("works")),
     "nothing was tried": (Checks(), Judged("broken", "connect", "no connection was tried")),
     "nothing was asked": (Checks(open=OPEN), Judged("broken", "read", "nothing was asked")),
+    "paid, by HTTP": (unopened("payment"), Judged("refused_by_policy", "payment", "why")),
     "an unknown failure": (unopened(None), Judged("broken", "handshake", "why")),
     "an echo": (
         read(ok=False, is_nostr=False, cause="silent"),

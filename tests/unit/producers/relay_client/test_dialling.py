@@ -16,7 +16,7 @@ import uvloop
 from websockets.datastructures import Headers
 
 from producers.addresses.address_guard import AddressRefusedError
-from producers.relay_client.dialling import Dialling, open_connection
+from producers.relay_client.dialling import Dialling, open_connection, socket_to
 from producers.relay_client.refusals import RelayError
 from producers.send_buffer import SendBuffer
 from schemas.records.relay import RelayRecord
@@ -48,7 +48,7 @@ async def dial(relay: Hostile, given: str, dialling: Dialling = DIALLING) -> str
     """Dial a path of a relay; what was answered."""
     url = normalize(f"{relay.url}{given}", allow_private=True)
     connection = await open_connection(record(url), url, dialling)
-    await connection.close()
+    connection.cut()
     return connection.dialled_url.removeprefix(relay.url)
 
 
@@ -226,7 +226,7 @@ async def test_an_address_that_never_answers_leaves_time_for_the_next() -> None:
         url = normalize(relay.url, allow_private=True)
         with socket.create_server(("127.0.0.2", url.port)) as silent:
             connection = await open_connection(record(url), url, replace(DIALLING, look_up=resolved))
-            await connection.close()
+            connection.cut()
             silent.settimeout(0)
             silent.accept()[0].close()  # it was tried
         assert relay.connections == 1
@@ -277,3 +277,20 @@ async def test_a_connection_is_cut_while_it_closes_and_nothing_of_it_can_be_sent
         assert (len(done), len(pending)) == (3, 0)
         with pytest.raises(RelayError):
             await asking
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_small_messages_are_sent_at_once_in_any_loop(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """asyncio sees to that only for sockets that name their protocol."""
+
+    async def no_delay() -> int:
+        async with await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0) as server:
+            opened = await socket_to("127.0.0.1", server.sockets[0].getsockname()[1])
+            _, writer = await asyncio.open_connection(sock=opened)
+            option: int = writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            writer.close()
+            await writer.wait_closed()
+            return option
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        assert runner.run(no_delay())

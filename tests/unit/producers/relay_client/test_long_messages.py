@@ -120,7 +120,7 @@ async def test_what_waits_to_be_parsed_is_counted_until_it_is_taken() -> None:
     taking = Taking()
     async with Hostile([], answer) as relay, talking(relay, taking) as client:
         page = await client.request_page(Filter(limit=10))
-        await until(lambda: client.full, "the long message")
+        await until(lambda: client.full, "the long message", poll_s=0)
         assert UNFINISHED.bytes > PARSED_AT_ONCE_BYTES
         async with asyncio.timeout(60):
             await page.ended.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
 from producers.relay_client.client import RelayClient
@@ -60,7 +61,7 @@ def test_one_that_was_answered_late_stays_to_be_looked_at() -> None:
 
 
 def test_what_was_taken_for_part_of_an_answer_is_known_to_have_come_late() -> None:
-    async def ask() -> tuple[set[str], set[str], set[str]]:
+    async def ask() -> tuple[set[str], set[str], AbstractSet[str]]:
         page = PageSubscription("page-1", Filter(limit=10))
         page.take(1, "a" * 64, {"kind": 1, "pubkey": "a" * 64})
         page.end(frozenset())

@@ -130,6 +130,7 @@ async def test_the_body_of_a_refusal_is_read_in_turns_and_not_without_end() -> N
     assert wire.aborted
 
 
+@pytest.mark.slow
 async def test_a_flood_of_pings_does_not_fill_the_write_buffer_nor_delay_a_close() -> None:
     most_unsent, charged = 0, Counter[Unasked]()
     async with flooding(frame(Opcode.PING, b"x" * 125)) as relay:

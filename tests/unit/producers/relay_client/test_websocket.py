@@ -175,7 +175,8 @@ async def test_what_a_receiver_raises_is_handed_to_what_waits() -> None:
     async with connection() as websocket:
         websocket.listen(refuse, lambda: None, free)
         websocket.data_received(frame(Opcode.TEXT, b"1"))
-        assert str(await websocket.failure()) == "over budget"
+        await websocket.over.wait()
+        assert str(websocket.failure) == "over budget"
 
 
 async def test_a_pong_is_dealt_with_after_what_came_before_it() -> None:
@@ -294,6 +295,7 @@ def answers(written: bytes) -> list[tuple[int, bytes]]:
     return [(frame.opcode, bytes(frame.data)) for frame in far.events_received() if isinstance(frame, Frame)]
 
 
+@pytest.mark.slow
 @settings(max_examples=1500)
 @given(
     pieces=st.lists(PIECES, max_size=7),
@@ -325,11 +327,8 @@ def test_any_stream_is_taken_as_the_library_takes_it(
             websocket.data_received(whole[at : at + step])
             at += step
             turn += 1
-        await until(lambda: not websocket.behind, "all is dealt with")
-        failing = asyncio.create_task(websocket.failure())
-        await asyncio.sleep(0)
-        assert not failing.done()
-        failing.cancel()
+        await until(lambda: not websocket.behind, "all is dealt with", poll_s=0)
+        assert websocket.failure is None
         return got, answers(wire.written)
 
     assert asyncio.run(run()) == by_the_library(stream)

@@ -12,26 +12,27 @@ from hypothesis import strategies as st
 
 from core.settings import Settings, SettingsError
 from producers.operator.listed_relays import RelayList
+from producers.operator.relay_commands import adding, compared, listing
 from producers.operator.relay_lists import RelayListError, parse_relay_text
-from producers.seeding.publishing import new_seeds
 from producers.seeding.seed_list import read_seed_list
 from producers.seeding.service import SeederService
+from schemas.records.relay_command import RelayCommand
 from schemas.relay_urls.relay_url import RelayUrl, normalize
 
 HOSTS = [f"wss://relay-{number}.example" for number in range(6)]
 LISTS = st.lists(st.sampled_from(HOSTS), unique=True).map(lambda urls: [normalize(url) for url in urls])
 
 
-def seeded(recorded: dict[bytes, bytes], relays: list[RelayUrl], at_ms: int) -> list[str]:
+def seeded(recorded: dict[bytes, RelayCommand], relays: list[RelayUrl], at_ms: int) -> list[str]:
     """Publish a list as the topic keeps it; the URLs that were published."""
-    new = new_seeds(relays, recorded, allow_private=False, now_ms=at_ms)
-    recorded |= {seed.key(): seed.encode() for _, seed in new}
-    return [url.url for url, _ in new]
+    _, new = compared(adding(relays, source="seed", now_ms=at_ms), recorded, listing)
+    recorded |= {seed.key(): seed for seed in new}
+    return [seed.target for seed in new]
 
 
 @given(st.lists(LISTS, max_size=5))
 def test_each_seed_is_published_once_however_lists_change(lists: list[list[RelayUrl]]) -> None:
-    recorded: dict[bytes, bytes] = {}
+    recorded: dict[bytes, RelayCommand] = {}
     known: set[str] = set()
     for at_ms, relays in enumerate(lists):
         urls = {url.url for url in relays}
@@ -40,14 +41,11 @@ def test_each_seed_is_published_once_however_lists_change(lists: list[list[Relay
     assert len(recorded) == len(known), "what has left the list stays"
 
 
-def test_one_that_is_spelled_otherwise_or_unreadable_is_published_again() -> None:
-    recorded: dict[bytes, bytes] = {}
+def test_one_that_is_spelled_otherwise_is_published_again() -> None:
+    recorded: dict[bytes, RelayCommand] = {}
     assert seeded(recorded, [normalize("wss://a.example/x")], 1) == ["wss://a.example/x"]
     assert seeded(recorded, [normalize("wss://a.example//x")], 2) == ["wss://a.example/x"]
     assert seeded(recorded, [normalize("wss://a.example//x")], 3) == []
-    assert seeded({b"seed wss://a.example": b"{"}, [normalize("wss://a.example")], 1) == ["wss://a.example"]
-    (new,) = new_seeds([normalize("wss://a.example")], {}, allow_private=True, now_ms=5)
-    assert new[1].allow_private
 
 
 async def test_the_list_of_the_program_has_public_relays_only() -> None:
