@@ -266,7 +266,9 @@ FINDER_RELAYS = _counter(
 )
 
 # Prober
-PROBES = _counter("probes", "Probes of relays that Kafka has acknowledged, by verdict", "probes", "verdict", of=_PROBER)
+PROBES_WRITTEN = _counter(
+    "probes_written", "Probes of relays that Kafka has acknowledged, by verdict", "probes", "verdict", of=_PROBER
+)
 PROBE_DOCUMENTS = _counter(
     "probe_documents",
     "Relay information documents that were published because they were new",

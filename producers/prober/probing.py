@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from core.clock import CLOCK
+from core.flag import Flag
 from core.tasks import cancel, first_of
 from producers.prober.means import Means
 from producers.prober.probe import probe
@@ -41,7 +42,7 @@ class Probing:
         self._means = means
         self._outlet = outlet
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._ended = asyncio.Event()
+        self._ended = Flag()
         self._failure: BaseException | None = None
 
     async def run(self) -> None:

@@ -57,7 +57,7 @@ class Publication:
             await self._publish_document(document)
         partition = relay_partition(url.host, self._counts[self._probes])
         await self._deliver(ProducerRecord(self._probes, probe.encode(), url.url.encode(), partition))
-        metrics.PROBES.labels(probe.verdict).inc()
+        metrics.PROBES_WRITTEN.labels(probe.verdict).inc()
 
     async def _publish_document(self, document: RelayDocumentRecord) -> None:
         number = bytes.fromhex(document.hash)

@@ -30,7 +30,7 @@ class ProberService(Service):
 
     name = "prober"
     progress: ClassVar[Mapping[str, str]] = {
-        "probes": "bigbrotr_probes_total",
+        "probes": "bigbrotr_probes_written_total",
         "documents": "bigbrotr_probe_documents_total",
         "due": "bigbrotr_probes_due",
     }

@@ -12,12 +12,11 @@ from typing import NamedTuple
 from core.settings.monitoring import ProberSettings
 from schemas.records.probe import ProbeRecord, Verdict
 from schemas.records.relay import RETRY_TIERS_S, RelayRecord
+from schemas.records.seen import seen
 
 SPREAD = 0.1
 """A wait is up to so much shorter, by the hash of the URL: relays that were probed at one moment are not the next time,
 and none is later than its interval says."""
-_ONLINE: frozenset[Verdict] = frozenset({"works", "refused_by_policy"})
-"""What is no failure: a relay that serves somebody else is up."""
 
 
 class Known(NamedTuple):
@@ -38,7 +37,7 @@ class Known(NamedTuple):
 
 def known_after(before: Known | None, probe: ProbeRecord) -> Known:
     """What is known once a probe is over."""
-    failures = 0 if probe.verdict in _ONLINE else 1 + (before.failures if before is not None else 0)
+    failures = 0 if seen(probe.verdict) == "online" else 1 + (before.failures if before is not None else 0)
     full_at_ms = probe.probed_at_ms if probe.is_full else before and before.full_at_ms
     return Known(probe.probed_at_ms, full_at_ms, failures, probe.verdict)
 
