@@ -59,7 +59,7 @@ async def test_each_relay_is_probed_once_its_document_is_there_once_and_a_restar
     quick: Settings,
 ) -> None:
     settings = probing(quick)
-    async with many_hosts(DOCUMENT) as relays:
+    async with many_hosts(lambda _: DOCUMENT) as relays:
         urls = relays.urls(6)
         await publish(settings, urls)
         denied = (await registered(settings))[urls[0]]
