@@ -56,7 +56,7 @@ class Publication:
         if document is not None:
             await self._publish_document(document)
         partition = relay_partition(url.host, self._counts[self._probes])
-        await self._deliver(ProducerRecord(self._probes, probe.encode(), url.url.encode(), partition))
+        await self._publisher.deliver([ProducerRecord(self._probes, probe.encode(), url.url.encode(), partition)])
         metrics.PROBES_WRITTEN.labels(probe.verdict).inc()
 
     async def _publish_document(self, document: RelayDocumentRecord) -> None:
@@ -65,12 +65,11 @@ class Publication:
             if number in self._known:
                 return
             partition = event_partition(document.hash, self._counts[self._documents])
-            await self._deliver(ProducerRecord(self._documents, document.encode(), document.hash.encode(), partition))
+            await self._publisher.deliver(
+                [ProducerRecord(self._documents, document.encode(), document.hash.encode(), partition)]
+            )
             self._known.add(number)
             metrics.PROBE_DOCUMENTS.inc()
-
-    async def _deliver(self, record: ProducerRecord) -> None:
-        await self._publisher.deliver([record])
 
     async def _take(self, changes: Sequence[Change[bytes]]) -> None:
         self._known.update(change.value for change in changes if change.value is not None)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.kafka import publishing
+from core.kafka import publishing, read_to_end
 from core.settings import Settings
 from producers.prober.service import ProberService
 from producers.targets import full_name
@@ -19,6 +19,7 @@ from schemas.records.relay_health import RelayHealth
 from schemas.relay_urls.relay_url import normalize
 from tests.broker.producers.harness import publish, records, register, registered
 from tests.broker.producers.lone_service import running
+from tests.pipeline.services import Services
 from tests.relays.many_hosts import many_hosts
 from tests.waiting import until
 
@@ -153,3 +154,35 @@ def partitions(service: ProberService) -> list[int]:
 
 def grown(opened: Counter[str], before: Counter[str]) -> bool:
     return all(opened[normalize(url, allow_private=True).host] > count for url, count in before.items())
+
+
+async def test_after_a_kill_nothing_is_probed_again_that_the_registry_has_folded(quick: Settings) -> None:
+    settings = probing(quick)
+    settings = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"session_timeout_s": 6.0})})
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    services = Services(settings)
+    async with many_hosts() as relays:
+        urls = relays.urls(10)
+        await publish(settings, urls)
+        try:
+            services.start("registry", "prober")
+            await until(lambda: folded(settings, urls), "all are folded", poll_s=0.5)
+            before = await probes(settings)
+            services.kill("prober")
+            services.start("prober")
+
+            def knows() -> bool:
+                services.check()
+                found = services.details("prober").get("probes", {})
+                return bool(found.get("verdicts") == {"works": len(urls)} and not found["due"] + found["under_way"])
+
+            await until(knows, "the next one knows all", poll_s=0.2)
+            assert await probes(settings) == before == Counter(urls)
+        finally:
+            services.stop()
+
+
+async def folded(settings: Settings, urls: list[str]) -> bool:
+    found = await read_to_end(settings, full_name(settings, "relays.health"), range(settings.kafka.partitions))
+    states = {key.decode(): RelayHealth.decode(value).state for key, value in found.items()}
+    return states == dict.fromkeys(urls, "online")
