@@ -290,6 +290,16 @@ PROBES_LATE = _gauge(
     "seconds",
     of=_PROBER,
 )
+MONITOR_EVENTS = _counter(
+    "monitor_events",
+    "Events of the monitor by what a relay made of them, once for each relay",
+    "events",
+    "outcome",
+    of=_PROBER,
+)
+MONITOR_EVENTS_WAITING = _gauge(
+    "monitor_events_waiting", "Events of the monitor that wait for a relay, over all relays", "events", of=_PROBER
+)
 
 
 def export_only(service: str) -> None:
