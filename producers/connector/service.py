@@ -27,6 +27,7 @@ from producers.bundler import Bundler
 from producers.connector.checkpoint import Checkpoints
 from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.ledger import Ledger
+from producers.connector.known_limits import KnownLimits
 from producers.connector.reading.budget import Budget
 from producers.connector.reading.judge_pool import SWITCH_S, JudgePool
 from producers.connector.reading.pacing import Pacing
@@ -82,7 +83,8 @@ class ConnectorService(Service):
         super().__init__(settings)
         filters = configured_filters(settings)
         self._filters = {each.filter_hash(): each for each in filters}
-        self._fleet = SessionManager(settings, self._open_session)
+        self._limits = KnownLimits(settings)
+        self._fleet = SessionManager(settings, self._open_session, self._limits)
         self._states: set[str] = set()
 
     async def start(self) -> None:
@@ -217,7 +219,11 @@ class ConnectorService(Service):
                 lookback_days=settings.lookback_days,
                 late_days=settings.late_days,
             ),
-            model=Model(settings.page_limit, coverage.facts if coverage is not None else ()),
+            model=Model(
+                settings.page_limit,
+                coverage.facts if coverage is not None else (),
+                limits=partial(self._limits.of, record.url),
+            ),
             copies=coverage.copies if coverage is not None else None,
         )
 

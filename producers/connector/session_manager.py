@@ -1,6 +1,6 @@
 """Runs a session for each relay of the share of the registry that the consumer group gives this connector.
 
-`relays` and `coverage` of a partition are read to their end before sockets are opened.
+`relays`, `coverage` and the limits in `relays.health` of a partition are read to their end before sockets are opened.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 
 from core.kafka import read_to_end
 from core.settings import Settings
+from producers.connector.known_limits import KnownLimits
 from producers.connector.registry.selection import only_records, reopens
 from producers.connector.session import Session
 from producers.relay_share import RelayShare
@@ -30,8 +31,9 @@ OpenSession = Callable[[RelayRecord, Coverage | None], Session | None]
 class SessionManager(RelayShare):
     """The sessions of this connector, kept equal to what `relays` says."""
 
-    def __init__(self, settings: Settings, open_session: OpenSession) -> None:
-        """Read relays with the sessions that `open_session` makes."""
+    def __init__(self, settings: Settings, open_session: OpenSession, limits: KnownLimits) -> None:
+        """Read relays with the sessions that `open_session` makes, within limits that are known before."""
+        self._limits = limits
         connector = settings.connector
         super().__init__(settings, connector.group_id)
         self._open_session = open_session
@@ -54,7 +56,8 @@ class SessionManager(RelayShare):
         )
 
     def check(self) -> None:
-        """Raise what a session's task raised."""
+        """Raise what a session's task raised, or the following of limits."""
+        self._limits.check()
         for task in self._tasks.values():
             if task.done():
                 task.result()
@@ -75,6 +78,11 @@ class SessionManager(RelayShare):
             # Without a socket nothing is left to wait for but the archive, whose connections end at the close.
             await asyncio.wait(self._ending, timeout=_FAREWELL_S)
 
+    async def close(self) -> None:
+        """Follow registry and limits no more; the sockets are closed before."""
+        await super().close()
+        await self._limits.close()
+
     async def lost(self, held: Collection[int]) -> None:
         """Close what was lost: the connector that has it now opens sockets of its own to the same relays."""
         for partition in set(self._known) - set(held):
@@ -85,11 +93,14 @@ class SessionManager(RelayShare):
                 self._end(url)
         await asyncio.gather(*self._ending, return_exceptions=True)
 
-    async def read(self, assigned: Collection[int], gained: Collection[int]) -> None:  # noqa: ARG002
-        """Read how far the relays of the gained partitions are read."""
+    async def read(self, assigned: Collection[int], gained: Collection[int]) -> None:
+        """Read how far the relays of the gained partitions are read, and what is known of their limits."""
         self._known |= {partition: {} for partition in gained}
         name = full_name(self._settings, "coverage")
-        self._coverage = await read_to_end(self._settings, name, gained, lambda _key, value: Coverage.decode(value))
+        self._coverage, _ = await asyncio.gather(
+            read_to_end(self._settings, name, gained, lambda _key, value: Coverage.decode(value)),
+            self._limits.assign(assigned),
+        )
 
     def opened(self, gained: Collection[int]) -> None:
         """Open the relays that are read whatever the registry says."""
