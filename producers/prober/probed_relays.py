@@ -9,6 +9,7 @@ from core.clock import CLOCK
 from core.kafka.state_change import Change
 from core.kafka.state_topic import StateTopic
 from core.settings import Settings
+from producers.prober.nip66.publication import Publication
 from producers.prober.probing import Probing
 from producers.prober.schedule import Schedule
 from producers.prober.target import Target
@@ -16,7 +17,7 @@ from producers.prober.timing import Known
 from producers.relay_share import RelayShare
 from producers.targets import full_name
 from schemas.records.document import Document
-from schemas.records.probe import Verdict
+from schemas.records.probe import Checks, Observed, Verdict
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import RelayUrlError, normalize
 
@@ -24,23 +25,26 @@ logger = logging.getLogger(__name__)
 
 
 class _Health(Document):
-    """Of a `RelayHealth`, what a schedule goes by: the tallies of a year are a hundred times as much."""
+    """Of a `RelayHealth`, what is scheduled by and published: the tallies of a year are many times as much."""
 
     probed_at_ms: int | None = None
     full_at_ms: int | None = None
     failures: int = 0
     verdict: Verdict | None = None
+    checks: Checks = Checks()
+    observed: Observed = Observed()
 
 
 class ProbedRelays(RelayShare):
     """Keeps the schedule equal to what `relays` and `relays.health` say."""
 
-    def __init__(self, settings: Settings, schedule: Schedule, probing: Probing) -> None:
+    def __init__(self, settings: Settings, schedule: Schedule, probing: Probing, publication: Publication) -> None:
         """Share the relays with the other probers of the group."""
+        self._publication = publication
         super().__init__(settings, settings.prober.group_id)
         self._schedule = schedule
         self._probing = probing
-        self._health = StateTopic(settings, full_name(settings, "relays.health"), _known, self._heard)
+        self._health = StateTopic(settings, full_name(settings, "relays.health"), _health, self._heard)
 
     async def close(self) -> None:
         """Follow nothing more."""
@@ -72,9 +76,12 @@ class ProbedRelays(RelayShare):
         """Raise what ended the following of health."""
         self._health.check()
 
-    async def _heard(self, changes: Sequence[Change[Known | None]]) -> None:
+    async def _heard(self, changes: Sequence[Change[_Health]]) -> None:
         for change in changes:
-            self._schedule.heard(change.key.decode(errors="replace"), change.value)
+            url, health = change.key.decode(errors="replace"), change.value
+            self._schedule.heard(url, _known(health))
+            if health is not None and health.full_at_ms is not None:
+                self._publication.remember(url, health.checks, health.observed, full_at_ms=health.full_at_ms)
 
 
 def probed_target(record: RelayRecord, *, allow_private: bool) -> Target | None:
@@ -93,8 +100,11 @@ def probed_target(record: RelayRecord, *, allow_private: bool) -> Target | None:
         return None
 
 
-def _known(_key: bytes, value: bytes) -> Known | None:
-    health = _Health.decode(value)
-    if health.probed_at_ms is None:
+def _health(_key: bytes, value: bytes) -> _Health:
+    return _Health.decode(value)
+
+
+def _known(health: _Health | None) -> Known | None:
+    if health is None or health.probed_at_ms is None:
         return None
     return Known(health.probed_at_ms, health.full_at_ms, health.failures, health.verdict)

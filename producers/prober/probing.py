@@ -6,7 +6,7 @@ So probing rests while Kafka is away: no more outcomes wait for it than are prob
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from core.clock import CLOCK
@@ -36,8 +36,23 @@ class Outlet(Protocol):
 class Probing:
     """The probes under way."""
 
-    def __init__(self, schedule: Schedule, means: Means, outlet: Outlet) -> None:
-        """Probe what the schedule gives; `run` does it."""
+    def __init__(
+        self,
+        schedule: Schedule,
+        means: Means,
+        outlet: Outlet,
+        *,
+        written: Callable[[ProbeRecord, str | None], None] = lambda _record, _text: None,
+    ) -> None:
+        """Probe what the schedule gives; `run` does it.
+
+        Args:
+            schedule: of the relays.
+            means: what probes are made with.
+            outlet: takes the outcomes.
+            written: called with each outcome that the outlet has, and the text of its document.
+        """
+        self._written = written
         self._schedule = schedule
         self._means = means
         self._outlet = outlet
@@ -81,6 +96,7 @@ class Probing:
         next_in_ms = self._schedule.probed(target, record)
         record = record.model_copy(update={"next_in_s": max(1, round(next_in_ms / 1000))})
         await self._outlet.publish(target.url, record, document)
+        self._written(record, None if document is None else document.text)
 
     def _end(self, task: asyncio.Task[None]) -> None:
         url = task.get_name()

@@ -15,6 +15,7 @@ from core.service.closing import ConcurrentCloser
 from core.settings import Settings
 from core.tasks import cancel
 from producers.prober.means import open_means
+from producers.prober.nip66 import publication as nip66
 from producers.prober.probed_relays import ProbedRelays
 from producers.prober.probing import Probing
 from producers.prober.publication import Publication
@@ -51,8 +52,9 @@ class ProberService(Service):
         publication = Publication(settings, publisher)
         clients.push(publication.close)
         await publication.start()
-        probing = Probing(self._schedule, means, publication)
-        relays = ProbedRelays(settings, self._schedule, probing)
+        monitor = nip66.Publication(settings, means.dialling)
+        probing = Probing(self._schedule, means, publication, written=monitor.probed)
+        relays = ProbedRelays(settings, self._schedule, probing, monitor)
         client = await relays.join()
         clients.push(stop_client, client)
         clients.push(relays.close)
@@ -63,7 +65,9 @@ class ProberService(Service):
             probing,
             following=self.spawn(relays.run(client), "relays"),
             scheduling=self.spawn(probing.run(), "probing"),
+            monitor=monitor,
         )
+        self.spawn(monitor.run(), "monitor")
 
     async def run(self) -> None:
         """Let the background tasks probe until stopped."""
@@ -94,6 +98,7 @@ class ProberService(Service):
                 "due": standing.due,
                 "late_s": round(standing.late_ms / 1000, 1),
             },
+            "monitor": self._parts.monitor.status(),
         }
 
     def tick(self) -> None:
@@ -115,3 +120,4 @@ class _Parts:
     probing: Probing
     following: asyncio.Task[None]
     scheduling: asyncio.Task[None]
+    monitor: nip66.Publication

@@ -11,7 +11,6 @@ from collections import OrderedDict
 
 from schemas.records.document import Document
 from schemas.records.probe import Checks, Observed, ProbeRecord
-from schemas.records.relay_health import RelayHealth
 
 LARGEST_CONTENT = 16 * 1024
 """Bytes of an information document that an event carries: relays take events of 64 KiB and more by default, some of 32
@@ -86,14 +85,10 @@ class FactsBook:
         if len(self._packed) > self._most:
             self._packed.popitem(last=False)
 
-    def remember(self, health: RelayHealth, text: str | None) -> None:
+    def remember(self, url: str, facts: Facts) -> None:
         """Take what an earlier process found, of a relay of which this one has found nothing yet."""
-        if health.url not in self._packed and health.full_at_ms is not None:
-            at_s = health.full_at_ms // 1000
-            self.note(
-                health.url,
-                Facts(checks=health.checks, observed=health.observed, text=_bounded(text), full_at_s=at_s),
-            )
+        if url not in self._packed:
+            self.note(url, facts)
 
 
 def _tried(found: Checks | Observed) -> dict[str, object]:

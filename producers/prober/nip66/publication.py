@@ -9,11 +9,10 @@ from core.settings import Settings
 from core.tasks import run_until_first
 from producers.prober.nip66.announcing import announcements, frequency_s
 from producers.prober.nip66.destination import Destination
-from producers.prober.nip66.facts import FactsBook, after
+from producers.prober.nip66.facts import Facts, FactsBook, after
 from producers.prober.nip66.relay_event import is_online, relay_event
 from producers.relay_client.dialling import Dialling
-from schemas.records.probe import ProbeRecord
-from schemas.records.relay_health import RelayHealth
+from schemas.records.probe import Checks, Observed, ProbeRecord
 
 STALE = 1.5
 """Times the frequency: consumers look back so far at least, and what is older is renewed soon."""
@@ -46,15 +45,17 @@ class Publication:
                 for url in monitor.relays
             )
 
-    def remember(self, health: RelayHealth, text: str | None = None) -> None:
+    def remember(self, url: str, checks: Checks, observed: Observed, *, full_at_ms: int) -> None:
         """Take from `relays.health` what an earlier process found, until this one has found something itself.
 
         Args:
-            health: of a relay.
-            text: of its information document, where it is known.
+            url: of a relay.
+            checks: the newest outcome of each.
+            observed: the newest of each.
+            full_at_ms: when the newest full probe was.
         """
         if self.destinations:
-            self._book.remember(health, text)
+            self._book.remember(url, Facts(checks=checks, observed=observed, full_at_s=full_at_ms // 1000))
 
     def probed(self, record: ProbeRecord, document: str | None) -> None:
         """Publish what a probe found, if it found the relay online and its event is due.

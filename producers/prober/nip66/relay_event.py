@@ -12,12 +12,11 @@ from collections.abc import Iterable, Iterator
 from producers.prober.nip66.facts import Facts
 from schemas.nostr.relay_document import NotADocumentError, RelayInformation, parse_document
 from schemas.nostr.signing import Draft
-from schemas.records.probe import Cause, Checks, Observed, ProbeRecord, Verdict
+from schemas.records.probe import Cause, Checks, Observed, ProbeRecord
+from schemas.records.seen import seen
 from schemas.relay_urls.relay_url import Network
 
 RELAY_KIND = 30_166
-ONLINE: frozenset[Verdict] = frozenset({"works", "refused_by_policy"})
-"""A relay that serves somebody else is online. One that refuses this address was not reached."""
 MOST_VALUES = 64
 """Tags of one letter from a relay's document: some relays take no event with more than a few hundred tags."""
 LONGEST_VALUE = 100
@@ -40,7 +39,7 @@ _TO_WRITE: dict[Cause, tuple[str, ...]] = {
 
 def is_online(record: ProbeRecord) -> bool:
     """Whether this probe found the relay online: only then anything is published of it."""
-    return record.verdict in ONLINE
+    return seen(record.verdict) == "online"
 
 
 def address_of(url: str) -> str:
@@ -96,7 +95,7 @@ def _round_trips(now: Checks, known: Checks) -> Iterator[list[str]]:
 def _nips(information: RelayInformation | None, checks: Checks, observed: Observed) -> list[int]:
     """Those that the document names, put right by what was seen."""
     said = set() if information is None else set(information.supported_nips[:MOST_VALUES])
-    seen = {
+    shown = {
         1: checks.read.ok if checks.read is not None and checks.read.ended_by in ("EVENT", "EOSE") else None,
         11: checks.nip11.document is not None if checks.nip11 is not None else None,
         42: observed.auth_required or None,
@@ -104,7 +103,7 @@ def _nips(information: RelayInformation | None, checks: Checks, observed: Observ
         67: observed.hints,
         77: observed.reconciles,
     }
-    for number, does in seen.items():
+    for number, does in shown.items():
         if does is not None:
             (said.add if does else said.discard)(number)
     return sorted(said)

@@ -12,13 +12,12 @@ import pytest
 
 from producers.prober.nip66.publication import Publication
 from schemas.nostr.signature import public_key
-from schemas.records.probe import Observed
-from schemas.records.relay_health import RelayHealth
+from schemas.records.probe import Checks, Observed
 from tests.relays.local_relay import local_relay
 from tests.relays.python_relay import python_relay
 from tests.unit.producers.prober.nip66.consumer import announced, discover
 from tests.unit.producers.prober.nip66.publishing import publishing
-from tests.unit.producers.prober.nip66.records import FULL, URL, full, record, settings
+from tests.unit.producers.prober.nip66.records import FULL, OPEN, READ, URL, full, record, settings
 from tests.unit.producers.prober.speaking import DIALLING, KEY
 from tests.waiting import until
 
@@ -104,16 +103,18 @@ async def test_a_relay_that_went_away_is_not_published() -> None:
 
 
 async def test_after_a_restart_an_event_says_what_the_process_before_found() -> None:
-    health = RelayHealth(
-        url=URL, network=record().network, state="online", full_at_ms=1_790_000_000_000, checks=FULL, judged_at_ms=0
-    )
     publication = Publication(settings("ws://127.0.0.1:1"), DIALLING)
-    publication.remember(health, TEXT)
+    publication.remember(URL, FULL, Observed(counts=True), full_at_ms=1_790_000_000_000)
     publication.probed(record(at_s=1_790_003_600), None)
     (destination,) = publication.destinations
     event = await destination.outbox.take()
     assert ["geo-country", "FI"] in event.tags
-    assert event.content == TEXT
+    assert ["N", "45"] in event.tags
+    # What this process has found itself is newer.
+    publication.probed(full(at_s=1_790_007_200, checks=Checks(open=OPEN, read=READ)), None)
+    publication.remember(URL, FULL, Observed(), full_at_ms=1_790_000_000_000)
+    publication.probed(record(at_s=1_790_010_800), None)
+    assert ["geo-country", "FI"] not in (await destination.outbox.take()).tags
 
 
 @pytest.mark.parametrize("given", [settings(), settings("ws://127.0.0.1:1", key=None)])
