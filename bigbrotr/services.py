@@ -150,6 +150,14 @@ SERVICES = (
         stop=StopTimes(told_at_s=0.0, killed_at_s=6.5),
         discovers=True,
     ),
+    ServiceSpec(
+        "prober",
+        "probes the relays of the registry by a schedule, and writes `raw.probes` and `relays.documents`",
+        "producers.prober.service:ProberService",
+        KAFKA,
+        stop=StopTimes(told_at_s=0.0, killed_at_s=6.5),
+        discovers=True,
+    ),
 )
 
 BY_NAME: Mapping[str, ServiceSpec] = {spec.name: spec for spec in SERVICES}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from bigbrotr.services import DISCOVERY
-from bigbrotr.status.snapshot import Rates, RelayState, ServiceState, Snapshot
+from bigbrotr.status.snapshot import Probing, Rates, RelayState, ServiceState, Snapshot
 
 # Kafka and PostgreSQL set up files of 16 MiB and more at a time, and stop when there is no room for one.
 LOW_DISK_BYTES = 128 * 1024 * 1024
@@ -67,6 +67,13 @@ def relay_summary(relays: Iterable[RelayState]) -> str:
     return ", ".join(f"{count} {state}" for state, count in counts.most_common()) or "none"
 
 
+def probe_summary(probing: Probing) -> str:
+    """Write how many relays have which verdict, and how far probes are: `works 812, broken 3; 12 under way, 4 due`."""
+    turns = f"{probing.under_way:,} under way, {probing.due:,} due"
+    late = f" for up to {duration(probing.late_s)}" if probing.due else ""
+    return f"{by_reason(probing.verdicts) or 'no relays'}; {turns}{late}"
+
+
 def lags(now: Snapshot) -> str:
     """Write the lag of each service that has one: `processor 3, sink 17`; of one that finds relays, where it runs."""
     running = {service.name for service in now.services}
@@ -90,6 +97,8 @@ def plain_line(now: Snapshot, rate: Rates, uptime_s: float) -> str:
     ]
     if counts.quarantined:
         parts.insert(6, f"quarantined {by_reason(counts.quarantined)}")
+    if now.probing is not None:
+        parts.append(f"probes: {probe_summary(now.probing)}")
     parts += [f"{name}: {state}" for name, state in now.servers.items() if state not in GOOD]
     parts += [f"{service.name}: {trouble}" for service in now.services if (trouble := service_trouble(service))]
     parts += [trouble for trouble in [disk_trouble(now.disk)] if trouble]

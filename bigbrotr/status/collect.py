@@ -16,6 +16,7 @@ from bigbrotr.services import READINGS
 from bigbrotr.status import archive
 from bigbrotr.status.holdings import Holdings, holdings
 from bigbrotr.status.machine import disk, server_notes
+from bigbrotr.status.probing import probing
 from bigbrotr.status.registry import not_read
 from bigbrotr.status.relay_states import relay_states
 from bigbrotr.status.snapshot import Counts, ServiceState, Snapshot
@@ -81,6 +82,7 @@ class Collector:
             services=tuple(_with_health(service, health) for service, health in zip(services, healths, strict=True)),
             relays=relays,
             not_read=None if held.registry is None else not_read(held.registry, {relay.url for relay in relays}),
+            probing=probing([health.details for health in healths]),
             counts=self._counts(services, healths, rows),
             topics=held.topics,
             refused=held.refused,

@@ -73,6 +73,23 @@ class RelayState:
 
 
 @dataclass(frozen=True)
+class Probing:
+    """How relays are probed, by all probers together.
+
+    Attributes:
+        verdicts: relays by the newest verdict on them, `unknown` where there is none yet.
+        under_way: relays that are being probed.
+        due: relays whose probe is due and waits for its turn.
+        late_s: how long the one that waits longest has waited.
+    """
+
+    verdicts: Mapping[str, int]
+    under_way: int = 0
+    due: int = 0
+    late_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class Counts:
     """Event counts. Those of a service begin when it starts; `archived` and `sightings` are the archive's own.
 
@@ -98,6 +115,7 @@ class Snapshot:
     `refused` has the topics of refused input, where they were asked for.
     `not_read` has the known relays that no connector reads, by why (see `bigbrotr.status.registry`); None where that
     was not asked for, or is not known.
+    `probing` is None where no prober runs.
     """
 
     at_s: float
@@ -106,6 +124,7 @@ class Snapshot:
     services: tuple[ServiceState, ...] = ()
     relays: tuple[RelayState, ...] = ()
     not_read: Mapping[str, int] | None = None
+    probing: Probing | None = None
     counts: Counts = field(default_factory=Counts)
     topics: Mapping[str, TopicSize] = field(default_factory=dict)
     refused: Mapping[str, Refused] = field(default_factory=dict)

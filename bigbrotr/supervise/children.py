@@ -52,6 +52,7 @@ def service_env(settings: Settings, config: Path | None, name: str, base: Mappin
         "BIGBROTR_CONNECTOR__ONLY": only_variable(settings.connector.only),
         "BIGBROTR_CONNECTOR__ALLOW_PRIVATE": str(settings.connector.allow_private),
         "BIGBROTR_DISCOVERY__ALLOW_PRIVATE": str(settings.discovery.allow_private),
+        "BIGBROTR_PROBER__ALLOW_PRIVATE": str(settings.prober.allow_private),
         "BIGBROTR_HTTP__HOST": "127.0.0.1",  # only the parent needs the health of its children
         "BIGBROTR_HTTP__PORT": "0",
         "BIGBROTR_HTTP__PORT_FILE": str(port_file(settings, name)),

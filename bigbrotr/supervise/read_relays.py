@@ -30,8 +30,13 @@ def reading_only(settings: Settings, relays: Iterable[RelayUrl], *, allow_privat
 
 
 def discovering(settings: Settings, *, allow_private: bool) -> Settings:
-    """Let relays that are found have private addresses, if that is wanted; else as the settings say."""
+    """Let relays that are found have private addresses, and probe them there, if wanted; else as the settings say."""
     if not allow_private:
         return settings
-    discovery = settings.discovery.model_copy(update={"allow_private": True})
-    return settings.model_copy(update={"discovery": discovery})
+    allowed = {"allow_private": True}
+    return settings.model_copy(
+        update={
+            "discovery": settings.discovery.model_copy(update=allowed),
+            "prober": settings.prober.model_copy(update=allowed),
+        }
+    )

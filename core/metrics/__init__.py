@@ -17,7 +17,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 Kind = Literal["counter", "gauge", "histogram"]
-Owner = Literal["connector", "processor", "registry", "sink", "janitor", "seeder", "finder"]
+Owner = Literal["connector", "processor", "registry", "sink", "janitor", "seeder", "finder", "prober"]
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,11 @@ _SINK: tuple[Owner, ...] = ("sink",)
 _JANITOR: tuple[Owner, ...] = ("janitor",)
 _SEEDER: tuple[Owner, ...] = ("seeder",)
 _FINDER: tuple[Owner, ...] = ("finder",)
+_PROBER: tuple[Owner, ...] = ("prober",)
 _FLOW = _CONNECTOR + _PROCESSOR + _SINK
 _READERS = _PROCESSOR + _SINK
 _FAUST = _PROCESSOR + _REGISTRY
-_PUBLISHERS = _CONNECTOR + _SINK + _SEEDER + _FINDER
+_PUBLISHERS = _CONNECTOR + _SINK + _SEEDER + _FINDER + _PROBER
 """The processor sends batches of its own making, not through `core.kafka.publisher`."""
 
 # Every service
@@ -100,7 +101,7 @@ REJECTED = _counter(
     "rejected", "Input refused, by the stage that refused it and the reason", "inputs", "stage", "reason", of=_FLOW
 )
 REBALANCES = _counter(
-    "rebalances", "Assignments received from the group's coordinator", "assignments", of=_FLOW + _REGISTRY
+    "rebalances", "Assignments received from the group's coordinator", "assignments", of=_FLOW + _REGISTRY + _PROBER
 )
 LAG = _gauge(
     "consumer_lag_records",
@@ -262,6 +263,42 @@ FINDER_RELAYS = _counter(
     "Relays that APIs list and that were published because they were new for a day",
     "relays",
     of=_FINDER,
+)
+
+# Prober
+PROBES_WRITTEN = _counter(
+    "probes_written", "Probes of relays that Kafka has acknowledged, by verdict", "probes", "verdict", of=_PROBER
+)
+PROBE_DOCUMENTS = _counter(
+    "probe_documents",
+    "Relay information documents that were published because they were new",
+    "documents",
+    of=_PROBER,
+)
+PROBED = _gauge(
+    "probed_relays",
+    "Relays of this prober by the newest verdict on them, `unknown` before their first probe",
+    "relays",
+    "verdict",
+    of=_PROBER,
+)
+PROBES_UNDER_WAY = _gauge("probes_under_way", "Relays that are being probed", "relays", of=_PROBER)
+PROBES_DUE = _gauge("probes_due", "Relays whose probe is due and waits for its turn", "relays", of=_PROBER)
+PROBES_LATE = _gauge(
+    "probes_late_seconds",
+    "How long the probe that waits longest is due; grows where too few run at once",
+    "seconds",
+    of=_PROBER,
+)
+MONITOR_EVENTS = _counter(
+    "monitor_events",
+    "Events of the monitor by what a relay made of them, once for each relay",
+    "events",
+    "outcome",
+    of=_PROBER,
+)
+MONITOR_EVENTS_WAITING = _gauge(
+    "monitor_events_waiting", "Events of the monitor that wait for a relay, over all relays", "events", of=_PROBER
 )
 
 

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from processors.assess import latency, outages, tallies
 from processors.assess.promise import as_of, stands_s
-from processors.assess.seen import Seen, seen
 from schemas.records.document import Document
 from schemas.records.probe import Nip11Check, ProbeRecord
 from schemas.records.relay_health import (
@@ -20,6 +19,7 @@ from schemas.records.relay_health import (
     DocumentChange,
     RelayHealth,
 )
+from schemas.records.seen import Seen, seen
 
 _GONE = frozenset({200, 204, 404, 406, 410})
 """With one of these and no document, HTTP says that there is none; others say that the relay refuses us, or is down."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from processors.assess.seen import seen
 from schemas.records.probe import ProbeRecord
 from schemas.records.relay_health import MOST_OUTAGES, Outage, RelayHealth
+from schemas.records.seen import seen
 
 
 def is_down(health: RelayHealth) -> bool:

@@ -175,7 +175,7 @@ class Conversation:
         model, behavior = self._model, self._model.behavior
         by_kinds: dict[str, ByKinds] = {}
         for name, base in filters.items():
-            most = model.kinds_at_once or model.list_length
+            most = model.kinds_of(base)
             if most is None or (base.kinds is not None and len(base.kinds) <= most):
                 continue
             if behavior.kinds_read is None or behavior.kinds_read > most:

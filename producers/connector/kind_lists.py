@@ -11,13 +11,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from producers.connector.known_filters import WITHHELD_KINDS
-from producers.connector.relay_behavior import FEW_KINDS_ASKED, MOST_KINDS_ASKED
+from producers.connector.relay_behavior import FEW_KINDS_ASKED, LONG_LIST, MOST_KINDS_ASKED
 from producers.relay_client.page import Seen
 from schemas.nostr.filters import Filter
 from schemas.nostr.kinds import MAX_KIND
 
-LONG_LIST = 8192
-"""Kinds in a filter: 48 KB, so that eight questions name every kind and each fits the 64 KiB that most relays take."""
 SIZES = (LONG_LIST, MOST_KINDS_ASKED, FEW_KINDS_ASKED, 3, 1)
 """What is tried one after another: all kinds, all known ones, what the strictest software takes, and less."""
 

@@ -15,6 +15,10 @@ SMALLEST_CAP = 5
 were seen to be cut: known caps are 300 and more, and a dense second costs twenty questions."""
 MOST_KINDS_ASKED = 250
 """In one filter: 1,700 bytes, far below the smallest message size that relays name."""
+LONG_LIST = 8192
+"""Kinds in a filter: 48 KB, so that eight questions name every kind and each fits the 64 KiB that most relays take."""
+MOST_IDS_ASKED = 100
+"""Ids or authors in one filter: 6,700 bytes; relays that limit the number take so many."""
 FEW_KINDS_ASKED = 10
 """What the strictest relay software takes (the default of khatru's SQLite store)."""
 ORDER_BITS = math.log2(math.factorial(10))
@@ -75,6 +79,8 @@ class RelayBehavior:
         most_kinds: how many kinds are asked for at once; lowered when the relay cannot handle it.
         long_lists: whether it answers questions that name thousands of kinds; None: not tried yet.
         prompt: whether events were seen to come before EOSE.
+        longest_list: so many kinds a list may name that asks for all: what the largest message has room for.
+        most_ids: so many ids or authors are named in a filter, by the same.
         kinds_read: how many kinds of a list were shown to be read; None: not tried yet.
         window_s: how long the next window is; see producers.connector.crawl.planning.windows.
         thresholds: for relays of other sizes than those on the network.
@@ -93,6 +99,8 @@ class RelayBehavior:
     hidden: int = 0
     most_kinds: int = MOST_KINDS_ASKED
     long_lists: bool | None = None
+    longest_list: int = LONG_LIST
+    most_ids: int = MOST_IDS_ASKED
     prompt: bool = False
     kinds_read: int | None = None
     window_s: int | None = None

@@ -7,19 +7,29 @@ anew at each visit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 
-from producers.connector.kind_lists import LONG_LIST, smaller
-from producers.connector.relay_behavior import RelayBehavior
+from producers.connector.kind_lists import smaller
+from producers.connector.relay_behavior import LONG_LIST, RelayBehavior
 from producers.relay_client.wording import Meaning, Said
 from schemas.nostr.filters import Filter
 from schemas.records.coverage import LONGEST_EVIDENCE, MOST_FACTS, Fact
+from schemas.records.relay_health import Limits
 
 SILENCE = "silence"
 """How some relays demand AUTH: they hold a question without a word."""
 KEPT_S = 7 * 86_400
 """A fact that was not met again for so long is dropped: relays change their software and their operators' minds."""
+LEAST_BELIEVED = 10
+"""Events of a page: a relay whose document says less is asked for so many all the same. If it means it, it gives fewer,
+or refuses in words that are learnt from; pages of one event cannot be told from seconds that hold more."""
+LEAST_MESSAGE_BYTES = 4096
+"""A relay that takes no longer message takes hardly an event; what its document says below that is not believed."""
+ROOM_BYTES = 512
+"""Of a question besides its longest list: verb, subscription id, times, limit, and short lists."""
+KIND_BYTES, ID_BYTES = 6, 67
+"""Of one kind, and of one id or author, in a list: five digits, or 64 in quotes, and a comma."""
 
 
 class Name(StrEnum):
@@ -48,13 +58,20 @@ class Name(StrEnum):
 class Model:
     """One relay's model, kept as long as the process keeps the relay."""
 
-    def __init__(self, page_limit: int, stored: Iterable[Fact] = ()) -> None:
-        """Begin with what was stored; `page_limit` is what is asked for at a time unless the relay bears less."""
+    def __init__(self, page_limit: int, stored: Iterable[Fact] = (), *, limits: Callable[[], Limits] = Limits) -> None:
+        """Begin with what was stored.
+
+        Args:
+            page_limit: what is asked for at a time unless the relay bears less.
+            stored: facts of an earlier process.
+            limits: what others know of the relay's limits now (`relays.health`); a fact takes precedence.
+        """
         self._page_limit = page_limit
+        self._limits = limits
         self._facts = {fact.name: fact for fact in list(stored)[:MOST_FACTS]}
         self.changes = 0
         """Counts changes of facts."""
-        self.behavior = RelayBehavior(limit=self.page_limit)
+        self.behavior = self._behavior_now()
 
     @property
     def facts(self) -> list[Fact]:
@@ -64,7 +81,9 @@ class Model:
     @property
     def page_limit(self) -> int:
         """Events to ask for at a time."""
-        return max(1, min(self._page_limit, self._int(Name.PAGE_EVENTS, self._page_limit)))
+        known = self._limits().max_limit
+        known = self._page_limit if known is None else max(known, LEAST_BELIEVED)
+        return max(1, min(self._page_limit, self._int(Name.PAGE_EVENTS, known)))
 
     @property
     def late_s(self) -> float:
@@ -79,17 +98,30 @@ class Model:
     @property
     def kinds_at_once(self) -> int | None:
         """So many kinds are named in each filter; None: filters are asked as they are."""
-        return self._int(Name.KINDS_AT_ONCE, 0) or None
+        return self._kinds(Name.KINDS_AT_ONCE)
 
     @property
     def list_length(self) -> int | None:
         """So many kinds a filter may name besides; None: as many as close a range."""
-        return self._int(Name.LIST_LENGTH, 0) or None
+        return self._kinds(Name.LIST_LENGTH)
 
     @property
     def subscriptions(self) -> int | None:
         """So many may be open at once; None: as many as are needed."""
-        return self._int(Name.SUBSCRIPTIONS, 0) or None
+        return self._int(Name.SUBSCRIPTIONS, self._limits().max_subscriptions or 0) or None
+
+    @property
+    def subid_length(self) -> int | None:
+        """So many characters a subscription id may have; None: as many as NIP-01 allows."""
+        return self._limits().max_subid_length
+
+    def kinds_of(self, base: Filter) -> int | None:
+        """So many kinds of a filter are asked for at once; None: all that it names, or none where it names none."""
+        learnt = self.kinds_at_once or self.list_length
+        if learnt is not None or base.kinds is None:
+            return learnt
+        fitting = self._fitting(KIND_BYTES)
+        return fitting if fitting is not None and len(base.kinds) > fitting else None
 
     @property
     def cut(self) -> bool:
@@ -107,7 +139,7 @@ class Model:
         if kept != self._facts:
             self._facts = kept
             self.changes += 1
-        self.behavior = RelayBehavior(limit=self.page_limit)
+        self.behavior = self._behavior_now()
 
     def learn(self, name: Name, value: float | str, evidence: str, now_s: int) -> bool:
         """Record a fact, or that it was met again; return whether its value is new."""
@@ -159,6 +191,22 @@ class Model:
     def status(self) -> Mapping[str, object]:
         """For a person."""
         return {fact.name: {"value": fact.value, "evidence": fact.evidence, "at_s": fact.at_s} for fact in self.facts}
+
+    def _behavior_now(self) -> RelayBehavior:
+        """As nothing is proved yet, within what the relay's longest message has room for."""
+        behavior = RelayBehavior(limit=self.page_limit)
+        behavior.longest_list = min(behavior.longest_list, self._fitting(KIND_BYTES) or behavior.longest_list)
+        behavior.most_ids = min(behavior.most_ids, self._fitting(ID_BYTES) or behavior.most_ids)
+        return behavior
+
+    def _fitting(self, each_bytes: int) -> int | None:
+        """So many values of a list fit a message that the relay takes; None: its length is not known."""
+        longest = self._limits().max_message_length
+        return None if longest is None else (max(longest, LEAST_MESSAGE_BYTES) - ROOM_BYTES) // each_bytes
+
+    def _kinds(self, name: Name) -> int | None:
+        known = self._int(name, 0)
+        return min(known, self._fitting(KIND_BYTES) or known) or None
 
     def _int(self, name: Name, default: int) -> int:
         fact = self._facts.get(name)

@@ -27,6 +27,7 @@ from producers.bundler import Bundler
 from producers.connector.checkpoint import Checkpoints
 from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.ledger import Ledger
+from producers.connector.known_limits import KnownLimits
 from producers.connector.reading.budget import Budget
 from producers.connector.reading.judge_pool import SWITCH_S, JudgePool
 from producers.connector.reading.pacing import Pacing
@@ -42,6 +43,7 @@ from producers.rejecting import Rejections
 from producers.relay_client.dialling import Dialling, overlay_proxies
 from producers.relay_client.stream.turns import Turns
 from producers.relay_client.stream.unfinished import UNFINISHED
+from producers.relay_share import TURN_S
 from producers.send_buffer import SendBuffer
 from producers.targets import full_name
 from schemas.nostr.filters import Filter
@@ -57,8 +59,6 @@ _CLOCK_ADVICE = (
 )
 _CLOCK_EVERY_S = 1.0
 """As `Clock.check` asks for."""
-_FLEET_STOP_S = 2.0
-"""One turn of the session manager, unless Kafka is away."""
 _WRITTEN = ("raw.bundles", "rejections", "coverage", "relays.found")
 
 
@@ -83,7 +83,8 @@ class ConnectorService(Service):
         super().__init__(settings)
         filters = configured_filters(settings)
         self._filters = {each.filter_hash(): each for each in filters}
-        self._fleet = SessionManager(settings, self._open_session)
+        self._limits = KnownLimits(settings)
+        self._fleet = SessionManager(settings, self._open_session, self._limits)
         self._states: set[str] = set()
 
     async def start(self) -> None:
@@ -145,7 +146,7 @@ class ConnectorService(Service):
         await parts.checkpoints.write(everything=True)
         await parts.shared.bundler.flushed()
         # Last, since nothing depends on it. A Kafka client that is cancelled while it connects leaves its socket open.
-        await asyncio.wait({parts.following}, timeout=_FLEET_STOP_S)
+        await asyncio.wait({parts.following}, timeout=TURN_S)
         await cancel(parts.following)
 
     def ready(self) -> str | None:
@@ -218,7 +219,11 @@ class ConnectorService(Service):
                 lookback_days=settings.lookback_days,
                 late_days=settings.late_days,
             ),
-            model=Model(settings.page_limit, coverage.facts if coverage is not None else ()),
+            model=Model(
+                settings.page_limit,
+                coverage.facts if coverage is not None else (),
+                limits=partial(self._limits.of, record.url),
+            ),
             copies=coverage.copies if coverage is not None else None,
         )
 

@@ -25,6 +25,7 @@ from producers.relay_client.client import RelayClient
 from producers.relay_client.connection import FrameTooLargeError, RelayConnection
 from producers.relay_client.dialling import open_connection, patience
 from producers.relay_client.frames import FrameReader
+from producers.relay_client.names import Names
 from producers.relay_client.refusals import RelayError, over_budget
 from producers.relay_client.spelling import dial_url
 from producers.relay_client.wording import Meaning, Said
@@ -154,7 +155,16 @@ class Visits:
         self._connected_at_s = time.monotonic()
         url, auth_key = connection.dialled_url, shared.auth_key
         turns = shared.turns.lane(priority=self._priority)
-        client = RelayClient(url, connection, self.frames, self.limits, auth_key=auth_key, pace=self._pace, turns=turns)
+        client = RelayClient(
+            url,
+            connection,
+            self.frames,
+            self.limits,
+            auth_key=auth_key,
+            pace=self._pace,
+            turns=turns,
+            names=Names(self._model.subid_length),
+        )
         talk = self.conversation = Conversation(
             client,
             self._crawler,

@@ -11,11 +11,11 @@ from core.flag import Flag
 from producers.relay_client.loop_clock import loop_s
 from producers.relay_client.refusals import MINUTE_S
 from producers.relay_client.replies import Replies
-from schemas.nostr.event import Event, encode_event
-from schemas.nostr.event_id import compute_id
+from schemas.nostr.event import encode_event
 from schemas.nostr.kinds import AUTH_KIND
 from schemas.nostr.messages import Ok
-from schemas.nostr.signature import public_key, sign
+from schemas.nostr.signature import public_key
+from schemas.nostr.signing import Draft
 
 MAX_CHALLENGE = 1024
 """Characters of a challenge that are signed. Relays send 16 to 64."""
@@ -174,8 +174,5 @@ def auth_message(secret: bytes, relay: str, challenge: str, now_s: int) -> tuple
     Returns:
         The event's id, which the relay's OK will name, and the text to send.
     """
-    tags = [["relay", relay], ["challenge", challenge]]
-    unsigned = Event("", public_key(secret), now_s, AUTH_KIND, tags, "", "")
-    event_id = compute_id(unsigned)
-    event = unsigned._replace(id=event_id, sig=sign(secret, bytes.fromhex(event_id)))
-    return event_id, b'["AUTH",%b]' % encode_event(event)
+    event = Draft(AUTH_KIND, [["relay", relay], ["challenge", challenge]], "").signed(secret, now_s)
+    return event.id, b'["AUTH",%b]' % encode_event(event)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import SecretStr
@@ -15,6 +14,7 @@ from producers.relay_client.connection import Backpressure, RelayConnection
 from producers.relay_client.frames import Copy, FrameReader, parse
 from producers.relay_client.hearing import Hearing
 from producers.relay_client.loop_clock import GRAIN_S, loop_s
+from producers.relay_client.names import Names
 from producers.relay_client.negentropy_session import Exchanges
 from producers.relay_client.pace import Pace
 from producers.relay_client.page_subscription import PageSubscription
@@ -54,6 +54,7 @@ class RelayClient:
         auth_key: SecretStr | None = None,
         pace: Pace | None = None,
         turns: LaneTurns | None = None,
+        names: Names | None = None,
     ) -> None:
         """Lead the conversation with a relay.
 
@@ -65,13 +66,15 @@ class RelayClient:
             auth_key: 64 hex digits; None: challenges are not answered.
             pace: that of the relay's host.
             turns: of its lane; None: it shares the event loop with no other.
+            names: of subscriptions, for a relay that takes short ones only.
         """
         self.connection = connection
         self.pace = pace or Pace()
         self._turns = turns
         self._replies = Replies(self.say)
         self.auth = SignIn(relay, auth_key, self._replies)
-        self.exchanges = Exchanges(self.say, connection)
+        self._names = names or Names()
+        self.exchanges = Exchanges(self.say, connection, self._names)
         self._frames = frames
         self._backpressure = backpressure
         self._parser = _PARSERS[turns is not None and turns.priority]
@@ -79,7 +82,6 @@ class RelayClient:
         self._open: dict[str, Subscription] = {}
         self._hearing = Hearing(self._open, self.auth, self.exchanges, self._replies, frames.handler.unasked)
         self._released: list[PageSubscription] = []
-        self._numbers = itertools.count(1)
         self._received_before = frames.received
         self.late_s = 0.0
         """For so long after EOSE, or after the last event, the relay may still answer; 0: EOSE ends a page."""
@@ -166,11 +168,11 @@ class RelayClient:
 
     async def subscribe(self, asked: Filter) -> Subscription:
         """Open a subscription that stays open."""
-        return await self._request(Subscription(self._name("live"), asked))
+        return await self._request(Subscription(self._names.new("live"), asked))
 
     async def request_page(self, asked: Filter) -> PageSubscription:
         """Ask for one page of stored events; `release` it afterwards."""
-        page = PageSubscription(self._name("page"), asked, self.connection.silent_s)
+        page = PageSubscription(self._names.new("page"), asked, self.connection.silent_s)
         await self._request(page)
         return page
 
@@ -222,7 +224,7 @@ class RelayClient:
         Raises:
             RelayError: the connection has ended before it was sent.
         """
-        subid = self._name("count")
+        subid = self._names.new("count")
         answer = await self._replies.ask(subid, count(subid, asked.to_wire()), timeout_s)
         return answer if isinstance(answer, Counted | Closed) else None
 
@@ -267,9 +269,6 @@ class RelayClient:
             said = understood(prefix_of(self.notice.text), self.notice.text)
             return said if said.meaning is not Meaning.OTHER else None
         return None
-
-    def _name(self, purpose: str) -> str:
-        return f"{purpose}-{next(self._numbers)}"
 
     async def _request(self, subscription: Subscription) -> Subscription:
         await self.pace.turn()

@@ -27,7 +27,7 @@ from producers.relay_client.stream.websocket import PushConnection
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import Network, RelayUrl
 
-USER_AGENT = "bigbrotr (Nostr archive; reads only)"
+USER_AGENT = "bigbrotr (Nostr archive and relay monitor)"
 OVERLAY_PATIENCE = 4.0
 """Times the waits of the clearnet: Tor builds a circuit of six hops in 5 to 30 s, and I2P its tunnels more slowly."""
 

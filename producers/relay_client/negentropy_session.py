@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from core.flag import Flag
 from producers.relay_client.connection import RelayConnection
+from producers.relay_client.names import Names
 from schemas.nostr.filters import Filter
 from schemas.nostr.messages import Closed, NegErr, NegMsg, Notice, neg_close, neg_msg, neg_open
 
@@ -74,17 +74,17 @@ class Exchange:
 class Exchanges:
     """All that are open on a connection."""
 
-    def __init__(self, say: Say, connection: RelayConnection) -> None:
-        """Send with `say` over `connection`."""
+    def __init__(self, say: Say, connection: RelayConnection, names: Names) -> None:
+        """Send with `say` over `connection`, under subscription ids of `names`."""
         self._say = say
         self._connection = connection
         self._open: dict[str, Exchange] = {}
-        self._numbers = itertools.count(1)
+        self._names = names
 
     @asynccontextmanager
     async def opened(self, asked: Filter, first: bytes) -> AsyncIterator[Exchange]:
         """Send NEG-OPEN with our first message, and NEG-CLOSE at the end."""
-        exchange = Exchange(f"neg-{next(self._numbers)}", self._say, self._connection)
+        exchange = Exchange(self._names.new("neg"), self._say, self._connection)
         self._open[exchange.subid] = exchange
         try:
             await self._say(neg_open(exchange.subid, asked.to_wire(), first))

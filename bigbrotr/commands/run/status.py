@@ -62,6 +62,8 @@ def as_text(snapshot: Snapshot, data_dir: Path) -> str:
         lines += [f"  {relay.url}  {relay.state}  {relay.detail}".rstrip() for relay in snapshot.relays]
     if snapshot.not_read:
         lines.append(f"not read        {snapshot_view.by_reason(snapshot.not_read)} of the known relays")
+    if snapshot.probing is not None:
+        lines.append(f"probes          {snapshot_view.probe_summary(snapshot.probing)}")
     events = snapshot_view.about(counts.archived, exact=counts.archived_exact)
     sightings = snapshot_view.number(counts.sightings)
     lines.append(f"archived        {events} events, {sightings} pairs of event and relay")

@@ -9,7 +9,17 @@ from rich.table import Table
 from rich.text import Text
 
 from bigbrotr.console.live_view.styles import line, style
-from bigbrotr.console.snapshot_view import GOOD, about, by_reason, lags, number, per_second, printable, service_trouble
+from bigbrotr.console.snapshot_view import (
+    GOOD,
+    about,
+    by_reason,
+    lags,
+    number,
+    per_second,
+    printable,
+    probe_summary,
+    service_trouble,
+)
 from bigbrotr.status.snapshot import Rates, Snapshot
 
 _BRIEF_TROUBLES = 2  # of services, each on a line; more are counted
@@ -62,6 +72,8 @@ def _counts(now: Snapshot, rate: Rates) -> Table:
         f"lag {number(now.lags['sink'])}",
     )
     table.add_row("sightings", number(counts.sightings), "", "who had which event")
+    if now.probing is not None:
+        table.add_row("probed", number(sum(now.probing.verdicts.values())), "", probe_summary(now.probing))
     return table
 
 

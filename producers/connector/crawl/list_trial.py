@@ -80,7 +80,7 @@ async def kinds_that_are_read(asker: Asker, model: Model, base: Filter, known: t
         RelayError: the connection has ended.
     """
     name = Name.LIST_LENGTH if model.kinds_at_once is None else Name.KINDS_AT_ONCE
-    at_once = model.kinds_at_once or model.list_length or 1
+    at_once = model.kinds_of(base) or 1
     seen = await _known_event(asker, base, known, at_once, min(model.behavior.limit, SAMPLE))
     if seen is None:
         return 1

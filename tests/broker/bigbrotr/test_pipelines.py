@@ -89,17 +89,27 @@ async def test_run_with_discover_reads_what_it_is_given_and_what_seeds_name(
     settings: Settings, command: Command, tmp_path: Path
 ) -> None:
     (tmp_path / "seeds").write_text("ws://127.0.0.1:1\n")
-    seeds = {"BIGBROTR_SEEDER__LIST": str(tmp_path / "seeds"), "BIGBROTR_SEEDER__ALLOW_PRIVATE": "true"}
+    seeds = {
+        "BIGBROTR_SEEDER__LIST": str(tmp_path / "seeds"),
+        "BIGBROTR_SEEDER__ALLOW_PRIVATE": "true",
+        "BIGBROTR_PROBER__RETRY_S": "0.1",
+    }
     arguments = ("run", "--discover", "--allow-private", "--relay", "ws://127.0.0.1:2")
     async with started(settings, *arguments, more=seeds) as process:
-        await until(lambda: len(services(settings.data_dir)) == 5, "every service is up", LIMIT_S)
-        assert set(services(settings.data_dir)) == {"connector", "processor", "registry", "seeder", "sink"}
+        await until(lambda: len(services(settings.data_dir)) == 6, "every service is up", LIMIT_S)
+        assert set(services(settings.data_dir)) == {"connector", "processor", "prober", "registry", "seeder", "sink"}
 
         async def read() -> bool:
             relays = (await command("status", "--json")).json()["relays"]
             return {relay["url"] for relay in relays} == {"ws://127.0.0.1:1", "ws://127.0.0.1:2"}
 
         await until(read, "both are read", LIMIT_S, 0.1)
+
+        async def probed() -> bool:
+            probing = (await command("status", "--json")).json()["probing"]
+            return bool(probing) and probing["verdicts"] == {"broken": 2}
+
+        await until(probed, "both are probed", LIMIT_S, 0.1)
         output = await interrupted(process)
         assert "warning: with --allow-private and --discover" in output
         assert "relays: 1 added, 0 were known" in output

@@ -131,8 +131,8 @@ async def test_settings_of_the_mounted_file_reach_the_commands(demo_stack: Stack
 
 
 def test_a_stack_with_nothing_to_do_is_healthy(archived: Stack) -> None:
-    # Seeder and finder are started with COMPOSE_PROFILES=discover only.
-    for name in (*BY_NAME.keys() - {"seeder", "finder"}, *SERVERS):
+    # These are started with COMPOSE_PROFILES=discover only.
+    for name in (*BY_NAME.keys() - {"seeder", "finder", "prober"}, *SERVERS):
         (container,) = archived.ps(name)
         assert (container.State, container.Health) == ("running", "healthy"), name
         assert archived.inspect(container.Name or "")["RestartCount"] == 0, name

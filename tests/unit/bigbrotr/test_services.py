@@ -30,7 +30,7 @@ def test_no_two_have_one_name() -> None:
 
 def test_what_run_starts_and_stops_in_which_order() -> None:
     assert FLOW == ("connector", "processor", "sink")
-    assert DISCOVERY == ("registry", "seeder", "finder")
+    assert DISCOVERY == ("registry", "seeder", "finder", "prober")
     times = [STOP_TIMES[name] for name in FLOW]
     assert all(one.told_at_s < one.killed_at_s for one in times)
     assert all(one.killed_at_s <= two.told_at_s for one, two in pairwise(times)), "each has its time for itself"

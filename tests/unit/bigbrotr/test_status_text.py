@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bigbrotr.commands.run.status import as_text
-from bigbrotr.status.snapshot import Counts, Refused, ServiceState, Snapshot, TopicSize
+from bigbrotr.console.snapshot_view import plain_line
+from bigbrotr.status.probing import probing
+from bigbrotr.status.snapshot import Counts, Refused, ServiceState, Snapshot, TopicSize, rates
 from bigbrotr.status.stack import stack_services
 from core.settings import Settings
 
@@ -44,6 +47,27 @@ def test_refused_input_is_told_by_reason_and_topics_in_records_and_bytes() -> No
 def test_an_estimate_of_what_is_archived_is_called_so() -> None:
     snapshot = Snapshot(at_s=0.0, counts=Counts(archived=5_990, archived_exact=False))
     assert "archived        about 5,990 events, - pairs" in as_text(snapshot, Path("/data"))
+
+
+def test_probers_are_told_of_together_and_where_there_is_none_nothing_is() -> None:
+    told: list[dict[str, Any]] = [
+        {"relays": []},
+        {"probes": {"verdicts": {"works": 1_000, "unknown": 5}, "under_way": 3, "due": 0, "late_s": 0.0}},
+        {"probes": {"verdicts": {"works": 1, "broken": 7}, "under_way": 1, "due": 2, "late_s": 61.0}},
+    ]
+    now = Snapshot(at_s=0.0, probing=probing(told))
+    words = "works 1,001, broken 7, unknown 5; 4 under way, 2 due for up to 0:01:01"
+    assert f"probes          {words}" in as_text(now, Path("/data")).splitlines()
+    assert f"probes: {words}" in plain_line(now, rates(None, now), 1.0)
+    assert now.as_json()["probing"] == {
+        "verdicts": {"works": 1_001, "broken": 7, "unknown": 5},
+        "under_way": 4,
+        "due": 2,
+        "late_s": 61.0,
+    }
+    without = Snapshot(at_s=0.0, probing=probing(told[:1]))
+    assert without.probing is None
+    assert "probes" not in as_text(without, Path("/data")) + plain_line(without, rates(None, without), 1.0)
 
 
 async def test_the_services_of_a_stack_are_named_by_their_addresses() -> None:

@@ -11,7 +11,7 @@ from bigbrotr.console.display import PlainDisplay, display
 from bigbrotr.console.live_view.picture import View
 from bigbrotr.console.snapshot_view import duration, per_second, plain_line, size
 from bigbrotr.status.pace import Pace
-from bigbrotr.status.snapshot import Rates, RelayState, Snapshot, rates
+from bigbrotr.status.snapshot import Probing, Rates, RelayState, Snapshot, rates
 from tests.unit.bigbrotr.live_view.snapshots import BUSY
 from tests.unit.bigbrotr.live_view.test_picture import drawn
 
@@ -45,6 +45,12 @@ def test_what_the_servers_suffer_is_told() -> None:
         assert "the disk is nearly full, 1 KiB are free" in told
     roomy = replace(full, disk={"free_bytes": 2**40})
     assert not any("nearly full" in told for told in (plain_line(roomy, NOTHING, 0.0), drawn(roomy)))
+
+
+def test_how_probing_goes_is_shown_where_a_prober_runs() -> None:
+    probed = replace(BUSY, probing=Probing({"works": 900, "broken": 12}, under_way=4))
+    assert "works 900, broken 12; 4 under way, 0 due" in drawn(probed)
+    assert "under way" not in drawn(BUSY)
 
 
 def test_a_line_can_be_written_while_nothing_is_known() -> None:

@@ -15,7 +15,7 @@ from core import metrics
 from core.metrics.table import metrics_table
 
 ROOT = Path(__file__).resolve().parents[3]
-OTHERS = {"seeding", "finding"}
+OTHERS = {"seeding", "finding", "prober"}
 """Packages of producers that are services of their own."""
 READING = [f"producers/{path.name}" for path in sorted((ROOT / "producers").iterdir()) if path.name not in OTHERS]
 
@@ -42,6 +42,7 @@ def counted(place: str) -> Iterator[str]:
         ("janitor", ["bigbrotr/retention/janitor.py"]),
         ("seeder", ["producers/seeding", "core/kafka/publisher.py"]),
         ("finder", ["producers/finding", "core/kafka/publisher.py"]),
+        ("prober", ["producers/prober", "producers/relay_share.py", "core/kafka/publisher.py"]),
         ("any other", ["core/service/lifecycle.py", "core/service/watchdog.py"]),
     ],
 )

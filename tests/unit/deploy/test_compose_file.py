@@ -115,11 +115,12 @@ def test_who_looks_into_the_archive_can_only_read_it(services: dict[str, dict[st
 def test_relays_that_are_not_in_the_settings_are_named_in_a_profile_only(services: dict[str, dict[str, Any]]) -> None:
     """Neither the demo nor a stack that is upgraded reads relays that its operator did not ask for."""
     assert {name for name, each in services.items() if each.get("profiles") == ["discover"]} == {"seeder", "finder"}
+    assert services["prober"]["profiles"] == ["discover", "monitor"], "as `run --discover` starts it, or by itself"
 
 
 def test_only_what_talks_to_the_world_has_a_way_out(services: dict[str, dict[str, Any]]) -> None:
     outside = {name for name, each in services.items() if "outside" in each.get("networks", [])}
-    assert outside == {"connector", "seeder", "finder"}
+    assert outside == {"connector", "seeder", "finder", "prober"}
 
 
 def test_status_shows_every_service_that_is_always_there(services: dict[str, dict[str, Any]]) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from producers.connector.crawl.planning.steps import Query
-from producers.connector.kind_lists import LONG_LIST
 from producers.connector.known_filters import MOST_AUTHORS, WITHHELD_KINDS, RelayKnownFilters, is_author
 from producers.connector.relay_behavior import MOST_KINDS_ASKED, RelayBehavior
 from producers.relay_client.page import FOREVER, Page, Seen
@@ -23,8 +22,6 @@ MOST_QUERIES = 400
 """For one second: enough for 5,000 events in pages of 50, split in halves."""
 MOST_REFUSALS = 2
 """Of such questions, in one second; more would be refused as well."""
-AUTHORS_ASKED = 100
-"""In one filter: 6,700 bytes; relays that limit the number take so many."""
 
 Part = TypeVar("Part")
 
@@ -144,7 +141,7 @@ class DenseSecond:
             authors = self._base.authors or (*self._authors, *self._known_filters.authors())
             fresh = tuple(author for author in dict.fromkeys(authors) if author not in asked)
             asked.update(fresh)
-            self._nodes += [_Node((kind,), part) for part in reversed(_parts(fresh, AUTHORS_ASKED))]
+            self._nodes += [_Node((kind,), part) for part in reversed(_parts(fresh, self._behavior.most_ids))]
         if not self._nodes and not self._swept:
             self._sweep()
 
@@ -166,7 +163,9 @@ class DenseSecond:
         unknown = sorted(set(range(MAX_KIND + 1)) - self._asked_kinds - set(WITHHELD_KINDS))
         control = self._control[0] if self._control is not None else None
         last = () if control is None else (control,)
-        self._nodes = [_Node((*part, *last), control=control) for part in reversed(_parts(unknown, LONG_LIST))]
+        self._nodes = [
+            _Node((*part, *last), control=control) for part in reversed(_parts(unknown, self._behavior.longest_list))
+        ]
 
     def _judge_sweep(self, events: Sequence[Seen]) -> None:
         known = self._control[1] if self._control is not None else frozenset()

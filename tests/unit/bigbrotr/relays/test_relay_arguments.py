@@ -113,7 +113,6 @@ def test_a_run_of_given_relays_dials_them_as_they_are_spelled_and_no_more_than_c
 
 
 def test_found_relays_may_be_private_only_if_that_is_wanted() -> None:
-    assert [discovering(Settings(), allow_private=wish).discovery.allow_private for wish in (False, True)] == [
-        False,
-        True,
-    ]
+    for wish in (False, True):
+        settings = discovering(Settings(), allow_private=wish)
+        assert (settings.discovery.allow_private, settings.prober.allow_private) == (wish, wish)

@@ -18,12 +18,12 @@ from producers.connector.conversation import Conversation
 from producers.connector.coverage.claims import Claims
 from producers.connector.coverage.ledger import Ledger
 from producers.connector.crawl.crawler import Crawler
-from producers.connector.kind_lists import LONG_LIST
 from producers.connector.known_filters import REGISTERED_KINDS, WITHHELD_KINDS, KnownFilters
 from producers.connector.live import BACKDATED_S
 from producers.connector.reading.budget import Budget
 from producers.connector.reading.intake import Intake
 from producers.connector.reconnects import Reconnects
+from producers.connector.relay_behavior import LONG_LIST
 from producers.connector.relay_model import Model
 from producers.rejecting import Rejections
 from producers.relay_client.client import RelayClient

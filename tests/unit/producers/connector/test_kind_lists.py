@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from producers.connector.coverage.ledger import ByKinds, Ledger
 from producers.connector.coverage.progress import Progress
-from producers.connector.kind_lists import LONG_LIST, SIZES, kind_lists, name_all, smaller
+from producers.connector.kind_lists import SIZES, kind_lists, name_all, smaller
 from producers.connector.known_filters import REGISTERED_KINDS, WITHHELD_KINDS
+from producers.connector.relay_behavior import LONG_LIST
 from schemas.nostr.filters import Filter
 from schemas.nostr.kinds import MAX_KIND
 from schemas.ranges import contains

@@ -11,6 +11,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from producers.connector.reconcile.reconcile import UNTIL_END_S, ReconcileRefused, Refusal, fetch, reconcile
+from producers.relay_client.names import Names
 from producers.relay_client.negentropy_session import Exchanges
 from producers.relay_client.refusals import RelayError
 from schemas.negentropy.wire import varint
@@ -137,7 +138,7 @@ async def test_what_answers_something_else_is_no_answer(words: tuple[object, ...
 
 async def test_a_relay_that_talks_out_of_turn_is_not_listened_to() -> None:
     async with Reconciling(speech=silent) as relay, conversation(relay.url) as talk:
-        exchanges = Exchanges(talk.client.say, talk.client.connection)
+        exchanges = Exchanges(talk.client.say, talk.client.connection, Names())
         async with exchanges.opened(Filter(), b"\x61") as exchange:
             first, second = NegMsg(exchange.subid, "61"), NegMsg(exchange.subid, "6162")
             assert exchanges.hear(first)

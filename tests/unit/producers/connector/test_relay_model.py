@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from producers.connector.kind_lists import LONG_LIST
-from producers.connector.relay_model import KEPT_S, Model, Name
+from producers.connector.relay_behavior import LONG_LIST
+from producers.connector.relay_model import KEPT_S, LEAST_BELIEVED, Model, Name
 from producers.relay_client.wording import Meaning, Said, understood
 from schemas.nostr.filters import Filter
+from schemas.nostr.messages import req
 from schemas.records.coverage import LONGEST_EVIDENCE, Fact
+from schemas.records.relay_health import Limits
 
 NOW = 1_790_000_000
 BARE = Filter(limit=500)
@@ -97,3 +99,53 @@ def test_an_unknown_text_teaches_nothing() -> None:
     model = Model(500)
     assert not take(model, understood("error", "error: 42 things went wrong"))
     assert model.facts == []
+
+
+def test_limits_that_others_know_bound_what_is_asked() -> None:
+    limits = Limits(max_limit=300, max_subscriptions=4, max_subid_length=8, max_message_length=16_384)
+    model = Model(500, limits=lambda: limits)
+    assert (model.page_limit, model.behavior.limit, model.subscriptions, model.subid_length) == (300, 300, 4, 8)
+    # No fact: that pages are cut at a length was not met.
+    assert (model.cut, model.facts) == (False, [])
+    behavior = model.behavior
+    assert behavior.longest_list < LONG_LIST
+    asked = [
+        Filter(kinds=tuple(range(65_536))[-behavior.longest_list :]),
+        Filter(authors=("f" * 64,) * behavior.most_ids),
+    ]
+    for each in asked:
+        assert len(req("a" * 8, {**each.to_wire(), "since": NOW, "until": NOW, "limit": 500})) <= 16_384
+    assert model.kinds_of(Filter()) is None
+    assert model.kinds_of(Filter(kinds=tuple(range(100)))) is None
+    assert model.kinds_of(Filter(kinds=tuple(range(5000)))) == behavior.longest_list
+
+
+def test_what_was_met_takes_precedence() -> None:
+    limits = Limits(max_limit=300, max_subscriptions=4)
+    facts = [(Name.PAGE_EVENTS, 400), (Name.SUBSCRIPTIONS, 9)]
+    model = Model(
+        500, [Fact(name=name, value=value, evidence="", at_s=NOW) for name, value in facts], limits=lambda: limits
+    )
+    assert (model.page_limit, model.subscriptions) == (400, 9)
+
+
+def test_limits_that_no_relay_can_mean_are_not_believed() -> None:
+    least = Limits(max_limit=1, max_subscriptions=1, max_subid_length=1, max_message_length=1)
+    model = Model(500, limits=lambda: least)
+    assert model.page_limit == LEAST_BELIEVED
+    assert model.behavior.longest_list >= model.behavior.most_kinds
+    assert model.behavior.most_ids >= 50
+    most = Limits(max_limit=2**62, max_subscriptions=2**62, max_subid_length=2**62, max_message_length=2**62)
+    model = Model(500, limits=lambda: most)
+    assert (model.page_limit, model.behavior.longest_list, model.behavior.most_ids) == (500, LONG_LIST, 100)
+
+
+def test_changed_limits_hold_from_the_next_visit_on() -> None:
+    known = [Limits()]
+    model = Model(500, limits=lambda: known[0])
+    assert (model.behavior.limit, model.subscriptions) == (500, None)
+    known[0] = Limits(max_limit=100, max_subscriptions=2)
+    assert model.subscriptions == 2
+    assert model.behavior.limit == 500
+    model.begin_visit(NOW)
+    assert model.behavior.limit == 100
