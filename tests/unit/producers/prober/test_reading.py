@@ -11,6 +11,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from producers.prober.checks.reading import QUESTIONS, Read, check_read
+from producers.prober.intake import MOST_VERIFIED
 from schemas.records.probe import ReadCheck
 from tests.relays.forgery import with_another_signature
 from tests.relays.hostile import say
@@ -90,6 +91,14 @@ async def test_a_flood_of_something_else_ends_the_check_before_its_time() -> Non
 async def test_a_signature_of_another_is_no_proof() -> None:
     forged = orjson.loads(with_another_signature(orjson.dumps(NOTE)))
     found = await read(speaking(["EVENT", None, forged], ["EOSE", None]))
+    assert found.check.ended_by == "EOSE"
+
+
+async def test_more_forged_events_than_are_verified_are_no_proof() -> None:
+    forged = [
+        ["EVENT", None, {**signed(created_at=number), "content": "forged"}] for number in range(2 * MOST_VERIFIED)
+    ]
+    found = await read(speaking(*forged, ["EOSE", None]))
     assert found.check.ended_by == "EOSE"
 
 
