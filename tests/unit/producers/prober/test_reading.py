@@ -163,6 +163,33 @@ async def test_a_connection_that_ends_is_told_as_that() -> None:
     assert (found.check.ok, found.check.cause, found.check.is_nostr) == (False, "read", None)
 
 
+HANGING_UP: dict[str, tuple[list[Any], tuple[object, ...], bool | None]] = {
+    "an event": (["EVENT", None, NOTE], (True, "EVENT", None, True, True), False),
+    "EOSE": (["EOSE", None], (True, "EOSE", None, True, True), False),
+    "a refusal": (["CLOSED", None, "restricted: members only"], (True, "CLOSED", "whitelist", True, True), None),
+    "AUTH demanded": (["CLOSED", None, "auth-required: who?"], (True, "CLOSED", "auth", True, True), True),
+    "a notice": (["NOTICE", "auth-required: sign in"], (False, None, "auth", True, False), True),
+    "a greeting": (["NOTICE", "welcome"], (False, None, "read", True, False), None),
+}
+
+
+@pytest.mark.parametrize("by_the_rules", [True, False])
+@pytest.mark.parametrize("name", HANGING_UP)
+async def test_an_answer_holds_where_the_relay_hangs_up_after_it(name: str, by_the_rules: bool) -> None:
+    answer, outcome, auth_required = HANGING_UP[name]
+
+    async def leave(relay: Speaking, websocket: ServerConnection, message: list[Any]) -> None:
+        await says(answer)(relay, websocket, message)
+        if by_the_rules:
+            await websocket.close()
+        else:
+            websocket.transport.write_eof()
+
+    found = await read(Speaking(speeches={"REQ": leave}), timeout_s=60)
+    assert expected(found.check) == outcome
+    assert found.auth_required is auth_required
+
+
 async def test_what_a_relay_sends_is_bounded() -> None:
     """Each of the four million bytes fits, is genuine, and answers another question."""
 
