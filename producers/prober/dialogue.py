@@ -18,6 +18,9 @@ from producers.relay_client.frames import FrameReader
 from producers.relay_client.refusals import RelayError
 
 T = TypeVar("T")
+_LAST_TURNS = 32
+"""Of the event loop, once the connection has ended: an answer that came right before needs a handful of them until what
+waits for it has returned."""
 
 
 class _Unpaused:
@@ -54,8 +57,10 @@ class Dialogue:
         task = asyncio.create_task(work)
         try:
             await first_of(task, self._reading)
-            if task.done():
-                return task.result()
+            for _ in range(_LAST_TURNS):
+                if task.done():
+                    return task.result()
+                await asyncio.sleep(0)
             raise self._why_ended()
         finally:
             await cancel(task)

@@ -17,7 +17,8 @@ MOST_BYTES = 4 * 1024 * 1024
 LEAST_CHARGED_BYTES = 512
 """What the smallest message is charged as, so that 8,192 of them end a probe."""
 MOST_VERIFIED = 32
-"""Events of one probe whose id and signature are checked, at 0.1 ms each. The rest are counted only."""
+"""Events of one probe whose id and signature are checked, at 0.1 ms each. The rest are counted only, and only where one
+of these is genuine: else a relay could prove that it works by one forged event more."""
 _POLICY = Policy(max_event_bytes=PARSED_AT_ONCE_BYTES, archive_ephemeral=True)
 """A larger event is no proof of anything: checking it takes the event loop too long."""
 
@@ -30,12 +31,13 @@ class ProbeIntake:
         self._left_bytes = most_bytes
         self._most_bytes = most_bytes
         self._verified = 0
+        self._genuine = 0
 
     def event(self, subscription: Subscription, event: bytes, event_id: str, fields: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Take an event that was asked for.
 
         Raises:
-            EventError: it is not its author's.
+            EventError: it is not its author's, or so many before it were not that it is taken for one of those.
             RelayError: the relay sends too much.
         """
         self._charge(len(event))
@@ -44,6 +46,9 @@ class ProbeIntake:
             found = judge(event, _POLICY)
             if found.verdict is Verdict.REFUSED:
                 raise EventError(found.reason or Reason.NOT_JSON, found.field, found.detail or "")
+            self._genuine += 1
+        elif not self._genuine:
+            raise EventError(Reason.BAD_SIGNATURE, None, f"none of the first {MOST_VERIFIED} events was its author's")
 
     def refuse(self, reason: Reason, value: bytes, field: str | None, detail: str) -> None:  # noqa: ARG002
         """Charge what is not taken."""

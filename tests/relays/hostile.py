@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -37,6 +38,7 @@ class Hostile:
         connections: handshakes so far, refused ones included.
         targets: path and query of each of them.
         requests: filters of all REQs.
+        tls: what it speaks TLS with; None: it does not.
         authenticated: whether a client has answered AUTH.
     """
 
@@ -48,6 +50,7 @@ class Hostile:
     greeting: Sequence[str | bytes] = ()
     echo: bool = False
     host: str = "127.0.0.1"
+    tls: ssl.SSLContext | None = None
     url: str = ""
     connections: int = 0
     targets: list[str] = field(default_factory=list)
@@ -58,9 +61,17 @@ class Hostile:
 
     async def __aenter__(self) -> Self:
         self._server = await serve(
-            self._serve, self.host, 0, process_request=self._handshake, compression=None, close_timeout=0.5
+            self._serve,
+            self.host,
+            0,
+            ssl=self.tls,
+            process_request=self._handshake,
+            compression=None,
+            close_timeout=0.5,
         )
-        self.url = f"ws://{self.host}:{next(iter(self._server.sockets)).getsockname()[1]}"
+        self.url = (
+            f"{'ws' if self.tls is None else 'wss'}://{self.host}:{next(iter(self._server.sockets)).getsockname()[1]}"
+        )
         return self
 
     async def __aexit__(

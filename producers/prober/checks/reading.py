@@ -6,6 +6,7 @@ the question, or is not its author's, is no answer.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from core.tasks import first_of
@@ -55,6 +56,27 @@ class _Answer(NamedTuple):
         return self.ended_by in ("EVENT", "EOSE")
 
 
+@dataclass(slots=True)
+class _Said:
+    """What a relay has said so far to the questions: to the one that it serves, or else to the first.
+
+    What it said to the first tells more than silence to the second.
+    """
+
+    answer: _Answer | None = None
+    served: Filter | None = None
+    wanted_auth: bool = False
+    _asked: Filter | None = None
+
+    def take(self, answer: _Answer, asked: Filter) -> None:
+        """Take one more answer; that after AUTH is of the same question."""
+        self.wanted_auth |= answer.wants_auth
+        if answer.served:
+            self.served = asked
+        if answer.served or self._asked in (None, asked):
+            self.answer, self._asked = answer, asked
+
+
 async def check_read(dialogue: Dialogue, timeout_s: float) -> Read:
     """Ask for a stored event, and again after AUTH where that is demanded and there is a key.
 
@@ -62,29 +84,42 @@ async def check_read(dialogue: Dialogue, timeout_s: float) -> Read:
         dialogue: with the relay.
         timeout_s: for each answer, and for AUTH: six times that at most.
     """
+    said = _Said()
     try:
-        return await dialogue.before_end(_read(dialogue, timeout_s))
+        await dialogue.before_end(_ask_until_served(dialogue.client, said, timeout_s))
     except RelayError as error:
-        return Read(ReadCheck(ok=False, error=words(str(error)), cause="read", is_nostr=dialogue.is_nostr))
+        if said.answer is None:
+            return _hung_up(error, dialogue)
+    # An answer holds, also where the relay hung up after it.
+    assert said.answer is not None, "there is a question"
+    auth_required = said.wanted_auth if said.served is not None else True if said.wanted_auth else None
+    return Read(_check(said.answer, dialogue, timeout_s), said.served, auth_required)
 
 
-async def _read(dialogue: Dialogue, timeout_s: float) -> Read:
-    client, wanted_auth, found = dialogue.client, False, None
+async def _ask_until_served(client: RelayClient, said: _Said, timeout_s: float) -> None:
     for asked in QUESTIONS:
         answer = await _ask(client, asked, timeout_s)
-        if answer.wants_auth:
-            wanted_auth = True
-            if await client.auth.sign_in_within(timeout_s, client.auth.session):
-                answer = await _ask(client, asked, timeout_s)
-        if found is None or answer.served:
-            # What it said to the first question tells more than silence to the second.
-            found = answer
-        if answer.served:
-            return Read(_check(answer, dialogue, timeout_s), asked, wanted_auth)
-        if answer.ended_by is None or answer.cause in ("auth", "rate_limited"):
-            break
-    assert found is not None, "there is a question"
-    return Read(_check(found, dialogue, timeout_s), None, True if wanted_auth else None)
+        said.take(answer, asked)
+        if answer.wants_auth and await client.auth.sign_in_within(timeout_s, client.auth.session):
+            answer = await _ask(client, asked, timeout_s)
+            said.take(answer, asked)
+        if answer.served or answer.ended_by is None or answer.cause in ("auth", "rate_limited"):
+            return
+
+
+def _hung_up(error: RelayError, dialogue: Dialogue) -> Read:
+    """Without an answer, and maybe with a notice that says why."""
+    notice = dialogue.client.notice
+    text = "" if notice is None else notice.text
+    cause = named_policy(text)
+    check = ReadCheck(
+        ok=False,
+        error=words(str(error)),
+        cause=cause or "read",
+        is_nostr=dialogue.is_nostr,
+        words=words(text) if cause is not None else None,
+    )
+    return Read(check, None, True if cause == "auth" else None)
 
 
 def _check(answer: _Answer, dialogue: Dialogue, timeout_s: float) -> ReadCheck:
@@ -114,7 +149,12 @@ async def _ask(client: RelayClient, asked: Filter, timeout_s: float) -> _Answer:
     await _wait(client, page, timeout_s)
     took_ms = round((loop_s() - began_s) * 1000)
     ended_by = _ending(page)
-    await client.release(page)
+    try:
+        await client.release(page)
+    except RelayError:
+        # Some answer and hang up.
+        if ended_by is None:
+            raise
     if ended_by in ("EVENT", "EOSE"):
         return _Answer(ended_by, took_ms, None, None, wants_auth=False)
     text = page.closed.text if page.closed is not None else client.notice.text if client.notice is not None else ""

@@ -11,6 +11,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from producers.prober.checks.reading import QUESTIONS, Read, check_read
+from producers.prober.intake import MOST_VERIFIED
 from schemas.records.probe import ReadCheck
 from tests.relays.forgery import with_another_signature
 from tests.relays.hostile import say
@@ -93,6 +94,14 @@ async def test_a_signature_of_another_is_no_proof() -> None:
     assert found.check.ended_by == "EOSE"
 
 
+async def test_more_forged_events_than_are_verified_are_no_proof() -> None:
+    forged = [
+        ["EVENT", None, {**signed(created_at=number), "content": "forged"}] for number in range(2 * MOST_VERIFIED)
+    ]
+    found = await read(speaking(*forged, ["EOSE", None]))
+    assert found.check.ended_by == "EOSE"
+
+
 async def test_the_first_answer_ends_the_check() -> None:
     found = await read(speaking(["EVENT", None, NOTE]))
     assert found.check.took_ms is not None
@@ -152,6 +161,33 @@ async def test_a_connection_that_ends_is_told_as_that() -> None:
 
     found = await read(Speaking(speeches={"REQ": leave}))
     assert (found.check.ok, found.check.cause, found.check.is_nostr) == (False, "read", None)
+
+
+HANGING_UP: dict[str, tuple[list[Any], tuple[object, ...], bool | None]] = {
+    "an event": (["EVENT", None, NOTE], (True, "EVENT", None, True, True), False),
+    "EOSE": (["EOSE", None], (True, "EOSE", None, True, True), False),
+    "a refusal": (["CLOSED", None, "restricted: members only"], (True, "CLOSED", "whitelist", True, True), None),
+    "AUTH demanded": (["CLOSED", None, "auth-required: who?"], (True, "CLOSED", "auth", True, True), True),
+    "a notice": (["NOTICE", "auth-required: sign in"], (False, None, "auth", True, False), True),
+    "a greeting": (["NOTICE", "welcome"], (False, None, "read", True, False), None),
+}
+
+
+@pytest.mark.parametrize("by_the_rules", [True, False])
+@pytest.mark.parametrize("name", HANGING_UP)
+async def test_an_answer_holds_where_the_relay_hangs_up_after_it(name: str, by_the_rules: bool) -> None:
+    answer, outcome, auth_required = HANGING_UP[name]
+
+    async def leave(relay: Speaking, websocket: ServerConnection, message: list[Any]) -> None:
+        await says(answer)(relay, websocket, message)
+        if by_the_rules:
+            await websocket.close()
+        else:
+            websocket.transport.write_eof()
+
+    found = await read(Speaking(speeches={"REQ": leave}), timeout_s=60)
+    assert expected(found.check) == outcome
+    assert found.auth_required is auth_required
 
 
 async def test_what_a_relay_sends_is_bounded() -> None:
