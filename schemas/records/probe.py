@@ -26,6 +26,8 @@ Cause = Literal[
     "no_proxy", "address", "dns", "connect", "tls", "handshake", "redirect", "read", "silent",  # broken, at this step
 ]  # fmt: skip
 """What a verdict other than works is for: the policy, how we are refused, or the step that failed."""
+OURS: frozenset[Cause] = frozenset({"no_proxy", "address"})
+"""Steps that fail by a setting or a rule of ours: they tell nothing of the relay, which was not asked."""
 
 
 class Check(Document):
