@@ -117,7 +117,9 @@ class RelayHealth(Document):
     lapsed_from: Stood | None = Field(
         None, description="the state that became unknown as no probe came; null: it did not"
     )
-    verdict: Verdict | None = Field(None, description="of the newest probe, of writing of the newest full one; null: never probed")
+    verdict: Verdict | None = Field(
+        None, description="of the newest probe, on writing of the newest full one; null: never probed"
+    )
     cause: Cause | None = None
     detail: str | None = Field(None, max_length=LONGEST_WORDS)
     failures: int = Field(0, ge=0, description="probes in a row that did not find it online")

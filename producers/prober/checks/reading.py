@@ -65,7 +65,22 @@ async def check_read(dialogue: Dialogue, timeout_s: float) -> Read:
     try:
         return await dialogue.before_end(_read(dialogue, timeout_s))
     except RelayError as error:
-        return Read(ReadCheck(ok=False, error=words(str(error)), cause="read", is_nostr=dialogue.is_nostr))
+        return _left(dialogue, error)
+
+
+def _left(dialogue: Dialogue, error: RelayError) -> Read:
+    """What is known of a connection that ended: some name a policy in a NOTICE, or as they close, instead of CLOSED."""
+    notice = dialogue.client.notice
+    said = "" if notice is None else notice.text
+    cause = named_policy(said) or (named_policy(str(error)) if error.state == "disconnected" else None)
+    check = ReadCheck(
+        ok=False,
+        error=words(str(error)),
+        cause=cause or "read",
+        is_nostr=dialogue.is_nostr,
+        words=words(said) or None,
+    )
+    return Read(check, auth_required=True if cause == "auth" else None)
 
 
 async def _read(dialogue: Dialogue, timeout_s: float) -> Read:
@@ -120,8 +135,8 @@ async def _ask(client: RelayClient, asked: Filter, timeout_s: float) -> _Answer:
     text = page.closed.text if page.closed is not None else client.notice.text if client.notice is not None else ""
     said = client.said(page)
     cause = named_policy(text)
-    # Some hold a question without a word until the client has signed in.
-    held = ended_by is None and client.auth.challenges > 0
+    # Some hold a question without a word until the client has signed in. Silence after that is silence.
+    held = ended_by is None and client.auth.challenges > 0 and client.auth.identity is None
     wants_auth = cause == "auth" or (said is not None and said.meaning is Meaning.AUTH) or (held and cause is None)
     return _Answer(ended_by, took_ms, words(text) or None, "auth" if wants_auth else cause, wants_auth)
 

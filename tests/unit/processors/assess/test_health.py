@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from processors.assess.health import fold, new
 from processors.assess.promise import as_of, lapses_at_ms
 from processors.assess.tallies import uptime
-from schemas.records.probe import Cause, Checks, Nip11Check, Observed, OpenCheck, ProbeRecord, ReadCheck, Verdict, WriteCheck
+from schemas.records.probe import (
+    Cause,
+    Checks,
+    Nip11Check,
+    Observed,
+    OpenCheck,
+    ProbeRecord,
+    ReadCheck,
+    Verdict,
+    WriteCheck,
+)
 from schemas.records.relay_health import MOST_CHANGES, MOST_OUTAGES, Claim, RelayHealth
 from tests.unit.processors.assess.material import (
     DAY_MS,
