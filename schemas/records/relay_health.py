@@ -30,7 +30,7 @@ MOST_MONITORS = 16
 HealthState = Literal["online", "refused", "offline", "unknown"]
 """online: works, or is a relay that serves somebody else. refused: answers and does not serve us. offline: down after
 two attempts. unknown: was not probed within the time that its schedule promises, or the newest probe did not reach for
-it, without the proxy of its network or at addresses that it must not connect to."""
+it: it had no proxy or no route to it, or must not connect to its addresses."""
 
 
 class Stood(NamedTuple):

@@ -180,7 +180,7 @@ def test_claims_change_no_state_and_those_of_our_own_monitor_are_none() -> None:
     assert (health.state, health.claims) == ("offline", claims[:1])
 
 
-@pytest.mark.parametrize("cause", ["no_proxy", "address"])
+@pytest.mark.parametrize("cause", ["no_proxy", "address", "no_route"])
 def test_what_fails_by_a_setting_of_ours_is_no_downtime_and_neither_begins_nor_ends_an_outage(cause: Cause) -> None:
     def ours(hour: int) -> ProbeRecord:
         return probe(START_MS + hour * HOUR_MS, "broken", cause=cause)
