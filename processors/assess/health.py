@@ -43,10 +43,11 @@ def fold(health: RelayHealth, probe: ProbeRecord) -> RelayHealth:
         return health
     at_ms = probe.probed_at_ms
     health = as_of(health, at_ms)
-    shown = seen(probe.verdict)
+    shown = seen(probe.verdict, probe.cause)
     before = _before(health, at_ms)
     since_ms = _confirmed_since_ms(health, probe, shown, before)
-    span, at_s, failed = _span(health, probe, shown, before), at_ms // 1000, shown != "online"
+    span, at_s = _span(health, probe, shown, before), at_ms // 1000
+    failed = None if shown == "unknown" else shown != "online"
     nip11 = probe.checks.nip11
     document = _document(health.document, nip11)
     return health.model_copy(
@@ -54,14 +55,12 @@ def fold(health: RelayHealth, probe: ProbeRecord) -> RelayHealth:
             "state": health.state if since_ms is None else shown,
             "since_ms": health.since_ms if since_ms is None or health.state == shown else since_ms,
             "lapsed_from": None,
-            "verdict": probe.verdict,
-            "cause": probe.cause,
-            "detail": probe.detail,
-            "failures": health.failures + 1 if failed else 0,
+            **_judgement(health, probe),
+            "failures": health.failures if failed is None else health.failures + 1 if failed else 0,
             "probed_at_ms": at_ms,
             "next_in_s": probe.next_in_s,
             "full_at_ms": at_ms if probe.is_full else health.full_at_ms,
-            "online_at_ms": health.online_at_ms if failed else at_ms,
+            "online_at_ms": at_ms if shown == "online" else health.online_at_ms,
             "checks": _newest(health.checks, probe.checks),
             "observed": _newest(health.observed, probe.observed),
             "document": document,
@@ -76,12 +75,26 @@ def fold(health: RelayHealth, probe: ProbeRecord) -> RelayHealth:
     )
 
 
+def _judgement(health: RelayHealth, probe: ProbeRecord) -> dict[str, object]:
+    """Verdict, cause and detail. A short probe that works has written nothing, and refutes no policy on that."""
+    stays = probe.verdict == "works" and not probe.is_full and _refuses_writing_only(health)
+    by: RelayHealth | ProbeRecord = health if stays else probe
+    return {"verdict": by.verdict, "cause": by.cause, "detail": by.detail}
+
+
+def _refuses_writing_only(health: RelayHealth) -> bool:
+    """Whether the verdict is that of a relay which gave what it was asked, and took no event of ours."""
+    checks = health.checks
+    gave = checks.open is not None and checks.open.ok and checks.read is not None and checks.read.cause is None
+    return health.verdict == "refused_by_policy" and gave and checks.write is not None
+
+
 def _before(health: RelayHealth, at_ms: int) -> Seen | None:
     """What the probe before showed, if it still stands."""
     if health.verdict is None or health.probed_at_ms is None:
         return None
     stands = at_ms < health.probed_at_ms + 1000 * stands_s(health.next_in_s)
-    return seen(health.verdict) if stands else None
+    return seen(health.verdict, health.cause) if stands else None
 
 
 def _confirmed_since_ms(health: RelayHealth, probe: ProbeRecord, shown: Seen, before: Seen | None) -> int | None:
@@ -92,7 +105,8 @@ def _confirmed_since_ms(health: RelayHealth, probe: ProbeRecord, shown: Seen, be
     if before == shown and shown not in {"online", health.state}:
         return health.probed_at_ms
     goes_on = shown == "offline" and outages.is_down(health)
-    return probe.probed_at_ms if shown == "online" or probe.attempts > 1 or before == shown or goes_on else None
+    sure = shown in {"online", "unknown"} or probe.attempts > 1
+    return probe.probed_at_ms if sure or before == shown or goes_on else None
 
 
 def _span(health: RelayHealth, probe: ProbeRecord, shown: Seen, before: Seen | None) -> tallies.Span | None:
@@ -102,7 +116,7 @@ def _span(health: RelayHealth, probe: ProbeRecord, shown: Seen, before: Seen | N
     """
     if health.verdict is None or health.probed_at_ms is None:
         return None
-    was = seen(health.verdict)
+    was = seen(health.verdict, health.cause)
     is_up = was == "online"
     if not is_up and not (was == "offline" and (outages.is_down(health) or before == shown)):
         return None

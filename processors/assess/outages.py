@@ -21,7 +21,10 @@ def after(health: RelayHealth, probe: ProbeRecord, confirmed_since_ms: int | Non
         confirmed_since_ms: since when the relay is as the probe shows it; None: that is not confirmed.
     """
     known = health.outages
-    is_offline = seen(probe.verdict) == "offline"
+    shown = seen(probe.verdict, probe.cause)
+    if shown == "unknown":
+        return known
+    is_offline = shown == "offline"
     if is_down(health):
         last = known[-1]
         if is_offline:

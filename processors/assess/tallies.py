@@ -20,7 +20,7 @@ class Span(NamedTuple):
 
 
 def add(
-    tallies: Iterable[Tally], unit_s: int, most: int, *, at_s: int, failed: bool, span: Span | None
+    tallies: Iterable[Tally], unit_s: int, most: int, *, at_s: int, failed: bool | None, span: Span | None
 ) -> tuple[Tally, ...]:
     """Return tallies with one more probe.
 
@@ -29,7 +29,7 @@ def add(
         unit_s: `HOUR_S` or `DAY_S`.
         most: units that are kept, with that of this probe as the newest.
         at_s: Unix time of the probe.
-        failed: whether it did not find the relay online.
+        failed: whether it did not find the relay online; None: it did not reach for it, and is not counted.
         span: that the probe before stands for; None: it says neither up nor down.
     """
     newest = at_s // unit_s
@@ -42,8 +42,9 @@ def add(
             kept[number] = (
                 each._replace(up_s=each.up_s + seconds) if span.is_up else each._replace(down_s=each.down_s + seconds)
             )
-    each = kept.get(newest) or Tally(newest, 0, 0, 0, 0)
-    kept[newest] = each._replace(probes=each.probes + 1, failures=each.failures + failed)
+    if failed is not None:
+        each = kept.get(newest) or Tally(newest, 0, 0, 0, 0)
+        kept[newest] = each._replace(probes=each.probes + 1, failures=each.failures + failed)
     return tuple(kept[number] for number in sorted(kept))
 
 

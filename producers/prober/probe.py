@@ -10,11 +10,8 @@ from producers.prober.means import Means
 from producers.prober.run_checks import Findings, run_checks
 from producers.prober.target import Target
 from producers.prober.verdict import Judged, judged
-from schemas.records.probe import Cause, Checks, ProbeRecord
+from schemas.records.probe import OURS, Checks, ProbeRecord
 from schemas.records.relay_document import RelayDocumentRecord
-
-_SETTLED: frozenset[Cause] = frozenset({"no_proxy", "address"})
-"""Steps that fail by a setting or a rule of ours: a second attempt would end like the first."""
 
 
 class Outcome(NamedTuple):
@@ -46,7 +43,8 @@ async def probe(target: Target, means: Means, *, full: bool, attempts: int = 2) 
         number += 1
         found = await run_checks(target, means, full=full)
         verdict = judged(found.checks)
-        if verdict.verdict != "broken" or verdict.cause in _SETTLED:
+        if verdict.verdict != "broken" or verdict.cause in OURS:
+            # What fails by a setting of ours would fail again.
             break
     record = ProbeRecord(
         url=target.url.url,

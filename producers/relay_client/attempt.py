@@ -7,9 +7,9 @@ from typing import Literal
 
 from websockets.http11 import Response
 
-Step = Literal["no_proxy", "address", "dns", "connect", "tls", "handshake", "redirect"]
+Step = Literal["no_proxy", "address", "no_route", "dns", "connect", "tls", "handshake", "redirect"]
 _FAR: dict[Step, int] = {
-    **dict.fromkeys(("no_proxy", "address", "dns"), 0),
+    **dict.fromkeys(("no_proxy", "address", "no_route", "dns"), 0),
     "connect": 1,
     "tls": 2,
     **dict.fromkeys(("handshake", "redirect"), 3),

@@ -32,6 +32,10 @@ OVERLAY_PATIENCE = 4.0
 """Times the waits of the clearnet: Tor builds a circuit of six hops in 5 to 30 s, and I2P its tunnels more slowly."""
 
 
+_DISCARD = 9
+"""A port that nothing is sent to: RFC 863."""
+
+
 class LookUp(Protocol):
     """Names the addresses of a host that may be connected to, as `address_guard.allowed_addresses` does."""
 
@@ -145,6 +149,8 @@ async def _dial(
             async with asyncio.timeout(dialling.connect_timeout_s / len(addresses)):
                 return await _handshake(url, spelling, dialling, one)
         except OSError as failed:
+            if one.step == "connect" and not has_route(address):
+                one.step = "no_route"
             # Of an address that answered, rather than of one that this host has no route to.
             if error is None or one.is_beyond(attempt):
                 error = failed
@@ -211,9 +217,8 @@ async def _handshake(
 
 async def socket_to(address: str, port: int) -> socket.socket:
     """Connect a socket to an address that was judged. It is the caller's, or the transport's that is made of it."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     # With its protocol named: by that asyncio knows which sockets are to send small messages at once.
-    opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    opened = socket.socket(_family(address), socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         opened.setblocking(False)  # noqa: FBT003 - the signature is the library's
         await asyncio.get_running_loop().sock_connect(opened, (address, port))
@@ -221,6 +226,20 @@ async def socket_to(address: str, port: int) -> socket.socket:
         opened.close()
         raise
     return opened
+
+
+def has_route(address: str) -> bool:
+    """Whether this host knows a way to an address: an IPv6 one often not. Only the system is asked; nothing is sent."""
+    try:
+        with socket.socket(_family(address), socket.SOCK_DGRAM) as asking:
+            asking.connect((address, _DISCARD))
+    except OSError:
+        return False
+    return True
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 @cache

@@ -23,9 +23,13 @@ this address or program. not_nostr: a websocket that speaks something else. brok
 Cause = Literal[
     "auth", "payment", "pow", "whitelist",  # refused_by_policy
     "forbidden", "rate_limited", "challenge_page",  # refuses_us
-    "no_proxy", "address", "dns", "connect", "tls", "handshake", "redirect", "read", "silent",  # broken, at this step
+    "no_proxy", "address", "no_route", "dns", "connect", "tls", "handshake", "redirect",  # broken, at this step
+    "read", "silent",  # broken too
 ]  # fmt: skip
 """What a verdict other than works is for: the policy, how we are refused, or the step that failed."""
+OURS: frozenset[Cause] = frozenset({"no_proxy", "address", "no_route"})
+"""Steps that fail by a setting, a rule or the network of this host: they tell nothing of the relay, which was not
+asked."""
 
 
 class Check(Document):

@@ -29,7 +29,8 @@ MOST_MONITORS = 16
 
 HealthState = Literal["online", "refused", "offline", "unknown"]
 """online: works, or is a relay that serves somebody else. refused: answers and does not serve us. offline: down after
-two attempts. unknown: was not probed within the time that its schedule promises."""
+two attempts. unknown: was not probed within the time that its schedule promises, or the newest probe did not reach for
+it: it had no proxy or no route to it, or must not connect to its addresses."""
 
 
 class Stood(NamedTuple):
@@ -116,7 +117,9 @@ class RelayHealth(Document):
     lapsed_from: Stood | None = Field(
         None, description="the state that became unknown as no probe came; null: it did not"
     )
-    verdict: Verdict | None = Field(None, description="of the newest probe; null: never probed")
+    verdict: Verdict | None = Field(
+        None, description="of the newest probe, on writing of the newest full one; null: never probed"
+    )
     cause: Cause | None = None
     detail: str | None = Field(None, max_length=LONGEST_WORDS)
     failures: int = Field(0, ge=0, description="probes in a row that did not find it online")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from schemas.records.probe import Verdict
+from schemas.records.probe import OURS, Cause, Verdict
 
-Seen = Literal["online", "refused", "offline"]
-"""Of `HealthState`, what a probe can show."""
+Seen = Literal["online", "refused", "offline", "unknown"]
+"""Of `HealthState`, what a probe can show. unknown: it did not reach for the relay, for a reason of this host's."""
 
 _SEEN: dict[Verdict, Seen] = {
     "works": "online",
@@ -18,6 +18,6 @@ _SEEN: dict[Verdict, Seen] = {
 }
 
 
-def seen(verdict: Verdict) -> Seen:
-    """The state that a probe with this verdict shows, or would if it were confirmed."""
-    return _SEEN[verdict]
+def seen(verdict: Verdict, cause: Cause | None = None) -> Seen:
+    """The state that a probe with this verdict and cause shows, or would if it were confirmed."""
+    return "unknown" if cause in OURS else _SEEN[verdict]

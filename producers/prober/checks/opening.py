@@ -48,7 +48,7 @@ async def check_open(target: Target, dialling: Dialling) -> Opened:
             error=words(str(error)),
             cause=_cause(attempt),
             # What did not answer was not connected to.
-            address=None if attempt.step == "connect" else attempt.address,
+            address=None if attempt.step in ("connect", "no_route") else attempt.address,
             status=None if attempt.answer is None else attempt.answer.status_code,
         )
         return _opened(check, None, attempt)

@@ -8,7 +8,7 @@ from producers.relay_client.wording import Meaning, understood
 from schemas.nostr.messages import prefix_of
 from schemas.records.probe import Cause
 
-_POW = re.compile(r"\b(pow|proof.of.work|difficulty|leading zero)", re.IGNORECASE)
+_POW = re.compile(r"\b(pow\b|proof.of.work|difficulty|leading zero)", re.IGNORECASE)
 _PAYMENT = re.compile(
     r"\b(pay|pays|paid|paying|payments?|invoice|lightning|lnurl|sats|admission fee|subscribers?( only)?|fee)\b",
     re.IGNORECASE,

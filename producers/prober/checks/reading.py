@@ -108,16 +108,16 @@ async def _ask_until_served(client: RelayClient, said: _Said, timeout_s: float) 
 
 
 def _hung_up(error: RelayError, dialogue: Dialogue) -> Read:
-    """Without an answer, and maybe with a notice that says why."""
+    """Without an answer; some name a policy in a NOTICE, or as they close, instead of CLOSED."""
     notice = dialogue.client.notice
-    text = "" if notice is None else notice.text
-    cause = named_policy(text)
+    said = "" if notice is None else notice.text
+    cause = named_policy(said) or (named_policy(str(error)) if error.state == "disconnected" else None)
     check = ReadCheck(
         ok=False,
         error=words(str(error)),
         cause=cause or "read",
         is_nostr=dialogue.is_nostr,
-        words=words(text) if cause is not None else None,
+        words=words(said) or None,
     )
     return Read(check, None, True if cause == "auth" else None)
 
@@ -160,8 +160,8 @@ async def _ask(client: RelayClient, asked: Filter, timeout_s: float) -> _Answer:
     text = page.closed.text if page.closed is not None else client.notice.text if client.notice is not None else ""
     said = client.said(page)
     cause = named_policy(text)
-    # Some hold a question without a word until the client has signed in.
-    held = ended_by is None and client.auth.challenges > 0
+    # Some hold a question without a word until the client has signed in. Silence after that is silence.
+    held = ended_by is None and client.auth.challenges > 0 and client.auth.identity is None
     wants_auth = cause == "auth" or (said is not None and said.meaning is Meaning.AUTH) or (held and cause is None)
     return _Answer(ended_by, took_ms, words(text) or None, "auth" if wants_auth else cause, wants_auth)
 

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from processors.assess.health import fold, new
 from processors.assess.promise import as_of, lapses_at_ms
 from processors.assess.tallies import uptime
-from schemas.records.probe import Checks, Nip11Check, Observed, OpenCheck, ProbeRecord, ReadCheck, Verdict
+from schemas.records.probe import (
+    Cause,
+    Checks,
+    Nip11Check,
+    Observed,
+    OpenCheck,
+    ProbeRecord,
+    ReadCheck,
+    Verdict,
+    WriteCheck,
+)
 from schemas.records.relay_health import MOST_CHANGES, MOST_OUTAGES, Claim, RelayHealth
 from tests.unit.processors.assess.material import (
     DAY_MS,
@@ -168,3 +178,43 @@ def test_claims_change_no_state_and_those_of_our_own_monitor_are_none() -> None:
     down = folded([probe(START_MS, "broken", attempts=2)])
     health = fold(down.model_copy(update={"claims": claims}), probe(START_MS + 1, "broken", attempts=2, by=TWO))
     assert (health.state, health.claims) == ("offline", claims[:1])
+
+
+@pytest.mark.parametrize("cause", ["no_proxy", "address", "no_route"])
+def test_what_fails_by_a_setting_of_ours_is_no_downtime_and_neither_begins_nor_ends_an_outage(cause: Cause) -> None:
+    def ours(hour: int) -> ProbeRecord:
+        return probe(START_MS + hour * HOUR_MS, "broken", cause=cause)
+
+    health = folded([probe(), ours(1), ours(2), ours(3)])
+    assert (health.state, health.since_ms) == ("unknown", START_MS + HOUR_MS)
+    assert (health.outages, health.failures, health.online_at_ms, health.cause) == ((), 0, START_MS, cause)
+    assert [(each.up_s, each.down_s, each.probes, each.failures) for each in health.days] == [(3600, 0, 1, 0)]
+    down = folded([probe(START_MS + 4 * HOUR_MS, "broken", attempts=2), ours(5)], health)
+    assert (down.state, down.failures, [each.until_ms for each in down.outages]) == ("unknown", 1, [None])
+    down = folded([probe(START_MS + 6 * HOUR_MS, "broken"), ours(7), probe(START_MS + 8 * HOUR_MS)], down)
+    assert [(each.since_ms, each.until_ms, each.probes) for each in down.outages] == [
+        (START_MS + 4 * HOUR_MS, START_MS + 8 * HOUR_MS, 2)
+    ]
+    assert sum(each.down_s for each in down.days) == 2 * 3600
+
+
+def test_a_policy_on_writing_stays_while_short_probes_write_nothing() -> None:
+    gives = Checks(open=OpenCheck(ok=True), read=ReadCheck(ok=True))
+    refused = gives.model_copy(update={"write": WriteCheck(ok=False, cause="whitelist")})
+    full = probe(START_MS, "refused_by_policy", cause="whitelist", detail="members only", is_full=True, checks=refused)
+    health = folded([full, *(probe(START_MS + hour * HOUR_MS, checks=gives) for hour in (1, 2, 3))])
+    assert (health.verdict, health.cause, health.detail) == ("refused_by_policy", "whitelist", "members only")
+    assert (health.state, health.since_ms) == ("online", START_MS)
+    health = fold(health, probe(START_MS + 4 * HOUR_MS, is_full=True, checks=gives))
+    assert (health.verdict, health.cause, health.detail) == ("works", None, None)
+    # It may have changed since: what was asked for, and refused, is given now.
+    health = fold(health, probe(START_MS + 5 * HOUR_MS, checks=gives))
+    assert health.verdict == "works"
+
+
+def test_a_policy_on_reading_ends_with_the_first_probe_that_is_given_something() -> None:
+    closed = Checks(open=OpenCheck(ok=True), read=ReadCheck(ok=True, cause="auth"), write=WriteCheck(ok=True))
+    gives = Checks(open=OpenCheck(ok=True), read=ReadCheck(ok=True))
+    health = folded([probe(START_MS, "refused_by_policy", cause="auth", is_full=True, checks=closed)])
+    health = fold(health, probe(START_MS + HOUR_MS, checks=gives))
+    assert (health.verdict, health.cause) == ("works", None)

@@ -158,3 +158,17 @@ async def test_an_address_that_does_not_answer_was_not_connected_to() -> None:
     dialling = replace(DIALLING, look_up=partial(allowed_addresses, resolve=resolve))
     found = await opened("ws://name.example", dialling, allow_private=False)
     assert failed(found.check) == ("address", None, False)
+
+
+async def test_an_address_without_a_route_says_nothing_of_the_relay_unless_another_has_one() -> None:
+    """The broadcast address stands for IPv6 on a host without it: the system knows no way to it for a connection."""
+
+    def at(*addresses: str) -> Dialling:
+        async def look_up(host: str, *, allow_private: bool) -> list[str]:
+            return list(addresses)
+
+        return replace(DIALLING, look_up=look_up)
+
+    assert failed((await opened("ws://name.example:1", at("255.255.255.255"))).check) == ("no_route", None, False)
+    for addresses in (("255.255.255.255", "127.0.0.1"), ("127.0.0.1", "255.255.255.255")):
+        assert failed((await opened("ws://name.example:1", at(*addresses))).check) == ("connect", None, False)

@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection
 
 from producers.prober.checks.reading import QUESTIONS, Read, check_read
 from producers.prober.intake import MOST_VERIFIED
-from schemas.records.probe import ReadCheck
+from schemas.records.probe import Cause, ReadCheck
 from tests.relays.forgery import with_another_signature
 from tests.relays.hostile import say
 from tests.unit.producers.prober.speaking import KEY, Speaking, Speech, dialogue_with, says, signed
@@ -56,6 +56,7 @@ CASES = {
     "its own fault": Case([["CLOSED", None, "error: no database"]], (False, "CLOSED", "read", True, False)),
     "silence": Case([], (False, None, "silent", None, False)),
     "words only": Case([["NOTICE", "welcome"]], (False, None, "silent", True, False)),
+    "words of who made it": Case([["NOTICE", "powered by strfry"]], (False, None, "silent", True, False)),
     "another's EOSE": Case([["EOSE", "somebody-else"]], (False, None, "silent", True, False)),
     "something else": Case([["hello", None]], (False, None, "read", False, False)),
     "no JSON": Case([], (False, None, "read", False, False), greeting=["<html>"]),
@@ -188,6 +189,32 @@ async def test_an_answer_holds_where_the_relay_hangs_up_after_it(name: str, by_t
     found = await read(Speaking(speeches={"REQ": leave}), timeout_s=60)
     assert expected(found.check) == outcome
     assert found.auth_required is auth_required
+
+
+async def test_silence_after_a_monitor_has_signed_in_is_no_demand_to_do_so() -> None:
+    relay = Speaking(greeting=['["AUTH","challenge"]'], speeches={"REQ": says(), "AUTH": says(["OK", None, True, ""])})
+    found = await read(relay, with_key=True, timeout_s=SHORT_S)
+    assert (found.check.ok, found.check.ended_by, found.check.cause) == (False, None, "silent")
+
+
+LEAVING: dict[str, tuple[list[Any], str, Cause, bool | None]] = {
+    "a notice that names a policy": (["NOTICE", "restricted: members only"], "", "whitelist", None),
+    "a notice that demands AUTH": (["NOTICE", "auth-required: sign in"], "", "auth", True),
+    "a reason to close": (["EOSE", "another"], "rate-limited: too many connections", "rate_limited", None),
+    "another notice": (["NOTICE", "powered by strfry"], "bye", "read", None),
+}
+
+
+@pytest.mark.parametrize("name", LEAVING)
+async def test_what_a_relay_says_before_it_leaves_is_heard(name: str) -> None:
+    said, reason, cause, auth_required = LEAVING[name]
+
+    async def leave(relay: Speaking, websocket: ServerConnection, message: list[Any]) -> None:
+        await say(websocket, *said)
+        await websocket.close(1008, reason)
+
+    found = await read(Speaking(speeches={"REQ": leave}))
+    assert (found.check.ok, found.check.cause, found.auth_required) == (False, cause, auth_required)
 
 
 async def test_what_a_relay_sends_is_bounded() -> None:
