@@ -16,7 +16,7 @@ answers and the extensions of chunks have no bound in HTTP, and aiohttp reads th
 
 
 class _BoundedAnswer(ResponseHandler):
-    """Closes the connection of a server that sends more."""
+    """Closes the connection of a server that sends more, and does not ask it to agree to that."""
 
     _received_bytes = 0
 
@@ -28,6 +28,13 @@ class _BoundedAnswer(ResponseHandler):
         elif self.transport is not None:
             self.set_exception(aiohttp.ClientPayloadError(f"more than {MOST_RECEIVED_BYTES} bytes came for one answer"))
             self.transport.abort()
+
+    def close(self) -> None:
+        """Cut the connection: with TLS, asyncio would wait half a minute for the server to say that it ends."""
+        transport = self.transport
+        super().close()
+        if transport is not None:
+            transport.abort()
 
 
 class OneRelayConnector(aiohttp.BaseConnector):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import select
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -389,6 +391,29 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.Monke
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     async with http_server(answering(DOCUMENT)) as url:
         assert answered(await ask_at(url)) == (True, 200, None)
+
+
+def answer_once(listening: socket.socket, context: ssl.SSLContext) -> bool:
+    """Answer one request over TLS and read no more; whether the other side is gone before asyncio gives a server up."""
+    accepted, _ = listening.accept()
+    with context.wrap_socket(accepted, server_side=True) as server:
+        server.recv(SMALL)
+        server.sendall(OK + b"Content-Length: %d\r\n\r\n" % len(DOCUMENT) + DOCUMENT)
+        gone = select.poll()
+        gone.register(server, select.POLLRDHUP | select.POLLHUP)
+        return bool(gone.poll(20_000))
+
+
+async def test_a_server_that_does_not_end_its_tls_holds_no_socket(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        answering_once = asyncio.create_task(
+            asyncio.to_thread(answer_once, listening, server_tls(authority.sign("relay")))
+        )
+        url = f"wss://127.0.0.1:{listening.getsockname()[1]}"
+        found = await ask(route_to(url, trusted=authority.certificate))
+        assert answered(found) == (True, 200, None)
+        assert await answering_once
 
 
 async def test_no_socket_is_left_after_any_end(tmp_path: Path) -> None:
