@@ -22,7 +22,8 @@ from schemas.records.relay_health import (
 from schemas.records.seen import Seen, seen
 
 _GONE = frozenset({200, 204, 404, 406, 410})
-"""With one of these and no document, HTTP says that there is none; others say that the relay refuses us, or is down."""
+"""With one of these, no document and no refusal, HTTP says that there is none; others say that the relay is down. A
+page that a browser is to solve may come with 200."""
 
 D = TypeVar("D", bound=Document)
 
@@ -136,7 +137,8 @@ def _document(known: str | None, nip11: Nip11Check | None) -> str | None:
     """The hash of the document that a relay gives now. What was not asked, or not answered, leaves it as it was."""
     if nip11 is None:
         return known
-    return None if nip11.document is None and nip11.status in _GONE else nip11.document or known
+    gone = nip11.document is None and nip11.status in _GONE and nip11.cause is None
+    return None if gone else nip11.document or known
 
 
 def _changes(health: RelayHealth, document: str | None, at_ms: int) -> tuple[DocumentChange, ...]:

@@ -72,6 +72,7 @@ class WriteCheck(Check):
 class Nip11Check(Check):
     """The relay information document."""
 
+    cause: Cause | None = Field(None, description="how the answer refuses us; null: it does not")
     status: int | None = Field(None, description="of HTTP")
     content_type: str | None = Field(None, max_length=LONGEST_WORDS)
     document: str | None = Field(

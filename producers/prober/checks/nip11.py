@@ -50,7 +50,6 @@ class Nip11Outcome:
     Attributes:
         check: the record.
         http: of the headers; None where no answer of HTTP came.
-        refusal: how the answer refuses us; None where it does not.
         clock_difference_s: the server's Date less our time; None where it is not known.
         document: for `relays.documents`; None where there is none.
         information: what it says.
@@ -58,7 +57,6 @@ class Nip11Outcome:
 
     check: Nip11Check
     http: HttpCheck | None = None
-    refusal: Cause | None = None
     clock_difference_s: float | None = None
     document: RelayDocumentRecord | None = None
     information: RelayInformation | None = None
@@ -161,12 +159,12 @@ def _judged(answer: _Answer, most_bytes: int, began_ms: int) -> Nip11Outcome:
             ok=document is not None,
             took_ms=None if document is None else answer.took_ms,
             error=None if error is None else words(error),
+            cause=refusal,
             status=answer.status,
             content_type=words(content_type) or None,
             document=None if document is None else document.hash,
         ),
         http_check(answer.headers, answer.headers_ms),
-        refusal,
         clock_difference_s(answer.headers, answer.at_s),
         document,
         information,

@@ -153,7 +153,8 @@ def test_changes_of_the_document_are_kept_and_a_failed_question_is_none() -> Non
     answers = [
         Nip11Check(ok=True, status=200, document=ONE),
         Nip11Check(ok=True, status=200, document=TWO),
-        Nip11Check(ok=False, status=403),
+        Nip11Check(ok=False, status=403, cause="forbidden"),
+        Nip11Check(ok=False, status=200, cause="challenge_page"),
         Nip11Check(ok=False),
         Nip11Check(ok=False, status=404),
         Nip11Check(ok=True, status=200, document=ONE),
@@ -162,8 +163,8 @@ def test_changes_of_the_document_are_kept_and_a_failed_question_is_none() -> Non
     health = folded([*probes, probe(START_MS + 9)])
     assert [(each.before, each.after, each.at_ms - START_MS) for each in health.changes] == [
         (ONE, TWO, 1),
-        (TWO, None, 4),
-        (None, ONE, 5),
+        (TWO, None, 5),
+        (None, ONE, 6),
     ]
     assert health.document == ONE
     many = [

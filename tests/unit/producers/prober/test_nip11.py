@@ -95,7 +95,7 @@ def answered(outcome: Nip11Outcome) -> tuple[bool, int | None, str | None]:
         outcome.http.encode()
     assert outcome.check.ok == (outcome.document is not None) == (outcome.information is not None)
     assert outcome.check.ok == (outcome.check.error is None) == (outcome.check.took_ms is not None)
-    return outcome.check.ok, outcome.check.status, outcome.refusal
+    return outcome.check.ok, outcome.check.status, outcome.check.cause
 
 
 async def test_a_document_is_kept_as_sent_and_read_and_the_headers_tell_of_the_server() -> None:
