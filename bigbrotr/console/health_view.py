@@ -8,6 +8,7 @@ from dataclasses import asdict
 from bigbrotr.console.coverage_view import percent
 from bigbrotr.console.registry_view import moment, row
 from bigbrotr.console.snapshot_view import duration, number, printable
+from processors.assess.claims import quorum
 from processors.assess.tallies import DAY_S, HOUR_S, uptime
 from schemas.latency_buckets import percentile_ms
 from schemas.nostr.relay_document import RelayInformation
@@ -18,6 +19,8 @@ PERIODS = (1, 7, 30, 90)
 """Days over which uptime is told, as by the view `relay_uptime`."""
 _TIMES_DAYS = 7
 """Over which times are told."""
+_QUORUM_HOURS = 24
+"""Within which a claim of another monitor counts: they publish each hour to each day."""
 _SHOWN = 10
 """Outages, changes and claims that are shown, the newest; JSON has all that are kept."""
 _VERDICTS: Mapping[Verdict, str] = {
@@ -59,12 +62,18 @@ def latencies_ms(health: RelayHealth, now_s: float) -> dict[str, dict[str, float
     }
 
 
+def monitors_online(health: RelayHealth, now_s: float) -> int:
+    """How many other monitors said within the last 24 hours that the relay was online."""
+    return quorum(health.claims, now_s=int(now_s), hours=_QUORUM_HOURS)
+
+
 def health_document(health: RelayHealth, documents: Documents, now_s: float) -> dict[str, object]:
-    """The record, with uptime and times, and of each change of the information document which members differ."""
+    """The record, with what is counted from it, and of each change of the information document which members differ."""
     return {
         **health.model_dump(mode="json"),
         "uptime": {str(days): share for days, share in uptimes(health, now_s).items()},
         "latencies_ms": latencies_ms(health, now_s),
+        "monitors_online": monitors_online(health, now_s),
         "changes": [
             {**change.model_dump(mode="json"), "members": changed(change, documents)} for change in health.changes
         ],
@@ -101,6 +110,9 @@ def _facts(health: RelayHealth, documents: Documents, now_s: float) -> Iterator[
     yield "probed", _probed(health)
     yield "uptime", _uptime(uptimes(health, now_s))
     yield "times", _times(latencies_ms(health, now_s))
+    if health.claims:
+        online, hours = monitors_online(health, now_s), _QUORUM_HOURS
+        yield "monitors", f"{online:,} of {len(health.claims):,} others found it online within {hours} h"
     yield "limits", _limits(health.advertised, health.learnt)
     yield "seen to", _seen(health)
     yield "answers", _answers(health)

@@ -61,7 +61,10 @@ FULL = HEALTH.model_copy(
             Outage(since_ms=1_699_000_000_000, until_ms=1_699_003_600_000, verdict="not_nostr"),
             Outage(since_ms=1_699_999_000_000, verdict="broken", cause="connect", detail="no\x1b"),
         ),
-        "claims": (Claim(monitor="ab" * 32, at_s=1_699_999_900, rtt_open_ms=1_210),),
+        "claims": (
+            Claim(monitor="cd" * 32, at_s=1_699_900_000),
+            Claim(monitor="ab" * 32, at_s=1_699_999_900, rtt_open_ms=1_210),
+        ),
     }
 )
 
@@ -88,6 +91,7 @@ def test_all_that_is_known_of_the_health_of_a_relay_is_shown() -> None:
         "  probed        2023-11-14 22:06:40 UTC, with all checks 2023-11-14 19:26:40 UTC, 2 failures in a row",
         "  uptime        90.0 % of 1 d, 75.0 % of 7 d, 1.7 % of 30 d, 50.3 % of 90 d",
         "  times         open p50 27 ms, p90 27 ms, p99 38 ms",
+        "  monitors      1 of 2 others found it online within 24 h",
         (
             "  limits        max_limit 250 (was met; its document says 500), max_subscriptions 20, "
             "max_message_length 65,536 (was met; its document says nothing)"
@@ -102,6 +106,7 @@ def test_all_that_is_known_of_the_health_of_a_relay_is_shown() -> None:
         "  document      1970-01-01 00:00:02 UTC another one: name, software, version",
         "  document      1970-01-01 00:00:01 UTC first one",
         f"  monitor       {'ab' * 32} says it was online at 2023-11-14 22:11:40 UTC, opened in 1,210 ms",
+        f"  monitor       {'cd' * 32} says it was online at 2023-11-13 18:26:40 UTC",
     ]
     assert list(health_lines(HEALTH, {}, NOW_S)) == ["  health        unknown"]
 
@@ -118,6 +123,7 @@ def test_json_has_the_record_and_what_follows_from_it() -> None:
     found = json.loads(json.dumps(health_document(FULL, DOCUMENTS, NOW_S)))
     assert found["uptime"]["7"] == 0.75
     assert found["latencies_ms"]["read"]["p50"] is None
+    assert found["monitors_online"] == 1
     assert [each["members"] for each in found["changes"]] == [
         ["name", "version"],
         ["name", "software", "version"],
