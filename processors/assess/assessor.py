@@ -142,6 +142,7 @@ class Assessor:
             entry = self.book.get(url)
             if entry is None or entry.partition not in self.owned:
                 self._settled(url)
+                self._beside.forget(url)
                 continue
             before = entry.health
             after = self._beside.added(self._beside.with_claims(before), before.document, entry.partition)

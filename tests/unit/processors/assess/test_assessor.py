@@ -253,3 +253,15 @@ def test_ten_thousand_relays_of_400_days_fit_into_100_mb() -> None:
     tracemalloc.stop()
     assert len(assessor.book) == 200
     assert kept < 2_000_000
+
+
+def test_claims_of_a_relay_that_another_process_writes_about_are_forgotten_when_they_are_due() -> None:
+    topic, assessor = Topic(), started()
+    topic.take(assessor.probed(probe()), assessor)
+    assessor.claimed(URL, [Claim(monitor=ONE, at_s=START_MS // 1000)], START_MS)
+    assessor.own(())
+    # The first call has the first look a minute later.
+    assert assessor.due(START_MS) == assessor.due(START_MS + 2 * HOUR_MS) == []
+    assessor.own(EVERY)
+    topic.take(assessor.probed(probe(START_MS + HOUR_MS)), assessor)
+    assert topic.health().claims == ()
