@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from collections.abc import Iterable
 from typing import Any
@@ -249,6 +250,7 @@ def test_ten_thousand_relays_of_400_days_fit_into_100_mb() -> None:
     for number in range(200):
         named = health.model_copy(update={"url": f"wss://relay{number}.example"})
         assessor.heard(named.url, entry(named.encode()))
+    gc.collect()
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(assessor.book) == 200
