@@ -37,7 +37,12 @@ class Known(NamedTuple):
 
 def known_after(before: Known | None, probe: ProbeRecord) -> Known:
     """What is known once a probe is over."""
-    failures = 0 if seen(probe.verdict) == "online" else 1 + (before.failures if before is not None else 0)
+    failures = before.failures if before is not None else 0
+    match seen(probe.verdict, probe.cause):
+        case "online":
+            failures = 0
+        case "refused" | "offline":
+            failures += 1
     full_at_ms = probe.probed_at_ms if probe.is_full else before and before.full_at_ms
     return Known(probe.probed_at_ms, full_at_ms, failures, probe.verdict)
 
