@@ -99,7 +99,7 @@ def _facts(health: RelayHealth, documents: Documents, now_s: float) -> Iterator[
     since = "" if health.since_ms is None else f" since {moment(health.since_ms)}"
     yield "health", f"{health.state}{since}{_said(health)}"
     yield "probed", _probed(health)
-    yield "uptime", _uptime(uptimes(health, now_s))
+    yield "uptime", _uptime(health, now_s)
     yield "times", _times(latencies_ms(health, now_s))
     yield "limits", _limits(health.advertised, health.learnt)
     yield "seen to", _seen(health)
@@ -128,9 +128,15 @@ def _probed(health: RelayHealth) -> str:
     return f"{moment(health.probed_at_ms)}{full}{failures}"
 
 
-def _uptime(shares: Mapping[int, float | None]) -> str:
-    known = {days: share for days, share in shares.items() if share is not None}
-    return ", ".join(f"{percent(share)} of {days} d" for days, share in known.items())
+def _uptime(health: RelayHealth, now_s: float) -> str:
+    """The shares, and how much of the longest period is known: of an hour that is, all of them may be of that hour."""
+    shares = {days: share for days, share in uptimes(health, now_s).items() if share is not None}
+    if not shares:
+        return ""
+    first = int(now_s // DAY_S) - PERIODS[-1] + 1
+    known_s = sum(day.up_s + day.down_s for day in health.days if day.number >= first)
+    told = ", ".join(f"{percent(share)} of {days} d" for days, share in shares.items())
+    return f"{told}; {duration(known_s)} of these are known"
 
 
 def _times(times: Mapping[str, Mapping[str, float | None]]) -> str:

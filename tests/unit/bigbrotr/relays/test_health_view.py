@@ -86,7 +86,7 @@ def test_all_that_is_known_of_the_health_of_a_relay_is_shown() -> None:
     assert list(health_lines(FULL, DOCUMENTS, NOW_S)) == [
         "  health        offline since 2023-11-14 21:56:40 UTC, is broken (connect): connection\\nrefused",
         "  probed        2023-11-14 22:06:40 UTC, with all checks 2023-11-14 19:26:40 UTC, 2 failures in a row",
-        "  uptime        90.0 % of 1 d, 75.0 % of 7 d, 1.7 % of 30 d, 50.3 % of 90 d",
+        "  uptime        90.0 % of 1 d, 75.0 % of 7 d, 1.7 % of 30 d, 50.3 % of 90 d; 2 d 00:33:20 of these are known",
         "  times         open p50 27 ms, p90 27 ms, p99 38 ms",
         (
             "  limits        max_limit 250 (was met; its document says 500), max_subscriptions 20, "
