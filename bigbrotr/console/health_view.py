@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from bigbrotr.console.coverage_view import percent
-from bigbrotr.console.registry_view import moment, row
+from bigbrotr.console.registry_view import failures_in_a_row, moment, row
 from bigbrotr.console.snapshot_view import duration, number, printable
 from processors.assess.tallies import DAY_S, HOUR_S, uptime
 from schemas.latency_buckets import percentile_ms
@@ -124,7 +124,7 @@ def _probed(health: RelayHealth) -> str:
     if health.probed_at_ms is None:
         return ""
     full = "" if health.full_at_ms is None else f", with all checks {moment(health.full_at_ms)}"
-    failures = f", {health.failures:,} failures in a row" if health.failures else ""
+    failures = f", {failures_in_a_row(health.failures)}" if health.failures else ""
     return f"{moment(health.probed_at_ms)}{full}{failures}"
 
 

@@ -76,6 +76,11 @@ def test_uptime_is_of_complete_days_and_hours_and_those_that_run() -> None:
     assert uptimes(HEALTH, NOW_S) == dict.fromkeys((1, 7, 30, 90))
 
 
+def test_one_failure_is_not_called_failures() -> None:
+    once = HEALTH.model_copy(update={"probed_at_ms": 1_699_999_600_000, "failures": 1})
+    assert "  probed        2023-11-14 22:06:40 UTC, 1 failure in a row" in list(health_lines(once, {}, NOW_S))
+
+
 def test_times_are_of_the_last_week() -> None:
     times = latencies_ms(FULL, NOW_S)
     assert {name: round(took or 0) for name, took in times["open"].items()} == {"p50": 27, "p90": 27, "p99": 38}
