@@ -25,3 +25,7 @@ GROUP BY kind ORDER BY kind;
 
 -- what readers should see: what is not deleted, has not expired, and is not of authors who vanished
 SELECT kind, count(*) AS visible FROM visible_events GROUP BY kind ORDER BY kind;
+
+-- how the relays that were probed are, and how much of the last 30 days, as far as it is known, they were up
+SELECT state, verdict, count(*) AS relays, round(100 * avg(uptime)::numeric, 2) AS percent_up
+FROM relay_health JOIN relay_uptime USING (url) WHERE days = 30 GROUP BY state, verdict ORDER BY relays DESC;

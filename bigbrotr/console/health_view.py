@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from bigbrotr.console.coverage_view import percent
-from bigbrotr.console.registry_view import moment, row
+from bigbrotr.console.registry_view import failures_in_a_row, moment, row
 from bigbrotr.console.snapshot_view import duration, number, printable
 from processors.assess.claims import quorum
 from processors.assess.tallies import DAY_S, HOUR_S, uptime
@@ -108,7 +108,7 @@ def _facts(health: RelayHealth, documents: Documents, now_s: float) -> Iterator[
     since = "" if health.since_ms is None else f" since {moment(health.since_ms)}"
     yield "health", f"{health.state}{since}{_said(health)}"
     yield "probed", _probed(health)
-    yield "uptime", _uptime(uptimes(health, now_s))
+    yield "uptime", _uptime(health, now_s)
     yield "times", _times(latencies_ms(health, now_s))
     if health.claims:
         online, hours = monitors_online(health, now_s), _QUORUM_HOURS
@@ -136,13 +136,19 @@ def _probed(health: RelayHealth) -> str:
     if health.probed_at_ms is None:
         return ""
     full = "" if health.full_at_ms is None else f", with all checks {moment(health.full_at_ms)}"
-    failures = f", {health.failures:,} failures in a row" if health.failures else ""
+    failures = f", {failures_in_a_row(health.failures)}" if health.failures else ""
     return f"{moment(health.probed_at_ms)}{full}{failures}"
 
 
-def _uptime(shares: Mapping[int, float | None]) -> str:
-    known = {days: share for days, share in shares.items() if share is not None}
-    return ", ".join(f"{percent(share)} of {days} d" for days, share in known.items())
+def _uptime(health: RelayHealth, now_s: float) -> str:
+    """The shares, and how much of the longest period is known: of an hour that is, all of them may be of that hour."""
+    shares = {days: share for days, share in uptimes(health, now_s).items() if share is not None}
+    if not shares:
+        return ""
+    first = int(now_s // DAY_S) - PERIODS[-1] + 1
+    known_s = sum(day.up_s + day.down_s for day in health.days if day.number >= first)
+    told = ", ".join(f"{percent(share)} of {days} d" for days, share in shares.items())
+    return f"{told}; {duration(known_s)} of these are known"
 
 
 def _times(times: Mapping[str, Mapping[str, float | None]]) -> str:

@@ -73,7 +73,7 @@ def _facts(topic: str | None, record: RelayRecord) -> Iterator[tuple[str, str]]:
     yield "admitted", _moment(record.admitted_at_ms)
     yield "address", "may be private" if record.allow_private else ""
     if (report := record.report) is not None:
-        failures = f", {report.tries:,} failures in a row" if report.tries else ""
+        failures = f", {failures_in_a_row(report.tries)}" if report.tries else ""
         detail = f": {printable(report.detail)}" if report.detail else ""
         yield "connector", f"{report.state} at {moment(report.at_ms)}{failures}{detail}"
 
@@ -99,6 +99,11 @@ def row(label: str, text: str) -> str:
 
 def _moment(at_ms: int | None) -> str:
     return "" if at_ms is None else moment(at_ms)
+
+
+def failures_in_a_row(number: int) -> str:
+    """Write how often something has failed without a success between."""
+    return f"{number:,} {'failure' if number == 1 else 'failures'} in a row"
 
 
 def moment(at_ms: int) -> str:

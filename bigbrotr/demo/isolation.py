@@ -1,4 +1,4 @@
-"""The demo's own topics and data directory: its events are kept out of others, and each demo begins with none."""
+"""The demo's own topics and data directory: what it has is kept out of others, and each demo begins with none."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ from core.settings import Settings
 
 
 def isolated(settings: Settings) -> Settings:
-    """Keep the demo's events out of real topics too, where the demo runs on servers of one's own."""
+    """Keep the demo's events out of real topics too, where the demo runs on servers of one's own.
+
+    Nothing is published of its relays, which are on this machine, and nothing is written to them: what they offer is
+    what the archive is compared with.
+    """
     prefix = settings.kafka.topic_prefix
     if settings.kafka.bootstrap_servers is not None:
         prefix = f"demo-{time.time_ns() // 1_000_000}.{prefix}"
-    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"topic_prefix": prefix})})
+    return settings.model_copy(
+        update={
+            "kafka": settings.kafka.model_copy(update={"topic_prefix": prefix}),
+            "prober": settings.prober.model_copy(update={"write": False}),
+            "monitor": settings.monitor.model_copy(update={"relays": []}),
+        }
+    )
 
 
 def cleared(data_dir: Path) -> None:

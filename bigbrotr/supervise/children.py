@@ -49,10 +49,12 @@ def service_env(settings: Settings, config: Path | None, name: str, base: Mappin
         "BIGBROTR_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
         "BIGBROTR_KAFKA__PARTITIONS": str(settings.kafka.partitions),
         "BIGBROTR_POSTGRES__DSN": postgres.dsn(settings),
-        "BIGBROTR_CONNECTOR__ONLY": only_variable(settings.connector.only),
+        "BIGBROTR_CONNECTOR__ONLY": relays_variable(settings.connector.only),
         "BIGBROTR_CONNECTOR__ALLOW_PRIVATE": str(settings.connector.allow_private),
         "BIGBROTR_DISCOVERY__ALLOW_PRIVATE": str(settings.discovery.allow_private),
         "BIGBROTR_PROBER__ALLOW_PRIVATE": str(settings.prober.allow_private),
+        "BIGBROTR_PROBER__WRITE": str(settings.prober.write),
+        "BIGBROTR_MONITOR__RELAYS": relays_variable(settings.monitor.relays),
         "BIGBROTR_HTTP__HOST": "127.0.0.1",  # only the parent needs the health of its children
         "BIGBROTR_HTTP__PORT": "0",
         "BIGBROTR_HTTP__PORT_FILE": str(port_file(settings, name)),
@@ -62,8 +64,8 @@ def service_env(settings: Settings, config: Path | None, name: str, base: Mappin
     return env
 
 
-def only_variable(urls: Sequence[str]) -> str:
-    """The relays that a connector is to read alone, as the value of a variable."""
+def relays_variable(urls: Sequence[str]) -> str:
+    """Relays, such as those that a connector is to read alone, as the value of a variable."""
     return json.dumps(list(urls))
 
 

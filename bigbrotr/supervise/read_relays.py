@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bigbrotr.errors import CommandFailedError
-from bigbrotr.supervise.children import only_variable
+from bigbrotr.supervise.children import relays_variable
 from core.settings import Settings
 from schemas.relay_urls.relay_url import RelayUrl
 
@@ -20,7 +20,7 @@ def reading_only(settings: Settings, relays: Iterable[RelayUrl], *, allow_privat
         CommandFailedError: there are too many to be handed on.
     """
     urls = [relay.spelling or relay.url for relay in relays]
-    if len(only_variable(urls)) > _MOST_BYTES:
+    if len(relays_variable(urls)) > _MOST_BYTES:
         raise CommandFailedError(
             f"{len(urls):,} relays are too many to be named to a connector: give the list to `bigbrotr relays "
             "publish`, and run with --discover, which reads any number of them"

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.e2e
 
 LAST = 11
 """The last migration of that version."""
-UNKNOWN = {"relays.found", "relays.commands", "relays.candidates"}
+UNKNOWN = {"relays.found", "relays.commands", "relays.candidates", "relays.documents"}
 """The topics that it did not have."""
 AT_MS = 1_790_000_000_000
 KEPT = [signed(START_S + number, 1, [], f"of a relay that is gone, {number}") for number in range(5)]

@@ -95,8 +95,8 @@ def digest(
     """Compute a digest of the archive that no order of arrival changes: equal digests, equal archives.
 
     Every id is computed again from its row. The digest covers the events, which relay had which event, and all that is
-    derived from events and erasures, never signatures or times of sightings. Coverage and the registry of relays are
-    told apart: they are state.
+    derived from events and erasures, never signatures or times of sightings. Coverage, the
+    registry of relays, probes and health are told apart: they are state.
     """
     settings = options.settings()
     quiet_log(settings)
@@ -133,21 +133,21 @@ def _entry(digest: ArchiveDigest, name: str) -> dict[str, object]:
 def _lines(found: Digests, by_month: bool) -> Iterator[str]:  # noqa: FBT001 - called here alone
     for table in TABLES.archive:
         tally = found.archive.table(table.name)
-        yield f"{table.name:<21}{'':8}{tally.count:>14,}  {tally.hexdigest()}"
+        yield f"{table.name:<24}{'':8}{tally.count:>14,}  {tally.hexdigest()}"
         if by_month:
             for month, each in sorted(found.archive.tallies.get(table.name, {}).items()):
                 yield f"{'':21}{month:8}{each.count:>14,}  {each.hexdigest()}"
-    yield f"{'events and sightings':<21}{'':22}  {found.archive.digest().hexdigest()}"
-    yield f"{'all of the archive':<21}{'':22}  {found.archive.hexdigest()}"
+    yield f"{'events and sightings':<24}{'':22}  {found.archive.digest().hexdigest()}"
+    yield f"{'all of the archive':<24}{'':22}  {found.archive.hexdigest()}"
     for table in TABLES.state:
         tally = found.state.table(table.name)
-        yield f"{table.name:<21}{'state':8}{tally.count:>14,}  {tally.hexdigest()}"
+        yield f"{table.name:<24}{'state':8}{tally.count:>14,}  {tally.hexdigest()}"
 
 
 def _comparison(found: Digests, compared: Digests, differences: list[tuple[str, str]]) -> Iterator[str]:
     for table in TABLES.archive:
         here, there = (each.archive.table(table.name) for each in (found, compared))
-        yield f"{table.name:<21}{here.count:>14,}{there.count:>14,}  {'equal' if here == there else 'DIFFERENT'}"
+        yield f"{table.name:<24}{here.count:>14,}{there.count:>14,}  {'equal' if here == there else 'DIFFERENT'}"
         for name, month in differences:
             if name == table.name and month:
                 counts = [each.archive.tallies.get(name, {}).get(month) for each in (found, compared)]
@@ -155,4 +155,4 @@ def _comparison(found: Digests, compared: Digests, differences: list[tuple[str, 
                 yield f"  {month:<19}{left:>14,}{right:>14,}  DIFFERENT"
     for table in TABLES.state:
         here, there = (each.state.table(table.name) for each in (found, compared))
-        yield f"{table.name:<21}{here.count:>14,}{there.count:>14,}  {'equal' if here == there else 'other'} (state)"
+        yield f"{table.name:<24}{here.count:>14,}{there.count:>14,}  {'equal' if here == there else 'other'} (state)"

@@ -77,7 +77,7 @@ class StartType(click.ParamType):
 def rebuild_(
     options: Options, *, target: str, start: Start | None, again: bool, jobs: int | None, as_document: bool
 ) -> None:
-    """Fill another schema or database from the topics: erasures first, then events, sightings and coverage.
+    """Fill another schema or database from the topics: erasures first, then all that it is a view of.
 
     It reads up to where the topics end when it starts, by the code of the sink. The live archive is left alone.
     """

@@ -41,7 +41,7 @@ _LAST_EVENTS_S = 1.5  # the sink commits twice a second; Ctrl-C guarantees an en
 _LAST_REPORT_S = 2.0  # the relays answer at once
 _ONCE_LIVE_S = 3.0  # long enough for live subscriptions to be part of what is compared
 _MOST_FOUND = 11  # one is a seed; of one domain, which all are of here, the registry admits 10 found ones a day
-_REGISTRY = ("registry",)  # without the seeder, whose list has relays of the network
+_FINDING = ("registry", "prober")  # without the seeder, whose list has relays of the network
 
 _EPILOG = """\b
 Examples:
@@ -82,7 +82,8 @@ def demo(
     with --once --live-s 0 archive the same events.
 
     With --discover, each relay holds events that name the next one, besides those that are counted here, and only the
-    first relay is a seed: the registry runs too. With --live-s 0, nothing names a relay, and all are seeds.
+    first relay is a seed: the registry runs too, and the prober, which writes nothing to relays. With --live-s 0,
+    nothing names a relay, and all are seeds.
     """
     if live_s is not None and not once:
         raise click.UsageError("--live-s goes with --once: without it, live events come until Ctrl-C")
@@ -108,7 +109,7 @@ def demo(
 async def _demo(
     settings: Settings, config: Path | None, plan: list[str], seeds: int, *, once: bool, as_document: bool
 ) -> dict[str, Any]:
-    """Fill relays and archive them; the registry is told of the first `seeds`, and does not run if that is none."""
+    """Fill relays and archive them; if any are `seeds`, registry and prober run, and are told of these first ones."""
     began_s = time.monotonic()
     relays = await DemoRelays.start(settings.data_dir / "logs", plan)
     try:
@@ -125,7 +126,7 @@ async def _demo(
         async with stop_on_signals() as wish:
             with display("BigBrotr demo", wish.ask, file=sys.stderr if as_document else None) as shown:
                 told = finding(settings) if seeds else told_of(settings, offer.urls)
-                pipeline = ShownPipeline(told, config, shown, names=(*FLOW, *_REGISTRY) if seeds else FLOW)
+                pipeline = ShownPipeline(told, config, shown, names=(*FLOW, *_FINDING) if seeds else FLOW)
                 problems = await _shown(settings, pipeline, relays, wish, completion, once=once)
         outcome = await _outcome(settings, completion, began_s, problems, once=once)
         _tell(outcome)

@@ -74,7 +74,7 @@ def wanted_relays(
     help="A file with relay URLs (# begins a comment), or a JSON array of them.",
 )
 @click.option(ALLOW_PRIVATE, is_flag=True, help="Let relays have private addresses: relays of your own.")
-@click.option("--discover", is_flag=True, help="Find relays too, from a list of seeds on, and follow the registry.")
+@click.option("--discover", is_flag=True, help="Find relays, from a list of seeds on, follow the registry, and probe.")
 @pass_options
 def run(
     options: Options, given: tuple[str, ...], files: tuple[Path, ...], *, allow_private: bool, discover: bool
@@ -84,8 +84,9 @@ def run(
     Relays come from --relay, --relays and the variable RELAYS, else from `relays` of the settings. These are read and
     no others, and the registry is left as it is. One that cannot be reached is shown as such and tried again.
 
-    With --discover they are added to the registry, and what it has admitted is read: seeds, what `bigbrotr relays`
-    was told, and relays that the archived events name. With --allow-private these may be in your own network too.
+    With --discover they are added to the registry, and what it has admitted is read and probed: seeds, what
+    `bigbrotr relays` was told, and relays that the archived events name. With --allow-private these may be in your own
+    network too.
 
     Ctrl-C, or q in the live view, drains and stops everything within 15 seconds, and says what was archived.
     """

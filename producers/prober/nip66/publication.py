@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from core import metrics
 from core.settings import Settings
@@ -14,6 +15,7 @@ from producers.prober.nip66.relay_event import is_online, relay_event
 from producers.relay_client.dialling import Dialling
 from schemas.records.probe import Checks, Observed, ProbeRecord
 
+logger = logging.getLogger(__name__)
 STALE = 1.5
 """Times the frequency: consumers look back so far at least, and what is older is renewed soon."""
 _COUNTED_S = 5.0
@@ -44,6 +46,9 @@ class Publication:
                 Destination(url, monitor.key, announced, dialling, stale_s=STALE * self._frequency_s)
                 for url in monitor.relays
             )
+        elif monitor.relays or prober.write:
+            # No error: settings are shared by services and hosts, and the key is with one of them.
+            logger.warning("monitor.relays or prober.write is set, and monitor.key is not: no event is written")
 
     def remember(self, url: str, checks: Checks, observed: Observed, *, full_at_ms: int) -> None:
         """Take from `relays.health` what an earlier process found, until this one has found something itself.

@@ -20,7 +20,9 @@ from deploy.embedded.client_files import write_client_files
 from deploy.embedded.paths import DataPaths
 from schemas.nostr.filters import Filter
 from schemas.records.coverage import Coverage, FilterCoverage
-from sinks.tables.topic_tables import coverage
+from schemas.records.relay_health import RelayHealth
+from schemas.relay_urls.relay_url import Network
+from sinks.tables.topic_tables import coverage, relay_health
 from sinks.tables.topic_tables.coverage import Change
 from tests.broker.bigbrotr.conftest import Command
 from tests.environment import environment
@@ -59,8 +61,11 @@ async def test_the_examples_show_what_is_archived(command: Command, settings: Se
     everything = FilterCoverage(filter=Filter().filter_hash(), wire={}, read=[(0, 9, 1)])
     record = Coverage(relay=RELAY, sets=[everything], updated_at_ms=1)
     await coverage.write(connection, [Change(RELAY, record, 1)], {RELAY: relay_id})
+    health = RelayHealth(url=RELAY, network=Network.CLEARNET, state="online", verdict="works", judged_at_ms=1)
+    async with connection.transaction():
+        await relay_health.write(connection, [relay_health.Entry(RELAY, health)], {})
     statements = (EXAMPLES / "queries.sql").read_text(encoding="utf-8").split("\n\n")[1:]
-    assert len(statements) == 7
+    assert len(statements) == 8
     for statement in statements:
         assert await connection.fetch(statement), statement
     await connection.close()

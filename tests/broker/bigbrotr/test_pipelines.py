@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psutil
 import pytest
 
@@ -113,6 +114,27 @@ async def test_run_with_discover_reads_what_it_is_given_and_what_seeds_name(
         output = await interrupted(process)
         assert "warning: with --allow-private and --discover" in output
         assert "relays: 1 added, 0 were known" in output
+
+
+async def test_the_demo_with_discover_probes_what_it_finds_and_changes_nothing_there(settings: Settings) -> None:
+    data_dir = settings.data_dir / "demo"
+    more = {"BIGBROTR_MONITOR__KEY": f"{1:064x}", "BIGBROTR_PROBER__WRITE": "true"}
+    async with started(settings, "demo", "--discover", "--events", "60", "--relays", "2", more=more) as process:
+
+        async def probed() -> bool:
+            found = [one for one in running.read(data_dir) if one.name == "prober" and one.port]
+            if not found:
+                return False
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get(f"http://127.0.0.1:{found[0].port}/status") as asked,
+            ):
+                probes = (await asked.json())["details"].get("probes", {})
+            return bool(probes.get("verdicts") == {"works": 2})
+
+        await until(probed, "both relays are probed", LIMIT_S, 0.1)
+        output = await interrupted(process)
+    assert "the archive holds exactly what the relays offered" in output
 
 
 async def test_nothing_outlives_a_supervisor_that_is_killed(settings: Settings) -> None:

@@ -9,8 +9,11 @@ from click.testing import CliRunner
 
 from bigbrotr.cli import cli
 from bigbrotr.demo.comparison import STALLED_AFTER_S, Completion, Held, mismatches
+from bigbrotr.demo.isolation import isolated
 from bigbrotr.demo.process import Offer, arguments
 from bigbrotr.status.snapshot import Counts, Snapshot
+from bigbrotr.supervise.children import service_env
+from core.settings import Settings
 from schemas.digest import Digest
 
 ONE, TWO = "ws://127.0.0.1:1", "ws://127.0.0.1:2"
@@ -102,6 +105,24 @@ def test_the_relays_are_told_what_was_asked_for_and_nothing_else() -> None:
     told = arguments(relays=2, events=10, seed=1, base_time_s=None, for_s=0.0)
     assert told == ["--relays", "2", "--copies", "2", "--events", "10", "--seed", "1", "--for-s", "0.0"]
     assert arguments(relays=3, base_time_s=5) == ["--relays", "3", "--copies", "2.4", "--base-time-s", "5"]
+
+
+def test_nothing_is_published_of_its_relays_and_nothing_is_written_to_them() -> None:
+    given = Settings.model_validate(
+        {
+            "kafka": {"bootstrap_servers": "kafka:9092"},
+            "postgres": {"dsn": "postgresql://me@host/db"},
+            "prober": {"write": True},
+            "monitor": {"key": f"{1:064x}", "relays": ["wss://relay.example.com"]},
+        }
+    )
+    base = {"BIGBROTR_PROBER__WRITE": "true", "BIGBROTR_MONITOR__RELAYS": "wss://relay.example.com"}
+    told = service_env(given, None, "prober", base)
+    assert told["BIGBROTR_PROBER__WRITE"] == "True"
+    assert told["BIGBROTR_MONITOR__RELAYS"] == '["wss://relay.example.com"]'
+    told = service_env(isolated(given), None, "prober", base)
+    assert told["BIGBROTR_PROBER__WRITE"] == "False"
+    assert told["BIGBROTR_MONITOR__RELAYS"] == "[]"
 
 
 def test_seconds_of_live_events_need_an_end() -> None:

@@ -79,6 +79,11 @@ def test_uptime_is_of_complete_days_and_hours_and_those_that_run() -> None:
     assert uptimes(HEALTH, NOW_S) == dict.fromkeys((1, 7, 30, 90))
 
 
+def test_one_failure_is_not_called_failures() -> None:
+    once = HEALTH.model_copy(update={"probed_at_ms": 1_699_999_600_000, "failures": 1})
+    assert "  probed        2023-11-14 22:06:40 UTC, 1 failure in a row" in list(health_lines(once, {}, NOW_S))
+
+
 def test_times_are_of_the_last_week() -> None:
     times = latencies_ms(FULL, NOW_S)
     assert {name: round(took or 0) for name, took in times["open"].items()} == {"p50": 27, "p90": 27, "p99": 38}
@@ -89,7 +94,7 @@ def test_all_that_is_known_of_the_health_of_a_relay_is_shown() -> None:
     assert list(health_lines(FULL, DOCUMENTS, NOW_S)) == [
         "  health        offline since 2023-11-14 21:56:40 UTC, is broken (connect): connection\\nrefused",
         "  probed        2023-11-14 22:06:40 UTC, with all checks 2023-11-14 19:26:40 UTC, 2 failures in a row",
-        "  uptime        90.0 % of 1 d, 75.0 % of 7 d, 1.7 % of 30 d, 50.3 % of 90 d",
+        "  uptime        90.0 % of 1 d, 75.0 % of 7 d, 1.7 % of 30 d, 50.3 % of 90 d; 2 d 00:33:20 of these are known",
         "  times         open p50 27 ms, p90 27 ms, p99 38 ms",
         "  monitors      1 of 2 others found it online within 24 h",
         (

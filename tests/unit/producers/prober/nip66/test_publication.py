@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from core.settings import Settings
 from producers.prober.nip66.publication import Publication
 from schemas.nostr.signature import public_key
 from schemas.records.probe import Checks, Observed
@@ -117,8 +118,19 @@ async def test_after_a_restart_an_event_says_what_the_process_before_found() -> 
     assert ["geo-country", "FI"] not in (await destination.outbox.take()).tags
 
 
-@pytest.mark.parametrize("given", [settings(), settings("ws://127.0.0.1:1", key=None)])
-async def test_without_key_or_relays_nothing_is_published(given: object) -> None:
-    publication = Publication(given, DIALLING)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("given", "warned"),
+    [
+        (settings(), False),
+        (settings(key=None), False),
+        (settings("ws://127.0.0.1:1", key=None), True),
+        (settings(prober={"write": True}, key=None), True),
+    ],
+)
+async def test_without_key_or_relays_nothing_is_published(
+    given: Settings, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    publication = Publication(given, DIALLING)
     publication.probed(record(), None)
     assert publication.status() == []
+    assert ("monitor.key is not" in caplog.text) is warned
