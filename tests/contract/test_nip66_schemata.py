@@ -61,6 +61,7 @@ def errors(packages: Path, kind: int, events: list[dict[str, Any]]) -> list[Any]
     return found
 
 
+@pytest.mark.slow
 def test_events_fit(packages: Path) -> None:
     given = settings("wss://monitor.example", geohash="ud9", prober={"write": True})
     first = full(observed=Observed(auth_required=True, counts=True))

@@ -205,6 +205,7 @@ def test_status_works_when_nothing_runs(command: Command, tmp_path: Path) -> Non
     assert not (tmp_path / "never").exists(), "asking leaves nothing behind"
 
 
+@pytest.mark.slow
 def test_status_says_what_cannot_be_reached(command: Command, tmp_path: Path) -> None:
     servers = {
         "BIGBROTR_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",

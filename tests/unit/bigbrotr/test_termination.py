@@ -40,6 +40,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("doing", ["blocked", "waiting"])
 def test_sigterm_ends_a_command_at_once(tmp_path: Path, doing: str) -> None:
     script = tmp_path / "command.py"

@@ -52,6 +52,7 @@ def test_lines_and_the_end_of_the_pipe_are_heard() -> None:
         assert child.wait(PATIENCE_S) == 0
 
 
+@pytest.mark.slow
 def test_a_parent_that_is_killed_is_missed_although_the_pipe_is_open() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PARENT], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

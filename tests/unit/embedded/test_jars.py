@@ -86,6 +86,7 @@ def test_a_damaged_download_is_tried_again_and_never_kept(tmp_path: Path, small_
     assert all(is_intact(folder / jar.name, jar) for jar in pinned(small_list))
 
 
+@pytest.mark.slow
 def test_says_what_is_missing_and_the_other_ways_when_nothing_can_be_fetched(tmp_path: Path, small_list: Path) -> None:
     with pytest.raises(ArtifactsMissingError) as caught:
         ensure_jars(list[str]().append, unreachable, tmp_path / "cache", small_list)
@@ -111,6 +112,7 @@ def test_without_the_package_that_fetches_the_extra_is_named_and_nothing_is_trie
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 
+@pytest.mark.slow
 def test_a_file_that_is_always_damaged_is_refused(tmp_path: Path, small_list: Path) -> None:
     def forged(jar: Jar, folder: Path) -> Path:
         file = folder / jar.name

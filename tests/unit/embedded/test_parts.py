@@ -122,6 +122,7 @@ def test_kafka_refuses_a_data_directory_that_it_would_take_for_two(tmp_path: Pat
         prepare(DataPaths.of(tmp_path / "a,b"), list[str]().append)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as another user")
 def test_programs_in_a_closed_folder_are_copied_to_where_their_user_reaches_them() -> None:
     somebody = Account("somebody", 65_534, 65_534)

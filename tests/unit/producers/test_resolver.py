@@ -42,6 +42,7 @@ def all_asked(server: NameServer, names: list[str]) -> bool:
     return all(server.asked[name] for name in names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [16, 200])
 async def test_an_honest_name_is_answered_while_slow_ones_are_waited_for(number: int) -> None:
     slow = [f"relay.slow-{each}.example" for each in range(number)]
@@ -251,6 +252,7 @@ async def test_what_a_name_server_denies_or_fails_at_is_no_time_out() -> None:
                 assert error.value.errno == number, name
 
 
+@pytest.mark.slow
 async def test_the_time_out_of_a_client_is_one() -> None:
     async with name_server({}, {"relay.slow.example"}) as server:
         client = DnsClient([server.address], tries=1)
@@ -280,6 +282,7 @@ async def test_an_answer_is_not_kept_beyond_a_hundred_look_ups_whatever_its_ttl(
         await client.close()
 
 
+@pytest.mark.slow
 async def test_a_client_that_is_closed_ends_all_that_it_was_asked_and_takes_no_more() -> None:
     async with name_server({}, {"*.slow.example"}) as server:
         client = DnsClient([server.address])
@@ -292,6 +295,7 @@ async def test_a_client_that_is_closed_ends_all_that_it_was_asked_and_takes_no_m
             await client.addresses("relay.example")
 
 
+@pytest.mark.slow
 async def test_closing_ends_what_is_pending_and_leaves_no_thread() -> None:
     process = psutil.Process()
     slow = [f"relay-{each}.slow.example" for each in range(6)] + [f"relay.slow-{each}.example" for each in range(200)]

@@ -19,6 +19,7 @@ relays = st.one_of(st.none(), texts.filter(bool))
 times = st.integers(0, 2**53 - 1)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(relays, times, events(texts_with_surrogates)), max_size=5))
 def test_copies_come_back_byte_for_byte(copies: list[tuple[str | None, int, Event]]) -> None:
     received = [(relay, time, encode_event(event)) for relay, time, event in copies]

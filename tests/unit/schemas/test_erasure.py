@@ -233,6 +233,7 @@ def covered(rules: Erasures) -> list[bool]:
     return [rules.covers(each) is not None for each in EVENTS]
 
 
+@pytest.mark.slow
 @given(st.lists(RULES, max_size=6), st.randoms(use_true_random=False))
 def test_what_is_covered_does_not_depend_on_the_order_or_on_compaction(rules: list[Erasure], random: Any) -> None:
     expected = covered(index(*rules))

@@ -69,6 +69,7 @@ def test_keys_as_they_are_copied_make_the_same_filter() -> None:
     assert filter_from_wire(copied) == Filter(authors=(key,), tags={"p": (key, "anything"), "t": (NPUB,)})
 
 
+@pytest.mark.slow
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists))
 def test_no_value_ends_in_another_error(value: object) -> None:
     for name in ("ids", "authors", "kinds", "since", "until", "limit", "#t", "x"):

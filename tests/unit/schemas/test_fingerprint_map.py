@@ -27,6 +27,7 @@ def test_it_keeps_the_largest_value_of_each_key(puts: list[tuple[bytes, int]], a
     assert found.get(absent) == expected.get(absent)
 
 
+@pytest.mark.slow
 def test_keys_in_one_bucket_are_told_apart() -> None:
     made = FingerprintMap()
     puts = {fingerprint(b"%d" % number): number for number in range(200_000)}  # six in each

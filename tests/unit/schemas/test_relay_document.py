@@ -201,6 +201,7 @@ def test_every_sequence_of_bytes_is_a_document_or_none(body: bytes, charset: str
     document_text(body, charset).encode()
 
 
+@pytest.mark.slow
 @given(objects, objects, objects)
 def test_every_shape_of_a_member_leaves_a_document(top: dict[str, Any], inner: dict[str, Any], fees: Any) -> None:
     text = json.dumps(top | {"limitation": inner, "fees": fees})

@@ -108,6 +108,7 @@ def test_real_events_of_repositories(shared_data: Path) -> None:
     assert verdicts(raws, Policy()) == {(Verdict.ACCEPTED, None): 780}
 
 
+@pytest.mark.slow
 def test_real_events(shared_data: Path) -> None:
     raws = lines(shared_data / "real-events.jsonl.gz")
     assert verdicts(raws, Policy(archive_ephemeral=True)) == {(Verdict.ACCEPTED, None): 7457}

@@ -134,6 +134,7 @@ def test_the_id_is_the_last_one_of_the_outermost_object(raw: str, found: str | N
     assert find_id(raw.encode()) == found
 
 
+@pytest.mark.slow
 @given(st.dictionaries(texts_with_surrogates, json_values, max_size=5), st.data())
 def test_the_scanner_finds_what_the_decoder_finds(value: dict[str, Any], data: st.DataObject) -> None:
     raw = data.draw(spellings(value))

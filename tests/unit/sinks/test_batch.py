@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas.nostr.event import Event, encode_event
@@ -45,6 +46,7 @@ def test_a_url_that_no_index_takes_is_rejected() -> None:
     assert not batch.entries
 
 
+@pytest.mark.slow
 def test_a_batch_is_full_by_events_by_pairs_or_by_bytes() -> None:
     batch = Batch(1)
     batch.add(TP, 0, [record(0, event_value())], EVENTS)

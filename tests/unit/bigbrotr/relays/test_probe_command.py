@@ -46,6 +46,7 @@ async def command(*arguments: str, **environment: str) -> tuple[int | None, list
     return process.returncode, out.decode().splitlines(), err.decode()
 
 
+@pytest.mark.slow
 async def test_relays_that_work_are_shown_with_each_check() -> None:
     async with Speaking(speeches=PROMPT) as one, Speaking(speeches=PROMPT) as other:
         code, lines, told = await command("--allow-private", one.url, other.url, one.url)
@@ -55,6 +56,7 @@ async def test_relays_that_work_are_shown_with_each_check() -> None:
     assert "2 of 2 relays work" in told
 
 
+@pytest.mark.slow
 async def test_a_line_of_json_is_the_record() -> None:
     async with Speaking(speeches=PROMPT) as works, Hostile(refuse=lambda _: (HTTPStatus.FORBIDDEN, {})) as refuses:
         code, lines, _ = await command("--json", "--allow-private", works.url, refuses.url)
@@ -67,6 +69,7 @@ async def test_a_line_of_json_is_the_record() -> None:
         assert "document" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("host", "at_once"), [("127.0.0.2", "1"), ("127.0.0.1", "100")])
 async def test_relays_are_probed_one_of_a_host_and_no_more_than_set(host: str, at_once: str) -> None:
     most = 0

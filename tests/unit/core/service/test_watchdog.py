@@ -18,6 +18,7 @@ def watchdog() -> Iterator[Watchdog]:
     dog.close()
 
 
+@pytest.mark.slow
 def test_a_loop_that_does_not_turn_leaves_all_stacks_once_a_stall(
     watchdog: Watchdog, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -31,6 +32,7 @@ def test_a_loop_that_does_not_turn_leaves_all_stacks_once_a_stall(
     wait_until(lambda: caplog.text.count("has been blocked") == 2, "another stall")
 
 
+@pytest.mark.slow
 def test_before_the_first_beat_and_at_rest_nothing_is_a_stall(
     watchdog: Watchdog, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -42,6 +44,7 @@ def test_before_the_first_beat_and_at_rest_nothing_is_a_stall(
     assert "has been blocked" not in caplog.text
 
 
+@pytest.mark.slow
 def test_a_deadline_that_is_armed_anew_ends_nothing_at_its_first_time(watchdog: Watchdog) -> None:
     watchdog.arm(2, "nothing", 3)
     watchdog.arm(600, "nothing", 3)

@@ -241,6 +241,7 @@ def test_the_registry_is_told_of_urls_with_one_document_when_that_changes() -> N
     assert topic.health(path).duplicate_of is None, "it gives another document now"
 
 
+@pytest.mark.slow
 def test_ten_thousand_relays_of_400_days_fit_into_100_mb() -> None:
     health = folded(history(1, 400)).model_copy(
         update={"claims": tuple(Claim(monitor=f"{number:064x}", at_s=number) for number in range(16))}

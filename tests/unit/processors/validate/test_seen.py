@@ -117,6 +117,7 @@ def test_pairs_of_many_relays_take_the_place_of_other_events() -> None:
     assert len(seen) < IDS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("relays", [0, 3, 30])
 def test_memory_is_bounded_by_the_number_of_ids_whatever_relays_have_them(relays: int) -> None:
     ids, most_bytes = 2_000, 400

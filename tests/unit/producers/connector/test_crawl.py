@@ -73,6 +73,7 @@ def test_every_event_is_reached_whatever_the_order(relay: SimulatedRelay, cuts: 
     assert crawled.read == EVERYTHING
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     events=stored(12, 60),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from producers.bundler import Bundler
 from producers.connector.checkpoint import Checkpoints
 from producers.connector.connection_limits import ConnectionLimits
@@ -243,6 +245,7 @@ def test_what_a_crawl_finds_to_lack_is_not_covered_up_by_the_feed_that_goes_on()
     assert [(since, until) for since, until, _ in found.read] == [(NOW, NOW + 49), (NOW + 51, NOW + 200)]
 
 
+@pytest.mark.slow
 def test_a_feed_that_lasts_puts_no_late_pass_off() -> None:
     book = Ledger(RELAY, {"f": Filter()}, None, lookback_days=3, late_days=30)
     book.add("f", Progress(read=[(BEGINNING, NOW)]), NOW)
@@ -298,6 +301,7 @@ def test_gaps_are_bounded_and_none_is_forgotten() -> None:
     assert not any(contains([(since, until) for since, until, _ in kept.read], gap.since) for gap in kept.gaps)
 
 
+@pytest.mark.slow
 def test_a_record_fits_its_topic_whatever_a_relay_does() -> None:
     names = [f"{number:016x}" for number in range(6)]
     book = ledger(*names)

@@ -8,6 +8,8 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+import pytest
+
 from producers.bundler import Bundler
 from producers.connector.connection_limits import ConnectionLimits
 from producers.connector.coverage.ledger import Ledger
@@ -44,6 +46,7 @@ def done(its: Session) -> bool:
     return bool(its.status()["crawl"]["done"])  # type: ignore[index]
 
 
+@pytest.mark.slow
 async def test_a_priority_relay_that_comes_late_is_read_while_kafka_takes_nothing_of_the_others() -> None:
     sender = Sender()
     send_buffer = SendBuffer(sender, ROOM_BYTES, 4 * ROOM_BYTES)

@@ -151,6 +151,7 @@ async def test_a_relay_that_talks_out_of_turn_is_not_listened_to() -> None:
         assert not exchanges.hear(first)
 
 
+@pytest.mark.slow
 async def test_what_is_not_waited_for_is_charged() -> None:
     async def flood(relay: Reconciling, websocket: ServerConnection, message: list[Any]) -> None:
         for _ in range(5):
@@ -177,6 +178,7 @@ async def test_a_relay_with_far_more_than_we_have_is_asked_for_fewer_seconds() -
     assert (await refused(Reconciling(speech=inventing(10_001)), [])).reason is Refusal.TOO_MANY
 
 
+@pytest.mark.slow
 async def test_times_that_relays_misread_are_not_asked_for() -> None:
     async with Reconciling() as relay, conversation(relay.url) as talk:
         with pytest.raises(ValueError, match="until"):

@@ -110,6 +110,7 @@ async def test_a_relay_that_closes_every_feed_is_crawled_all_the_same() -> None:
         await asyncio.gather(running, return_exceptions=True)
 
 
+@pytest.mark.slow
 async def test_a_stored_event_above_the_limit_keeps_no_feed_from_opening() -> None:
     """The newest one, a minute old: a feed that asks for stored events meets it before it is open."""
     at_s = int(time.time()) - 60

@@ -33,6 +33,7 @@ def read(text: bytes, piece_bytes: int = 5, begun: int = 0, limit: int = LIMIT) 
     return list(JsonValues(Pieces(pieces), text[:begun], limit))
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(json_values, max_size=4), max_size=3), st.data(), st.integers(1, 9), st.integers(0, 20))
 def test_the_elements_of_arrays_are_the_values(
     arrays: list[list[Any]], data: st.DataObject, piece_bytes: int, begun: int

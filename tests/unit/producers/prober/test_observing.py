@@ -69,6 +69,7 @@ CASES: dict[str, tuple[dict[str, Speech], Observed]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 async def test_what_is_optional_is_seen(name: str) -> None:
     speeches, expected = CASES[name]
@@ -85,6 +86,7 @@ async def test_what_was_seen_before_the_connection_ended_holds() -> None:
     assert found == Observed(reconciles=True)
 
 
+@pytest.mark.slow
 async def test_a_page_without_end_is_bounded_in_bytes_and_counted() -> None:
     async def flood(relay: Speaking, websocket: ServerConnection, message: list[Any]) -> None:
         await say(websocket, "EVENT", message[1], NOTES[0])
@@ -99,6 +101,7 @@ async def test_a_page_without_end_is_bounded_in_bytes_and_counted() -> None:
     assert 0 < found.largest_page < 150
 
 
+@pytest.mark.slow
 async def test_a_relay_that_drips_is_left_in_time() -> None:
     async def drip(relay: Speaking, websocket: ServerConnection, message: list[Any]) -> None:
         for number in range(1000):

@@ -43,6 +43,7 @@ def failed(check: OpenCheck) -> tuple[Cause | None, int | None, bool]:
     return check.cause, check.status, check.address is not None
 
 
+@pytest.mark.slow
 async def test_an_open_websocket_has_its_time_and_address() -> None:
     async with Hostile() as relay:
         found = await opened(relay.url)
@@ -122,6 +123,7 @@ async def steps(folder: Path) -> None:
         assert (found.check.cause, found.check.address) == ("tls", "127.0.0.1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 def test_the_step_that_failed_is_named_in_any_loop(loop: object, tmp_path: Path) -> None:
     with asyncio.Runner(loop_factory=loop) as runner:  # type: ignore[arg-type]

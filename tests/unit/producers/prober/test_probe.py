@@ -63,6 +63,7 @@ VERDICTS: dict[str, tuple[Speaking, tuple[str, str | None, int]]] = {
 SILENT = ("echo", "silent")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("name", VERDICTS)
 async def test_a_relay_is_what_it_is(name: str, full: bool) -> None:
@@ -82,6 +83,7 @@ async def test_a_relay_that_fails_once_works() -> None:
     assert (record.verdict, record.attempts) == ("works", 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [Way.NO_READING, Way.NO_CLOSE, Way.NO_END, Way.NO_HANDSHAKE, Way.NO_TLS])
 async def test_a_relay_that_does_not_let_go_is_left(way: Way) -> None:
     async with stubborn(way, {}) as relay:
@@ -110,6 +112,7 @@ async def test_nothing_is_written_unless_that_is_set() -> None:
     assert not relay.of("EVENT")
 
 
+@pytest.mark.slow
 async def test_nothing_is_written_to_what_is_no_relay() -> None:
     heard: list[str] = []
 

@@ -69,6 +69,7 @@ CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 async def test_an_answer_is_told_from_what_is_none(name: str) -> None:
     case = CASES[name]
@@ -79,11 +80,13 @@ async def test_an_answer_is_told_from_what_is_none(name: str) -> None:
     assert found.auth_required is case.auth_required
 
 
+@pytest.mark.slow
 async def test_an_echo_is_no_relay() -> None:
     found = await read(Speaking(echo=True), timeout_s=SHORT_S)
     assert (found.check.ok, found.check.is_nostr) == (False, False)
 
 
+@pytest.mark.slow
 async def test_a_flood_of_something_else_ends_the_check_before_its_time() -> None:
     found = await read(Speaking(greeting=["hello"] * 5))
     assert (found.check.is_nostr, found.check.cause) == (False, "read")
@@ -121,6 +124,7 @@ async def test_another_kind_is_asked_where_notes_are_refused() -> None:
     assert [message[2]["kinds"] for message in relay.of("REQ")] == [[1], [0, 10_002]]
 
 
+@pytest.mark.slow
 async def test_silence_to_the_second_question_does_not_hide_a_refusal_of_the_first() -> None:
     async def answer(relay: Speaking, websocket: ServerConnection, message: list[Any]) -> None:
         if 1 in message[2]["kinds"]:
@@ -191,6 +195,7 @@ async def test_an_answer_holds_where_the_relay_hangs_up_after_it(name: str, by_t
     assert found.auth_required is auth_required
 
 
+@pytest.mark.slow
 async def test_silence_after_a_monitor_has_signed_in_is_no_demand_to_do_so() -> None:
     relay = Speaking(greeting=['["AUTH","challenge"]'], speeches={"REQ": says(), "AUTH": says(["OK", None, True, ""])})
     found = await read(relay, with_key=True, timeout_s=SHORT_S)
@@ -217,6 +222,7 @@ async def test_what_a_relay_says_before_it_leaves_is_heard(name: str) -> None:
     assert (found.check.ok, found.check.cause, found.auth_required) == (False, cause, auth_required)
 
 
+@pytest.mark.slow
 async def test_what_a_relay_sends_is_bounded() -> None:
     """Each of the four million bytes fits, is genuine, and answers another question."""
 

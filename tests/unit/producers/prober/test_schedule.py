@@ -74,6 +74,7 @@ def test_relays_that_were_probed_together_are_not_for_long() -> None:
     assert max(second.count(at_ms) for at_ms in second) < 15, "300 within six minutes"
 
 
+@pytest.mark.slow
 def test_a_silent_relay_is_tried_more_and_more_seldom_and_never_more_often_than_one_that_works() -> None:
     simulated = Simulated(ProberSettings(), works=lambda _url, _at_ms: False)
     simulated.put([target := relay("wss://gone.example")])

@@ -63,6 +63,7 @@ async def test_an_event_is_taken_and_given_back() -> None:
     assert (sent["id"], sent["kind"], sent["created_at"]) == (found.event_id, PROBE_KIND, NOW_S)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rust", "python"])
 async def test_relays_of_others_take_it_and_keep_one_of_it(kind: str, tmp_path: Path) -> None:
     async def twice(url: str) -> list[bytes]:
@@ -81,6 +82,7 @@ async def test_relays_of_others_take_it_and_keep_one_of_it(kind: str, tmp_path: 
             assert len(await twice(url)) == 1
 
 
+@pytest.mark.slow
 async def test_an_event_that_is_not_given_back_was_lost() -> None:
     found = await write(keeps(gives=False))
     assert (found.ok, found.accepted, found.read_back) == (False, True, False)
@@ -100,6 +102,7 @@ async def test_work_that_the_document_does_not_tell_of_is_a_policy() -> None:
     assert (found.ok, found.accepted, found.cause, found.words) == (False, False, "pow", "pow: 200 bits needed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limitation", "cause"),
     [
@@ -127,6 +130,7 @@ ANSWERS: Mapping[str, tuple[list[Any], tuple[object, ...]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_a_refusal_is_recorded(name: str) -> None:
     answer, expected = ANSWERS[name]
@@ -136,6 +140,7 @@ async def test_a_refusal_is_recorded(name: str) -> None:
     assert (found.ok, found.accepted, found.cause) == (False, *expected)
 
 
+@pytest.mark.slow
 async def test_auth_is_answered_and_the_event_sent_again() -> None:
     signed_in = False
 

@@ -39,6 +39,7 @@ def events(count: int) -> list[dict[str, object]]:
     ]
 
 
+@pytest.mark.slow
 async def test_the_socket_rests_while_too_much_is_unacknowledged() -> None:
     sender = Sender()
     send_buffer = SendBuffer(sender, in_flight_bytes=BOUND)

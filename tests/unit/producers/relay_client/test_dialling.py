@@ -148,6 +148,7 @@ async def test_the_other_form_is_what_decides_when_to_come_back() -> None:
     assert (refused.value.state, refused.value.wait_s) == ("rate_limited", 7)
 
 
+@pytest.mark.slow
 async def test_both_forms_go_through_the_proxy() -> None:
     url = normalize(f"ws://{'a' * 56}.onion/inbox")
     async with (
@@ -218,6 +219,7 @@ def test_a_host_that_drops_what_it_accepts_is_unreachable() -> None:
     assert {error.state for error in errors if isinstance(error, RelayError)} == {"unreachable"}
 
 
+@pytest.mark.slow
 async def test_an_address_that_never_answers_leaves_time_for_the_next() -> None:
     async def resolved(host: str, *, allow_private: bool) -> list[str]:
         return ["127.0.0.2", "127.0.0.1"]

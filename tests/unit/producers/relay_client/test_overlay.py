@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from producers.relay_client.dialling import Dialling, open_connection
 from schemas.records.relay import RelayRecord
 from schemas.relay_urls.relay_url import Network, normalize
@@ -11,6 +13,7 @@ from tests.relays.socks import socks_proxy
 ONION = f"{'a' * 56}.onion"
 
 
+@pytest.mark.slow
 async def test_an_onion_relay_shakes_hands_through_the_proxy() -> None:
     async with local_relay() as relay, socks_proxy(normalize(relay, allow_private=True).port) as (proxy, asked):
         url = normalize(f"ws://{ONION}")

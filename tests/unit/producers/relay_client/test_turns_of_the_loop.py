@@ -112,6 +112,7 @@ async def test_what_follows_the_handshake_in_one_read_is_not_dealt_with_at_once(
     assert (got, len(charged)) == ([b"last"], 10_000)
 
 
+@pytest.mark.slow
 async def test_the_body_of_a_refusal_is_read_in_turns_and_not_without_end() -> None:
     protocol = ClientProtocol(parse_uri("ws://relay.example"))
     websocket = PushConnection(protocol)

@@ -79,6 +79,7 @@ async def test_a_slow_relay_does_not_delay_another() -> None:
         assert len(slow.of("EVENT")) <= 4
 
 
+@pytest.mark.slow
 async def test_a_rate_limit_slows_down_and_loses_nothing() -> None:
     refused: list[str] = []
 
@@ -145,6 +146,7 @@ async def test_what_the_relay_has_already_is_fine(text: str) -> None:
         assert status(publication)["state"] == "connected"
 
 
+@pytest.mark.slow
 async def test_a_lost_connection_is_made_anew_and_goes_on_with_what_waits() -> None:
     async def first_leaves(relay: Speaking, websocket: ServerConnection, message: list[Any]) -> None:
         if relay.connections == 1:

@@ -40,6 +40,7 @@ def queued(publication: Publication) -> int:
     return sum(len(each.outbox) for each in publication.destinations)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rust", "python"])
 async def test_consumers_find_relays_that_are_online(kind: str, tmp_path: Path) -> None:
     now_s = int(time.time())
