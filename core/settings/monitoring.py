@@ -55,6 +55,10 @@ class MonitorSettings(Group):
     relays: RelayUrls = Field(
         default_factory=list, description="Relay URLs that NIP-66 events are published to; empty: none are"
     )
+    allow_private: bool = Field(
+        default=False,
+        description="Publish events of relays at private addresses too: what is read by your network only",
+    )
     renew_s: float = Field(
         3600.0, ge=60.0, allow_inf_nan=False, description="Seconds until a relay's event is published again"
     )

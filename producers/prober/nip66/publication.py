@@ -11,7 +11,8 @@ from core.tasks import run_until_first
 from producers.prober.nip66.announcing import announcements, frequency_s
 from producers.prober.nip66.destination import Destination
 from producers.prober.nip66.facts import Facts, FactsBook, after
-from producers.prober.nip66.relay_event import is_online, relay_event
+from producers.prober.nip66.reachable import is_online, is_public
+from producers.prober.nip66.relay_event import relay_event
 from producers.relay_client.dialling import Dialling
 from schemas.records.probe import Checks, Observed, ProbeRecord
 
@@ -35,6 +36,7 @@ class Publication:
         monitor, prober = settings.monitor, settings.prober
         self._frequency_s = frequency_s(monitor, prober)
         self._interval_s = prober.interval_s
+        self._allow_private = monitor.allow_private
         self._book = FactsBook()
         self._secret = b""
         self.destinations: tuple[Destination, ...] = ()
@@ -72,7 +74,8 @@ class Publication:
         if not self.destinations:
             return
         facts, at_s = after(self._book.of(record.url), record, document), record.probed_at_ms // 1000
-        if is_online(record) and self._is_due(facts.published_at_s, at_s):
+        is_told = is_online(record) and (self._allow_private or is_public(record))
+        if is_told and self._is_due(facts.published_at_s, at_s):
             facts = facts.model_copy(update={"published_at_s": at_s})
             event = relay_event(record, facts).signed(self._secret, at_s)
             for destination in self.destinations:

@@ -13,7 +13,6 @@ from producers.prober.nip66.facts import Facts
 from schemas.nostr.relay_document import NotADocumentError, RelayInformation, parse_document
 from schemas.nostr.signing import Draft
 from schemas.records.probe import Cause, Checks, Observed, ProbeRecord
-from schemas.records.seen import seen
 from schemas.relay_urls.relay_url import Network
 
 RELAY_KIND = 30_166
@@ -35,11 +34,6 @@ _TO_WRITE: dict[Cause, tuple[str, ...]] = {
     "pow": ("pow",),
 }
 """What a relay demands that refuses for this."""
-
-
-def is_online(record: ProbeRecord) -> bool:
-    """Whether this probe found the relay online: only then anything is published of it."""
-    return seen(record.verdict) == "online"
 
 
 def address_of(url: str) -> str:

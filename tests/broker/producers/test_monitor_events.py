@@ -26,7 +26,7 @@ MONITOR = public_key(bytes.fromhex(KEY))
 
 async def test_what_is_probed_is_published(quick: Settings) -> None:
     async with many_hosts(lambda _host: DOCUMENT) as relays, local_relay() as outlet:
-        monitor = quick.monitor.model_copy(update={"key": SecretStr(KEY), "relays": [outlet]})
+        monitor = quick.monitor.model_copy(update={"key": SecretStr(KEY), "relays": [outlet], "allow_private": True})
         settings = probing(quick).model_copy(update={"monitor": monitor})
         urls = relays.urls(3)
         await publish(settings, urls)

@@ -10,7 +10,7 @@ from producers.prober.nip66.relay_event import relay_event
 from schemas.records.probe import Checks, GeoCheck, NetCheck, Observed, OpenCheck, ProbeRecord, ReadCheck, SslCheck
 from tests.unit.producers.prober.speaking import KEY
 
-OPEN = OpenCheck(ok=True, took_ms=120, address="203.0.113.7")
+OPEN = OpenCheck(ok=True, took_ms=120, address="93.184.216.34")
 READ = ReadCheck(ok=True, took_ms=35, ended_by="EVENT", is_nostr=True)
 FULL = Checks(
     open=OPEN,

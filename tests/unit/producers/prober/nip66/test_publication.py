@@ -135,3 +135,11 @@ async def test_without_key_or_relays_nothing_is_published(
     publication.probed(record(), None)
     assert publication.status() == []
     assert ("monitor.key is not" in caplog.text) is warned
+
+
+def test_what_only_a_private_network_reaches_is_published_where_that_is_asked_for() -> None:
+    found = record("ws://10.0.0.7", checks=Checks(open=OPEN.model_copy(update={"address": "10.0.0.7"}), read=READ))
+    for allowed in (False, True):
+        publication = Publication(settings("wss://relay.example", allow_private=allowed), DIALLING)
+        publication.probed(found, None)
+        assert queued(publication) == allowed

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from producers.prober.nip66.facts import LARGEST_CONTENT, Facts, after
-from producers.prober.nip66.relay_event import RELAY_KIND, address_of, is_online, relay_event
+from producers.prober.nip66.reachable import is_online, is_public
+from producers.prober.nip66.relay_event import RELAY_KIND, address_of, relay_event
 from schemas.nostr.event import encode_event
 from schemas.records.probe import Checks, GeoCheck, Nip11Check, Observed, OpenCheck, ReadCheck, SslCheck, WriteCheck
 from tests.unit.producers.prober.nip66.records import FULL, OPEN, READ, full, record, tags_of
@@ -46,6 +47,23 @@ def test_the_address_has_a_slash_for_an_empty_path(url: str, address: str) -> No
 )
 def test_only_a_relay_that_was_reached_is_online(verdict: str, online: bool) -> None:
     assert is_online(record(verdict=verdict)) is online
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "public"),
+    [
+        ("wss://relay.example.com", "93.184.216.34", True),
+        ("wss://relay.example.com", None, True),
+        ("ws://" + "a" * 55 + "d.onion", None, True),
+        ("wss://relay.example.com", "10.0.0.7", False),
+        ("wss://relay.example.com", "::ffff:10.0.0.7", False),
+        ("ws://127.0.0.1:7777", "127.0.0.1", False),
+        ("ws://printer.local", None, False),
+    ],
+)
+def test_a_relay_of_a_private_network_is_not_public(url: str, address: str | None, public: bool) -> None:
+    checks = Checks(open=OpenCheck(ok=True, address=address))
+    assert is_public(record(url, checks=checks)) is public
 
 
 def test_times_are_those_of_checks_that_succeeded() -> None:
