@@ -57,7 +57,7 @@ class MonitorSettings(Group):
     )
     allow_private: bool = Field(
         default=False,
-        description="Publish events of relays at private addresses too: what is read by your network only",
+        description="Publish events of relays at private addresses too, to relays that only your network reads",
     )
     renew_s: float = Field(
         3600.0, ge=60.0, allow_inf_nan=False, description="Seconds until a relay's event is published again"
