@@ -111,13 +111,15 @@ def _hung_up(error: RelayError, dialogue: Dialogue) -> Read:
     """Without an answer; some name a policy in a NOTICE, or as they close, instead of CLOSED."""
     notice = dialogue.client.notice
     said = "" if notice is None else notice.text
-    cause = named_policy(said) or (named_policy(str(error)) if error.state == "disconnected" else None)
+    in_notice = named_policy(said)
+    cause = in_notice or (named_policy(str(error)) if error.state == "disconnected" else None)
     check = ReadCheck(
         ok=False,
         error=words(str(error)),
         cause=cause or "read",
         is_nostr=dialogue.is_nostr,
-        words=words(said) or None,
+        # A notice that names none may be a greeting, or one of a flood: it does not tell why.
+        words=words(said) if in_notice is not None else None,
     )
     return Read(check, None, True if cause == "auth" else None)
 
