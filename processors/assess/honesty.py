@@ -14,6 +14,7 @@ def honesty(coverage: Coverage) -> Honesty:
     return Honesty(
         copies=coverage.copies.received,
         repeated=coverage.copies.repeated,
+        forged=coverage.copies.forged,
         disagreements=reasons[GapReason.DISAGREEMENT],
         filters_ignored=reasons[GapReason.FILTER_IGNORED],
         withheld=reasons[GapReason.WITHHELD],

@@ -101,7 +101,7 @@ class Session:
     def coverage(self, now_ms: int) -> Coverage:
         """The record for `coverage`. It may be published once everything received until now is durable."""
         record = self.ledger.record(now_ms)
-        return record.model_copy(update={"facts": self.model.facts, "copies": self._visits.intake.copies})
+        return record.model_copy(update={"facts": self.model.facts, "copies": self._visits.copies})
 
     def follow(self, record: RelayRecord) -> None:
         """Take what the registry knows of the relay now; the connection is not affected by it."""

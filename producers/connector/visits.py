@@ -71,6 +71,7 @@ class Visits:
         """The one of the present visit, once it is connected."""
         self._priority = record.lane == PRIORITY
         judge = RelayJudge(shared.judges, budget, priority=self._priority)
+        self._forged_before = 0 if copies is None else copies.forged
         room = shared.send_buffer.priority if self._priority else shared.send_buffer
         window = shared.pacing.window(priority=self._priority)
         self.limits = ReadingLimits(room, judge, window, Quota(shared.events_per_hour))
@@ -99,6 +100,11 @@ class Visits:
         self._connecting = False
         self._left_s: float | None = None
         self._connected_at_s = 0.0
+
+    @property
+    def copies(self) -> Copies:
+        """What the relay has sent until now."""
+        return self.intake.copies.model_copy(update={"forged": self._forged_before + self.limits.judge.forged})
 
     @property
     def state(self) -> str | None:

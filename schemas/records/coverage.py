@@ -86,6 +86,9 @@ class Copies(Document):
 
     received: int = Field(0, ge=0, strict=True, description="copies that fitted what had been asked")
     repeated: int = Field(0, ge=0, strict=True, description="those of them that it had sent before")
+    forged: int = Field(
+        0, ge=0, strict=True, description="those that connectors checked, a sample, and whose id or signature was wrong"
+    )
 
     @model_validator(mode="after")
     def _of_them(self) -> Self:

@@ -93,6 +93,7 @@ class Honesty(Document):
 
     copies: int = Field(0, ge=0, description="events received")
     repeated: int = Field(0, ge=0)
+    forged: int = Field(0, ge=0, description="events with a wrong id or signature, of a sample")
     disagreements: int = Field(0, ge=0, description="gaps where two answers contradict each other")
     filters_ignored: int = Field(0, ge=0, description="gaps where it sent what was not asked for")
     withheld: int = Field(0, ge=0, description="gaps where it said there is more and gave nothing")

@@ -87,7 +87,7 @@ COMMENT ON COLUMN relay_health.checks IS 'The newest outcome of each check, as i
 COMMENT ON COLUMN relay_health.observed IS 'What it was last seen to do, as in probes.';
 COMMENT ON COLUMN relay_health.advertised IS 'Limits by its document: max_limit, max_subscriptions, max_subid_length, max_message_length; what is not known is left out.';
 COMMENT ON COLUMN relay_health.learnt IS 'The same limits as connectors and probes met them; they take precedence.';
-COMMENT ON COLUMN relay_health.honesty IS 'What connectors met of its answers: copies, repeated, disagreements, filters_ignored, withheld.';
+COMMENT ON COLUMN relay_health.honesty IS 'What connectors met of its answers: copies, repeated, forged, disagreements, filters_ignored, withheld.';
 COMMENT ON COLUMN relay_health.hours IS 'The last 24 complete UTC hours and the one that runs: objects with hour (since 1970), up_s, down_s, probes, failures.';
 COMMENT ON COLUMN relay_health.claims IS 'What other monitors said of it (NIP-66): objects with monitor (public key), at_s and rtt_open_ms, newest last.';
 COMMENT ON COLUMN relay_health.judged_at_ms IS 'Of what decided the state, Unix milliseconds: the newest probe, or when none had come.';

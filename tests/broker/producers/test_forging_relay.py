@@ -18,6 +18,7 @@ from schemas.reasons import Reason
 from tests.broker.processors.harness import all_committed, event_ids, processor, rejected
 from tests.broker.producers.harness import (
     connector,
+    coverage,
     lines,
     publish,
     records,
@@ -67,6 +68,10 @@ async def test_a_forging_relay_is_paused_and_an_honest_one_is_not(quick: Setting
     assert 3000 < status["f"]["retry_in_s"] <= 3600
     # What policy refuses is charged to no relay.
     assert (status["h"]["forged"], status["h"]["refused"]) == (0, 0)
+
+    # What is kept of the relay for its health, and for the next connector.
+    covered = await coverage(quick)
+    assert (covered[forger.url].copies.forged, covered[honest.url].copies.forged) == (status["f"]["forged"], 0)
 
     copies = Counter(line.relay for line in await lines(quick))
     at_once = ONE_READ_BYTES // len(verbatim(forged[0]))

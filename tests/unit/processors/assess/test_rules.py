@@ -71,8 +71,8 @@ def test_gaps_are_counted_by_what_they_say_of_the_relay() -> None:
         gaps(GapReason.DISAGREEMENT, GapReason.NO_EOSE, GapReason.DISAGREEMENT),
         gaps(GapReason.FILTER_IGNORED, GapReason.WITHHELD, GapReason.DISAGREEMENT),
     ]
-    coverage = Coverage(relay="wss://a", sets=sets, copies=Copies(received=7, repeated=2), updated_at_ms=1)
-    assert honesty(coverage) == Honesty(copies=7, repeated=2, disagreements=3, filters_ignored=1, withheld=1)
+    coverage = Coverage(relay="wss://a", sets=sets, copies=Copies(received=7, repeated=2, forged=1), updated_at_ms=1)
+    assert honesty(coverage) == Honesty(copies=7, repeated=2, forged=1, disagreements=3, filters_ignored=1, withheld=1)
 
 
 def claim(monitor: int, at_s: int, rtt_open_ms: int | None = None) -> Claim:
