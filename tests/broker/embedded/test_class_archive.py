@@ -35,6 +35,7 @@ def maps(data_dir: Path, archive: Path) -> bool:
     return str(archive) in {one.path for one in psutil.Process(broker.pid).memory_maps()}
 
 
+@pytest.mark.storms
 def test_later_brokers_map_what_the_first_has_loaded(jars: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     with running_stack(first, names=KAFKA):

@@ -58,6 +58,7 @@ async def reached(settings: Settings, expected: dict[str, RelayHealth], process:
     await until(same, lambda: f"all is folded: {process.log()[-3000:]}", poll_s=POLL_S)
 
 
+@pytest.mark.storms
 async def test_kills_while_two_share_the_relays_and_a_replay_end_with_the_same_health(
     ours: Settings, tmp_path: Path
 ) -> None:

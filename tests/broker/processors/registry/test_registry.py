@@ -64,7 +64,9 @@ def flood(size: int) -> list[RelayFound]:
     return first + [found(url, 2, at_ms=NOW_MS - number) for number, url in enumerate(urls[::4])]
 
 
-@pytest.mark.parametrize("size", [1_000, pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "size", [pytest.param(1_000, marks=pytest.mark.storms), pytest.param(10_000, marks=pytest.mark.long)]
+)
 async def test_kills_while_two_share_the_domains_and_a_replay_end_with_one_digest(
     ours: Settings, tmp_path: Path, size: int
 ) -> None:
