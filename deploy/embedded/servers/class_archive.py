@@ -57,7 +57,9 @@ def shared_classes(command: list[str], folder: Path, report: Report) -> SharedCl
 def _chosen(command: list[str], folder: Path, report: Report) -> SharedClasses:
     archive = folder / "kafka.jsa"
     use = (f"-XX:SharedArchiveFile={archive}",)
-    if _runs([*command, *use, "-Xshare:on", "-XX:+VerifySharedSpaces", "-version"]):
+    # A Java that crashes writes a report, which would be in the folder of who runs us.
+    crash = f"-XX:ErrorFile={folder / 'crash.log'}"
+    if _runs([*command, *use, crash, "-Xshare:on", "-XX:+VerifySharedSpaces", "-version"]):
         return SharedClasses(use)
     for file in folder.glob("kafka*"):
         if time.time() - file.stat().st_mtime > _KEPT_S:

@@ -53,3 +53,5 @@ def test_later_brokers_map_what_the_first_has_loaded(jars: Path, tmp_path: Path)
     archive.write_bytes(content[: len(content) // 2])
     with running_stack(first, names=KAFKA):
         assert not maps(first, archive)
+    # Where it crashed, Java's report is not left in the folder of who started it.
+    assert not list(Path.cwd().glob("hs_err_pid*"))
