@@ -34,7 +34,7 @@ async def store(settings: Settings) -> None:
         cursor_s=MAY[1],
         sets=[covered, by_kinds],
         facts=[FACT],
-        copies=Copies(received=130, repeated=30),
+        copies=Copies(received=130, repeated=30, forged=2),
         updated_at_ms=time.time_ns() // 1_000_000,
     )
     connection = await asyncpg.connect(**postgres.connection_options(settings))
@@ -78,7 +78,7 @@ async def test_coverage_is_told_in_bars_in_json_and_in_sentences(command: Comman
     covered, by_kinds = relay["filters"]
     assert len(by_kinds["wire"]["kinds"]) == 250
     assert relay["facts"] == [FACT.model_dump()]
-    assert relay["copies"] == {"received": 130, "repeated": 30, "overhead": 1.3}
+    assert relay["copies"] == {"received": 130, "repeated": 30, "forged": 2, "overhead": 1.3}
     assert (relay["relay"], relay["cursor_s"]) == (RELAY, MAY[1])
     assert covered["read"] == [list(MAY)]
     assert covered["wire"] == {}
