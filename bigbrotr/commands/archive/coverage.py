@@ -65,7 +65,8 @@ def as_json(states: list[RelayState], since_s: int, until_s: int) -> dict[str, o
                 "cursor_s": state.cursor_s,
                 "updated_at_ms": state.updated_at_ms,
                 "facts": [fact.model_dump() for fact in state.facts],
-                "copies": {**state.copies.model_dump(), "overhead": state.copies.overhead},
+                # Forged ones are no matter of coverage: the table has none, and `relays show` tells them.
+                "copies": {**state.copies.model_dump(exclude={"forged"}), "overhead": state.copies.overhead},
                 "filters": [
                     {
                         "filter": each.filter,

@@ -78,7 +78,7 @@ async def test_coverage_is_told_in_bars_in_json_and_in_sentences(command: Comman
     covered, by_kinds = relay["filters"]
     assert len(by_kinds["wire"]["kinds"]) == 250
     assert relay["facts"] == [FACT.model_dump()]
-    assert relay["copies"] == {"received": 130, "repeated": 30, "forged": 2, "overhead": 1.3}
+    assert relay["copies"] == {"received": 130, "repeated": 30, "overhead": 1.3}
     assert (relay["relay"], relay["cursor_s"]) == (RELAY, MAY[1])
     assert covered["read"] == [list(MAY)]
     assert covered["wire"] == {}
