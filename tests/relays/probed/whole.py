@@ -1,4 +1,4 @@
-"""The whole farm, by the name of each behaviour."""
+"""All servers, by the name of each behaviour."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 
 from tests.broker.secured.certificates import Authority
 from tests.relays.dns_server import name_server
-from tests.relays.farm.case import Case, Ground
-from tests.relays.farm.documents import DOCUMENTS
-from tests.relays.farm.failing import FAILING
-from tests.relays.farm.foreign import FOREIGN
-from tests.relays.farm.lying import LYING
-from tests.relays.farm.policies import POLICIES, REFUSING
-from tests.relays.farm.willing import WILLING
+from tests.relays.probed.case import Case, Ground
+from tests.relays.probed.documents import DOCUMENTS
+from tests.relays.probed.failing import FAILING
+from tests.relays.probed.foreign import FOREIGN
+from tests.relays.probed.lying import LYING
+from tests.relays.probed.policies import POLICIES, REFUSING
+from tests.relays.probed.willing import WILLING
 
-FARM = WILLING | POLICIES | REFUSING | FOREIGN | FAILING | LYING | DOCUMENTS
+PROBED = WILLING | POLICIES | REFUSING | FOREIGN | FAILING | LYING | DOCUMENTS
 
 
 @asynccontextmanager
 async def ground(folder: Path) -> AsyncIterator[Ground]:
-    """What servers of the farm stand on, for the length of a block."""
+    """What the servers stand on, for the length of a block."""
     async with name_server() as names:
         yield Ground(names, Authority(folder), folder)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.relays.farm.case import Case, Facts, at
-from tests.relays.farm.member import Member, frames
+from tests.relays.probed.case import Case, Facts, at
+from tests.relays.probed.member import Member, frames
 
 _RPC = '{"jsonrpc":"2.0","error":{"code":-32600,"message":"Invalid Request"},"id":null}'
 NO_RELAY: Facts = {"checks.open.ok": True, "checks.read.ok": False, "checks.read.is_nostr": False}

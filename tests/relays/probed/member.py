@@ -48,7 +48,7 @@ Raw = Callable[["Member", ServerConnection], Awaitable[None]]
 
 @dataclass
 class Member(Hostile):
-    """A relay of the farm.
+    """A relay that is to be probed.
 
     Attributes:
         page: the answer to GET that is no handshake; None: HTTP 426.
@@ -135,7 +135,7 @@ def notes(count: int, kind: int = 1) -> list[Event]:
 
 def document(**members: object) -> Page:
     """An information document."""
-    return Page(json.dumps({"name": "a relay of the farm", **members}).encode())
+    return Page(json.dumps({"name": "a relay to probe", **members}).encode())
 
 
 def limited(**limitation: object) -> Page:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import orjson
 
-from tests.relays.farm.case import Case, Facts, at
-from tests.relays.farm.member import Member, limited, notes, says
-from tests.relays.farm.policies import challenged, refuses
 from tests.relays.forgery import with_another_content, with_another_signature
 from tests.relays.hostile import Event, garbage, no_eose, outside_filter, wrong_subscription
+from tests.relays.probed.case import Case, Facts, at
+from tests.relays.probed.member import Member, limited, notes, says
+from tests.relays.probed.policies import challenged, refuses
 
 CAP = 100
 MANY = 60

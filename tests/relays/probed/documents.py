@@ -13,8 +13,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from tests.relays.farm.case import Case, Step, at
-from tests.relays.farm.member import Member, Page, Raw, write_on
+from tests.relays.probed.case import Case, Step, at
+from tests.relays.probed.member import Member, Page, Raw, write_on
 
 LONGEST_BYTES = 64 * 1024
 """The default of `prober.nip11_max_bytes`."""

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from itertools import chain, repeat
 
 from tests.broker.secured.certificates import Pair
-from tests.relays.farm.case import Ground, Serve
-from tests.relays.farm.member import Member
+from tests.relays.probed.case import Ground, Serve
+from tests.relays.probed.member import Member
 from tests.relays.stubborn import Way, stubborn
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -7,13 +7,13 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 
-from tests.relays.farm.case import Case, Facts, at, odd
-from tests.relays.farm.member import Member, Page, fields, limited, says
 from tests.relays.hostile import never_satisfied, say
 from tests.relays.odd.behaviour import Client, Way
 from tests.relays.odd.material import Writer
 from tests.relays.odd.relay import OddRelay
 from tests.relays.odd.signing import SignIn
+from tests.relays.probed.case import Case, Facts, at, odd
+from tests.relays.probed.member import Member, Page, fields, limited, says
 
 WANTS_AUTH: Facts = {"checks.read.cause": "auth", "observed.auth_required": True}
 SERVED: Facts = {"checks.read.cause": None, "checks.read.ended_by": "EVENT", "observed.auth_required": True}
@@ -91,7 +91,7 @@ SIGNING = {
     "AUTH by the newest of its challenges, met": Case(
         odd(lambda: OddRelay(Writer().recent(3), Twice("closed"))), "works", key=True, full=False, facts=SERVED
     ),
-    "AUTH that satisfies nobody": Case(
+    "AUTH that is never enough": Case(
         at(lambda: Member(answer=never_satisfied)), "refused_by_policy", "auth", key=True, facts=WANTS_AUTH
     ),
     "AUTH that is refused": Case(

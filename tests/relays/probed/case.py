@@ -1,4 +1,4 @@
-"""A server of the farm, how it is probed, and what is to be found."""
+"""A server, how it is probed, and what is to be found."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Literal
 from schemas.records.probe import Cause, Verdict
 from tests.broker.secured.certificates import Authority
 from tests.relays.dns_server import NameServer
-from tests.relays.farm.member import Member
 from tests.relays.odd.relay import OddRelay, serving
+from tests.relays.probed.member import Member
 
 Step = Literal["open", "read", "write", "nip11", "dns", "ssl"]
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What servers of the farm stand on.
+    """What the servers stand on.
 
     Attributes:
         names: the name server that is asked.
@@ -50,7 +50,7 @@ class Case:
         key: whether the monitor has a key, with which it answers AUTH.
         write: whether it writes, too.
         short: the check that ends by its time-out, which is short then; the others have all the time that they need.
-        allow_private: whether the registry lets this relay have a private address, as all of the farm have.
+        allow_private: whether the registry lets this relay have a private address, as all of them have.
         attempts: that are made; None: two where it is broken.
     """
 
@@ -85,7 +85,7 @@ def at(make: Callable[[], Member]) -> Serve:
 
 
 def odd(make: Callable[[], OddRelay]) -> Serve:
-    """Serve one of the farm of odd relays."""
+    """Serve one of the odd relays."""
 
     @asynccontextmanager
     async def serve(_ground: Ground) -> AsyncIterator[str]:

@@ -1,4 +1,4 @@
-"""Probes servers of the farm, and compares what is found with what they are."""
+"""Probes the servers, and compares what is found with what they are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from producers.prober.probe import Outcome, probe
 from producers.prober.target import named_target
 from schemas.records.probe import ProbeRecord
 from schemas.relay_urls.relay_url import normalize
-from tests.relays.farm.case import Case, Step
+from tests.relays.probed.case import Case, Step
 
 KEY = "07" * 32
 LONG_S = 60.0

@@ -1,4 +1,4 @@
-"""The monitor finds each server of the farm to be what it is, again and again, and holds nothing of it afterwards."""
+"""The monitor finds each server to be what it is, again and again, and holds nothing of it afterwards."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from producers.prober.means import Means, open_means
 from schemas.records.probe import ProbeRecord
 from tests.environment import environment
 from tests.relays.dns_server import name_server
-from tests.relays.farm.case import Case, Ground, at
-from tests.relays.farm.documents import BARE, BOMB
-from tests.relays.farm.failing import CERTIFICATES, FAILING
-from tests.relays.farm.foreign import FOREIGN
-from tests.relays.farm.lying import LYING
-from tests.relays.farm.member import Member, Page
-from tests.relays.farm.policies import POLICIES, REFUSING
-from tests.relays.farm.probing import faults, probed, probed_one, settings
-from tests.relays.farm.serving import over_tls
-from tests.relays.farm.whole import FARM, ground, served
+from tests.relays.probed.case import Case, Ground, at
+from tests.relays.probed.documents import BARE, BOMB
+from tests.relays.probed.failing import CERTIFICATES, FAILING
+from tests.relays.probed.foreign import FOREIGN
+from tests.relays.probed.lying import LYING
+from tests.relays.probed.member import Member, Page
+from tests.relays.probed.policies import POLICIES, REFUSING
+from tests.relays.probed.probing import faults, probed, probed_one, settings
+from tests.relays.probed.serving import over_tls
+from tests.relays.probed.whole import PROBED, ground, served
 from tests.waiting import until
 
 ROUNDS = 2
@@ -48,13 +48,13 @@ def sockets_to(ports: Collection[int | None]) -> list[Any]:
 
 async def test_each_is_what_it_is_and_stays_so(tmp_path: Path) -> None:
     tasks = len(asyncio.all_tasks())
-    async with ground(tmp_path) as on, served(on, FARM) as urls:
+    async with ground(tmp_path) as on, served(on, PROBED) as urls:
         wrong: list[str] = []
         ports = {urlsplit(url).port for url in urls.values()} | {urlsplit(f"//{on.names.address}").port}
         for number in range(1, ROUNDS + 1):
             async with asyncio.timeout(LIMIT_S):
-                outcomes = await probed(FARM, urls, on.names.address)
-            for name, case in FARM.items():
+                outcomes = await probed(PROBED, urls, on.names.address)
+            for name, case in PROBED.items():
                 record = outcomes[name].record
                 assert ProbeRecord.decode(record.encode()) == record
                 found = faults(case.expected, record.model_dump(mode="json"))
@@ -118,11 +118,11 @@ async def test_no_url_and_no_name_leads_to_a_private_address() -> None:
     async with trap() as laid, name_server() as names, patient(names.address) as means:
         hosts = {f"[{address}]" if ":" in address else address for address in PRIVATE}
         for number, address in enumerate(PRIVATE):
-            names.answers[f"n{number}.farm.example.com"] = [address]
-            hosts.add(f"n{number}.farm.example.com")
-        names.answers["all.farm.example.com"] = PRIVATE
-        names.aliases["alias.farm.example.com"] = "all.farm.example.com"
-        hosts |= {"all.farm.example.com", "alias.farm.example.com"}
+            names.answers[f"n{number}.probed.example.com"] = [address]
+            hosts.add(f"n{number}.probed.example.com")
+        names.answers["all.probed.example.com"] = PRIVATE
+        names.aliases["alias.probed.example.com"] = "all.probed.example.com"
+        hosts |= {"all.probed.example.com", "alias.probed.example.com"}
         for scheme in ("ws", "wss"):
             for host in sorted(hosts):
                 record = await probed_one(f"{scheme}://{host}:{laid.port}", means, allow_private=False)
@@ -135,8 +135,8 @@ async def test_no_url_and_no_name_leads_to_a_private_address() -> None:
 async def test_of_a_name_with_a_link_local_address_the_others_are_tried() -> None:
     """Also where a relay may have a private address: no server may have that one."""
     async with Member() as relay, name_server() as names, patient(names.address) as means:
-        names.answers["both.farm.example.com"] = ["169.254.169.254", "fe80::1", "127.0.0.1"]
-        record = await probed_one(relay.url.replace("127.0.0.1", "both.farm.example.com"), means)
+        names.answers["both.probed.example.com"] = ["169.254.169.254", "fe80::1", "127.0.0.1"]
+        record = await probed_one(relay.url.replace("127.0.0.1", "both.probed.example.com"), means)
         assert record.verdict == "works"
         assert record.checks.open is not None
         assert record.checks.open.address == "127.0.0.1"
@@ -162,14 +162,14 @@ async def test_no_redirect_leads_anywhere(status: int) -> None:
 
 PROBLEMS = {"expired": "expired", "not yet valid": "not_yet_valid", "for another host": "wrong_host"}
 TRUSTED = Case(
-    over_tls("trusted.farm.example.com", lambda on: on.authority.sign("trusted", hosts=["trusted.farm.example.com"])),
+    over_tls("valid.probed.example.com", lambda on: on.authority.sign("trusted", hosts=["valid.probed.example.com"])),
     "works",
-    facts={"checks.ssl.ok": True, "checks.ssl.names": ["trusted.farm.example.com"], "checks.dns.a": ["127.0.0.1"]},
+    facts={"checks.ssl.ok": True, "checks.ssl.names": ["valid.probed.example.com"], "checks.dns.a": ["127.0.0.1"]},
 )
 
 
 def chosen() -> Iterator[tuple[str, Case]]:
-    """A part of the farm for the command, which tries once, writes, and trusts the farm's authority."""
+    """A part of the servers for the command, which tries once, writes, and trusts their authority."""
     yield "trusted", TRUSTED
     for name, case in CERTIFICATES.items():
         yield name, case
@@ -214,10 +214,10 @@ def command(on: Ground, urls: Mapping[str, str], log: Path) -> tuple[int, list[d
 async def test_the_command_finds_the_same_within_bounded_memory(tmp_path: Path) -> None:
     cases = dict(chosen())
     async with ground(tmp_path) as on, served(on, cases) as urls:
-        on.names.answers["*.at.farm.example.com"] = ["127.0.0.1"]
+        on.names.answers["*.at.probed.example.com"] = ["127.0.0.1"]
         # Each has a name of its own, since one of each host is probed at a time.
         named = {
-            name: url.replace("127.0.0.1", f"n{number}.at.farm.example.com")
+            name: url.replace("127.0.0.1", f"n{number}.at.probed.example.com")
             for number, (name, url) in enumerate(urls.items())
         }
         code, lines, most = await asyncio.to_thread(command, on, named, tmp_path / "log")

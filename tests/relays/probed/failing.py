@@ -10,9 +10,10 @@ from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
 from tests.broker.secured.certificates import DAY
-from tests.relays.farm.case import Case, Facts, Serve, at
-from tests.relays.farm.member import Member, Page, frames, says
-from tests.relays.farm.serving import (
+from tests.relays.hostile import giant_frames, say
+from tests.relays.probed.case import Case, Facts, Serve, at
+from tests.relays.probed.member import Member, Page, frames, says
+from tests.relays.probed.serving import (
     DRIP_S,
     dripping,
     hang_up,
@@ -24,7 +25,6 @@ from tests.relays.farm.serving import (
     stubbornly,
     url_of,
 )
-from tests.relays.hostile import giant_frames, say
 from tests.relays.raw_frames import Opcode, header
 from tests.relays.stubborn import Way
 
@@ -76,16 +76,16 @@ ONION = "ws://" + "a" * 56 + ".onion"
 
 NAMES = {
     "no such name": Case(
-        named("missing.farm.example.com"), "broken", "dns", facts=NOWHERE | {"checks.dns.error": "no address"}
+        named("missing.probed.example.com"), "broken", "dns", facts=NOWHERE | {"checks.dns.error": "no address"}
     ),
     "a name server that fails": Case(
-        named("failing.farm.example.com", failing=True), "broken", "dns", facts=NOWHERE | {"checks.dns.ok": False}
+        named("failing.probed.example.com", failing=True), "broken", "dns", facts=NOWHERE | {"checks.dns.ok": False}
     ),
     "a name server that is silent": Case(
-        named("silent.farm.example.com", silent=True), "broken", "dns", full=False, short="open", facts=NOWHERE
+        named("silent.probed.example.com", silent=True), "broken", "dns", full=False, short="open", facts=NOWHERE
     ),
     "a link-local address": Case(
-        named("local.farm.example.com", addresses=["169.254.169.254", "fe80::1"]),
+        named("local.probed.example.com", addresses=["169.254.169.254", "fe80::1"]),
         "broken",
         "address",
         facts=NOWHERE | {"checks.nip11.ok": False, "checks.dns.a": ["169.254.169.254"]},
@@ -97,29 +97,29 @@ NAMES = {
 }
 CERTIFICATES = {
     "expired": Case(
-        over_tls("expired.farm.example.com", lambda ground: ground.authority.sign(
-            "expired", hosts=["expired.farm.example.com"], starts=-2 * DAY, ends=-DAY)),
+        over_tls("expired.probed.example.com", lambda ground: ground.authority.sign(
+            "expired", hosts=["expired.probed.example.com"], starts=-2 * DAY, ends=-DAY)),
         "broken",
         "tls",
     ),
     "not yet valid": Case(
-        over_tls("early.farm.example.com", lambda ground: ground.authority.sign(
-            "early", hosts=["early.farm.example.com"], starts=DAY, ends=2 * DAY)),
+        over_tls("early.probed.example.com", lambda ground: ground.authority.sign(
+            "early", hosts=["early.probed.example.com"], starts=DAY, ends=2 * DAY)),
         "broken",
         "tls",
     ),
     "for another host": Case(
-        over_tls("wrong.farm.example.com", lambda ground: ground.authority.sign(
-            "wrong", hosts=["right.farm.example.com"])),
+        over_tls("wrong.probed.example.com", lambda ground: ground.authority.sign(
+            "wrong", hosts=["right.probed.example.com"])),
         "broken",
         "tls",
     ),
     "signed by itself": Case(
-        over_tls("self.farm.example.com", lambda ground: ground.authority.sign(
-            "self", hosts=["self.farm.example.com"], by_itself=True)),
+        over_tls("self.probed.example.com", lambda ground: ground.authority.sign(
+            "self", hosts=["self.probed.example.com"], by_itself=True)),
         "broken",
         "tls",
-        facts={"checks.ssl.problem": "self_signed", "checks.ssl.names": ["self.farm.example.com"]},
+        facts={"checks.ssl.problem": "self_signed", "checks.ssl.names": ["self.probed.example.com"]},
     ),
 }  # fmt: skip
 STEPS = {
@@ -185,7 +185,7 @@ STEPS = {
     ),
     "it drips a frame": Case(at(lambda: Member(verbs={"REQ": drips_a_frame})), "broken", "silent", short="read"),
     "it reads no more": Case(stubbornly(Way.NO_READING), "works", full=False),
-    "it lets nobody go": Case(stubbornly(Way.NO_END), "works", full=False),
+    "it never lets go": Case(stubbornly(Way.NO_END), "works", full=False),
     "a fault of its own": Case(
         at(lambda: Member(verbs={"REQ": says(["CLOSED", None, "error: no database"])})), "broken", "read"
     ),

@@ -12,8 +12,6 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
 from schemas.nostr.proof_of_work import leading_zero_bits
-from tests.relays.farm.case import Case, Facts, Ground, at, odd
-from tests.relays.farm.member import Member, document, limited, notes, says
 from tests.relays.hostile import odd_but_legal, say
 from tests.relays.local_relay import local_relay
 from tests.relays.odd.behaviour import Behaviour
@@ -29,6 +27,8 @@ from tests.relays.odd.questions import (
     StatesLimit,
 )
 from tests.relays.odd.relay import OddRelay
+from tests.relays.probed.case import Case, Facts, Ground, at, odd
+from tests.relays.probed.member import Member, document, limited, notes, says
 from tests.relays.python_relay import python_relay
 
 _BITS = 8
@@ -42,7 +42,7 @@ async def rust_relay(_ground: Ground) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def pypi_relay(ground: Ground) -> AsyncIterator[str]:
+async def nostr_relay(ground: Ground) -> AsyncIterator[str]:
     """`nostr-relay`."""
     with python_relay(ground.folder) as url:
         yield url
@@ -52,8 +52,8 @@ async def pypi_relay(ground: Ground) -> AsyncIterator[str]:
 async def several_addresses(ground: Ground) -> AsyncIterator[str]:
     """A name with an address at which nothing listens, and one at which the relay does."""
     async with Member() as member:
-        ground.names.answers["several.farm.example.com"] = ["127.9.9.9", "127.0.0.1"]
-        yield member.url.replace("127.0.0.1", "several.farm.example.com")
+        ground.names.answers["several.probed.example.com"] = ["127.9.9.9", "127.0.0.1"]
+        yield member.url.replace("127.0.0.1", "several.probed.example.com")
 
 
 class EveryOther(Member):
@@ -109,7 +109,7 @@ HABITS = {
 }
 WILLING = HABITS | {
     "nostr-sdk's relay": Case(rust_relay, "works", key=True, write=True, facts=READ | WRITTEN | RECONCILES),
-    "PyPI's nostr-relay": Case(pypi_relay, "works", full=False, facts=READ | AN_EOSE),
+    "nostr-relay of Python": Case(nostr_relay, "works", full=False, facts=READ | AN_EOSE),
     "events and a document": Case(
         at(lambda: Member(notes(120), page=document(supported_nips=[1, 11]))),
         "works",
