@@ -11,8 +11,8 @@ from aiokafka import TopicPartition
 from core import metrics
 from processors.assess.assessor import Assessor
 from processors.assess.following import Following
-from processors.assess.outputs import Outputs
 from processors.relay_keys import UnusableError
+from processors.relay_outputs import RelayOutputs
 from processors.runtime.handler import Handled, Progress, SourceRecord
 from processors.runtime.outputs import Output
 from schemas.records.probe import ProbeRecord
@@ -32,7 +32,7 @@ class AssessHandler:
         outputs: writes what was decided as records.
     """
 
-    def __init__(self, assessor: Assessor, following: Following, outputs: Outputs) -> None:
+    def __init__(self, assessor: Assessor, following: Following, outputs: RelayOutputs) -> None:
         self._assessor = assessor
         self._following = following
         self._outputs = outputs

@@ -10,9 +10,9 @@ from aiokafka import TopicPartition
 from core import metrics
 from processors.assess.assessor import Assessor
 from processors.registry.keys import read_found
-from processors.registry.outputs import Outputs
 from processors.registry.registrar import Registrar
 from processors.relay_keys import UnusableError
+from processors.relay_outputs import RelayOutputs
 from processors.runtime.handler import Handled, Progress, SourceRecord
 from processors.runtime.outputs import Output
 
@@ -29,7 +29,9 @@ class RegistryHandler:
         now_ms: tells the time, Unix milliseconds.
     """
 
-    def __init__(self, registrar: Registrar, assessor: Assessor, outputs: Outputs, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, registrar: Registrar, assessor: Assessor, outputs: RelayOutputs, now_ms: Callable[[], int]
+    ) -> None:
         self._registrar = registrar
         self._assessor = assessor
         self._outputs = outputs

@@ -13,12 +13,11 @@ from processors.assess.assessor import Assessor
 from processors.assess.documents import Documents
 from processors.assess.following import Following
 from processors.assess.handler import AssessHandler
-from processors.assess.outputs import Outputs as AssessOutputs
 from processors.registry.handler import RegistryHandler
 from processors.registry.joint import JointHandler
-from processors.registry.outputs import TOPICS, Outputs
 from processors.registry.registrar import Limits, Registrar
 from processors.registry.state import follow
+from processors.relay_outputs import RelayOutputs
 from processors.runtime.clients import open_clients
 from processors.runtime.outputs import RecordPublisher
 from processors.runtime.processor import Processor
@@ -26,6 +25,7 @@ from processors.runtime.settling import Settling
 from processors.runtime.spec import ProcessorSpec
 from schemas.topics import physical
 
+_RELAYS = ("relays", "relays.candidates")
 _FOUND, _PROBES, _HEALTH, _COVERAGE = "relays.found", "raw.probes", "relays.health", "coverage"
 _TOGETHER = (_FOUND, _PROBES, _HEALTH, _COVERAGE)
 """Faust gives a member equal partitions of topics with equal counts; claims lie in `relays.found` by host."""
@@ -54,7 +54,7 @@ async def open_registry(settings: Settings, stack: AsyncExitStack) -> Registry:
         name="registry",
         group_id=settings.registry.group_id,
         sources=(_FOUND, _PROBES),
-        outputs=(*TOPICS, _HEALTH),
+        outputs=(*_RELAYS, _HEALTH),
         records_in_flight=_IN_FLIGHT,
         in_flight_bytes=settings.kafka.in_flight_bytes,
         drain_s=settings.registry.drain_s,
@@ -71,8 +71,9 @@ async def open_registry(settings: Settings, stack: AsyncExitStack) -> Registry:
         clients.closer.push(state.close)
     await asyncio.gather(following.open(), *[state.assign() for state in states])
     publisher = RecordPublisher(clients.producer)
-    registry = RegistryHandler(registrar, assessor, Outputs(prefix, clients.partitions), _now_ms)
-    assess = AssessHandler(assessor, following, AssessOutputs(prefix, clients.partitions))
+    outputs = RelayOutputs((*_RELAYS, _HEALTH, _FOUND), prefix, clients.partitions)
+    registry = RegistryHandler(registrar, assessor, outputs, _now_ms)
+    assess = AssessHandler(assessor, following, outputs)
     handler = JointHandler(registry, assess, physical(prefix, _FOUND))
     return Registry(
         registrar,

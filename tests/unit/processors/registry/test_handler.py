@@ -11,8 +11,8 @@ from core import metrics
 from processors.assess.assessor import Assessor
 from processors.assess.documents import Documents
 from processors.registry.handler import RegistryHandler
-from processors.registry.outputs import Outputs
 from processors.registry.registrar import Registrar
+from processors.relay_outputs import RelayOutputs
 from processors.runtime.handler import Progress, SourceRecord
 from schemas.partition import relay_partition
 from schemas.records.relay import RelayRecord
@@ -24,7 +24,7 @@ HOST = "relay.site.example"
 
 @pytest.fixture
 def handler() -> RegistryHandler:
-    outputs = Outputs("p.", {"p.relays": 8, "p.relays.candidates": PARTITIONS})
+    outputs = RelayOutputs(("relays", "relays.candidates"), "p.", {"p.relays": 8, "p.relays.candidates": PARTITIONS})
     made = RegistryHandler(Registrar(PARTITIONS, WIDE), Assessor(PARTITIONS, Documents()), outputs, lambda: NOW_MS)
     made.assigned(frozenset(TopicPartition("p.relays.found", number) for number in range(PARTITIONS)))
     return made

@@ -13,12 +13,11 @@ from processors.assess.assessor import Assessor
 from processors.assess.documents import Documents
 from processors.assess.following import Following
 from processors.assess.handler import AssessHandler
-from processors.assess.outputs import Outputs as AssessOutputs
 from processors.registry.handler import RegistryHandler
 from processors.registry.joint import JointHandler
 from processors.registry.opening import common_count
-from processors.registry.outputs import Outputs
 from processors.registry.registrar import Registrar
+from processors.relay_outputs import RelayOutputs
 from processors.runtime.handler import Progress, SourceRecord
 from schemas.partition import relay_partition
 from schemas.records.probe import Checks, Nip11Check
@@ -39,8 +38,9 @@ async def handler() -> JointHandler:
     assessor = Assessor(PARTITIONS, Documents())
     assessor.keep(range(PARTITIONS))
     following = Following(Settings(), assessor, PARTITIONS)
-    registry = RegistryHandler(Registrar(PARTITIONS, WIDE), assessor, Outputs("p.", counts), lambda: START_MS)
-    made = JointHandler(registry, AssessHandler(assessor, following, AssessOutputs("p.", counts)), FOUND)
+    outputs = RelayOutputs(("relays", "relays.candidates", "relays.health", "relays.found"), "p.", counts)
+    registry = RegistryHandler(Registrar(PARTITIONS, WIDE), assessor, outputs, lambda: START_MS)
+    made = JointHandler(registry, AssessHandler(assessor, following, outputs), FOUND)
     made.assigned(frozenset(TopicPartition(topic, at) for topic in (FOUND, PROBES) for at in range(PARTITIONS)))
     return made
 
