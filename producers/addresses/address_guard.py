@@ -39,7 +39,7 @@ async def allowed_addresses(
         AddressRefusedError: there are addresses, and none is public.
         OSError: the name does not resolve.
     """
-    found = [host] if _is_address(host) else await resolve(host)
+    found = [host] if is_address(host) else await resolve(host)
     allowed = [address for address in found if _is_allowed(address, allow_private=allow_private)]
     if not allowed:
         named = ", ".join(found[:MAX_ADDRESSES])
@@ -53,7 +53,8 @@ def _is_allowed(address: str, *, allow_private: bool) -> bool:
     return not (is_link_local_address(address) if allow_private else is_private_address(address))
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether a host is a literal address, which no name server is asked for."""
     try:
         ip_address(host)
     except ValueError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable
-from ipaddress import ip_address
 
+from producers.addresses.address_guard import is_address
 from producers.addresses.dns_client import DnsClient, DnsRecord, RecordKind
 from producers.prober.checks.words import failure, words
 from schemas.records.probe import MOST_VALUES, DnsCheck
@@ -27,7 +27,7 @@ async def check_dns(url: RelayUrl, client: DnsClient, timeout_s: float) -> DnsCh
         client: asks.
         timeout_s: for each kind of record; they are asked for at once.
     """
-    if url.network is not Network.CLEARNET or _is_address(url.host):
+    if url.network is not Network.CLEARNET or is_address(url.host):
         return None
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -72,11 +72,3 @@ def _values(records: Iterable[DnsRecord], kind: RecordKind) -> tuple[str, ...]:
 
 def _ttl_s(record: DnsRecord) -> int:
     return record.ttl_s if 0 <= record.ttl_s <= _LARGEST_TTL_S else 0
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -17,7 +17,7 @@ from schemas.topics import topic
 from sinks.tables.digest_table import DigestTable, all_values
 from sinks.tables.topic_table import Decoded, Record, RelayNumbers, TopicTable, affected
 from sinks.tables.topic_tables.bounded import EXACT_MAX, count, jsonb, text
-from sinks.tables.topic_tables.relay_key import relay_key
+from sinks.tables.topic_tables.relay_key import relay_record
 
 KEPT_MS = topic("raw.probes").retention_ms
 """Older probes a rebuild could not bring back."""
@@ -50,13 +50,8 @@ def decode(key: bytes | None, value: bytes | None) -> ProbeRecord | None:
     Raises:
         ValueError: names what is wrong.
     """
-    url = relay_key(key)
-    if value is None:
-        return None
-    probe = ProbeRecord.decode(value)
-    if probe.url != url:
-        raise ValueError("url: is not the record's key")
-    if probe.probed_at_ms >= EXACT_MAX:
+    _, probe = relay_record(ProbeRecord, key, value)
+    if probe is not None and probe.probed_at_ms >= EXACT_MAX:
         raise ValueError("probed_at_ms: must be below 2^53")
     return probe
 

@@ -19,7 +19,7 @@ from schemas.relay_urls.relay_url import RelayUrlError, normalize
 from sinks.tables.digest_table import DigestTable, all_values
 from sinks.tables.topic_table import Decoded, KeysOfTopic, Record, RelayNumbers, TopicTable, affected
 from sinks.tables.topic_tables.registry_row import COLUMNS, registry_row
-from sinks.tables.topic_tables.relay_key import relay_key
+from sinks.tables.topic_tables.relay_key import relay_record
 from sinks.tables.topic_tables.replacing import taking
 
 # Neither meets the rows of another instance: who writes rows of a partition has locked its offset.
@@ -40,11 +40,7 @@ def decode(key: bytes | None, value: bytes | None) -> Entry:
     Raises:
         ValueError: names what is wrong.
     """
-    url = relay_key(key)
-    record = None if value is None else RelayRecord.decode(value)
-    if record is not None and record.url != url:
-        raise ValueError("url: is not the record's key")
-    return Entry(url, record)
+    return Entry(*relay_record(RelayRecord, key, value))
 
 
 async def write(connection: Connection, entries: Iterable[Entry], _relays: RelayNumbers) -> int:

@@ -16,7 +16,7 @@ from schemas.records.relay_health import RelayHealth
 from sinks.tables.digest_table import DigestTable, all_values
 from sinks.tables.topic_table import Decoded, Record, RelayNumbers, TopicTable, affected
 from sinks.tables.topic_tables.relay_health_rows import CHANGE_COLUMNS, COLUMNS, DAY_COLUMNS, OUTAGE_COLUMNS, rows
-from sinks.tables.topic_tables.relay_key import relay_key
+from sinks.tables.topic_tables.relay_key import relay_record
 from sinks.tables.topic_tables.replacing import replacing, taking
 
 # Neither meets the rows of another instance: who writes rows of a partition has locked its offset. Days, outages and
@@ -41,11 +41,7 @@ def decode(key: bytes | None, value: bytes | None) -> Entry:
     Raises:
         ValueError: names what is wrong.
     """
-    url = relay_key(key)
-    record = None if value is None else RelayHealth.decode(value)
-    if record is not None and record.url != url:
-        raise ValueError("url: is not the record's key")
-    return Entry(url, record)
+    return Entry(*relay_record(RelayHealth, key, value))
 
 
 async def write(connection: Connection, entries: Iterable[Entry], _relays: RelayNumbers) -> int:
