@@ -38,6 +38,7 @@ FIRST_TRY_S = 5.0
 _LAST_TRY_S = 1.0
 
 _limit_s: ContextVar[float | None] = ContextVar("limit_s", default=None)
+_is_named: ContextVar[bool] = ContextVar("is_named", default=True)
 
 
 class ServerAwayError(Exception):
@@ -63,6 +64,16 @@ def giving_up_after(limit_s: float | None) -> Iterator[None]:
         yield
     finally:
         _limit_s.reset(token)
+
+
+@contextmanager
+def named_nowhere() -> Iterator[None]:
+    """Leave waits that begin in the block out of `reasons`: the process does its work meanwhile. The log has them."""
+    token = _is_named.set(False)
+    try:
+        yield
+    finally:
+        _is_named.reset(token)
 
 
 @dataclass(slots=True)
@@ -102,11 +113,13 @@ def watch(ask: Callable[[], str | None]) -> Callable[[], None]:
 def waiting_for(what: str, *, patience_s: float = 0.0) -> Iterator[_Wait]:
     """Have `reasons` name `what` while the block runs, once something is noted as `met` or `patience_s` are over."""
     key = object()
-    wait = _waits[key] = _Wait(what, time.monotonic(), patience_s)
+    wait = _Wait(what, time.monotonic(), patience_s)
+    if _is_named.get():
+        _waits[key] = wait
     try:
         yield wait
     finally:
-        del _waits[key]
+        _waits.pop(key, None)
 
 
 def check_silence(what: str, heard_at: float, setting: tuple[str, str] | None = None) -> None:

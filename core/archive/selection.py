@@ -10,6 +10,7 @@ from core.archive.connection import Connection
 from core.archive.event_query import Key, Parameters, any_of, condition, nth_newest
 from core.archive.months import Month
 from core.archive.rows import COLUMN_LIST, EVENT_COLUMNS, DamagedRowError, EventRow, event_from_row
+from core.settings import Settings
 from schemas.nostr.event import Event
 from schemas.nostr.filters import Filter
 
@@ -23,6 +24,17 @@ class Hide(StrEnum):
     DELETION = "deleted_by IS NULL"
     EXPIRATION = "(expires_at IS NULL OR expires_at > extract(epoch FROM now())::bigint)"
     VANISH = "vanished_by IS NULL"
+
+
+HIDE_PROTECTED = """(CASE WHEN raw IS NULL
+    THEN NOT jsonb_path_exists(tags, 'strict $[*] ? (@[0] == "-")') ELSE position('["-"'::bytea IN raw) = 0 END)"""
+"""Leaves out protected events (NIP-70), which `export` gives and readers of the API may not be given. Of an event that
+keeps its bytes, also one that has such text within another value: doubt is for the author."""
+
+
+def hidden_by_policy(settings: Settings) -> frozenset[Hide]:
+    """What the policy leaves out; what it erases may be there still for a while."""
+    return frozenset(why for why in Hide if getattr(settings.policy, why.name.lower()) != "flag")
 
 
 class UnknownRelayError(ValueError):

@@ -186,6 +186,11 @@ class PolicySettings(Group):
     )
     expiration: DeletionPolicy = Field("flag", description="The same for events that have expired (NIP-40)")
     vanish: DeletionPolicy = Field("flag", description="The same for events of authors who vanished (NIP-62)")
+    protected: Literal["flag", "hide"] = Field(
+        "hide",
+        description="Protected events (NIP-70), which only their authors may publish: given by API and relay as others "
+        "are, or not given; `export` writes them in either case",
+    )
     own_urls: RelayUrls = Field(
         default_factory=list,
         description="Relay URLs of this archive: requests to vanish bind if they name one of these or ALL_RELAYS",

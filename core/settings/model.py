@@ -27,6 +27,7 @@ from core.settings.groups import (
 from core.settings.kafka import KafkaSettings
 from core.settings.monitoring import MonitorSettings, ProberSettings
 from core.settings.postgres import PostgresSettings
+from core.settings.serving import ApiSettings
 from core.settings.types import WordList, default_data_dir
 
 
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     finder: FinderSettings = Field(default_factory=FinderSettings)
     prober: ProberSettings = Field(default_factory=ProberSettings)
     monitor: MonitorSettings = Field(default_factory=MonitorSettings)
+    api: ApiSettings = Field(default_factory=ApiSettings)
 
     @classmethod
     def settings_customise_sources(

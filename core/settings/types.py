@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -76,6 +76,34 @@ def _secret_hex(value: SecretStr) -> SecretStr:
     if re.fullmatch(r"[0-9a-f]{64}", value.get_secret_value()) is None:
         raise ValueError("is not a secret key: 64 lower-case hex digits are needed (no nsec…)")
     return value
+
+
+def _public_key_hex(value: str) -> str:
+    if re.fullmatch(r"[0-9a-f]{64}", value) is None:
+        raise ValueError("is not a public key: 64 lower-case hex digits are needed (no npub…)")
+    return value
+
+
+def _public_url(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        usable = url.scheme in {"http", "https"} and url.hostname and not url.query and not url.fragment
+    except ValueError:
+        usable = False
+    if not usable or urlsplit(value).path not in {"", "/"}:
+        raise ValueError("is not an address of the API; give https://host or https://host:port, without a path")
+    return value.removesuffix("/")
+
+
+def _address_ranges(values: list[str]) -> list[str]:
+    for place, value in enumerate(values, 1):
+        try:
+            ip_network(value)
+        except ValueError:
+            raise ValueError(
+                f"has no address at place {place}; give an address or a network such as 10.0.0.0/8"
+            ) from None
+    return values
 
 
 def _dsn(value: SecretStr) -> SecretStr:
@@ -192,9 +220,12 @@ SchemaName = Annotated[str, AfterValidator(schema_name)]
 PostgresDsn = Annotated[SecretStr, AfterValidator(_dsn)]
 Password = Annotated[SecretStr, AfterValidator(_password)]
 SecretHex = Annotated[SecretStr, AfterValidator(_secret_hex)]
+PublicKeyHex = Annotated[str, AfterValidator(_public_key_hex)]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
 WordList = Annotated[list[str], BeforeValidator(_words)]
 ServiceAddresses = Annotated[WordList, AfterValidator(_service_addresses)]
 NameServers = Annotated[WordList, AfterValidator(_name_servers)]
+AddressRanges = Annotated[WordList, AfterValidator(_address_ranges)]
 RelayUrls = Annotated[WordList, AfterValidator(_relay_urls)]
 """Normalised, as keys are."""
 RelaySpellings = Annotated[WordList, AfterValidator(_relay_spellings)]

@@ -12,6 +12,10 @@ VANISH_KIND = 62
 """NIP-62."""
 GIFT_WRAP_KIND = 1059
 """NIP-59."""
+DIRECT_MESSAGE_KIND = 4
+"""NIP-04."""
+PRIVATE_KINDS = frozenset({DIRECT_MESSAGE_KIND, GIFT_WRAP_KIND})
+"""Given to their author and recipients only (NIP-17 and NIP-59 ask relays for it; NIP-04's are as private)."""
 AUTH_KIND = 22242
 """NIP-42: proves an identity to one relay. Archiving it would leak a credential."""
 MAX_KIND = 65535

@@ -20,7 +20,7 @@ from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import POSTGRES, quiet_log, say, servers
 from bigbrotr.status import archive
 from core.archive.rows import DamagedRowError
-from core.archive.selection import Hide, Selection, UnknownRelayError
+from core.archive.selection import Selection, UnknownRelayError, hidden_by_policy
 from core.settings import Settings
 from schemas.nostr.filter_wire import parse_filter
 from schemas.nostr.filters import Filter
@@ -85,7 +85,9 @@ def export_(
     """
     settings = options.settings()
     quiet_log(settings)
-    selection = Selection(filters, relay, frozenset() if include_hidden else hidden(settings), sightings=sightings)
+    selection = Selection(
+        filters, relay, frozenset() if include_hidden else hidden_by_policy(settings), sightings=sightings
+    )
     with servers(settings, POSTGRES) as filled, _interrupted_at_once():
         try:
             with opened_output(output) as write:
@@ -133,8 +135,3 @@ def _interrupted_at_once() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def hidden(settings: Settings) -> frozenset[Hide]:
-    """What the policy leaves out; what it erases may be there still for a while."""
-    return frozenset(why for why in Hide if getattr(settings.policy, why.name.lower()) != "flag")

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from bigbrotr.commands.archive.audit import audit_
-from bigbrotr.commands.archive.export import export_, hidden
+from bigbrotr.commands.archive.export import export_
 from bigbrotr.console.parameters import MOMENT, RELAY
-from core.archive.selection import Hide
+from core.archive.selection import Hide, hidden_by_policy
 from core.settings import Settings
 from core.settings.groups import PolicySettings
 
@@ -39,10 +39,10 @@ def test_wrong_use_is_a_sentence(command: click.Command, arguments: list[str], m
 
 
 def test_what_the_policy_hides_or_erases_is_left_out_cause_by_cause() -> None:
-    assert hidden(Settings()) == frozenset()
+    assert hidden_by_policy(Settings()) == frozenset()
     policy = PolicySettings(deletion="hide", vanish="erase")
-    assert hidden(Settings(policy=policy)) == {Hide.DELETION, Hide.VANISH}
-    assert hidden(Settings(policy=PolicySettings(expiration="hide"))) == {Hide.EXPIRATION}
+    assert hidden_by_policy(Settings(policy=policy)) == {Hide.DELETION, Hide.VANISH}
+    assert hidden_by_policy(Settings(policy=PolicySettings(expiration="hide"))) == {Hide.EXPIRATION}
 
 
 def test_a_moment_is_seconds_a_date_or_a_time() -> None:

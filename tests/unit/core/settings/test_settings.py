@@ -136,7 +136,7 @@ def test_relays_in_a_file(write: WriteFile) -> None:
         ("BIGBROTR_DATA_DIR__X", "4", ["BIGBROTR_DATA_DIR__X sets nothing", "BIGBROTR_DATA_DIR"]),
         ("BIGBROTR_FOO", "4", ["BIGBROTR_FOO sets nothing", "the nearest that is known is BIGBROTR_"]),
         ("bigbrotr_relay", "4", ["bigbrotr_relay sets nothing", "the nearest that is known is BIGBROTR_RELAYS"]),
-        ("BIGBROTR_PORT", "8080", ["BIGBROTR_PORT sets nothing", "BIGBROTR_HTTP__PORT"]),
+        ("BIGBROTR_PORT", "8080", ["BIGBROTR_PORT sets nothing", "BIGBROTR_API__PORT"]),
         ("BIGBROTR_CACHEDIR", "/x", ["BIGBROTR_CACHEDIR sets nothing", "BIGBROTR_CACHE_DIR"]),
         ("BIGBROTR_", "4", ["BIGBROTR_ sets nothing"]),
         ("BIGBROTR_BROKER__PARTITIONS", "4", ["no group broker", "http, kafka, log"]),
