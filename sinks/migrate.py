@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from core.archive.connection import Connection
 from core.errors import OperatorError
 from sinks import roles
-from sinks.backfill import backfill, count_rows
+from sinks.backfill import backfill, count_rows, list_versions
 from sinks.tables import TABLES, Tables
 
 MONTHS_AHEAD = 24
@@ -49,6 +49,7 @@ SELECT format('CREATE SCHEMA %I', (parse_ident(current_setting('search_path')))[
 
 
 _TO_SEARCH = "SELECT to_regclass('unread_requests') IS NOT NULL"
+_TO_LIST = "SELECT to_regclass('unlisted_versions') IS NOT NULL"
 _TO_COUNT = "SELECT to_regclass('uncounted_rows') IS NOT NULL"
 
 
@@ -161,6 +162,8 @@ async def _bring_up(
     applied = [await _apply(connection, migration) for migration in await _missing(connection, known)]
     if await connection.fetchval(_TO_SEARCH):
         await backfill(connection, tables.projections)
+    if await connection.fetchval(_TO_LIST):
+        await list_versions(connection)
     if await connection.fetchval(_TO_COUNT):
         await count_rows(connection)
     months = 0

@@ -1,4 +1,4 @@
-"""What people copy instead of hex (NIP-19, with or without NIP-21's `nostr:`): public keys, event ids, their relays."""
+"""What people copy instead of hex (NIP-19, with or without NIP-21's `nostr:`): keys, event ids, addresses, relays."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import reduce
 from operator import xor
 
+from schemas.nostr.address import ADDRESS_FORM, Address, checked, parse_address
 from schemas.nostr.event import ID_HEX
 from schemas.nostr.wire import usable_id
 
@@ -35,7 +36,10 @@ _PREFIXES = {
 _WITH_TLV = ("nevent", "nprofile")
 _SPECIAL = 0
 _RELAY = 1
+_AUTHOR = 2
+_KIND = 3
 """Types of NIP-19's entries; what they hold is relative to the prefix for the first."""
+_KIND_BYTES = 4
 _FORMS = {Wanted.EVENT_ID: "note1… or nevent1…", Wanted.PUBLIC_KEY: "npub1… or nprofile1…"}
 _SECRET = "sec1"  # noqa: S105 - ends the prefixes nsec (NIP-19) and ncryptsec (NIP-49); data has no 1 in it
 _SCHEME = "nostr:"
@@ -88,6 +92,29 @@ def hex_of(text: str, wanted: Wanted) -> str:
     if value is None or len(value) != ID_HEX // 2:
         raise ValueError(f"it is no whole {prefix}1…: a character is wrong, too many or missing")
     return value.hex()
+
+
+def read_address(text: str) -> Address:
+    """Return the address in an naddr, or in `kind:pubkey:d`.
+
+    Raises:
+        ValueError: it is something else, damaged, or an address that no event can have. The message never repeats the
+            text.
+    """
+    bare = _bare(text)
+    if (prefix := _prefix(bare)) != "naddr":
+        if prefix in _PREFIXES and ":" not in bare:
+            raise ValueError(f"it is {_PREFIXES[prefix]} ({prefix}1…), and an address is wanted: {ADDRESS_FORM}")
+        return parse_address(text)
+    data = _decoded(bare)
+    entries = dict(reversed((None if data is None else _entries(data)) or []))  # the first of each type counts
+    author, kind, d = entries.get(_AUTHOR, b""), entries.get(_KIND, b""), entries.get(_SPECIAL)
+    try:
+        if d is not None and len(author) == ID_HEX // 2 and len(kind) == _KIND_BYTES:
+            return checked(Address(int.from_bytes(kind), author.hex(), d.decode()))
+    except UnicodeDecodeError:
+        pass
+    raise ValueError("it is no whole naddr1…: a character is wrong, too many or missing, or it lacks kind, author or d")
 
 
 def _bare(text: str) -> str:

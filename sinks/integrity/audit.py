@@ -18,7 +18,7 @@ from core.archive.months import Month, hold_archive, months
 from core.archive.rows import COLUMN_LIST, EventRow
 from sinks.integrity.audit_counts import miscounts
 from sinks.integrity.audit_documents import wrong_documents
-from sinks.integrity.audit_projections import wrong_rows
+from sinks.integrity.audit_projections import audited, wrong_rows
 from sinks.integrity.audit_registry import wrong_relays
 from sinks.integrity.audit_report import NAMED, AuditReport, Scope
 from sinks.integrity.audit_row import audit_rows, audit_sighting, refine_created_at
@@ -62,7 +62,7 @@ async def audit(
     async with pool.acquire() as lead, lead.transaction(isolation="repeatable_read", readonly=True):
         await hold_archive(lead)
         snapshot = await lead.fetchval("SELECT pg_export_snapshot()")
-        run = _Audit(scope, progress, tables.projections)
+        run = _Audit(scope, progress, await audited(lead, tables))
         await run.plan(lead)
         try:
             async with asyncio.TaskGroup() as group:

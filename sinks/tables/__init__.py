@@ -16,6 +16,7 @@ from sinks.tables.digest_table import DigestTable
 from sinks.tables.erasures import RULES
 from sinks.tables.month_counts import MONTH_COUNTS
 from sinks.tables.projection import Projection
+from sinks.tables.projections.address_versions import ADDRESS_VERSIONS
 from sinks.tables.projections.deletions_by_address import DELETIONS_BY_ADDRESS
 from sinks.tables.projections.deletions_by_id import DELETIONS_BY_ID
 from sinks.tables.projections.expirations import EXPIRATIONS
@@ -38,12 +39,19 @@ class Tables:
     Attributes:
         topics: one of them is `EVENTS`.
         projections: written before the tables of topics, because rules of erasure look into them.
+        by_triggers: projections that the database itself writes, as it takes the events.
         rules: of erasure, which are applied and not read by a batch.
     """
 
     topics: tuple[AnyTopicTable, ...]
     projections: tuple[Projection, ...]
+    by_triggers: tuple[Projection, ...]
     rules: tuple[DigestTable, ...]
+
+    @property
+    def every_projection(self) -> tuple[Projection, ...]:
+        """Those that the sink writes and those that triggers do."""
+        return self.projections + self.by_triggers
 
     @property
     def archive(self) -> tuple[DigestTable, ...]:
@@ -60,13 +68,13 @@ class Tables:
         for table in self.topics:
             if table.of_event is not None:
                 yield table.name, table.of_event
-        for projection in self.projections:
+        for projection in self.every_projection:
             yield projection.name, projection.of_event
 
     def _digests(self) -> Iterator[DigestTable]:
         for table in self.topics:
             yield from table.digests
-        for projection in self.projections:
+        for projection in self.every_projection:
             yield projection.digest
         yield from self.rules
         yield MONTH_COUNTS
@@ -75,6 +83,7 @@ class Tables:
 TABLES = Tables(
     topics=(EVENTS, SIGHTINGS, COVERAGE, REGISTRY, PROBES, RELAY_DOCUMENTS, RELAY_HEALTH),
     projections=(DELETIONS_BY_ID, DELETIONS_BY_ADDRESS, VANISH_REQUESTS, EXPIRATIONS, NUL_TAGS),
+    by_triggers=(ADDRESS_VERSIONS,),
     rules=RULES,
 )
 

@@ -1,7 +1,8 @@
 """Projections: keyed rows derived from an event alone, and written by its transaction.
 
 Facts that travel beside an event are capped, so they are no source. A row is written again and again without harm,
-deleted with its event, and found anew from stored events by `sinks.backfill`. What it means for other events is decided
+deleted with its event, and found anew from stored events by `sinks.backfill`. Where triggers of the database write them
+(`Tables.by_triggers`), audits derive them here all the same. What it means for other events is decided
 where it is read: the view `event_flags`.
 """
 
@@ -26,12 +27,14 @@ class Source(NamedTuple):
 
     Attributes:
         kinds: of events.
+        kind_ranges: more kinds, of which there may be thousands.
         tag: the name of a tag that they have; a plain word.
 
     Events that are kept as bytes (`raw`) are always among them: their tags cannot be looked into.
     """
 
     kinds: frozenset[int] = frozenset()
+    kind_ranges: tuple[range, ...] = ()
     tag: str | None = None
 
 
@@ -74,6 +77,8 @@ def picked(projections: Iterable[Projection], rows: Sequence[EventRow]) -> list[
     sources = [projection.source for projection in projections]
     kinds = frozenset().union(*(source.kinds for source in sources))
     found = [row for row in rows if row.kind in kinds or row.tags is None]
+    for kind_range in {each for source in sources for each in source.kind_ranges}:
+        found += [row for row in rows if row.kind in kind_range]
     for word in {f'"{source.tag}"' for source in sources if source.tag}:
         found += [row for row in rows if (tags := row.tags) is not None and word in tags]
     return list({row.id: row for row in found}.values())
@@ -84,6 +89,7 @@ def picked_in_sql(projections: Iterable[Projection]) -> str:
     conditions = {"raw IS NOT NULL": None}
     for source in (projection.source for projection in projections):
         conditions |= {f"kind = {kind}": None for kind in sorted(source.kinds)}
+        conditions |= {f"kind BETWEEN {each[0]} AND {each[-1]}": None for each in source.kind_ranges}
         if source.tag:
             conditions[f"tags @> '[[\"{source.tag}\"]]'"] = None
     return " OR ".join(conditions)

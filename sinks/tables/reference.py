@@ -20,7 +20,7 @@ def _lines(tables: Tables) -> Iterator[str]:
     for table in tables.topics:
         kinds = {"state" if digest.name in state else "archive" for digest in table.digests}
         yield _line(table.name, table.holds, f"topic `{table.topic}`", table.of_event, ", ".join(sorted(kinds)))
-    for projection in tables.projections:
+    for projection in tables.every_projection:
         yield _line(projection.name, projection.holds, "events", projection.of_event, "archive")
     for rule in tables.rules:
         yield _line(rule.name, "a rule of erasure that was applied", "topic `erasures`", None, "archive")

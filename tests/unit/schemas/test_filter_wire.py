@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.nostr.filter_wire import filter_from_wire, parse_filter
+from schemas.nostr.filter_wire import UnknownFieldError, filter_from_wire, parse_filter
 from schemas.nostr.filters import Filter
 
 HEX = "ab" * 32
@@ -75,3 +75,22 @@ def test_no_value_ends_in_another_error(value: object) -> None:
     for name in ("ids", "authors", "kinds", "since", "until", "limit", "#t", "x"):
         with contextlib.suppress(ValueError):
             filter_from_wire({name: value})
+
+
+@pytest.mark.parametrize("name", ["ids", "authors", "#p", "#e"])
+def test_where_nip19_is_not_taken_hex_is_asked_for(name: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"{name}[0]: is text of 63 characters; it must be")) as error:
+        filter_from_wire({name: [NPUB]}, nip19=False)
+    assert "npub" not in str(error.value)
+    filter_from_wire({name: [HEX]}, nip19=False)
+
+
+def test_other_tags_may_hold_any_text() -> None:
+    wire = {"#t": [NPUB], "#p": ["no key"]}
+    assert filter_from_wire(wire, nip19=False).tags == {"t": (NPUB,), "p": ("no key",)}
+
+
+@pytest.mark.parametrize("name", ["search", "x", "#tt"])
+def test_unknown_fields_are_told_from_wrong_values(name: str) -> None:
+    with pytest.raises(UnknownFieldError):
+        filter_from_wire({name: ["x"]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def test_the_reference_is_in_the_docs() -> None:
 
 
 def test_every_table_has_a_name_of_its_own_and_every_topic_is_one_of_ours(tmp_path: Path) -> None:
-    names = [table.name for table in TABLES.topics] + [projection.name for projection in TABLES.projections]
+    names = [table.name for table in TABLES.topics] + [projection.name for projection in TABLES.every_projection]
     assert len(set(names)) == len(names)
     assert {table.topic for table in TABLES.topics} <= {topic.name for topic in TOPICS}
     settings = Settings(data_dir=tmp_path, kafka={"topic_prefix": "x."})
@@ -29,7 +30,7 @@ def test_every_table_has_a_name_of_its_own_and_every_topic_is_one_of_ours(tmp_pa
     assert list(contents(settings)) == ["x.events", "x.sightings", "x.coverage", "x.relays", *more]
 
 
-@pytest.mark.parametrize("projection", TABLES.projections, ids=lambda each: each.name)
+@pytest.mark.parametrize("projection", TABLES.every_projection, ids=lambda each: each.name)
 def test_a_row_names_its_event_and_has_a_time(projection: Projection) -> None:
     assert {*projection.of_event, projection.dated_by} <= set(projection.columns)
     assert projection.insert.count("$") == len(projection.columns)
@@ -45,3 +46,5 @@ def test_events_kept_as_bytes_are_looked_into_whatever_the_sources_are() -> None
     (first, *_) = TABLES.projections
     assert first.source == Source(kinds=frozenset({5}))
     assert picked_in_sql([first, first]) == "raw IS NOT NULL OR kind = 5"
+    thousands = replace(first, source=Source(kinds=frozenset({0}), kind_ranges=(range(30_000, 40_000),)))
+    assert picked_in_sql([thousands]) == "raw IS NOT NULL OR kind = 0 OR kind BETWEEN 30000 AND 39999"

@@ -24,7 +24,8 @@ pytestmark = [pytest.mark.broker, pytest.mark.asyncio(loop_scope="module")]
 PLAIN = signed(START_S + 77, 1, [["t", "topic"], ["client", "x"]], "plain")
 NUL, DEL = difficult()[:2]
 DELETION = signed(START_S + 78, 5, [["e", PLAIN.id], ["e", NUL.id], ["expiration", "9"]], "")
-EVENTS = [*some_events(200, seed=3), *difficult(), PLAIN, DELETION]
+PROFILE = signed(START_S + 79, 0, [], "{}")
+EVENTS = [*some_events(200, seed=3), *difficult(), PLAIN, DELETION, PROFILE]
 SEEN = {event.id: dict.fromkeys(RELAYS[: 1 + place % 3], SEEN_MS) for place, event in enumerate(EVENTS)}
 DAY_S = 86_400
 
@@ -116,7 +117,7 @@ async def test_bytes_kept_for_an_event_that_needs_none_are_found(pool: Pool) -> 
 
 
 async def test_what_follows_from_an_event_and_was_altered_by_hand_is_found(pool: Pool) -> None:
-    request, nul = bytes.fromhex(DELETION.id), bytes.fromhex(NUL.id)
+    request, nul, profile = (bytes.fromhex(event.id) for event in (DELETION, NUL, PROFILE))
     changes = [
         ("deletions_by_id", "DELETE FROM deletions_by_id WHERE request_id = $1 AND target_id <> $1", request),
         ("deletions_by_id", "UPDATE deletions_by_id SET requested_at = 1 WHERE request_id = $1", request),
@@ -125,8 +126,10 @@ async def test_what_follows_from_an_event_and_was_altered_by_hand_is_found(pool:
         ("expirations", "UPDATE expirations SET expires_at = 10 WHERE id = $1", request),
         ("nul_tags", "UPDATE nul_tags SET recipients = '{abc}' WHERE id = $1", nul),
         ("nul_tags", "DELETE FROM nul_tags WHERE id = $1", nul),
+        ("address_versions", "UPDATE address_versions SET address_sha256 = '\\x00' WHERE id = $1", profile),
+        ("address_versions", "DELETE FROM address_versions WHERE id = $1", profile),
     ]
-    assert {table for table, _, _ in changes} == {projection.name for projection in TABLES.projections}
+    assert {table for table, _, _ in changes} == {projection.name for projection in TABLES.every_projection}
     async with pool.acquire() as connection:
         for table, change, event_id in changes:
             original = await connection.fetch(f"SELECT * FROM {table}")
