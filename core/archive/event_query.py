@@ -70,6 +70,21 @@ def condition(wanted: Filter, parameters: Parameters, *, oldest: Key | None = No
     return " AND ".join(parts) or "TRUE"
 
 
+def estimated(wanted: Filter, parameters: Parameters) -> str:
+    """What a row fulfils that is likely to be asked for, without rechecks: the planner multiplies what each leaves out.
+
+    For an estimate of how many there are, never to read any.
+    """
+    parts = [condition(Filter(kinds=wanted.kinds, since=wanted.since, until=wanted.until), parameters)]
+    for column, values in (("id", wanted.ids), ("pubkey", wanted.authors)):
+        if values is not None:
+            prefixes = parameters.add([key_prefix(bytes.fromhex(value)) for value in values], "bigint[]")
+            parts.append(f"{column}_prefix = ANY({prefixes})")
+    for letter, values in wanted.tags.items():
+        parts.append(_meets([tag_hash(letter, each) for each in values]))
+    return " AND ".join(parts)
+
+
 def any_of(conditions: Sequence[str]) -> str:
     """Rows that fulfil one condition at least; none of them: all rows."""
     return f"({' OR '.join(f'({each})' for each in conditions)})" if conditions else "TRUE"
@@ -104,8 +119,12 @@ def _has_tag(letter: str, values: Sequence[str], parameters: Parameters, *, exac
     # Up to the quotation mark that ends the value. No other place can hold it: inside of a string quotes are escaped.
     spellings = parameters.add([orjson.dumps([letter, value]).removesuffix(b"]") for value in values], "bytea[]")
     in_raw = f"EXISTS (SELECT FROM unnest({spellings}) AS spelling WHERE position(spelling IN raw) > 0)"
-    by_hash = f"tag_hashes && {parameters.add(hashes, 'bigint[]')}"
-    found = f"tag_hashes && {parameters.add([*hashes, MORE_TAGS], 'bigint[]')}"
+    by_hash, found = _meets(hashes), _meets([*hashes, MORE_TAGS])
     if exact:
         return f"{found} AND CASE WHEN raw IS NULL THEN {in_columns} ELSE {by_hash} OR {in_raw} END"
     return f"{found} AND ({by_hash} OR CASE WHEN raw IS NULL THEN {in_columns} ELSE {in_raw} END)"
+
+
+def _meets(hashes: Sequence[int]) -> str:
+    # Literally: a plan that is kept for all values would not know whether a tag is rare.
+    return f"tag_hashes && '{{{','.join(map(str, hashes))}}}'::bigint[]"

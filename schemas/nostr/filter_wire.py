@@ -8,8 +8,10 @@ from typing import Any
 
 import orjson
 
+from schemas.nostr.event import ID_HEX
 from schemas.nostr.filters import Filter
 from schemas.nostr.nip19 import Wanted, forms, hex_of, is_encoded
+from schemas.nostr.wire import usable_id
 from schemas.reasons import shape
 
 MAX_KIND = 65_535
@@ -24,6 +26,11 @@ _KEY_TAGS = {
     "#P": Wanted.PUBLIC_KEY,
 }
 """Tags that hold ids and public keys (NIP-01, NIP-18, NIP-22)."""
+_HEX_ONLY = f"{ID_HEX} lower-case hex digits"
+
+
+class UnknownFieldError(ValueError):
+    """A filter has a field that asks for something the archive cannot do, or that is none."""
 
 
 def parse_filter(text: str | bytes) -> Filter:
@@ -41,19 +48,27 @@ def parse_filter(text: str | bytes) -> Filter:
     return filter_from_wire(wire)
 
 
-def filter_from_wire(wire: Mapping[str, Any]) -> Filter:
+def filter_from_wire(wire: Mapping[str, Any], *, nip19: bool = True) -> Filter:
     """A filter from its decoded JSON object, with stricter types than relays ask for: nothing is guessed.
 
-    Ids and public keys may be written as in NIP-19, also as values of the tags that hold such.
+    Args:
+        wire: the object.
+        nip19: ids and public keys may be written as in NIP-19, also as values of the tags that hold such; relays take
+            hex alone.
 
     Raises:
+        UnknownFieldError: names the field and those that are known.
         ValueError: names the field, the shape of its value and what it must be.
     """
     fields: dict[str, Any] = {}
     tags: dict[str, tuple[str, ...]] = {}
     for name, value in wire.items():
         if (wanted := _KEYS.get(name)) is not None:
-            fields[name] = _each(name, value, partial(_hex, wanted), forms(wanted))
+            fields[name] = (
+                _each(name, value, partial(_hex, wanted), forms(wanted))
+                if nip19
+                else _each(name, value, usable_id, _HEX_ONLY)
+            )
         elif name == "kinds":
             fields[name] = _each(name, value, _kind, f"integers from 0 to {MAX_KIND}")
         elif name in ("since", "until", "limit"):
@@ -62,11 +77,14 @@ def filter_from_wire(wire: Mapping[str, Any]) -> Filter:
                 raise ValueError(f"{name}: is {shape(value)}; it must be an integer from 0, of {what}")
             fields[name] = value
         elif name == "search":
-            raise ValueError("search: the archive has no full-text search (NIP-50); leave it out and search the output")
+            raise UnknownFieldError(
+                "search: the archive has no full-text search (NIP-50); leave it out and search the output"
+            )
         elif len(name) == len("#t") and name[0] == "#" and name[1].isascii() and name[1].isalpha():
-            tags[name[1]] = _each(name, value, partial(_tag_value, name), "texts, the first values of such tags")
+            read = partial(_tag_value if nip19 else _plain_tag_value, name)
+            tags[name[1]] = _each(name, value, read, "texts, the first values of such tags")
         else:
-            raise ValueError(f"{name}: is no field of a filter; these are: {_FIELDS} (a # and one letter)")
+            raise UnknownFieldError(f"{name}: is no field of a filter; these are: {_FIELDS} (a # and one letter)")
     return Filter(tags=tags, **fields)
 
 
@@ -100,3 +118,10 @@ def _tag_value(name: str, value: object) -> str | None:
         return None
     wanted = _KEY_TAGS.get(name)
     return hex_of(value, wanted) if wanted is not None and is_encoded(value) else value
+
+
+def _plain_tag_value(name: str, value: object) -> str | None:
+    """A value as it stands; NIP-19's forms are refused where they would be taken for what they stand for."""
+    if isinstance(value, str) and name in _KEY_TAGS and is_encoded(value):
+        raise ValueError(f"it must be {_HEX_ONLY}")
+    return value if isinstance(value, str) else None

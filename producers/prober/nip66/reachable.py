@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from schemas.records.probe import ProbeRecord
 from schemas.records.seen import seen
-from schemas.relay_urls.relay_host import RelayUrlError, is_private_address
-from schemas.relay_urls.relay_url import normalize
+from schemas.relay_urls.public_relay import is_public_relay
 
 
 def is_online(record: ProbeRecord) -> bool:
@@ -15,9 +14,5 @@ def is_online(record: ProbeRecord) -> bool:
 
 def is_public(record: ProbeRecord) -> bool:
     """Whether others can reach the relay: neither its URL nor the address that was connected to is a private one."""
-    try:
-        normalize(record.url)
-    except RelayUrlError:
-        return False
     opened = record.checks.open
-    return opened is None or opened.address is None or not is_private_address(opened.address)
+    return is_public_relay(record.url, None if opened is None else opened.address)

@@ -43,6 +43,7 @@ def counted(place: str) -> Iterator[str]:
         ("seeder", ["producers/seeding", "core/kafka/publisher.py"]),
         ("finder", ["producers/finding", "core/kafka/publisher.py"]),
         ("prober", ["producers/prober", "producers/relay_share.py", "core/kafka/publisher.py"]),
+        ("api", ["api"]),
         ("any other", ["core/service/lifecycle.py", "core/service/watchdog.py"]),
     ],
 )

@@ -1,0 +1,53 @@
+"""What one reading of the archive may cost, counted before it is spent."""
+
+from __future__ import annotations
+
+MOST_PROBES = 250_000
+"""Look-ups in the index of a month. Each reads about four pages, so these take the database some two seconds."""
+MOST_ROWS = 500_000
+"""Keys that are read to find those of the answer. A hundred times the largest page."""
+
+
+class TooCostlyError(ValueError):
+    """A filter asks for more work than one answer may take; the message names the field and the remedy."""
+
+
+class Budget:
+    """Counts what one reading costs.
+
+    Args:
+        most_probes: look-ups in an index of a month.
+        most_rows: keys of rows.
+    """
+
+    def __init__(self, most_probes: int = MOST_PROBES, most_rows: int = MOST_ROWS) -> None:
+        self._most_probes = most_probes
+        self._most_rows = most_rows
+        self._probes = 0
+        self._rows = 0
+
+    def take_probes(self, field: str, values: int, months: int) -> None:
+        """Count look-ups that are about to be made: one for each value of a field in each month.
+
+        Raises:
+            TooCostlyError: they are too many, with those before.
+        """
+        self._probes += values * months
+        if self._probes > self._most_probes:
+            raise TooCostlyError(
+                f"{field}: {values} values are {self._probes} look-ups in {months} and more months, and one answer may "
+                f"take {self._most_probes}; name fewer values, or a shorter time with since and until"
+            )
+
+    def take_rows(self, field: str, rows: int) -> None:
+        """Count rows that were read.
+
+        Raises:
+            TooCostlyError: they are too many, with those before.
+        """
+        self._rows += rows
+        if self._rows > self._most_rows:
+            raise TooCostlyError(
+                f"{field}: {self._rows} rows had to be compared, and one answer may take {self._most_rows}; name fewer "
+                "values, a smaller limit, or a shorter time with since and until"
+            )
