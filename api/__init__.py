@@ -1,4 +1,4 @@
-"""The HTTP API: REST, live tail, read-only relay, DVM and pages, from PostgreSQL and Kafka.
+"""The HTTP API: REST for programs, and a read-only relay (NIP-01) for Nostr clients, over one read path.
 
-Nothing is served yet; the package is reserved for it.
+`core.archive.queries` reads PostgreSQL; new events come from the topic `events`.
 """

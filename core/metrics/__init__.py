@@ -17,7 +17,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 Kind = Literal["counter", "gauge", "histogram"]
-Owner = Literal["connector", "processor", "registry", "sink", "janitor", "seeder", "finder", "prober"]
+Owner = Literal["connector", "processor", "registry", "sink", "janitor", "seeder", "finder", "prober", "api"]
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ _JANITOR: tuple[Owner, ...] = ("janitor",)
 _SEEDER: tuple[Owner, ...] = ("seeder",)
 _FINDER: tuple[Owner, ...] = ("finder",)
 _PROBER: tuple[Owner, ...] = ("prober",)
+_API: tuple[Owner, ...] = ("api",)
 _FLOW = _CONNECTOR + _PROCESSOR + _SINK
 _READERS = _PROCESSOR + _SINK
 _FAUST = _PROCESSOR + _REGISTRY
@@ -300,6 +301,45 @@ MONITOR_EVENTS = _counter(
 MONITOR_EVENTS_WAITING = _gauge(
     "monitor_events_waiting", "Events of the monitor that wait for a relay, over all relays", "events", of=_PROBER
 )
+
+# API
+API_REQUESTS = _counter(
+    "api_requests",
+    "HTTP requests by what they are about and the class of the status; of `websocket`, `1xx` is a connection, else a "
+    "refusal",
+    "requests",
+    "endpoint",
+    "status",
+    of=_API,
+)
+API_SECONDS = _seconds(
+    "api_request", "From an HTTP request to the end of its answer, by what it is about", "endpoint", of=_API
+)
+API_SENT = _counter(
+    "api_sent_bytes", "Bytes of answers and of websocket messages, without headers", "bytes", "protocol", of=_API
+)
+API_WEBSOCKETS = _gauge("api_websockets", "Open websocket connections", "connections", of=_API)
+API_QUERIES = _gauge("api_queries", "Queries that the archive is answering", "queries", of=_API)
+API_QUERY_SECONDS = _seconds("api_query", "From the start of a query to its answer, or its failure", of=_API)
+API_UNANSWERED = _counter(
+    "api_unanswered_queries",
+    "Queries that got no answer: there was no place, the database is away, or it took too long",
+    "queries",
+    "reason",
+    of=_API,
+)
+LIVE_SUBSCRIPTIONS = _gauge("live_subscriptions", "Subscriptions that are given new events", "subscriptions", of=_API)
+LIVE_DELIVERED = _counter(
+    "live_delivered", "New events given to subscriptions, each once for each of them", "events", of=_API
+)
+LIVE_HIDDEN = _counter(
+    "live_hidden", "New events given to none, because they are deleted, vanished, expired or erased", "events", of=_API
+)
+LIVE_BAD_RECORDS = _counter(
+    "live_bad_records", "Records of `events` that were not given to subscriptions, as unreadable", "records", of=_API
+)
+LIVE_KEPT = _gauge("live_kept_bytes", "Memory of new events that are kept for later subscriptions", "bytes", of=_API)
+LIVE_LAG = _gauge("live_lag_records", "Records of `events` that were not read yet", "records", of=_API)
 
 
 def export_only(service: str) -> None:
