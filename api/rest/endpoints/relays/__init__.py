@@ -1,0 +1,1 @@
+"""Endpoints about relays. None tells of relays that are not public."""
