@@ -60,8 +60,8 @@ class ServiceSpec:
             and asyncpg take most of a second.
         needs: the servers without which it cannot do its work.
         stop: how `run` and `demo` stop it; None where they do not start it.
-        discovers: whether they start it with `--discover` only; it is stopped beside the others, as nothing waits for
-            what it does.
+        discovers: whether they start it with `--discover` only.
+        serves: whether it is no part of the flow and only answers requests; a run may go without it.
         reads: None for a service without a lag.
     """
 
@@ -71,6 +71,7 @@ class ServiceSpec:
     needs: tuple[Server, ...]
     stop: StopTimes | None = None
     discovers: bool = False
+    serves: bool = False
     reads: Reading | None = None
 
     def factory(self) -> Callable[[Settings], Service]:
@@ -87,7 +88,8 @@ class ServiceSpec:
         return make
 
 
-# In the order of the flow, which is the order in which they are stopped. Ctrl-C guarantees an end within 15 s, of which
+# In the order of the flow, which is the order in which they are stopped; those outside of it are stopped beside it, as
+# nothing waits for what they do. Ctrl-C guarantees an end within 15 s, of which
 # the embedded servers may take 6: the last is killed before the rest.
 SERVICES = (
     ServiceSpec(
@@ -158,6 +160,14 @@ SERVICES = (
         stop=StopTimes(told_at_s=0.0, killed_at_s=6.5),
         discovers=True,
     ),
+    ServiceSpec(
+        "api",
+        "serves the archive: REST for programs, and a read-only relay for Nostr clients",
+        "api.service:ApiService",
+        BOTH,
+        stop=StopTimes(told_at_s=0.0, killed_at_s=6.5),
+        serves=True,
+    ),
 )
 
 BY_NAME: Mapping[str, ServiceSpec] = {spec.name: spec for spec in SERVICES}
@@ -165,10 +175,12 @@ BY_NAME: Mapping[str, ServiceSpec] = {spec.name: spec for spec in SERVICES}
 STOP_TIMES: Mapping[str, StopTimes] = {spec.name: spec.stop for spec in SERVICES if spec.stop is not None}
 """Of the services that `run` and `demo` start, in the order in which they are stopped."""
 
-FLOW = tuple(name for name in STOP_TIMES if not BY_NAME[name].discovers)
+FLOW = tuple(name for name in STOP_TIMES if not BY_NAME[name].discovers and not BY_NAME[name].serves)
 """Those that read relays and archive what they have."""
 DISCOVERY = tuple(name for name in STOP_TIMES if BY_NAME[name].discovers)
 """Those that find relays, too, and follow what is known of them."""
+SERVING = tuple(name for name in STOP_TIMES if BY_NAME[name].serves)
+"""Those that serve what is archived."""
 
 READINGS: Mapping[str, Reading] = {spec.name: spec.reads for spec in SERVICES if spec.reads is not None}
 """Of the services that have a lag."""

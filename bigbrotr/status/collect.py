@@ -19,6 +19,7 @@ from bigbrotr.status.machine import disk, server_notes
 from bigbrotr.status.probing import probing
 from bigbrotr.status.registry import not_read
 from bigbrotr.status.relay_states import relay_states
+from bigbrotr.status.served import served_at, serving_note
 from bigbrotr.status.snapshot import Counts, ServiceState, Snapshot
 from bigbrotr.status.topic_offsets import OffsetsReader
 from bigbrotr.status.totals import Totals
@@ -74,6 +75,7 @@ class Collector:
         kafka_state, held = kafka_part
         bounds = held.bounds
         postgres_state, rows, archived, database_bytes = postgres_part
+        told = [(service, health.details) for service, health in zip(services, healths, strict=True)]
         relays = tuple(relay for health in healths for relay in relay_states(health.details, time.time()))
         return Snapshot(
             at_s=time.monotonic(),
@@ -83,6 +85,7 @@ class Collector:
             relays=relays,
             not_read=None if held.registry is None else not_read(held.registry, {relay.url for relay in relays}),
             probing=probing([health.details for health in healths]),
+            api_url=next((url for pair in told if (url := served_at(*pair)) is not None), None),
             counts=self._counts(services, healths, rows),
             topics=held.topics,
             refused=held.refused,
@@ -183,4 +186,7 @@ def _unreachable(error: Exception) -> str:
 
 
 def _with_health(service: ServiceState, health: Health) -> ServiceState:
-    return replace(service, problem=health.problem) if service.state == "running" else service
+    if service.state != "running":
+        return service
+    note = serving_note(service, health.details)
+    return replace(service, problem=health.problem, note=note or service.note)

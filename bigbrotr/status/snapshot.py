@@ -115,7 +115,7 @@ class Snapshot:
     `refused` has the topics of refused input, where they were asked for.
     `not_read` has the known relays that no connector reads, by why (see `bigbrotr.status.registry`); None where that
     was not asked for, or is not known.
-    `probing` is None where no prober runs.
+    `probing` is None where no prober runs, and so is `api_url` where the API does not serve.
     """
 
     at_s: float
@@ -125,6 +125,7 @@ class Snapshot:
     relays: tuple[RelayState, ...] = ()
     not_read: Mapping[str, int] | None = None
     probing: Probing | None = None
+    api_url: str | None = None
     counts: Counts = field(default_factory=Counts)
     topics: Mapping[str, TopicSize] = field(default_factory=dict)
     refused: Mapping[str, Refused] = field(default_factory=dict)
@@ -138,6 +139,8 @@ class Snapshot:
         for key, value in asdict(self).items():
             if key == "lags":
                 document |= {f"{name}_lag": lag for name, lag in self.lags.items()}
+            elif key == "api_url":
+                document["api"] = {"url": self.api_url}
             elif key != "at_s":
                 document[key] = value
         return document

@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from bigbrotr.services import DISCOVERY, FLOW, READINGS, STOP_TIMES
+from bigbrotr.services import FLOW, READINGS, STOP_TIMES
 from bigbrotr.status.lags import Lags, open_lags
 from bigbrotr.status.snapshot import ServiceState
 from bigbrotr.supervise import children, running
@@ -93,14 +93,14 @@ class Pipeline:
     async def stop(self, asked_at_s: float | None = None) -> dict[str, int | None]:
         """Stop in flow order, each once it has nothing left to read or its time is up; the exit codes, by service.
 
-        Those that find relays are stopped beside them.
+        Those outside of the flow are stopped beside it.
 
         Args:
             asked_at_s: of `time.monotonic`, when somebody wanted the end; now, unless given.
         """
         asked_at_s = time.monotonic() if asked_at_s is None else asked_at_s
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-            beside = [name for name in self.names if name in DISCOVERY]
+            beside = [name for name in self.names if name not in FLOW]
             stops = {name: group.create_task(self._stop_one(name, asked_at_s)) for name in beside}
             lags = await self._reach(stack)
             codes: dict[str, int | None] = {}

@@ -42,6 +42,7 @@ class ShownPipeline:
         self._shown = shown
         self.pipeline = Pipeline(settings, config, names=names, on_event=self._happened)
         self._settings = settings
+        self._api_url: str | None = None
 
     def _happened(self, text: str) -> None:
         at = dt.datetime.now(dt.UTC).strftime("%H:%M:%S")
@@ -68,7 +69,7 @@ class ShownPipeline:
             async with Collector(self._settings) as collector:
                 await self._watch(collector, until, wish)
                 with _unless_gone():
-                    self._shown.stopping("stopping: " + ", then ".join(self.pipeline.names))
+                    self._shown.stopping(_order(self.pipeline.names))
                 if before_stop is not None:
                     await before_stop()
                 return await self._stop(collector, wish)
@@ -88,6 +89,9 @@ class ShownPipeline:
     async def _show(self, collector: Collector) -> Snapshot:
         snapshot = await collector.snapshot(self.pipeline.services(), self._notes)
         with _unless_gone():
+            if snapshot.api_url is not None and snapshot.api_url != self._api_url:
+                self._api_url = snapshot.api_url
+                self._shown.note(f"the archive is served at {self._api_url}")
             self._shown.update(snapshot)
         return snapshot
 
@@ -113,6 +117,13 @@ class ShownPipeline:
             for name, code in stopping.result().items()
             if code
         ]
+
+
+def _order(names: Sequence[str]) -> str:
+    """Say in which order services are stopped."""
+    flow = ", then ".join(name for name in names if name in FLOW)
+    beside = ", ".join(name for name in names if name not in FLOW)
+    return f"stopping: {flow}" + (f"; beside them {beside}" if beside else "")
 
 
 def _unless_gone() -> contextlib.AbstractContextManager[None]:

@@ -26,6 +26,7 @@ class Recipe:
                 shutil.copy(file, folder)
         self.kafka_port = choose(set())
         self.postgres_port = choose({self.kafka_port})
+        self.api_port = choose({self.kafka_port, self.postgres_port})
         self.project = f"bigbrotr-test-{secrets.token_hex(4)}"
         self.variables = {
             "COMPOSE_PROJECT_NAME": self.project,
@@ -35,6 +36,7 @@ class Recipe:
             "DEMO_IMAGE": demo_image(),
             "KAFKA_PORT": str(self.kafka_port),
             "POSTGRES_PORT": str(self.postgres_port),
+            "API_PORT": str(self.api_port),
             "BIGBROTR_SETTINGS": "./demo.yaml",
             "RELAYS_OPTIONS": "--allow-private",
         }

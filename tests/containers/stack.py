@@ -11,14 +11,14 @@ from typing import Any
 
 from testcontainers.compose import ComposeContainer
 
-from bigbrotr.services import FLOW
+from bigbrotr.services import FLOW, SERVING
 from tests.containers.compose import UP_S, Compose, Result
 from tests.containers.engine import DockerError, docker, last_words
 from tests.containers.recipe import Recipe
 from tests.pipeline.archive import Archive
 from tests.waiting import wait_until
 
-SERVICES = FLOW
+SERVICES = (*FLOW, *SERVING)
 SERVERS = ("kafka", "postgres")
 POLL_S = 0.2  # a question to the engine costs 0.1 s of a core
 TAIL_LINES = 25  # what a container said last, in the report of a test that failed

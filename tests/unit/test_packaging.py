@@ -74,6 +74,7 @@ def test_what_is_no_code_is_in_it_where_it_is_read(names: set[str]) -> None:
         *(f"schemas/examples/{topic.name}.json" for topic in TOPICS),
         "deploy/embedded/servers/kafka-jars.txt",
         "deploy/seed_relays.txt",
+        *(f"api/rest/reference_page/{path.name}" for path in (ROOT / "api" / "rest" / "reference_page").iterdir()),
     }
 
 

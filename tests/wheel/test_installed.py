@@ -120,6 +120,14 @@ def test_the_examples_are_below_the_prefix(plain: Path, command: Command) -> Non
     assert "--from-beginning" in shown.stdout
 
 
+def test_the_pages_of_the_api_are_in_it(plain: Path, command: Command) -> None:
+    program = "import api, pathlib; print(pathlib.Path(api.__file__).parent)"
+    installed = Path(command(plain / "python", "-I", "-c", program).stdout.strip())
+    files = {path.relative_to(ROOT / "api") for path in (ROOT / "api").rglob("*.*") if "__pycache__" not in path.parts}
+    assert {path.suffix for path in files} >= {".html", ".js", ".css"}
+    assert {path for path in files if not (installed / path).is_file()} == set()
+
+
 @pytest.mark.parametrize(
     ("arguments", "extra"),
     [

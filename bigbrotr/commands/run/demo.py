@@ -25,7 +25,7 @@ from bigbrotr.demo.isolation import cleared, isolated
 from bigbrotr.demo.process import DemoRelays, Offer, arguments
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import say, servers
-from bigbrotr.services import FLOW
+from bigbrotr.services import FLOW, SERVING
 from bigbrotr.status import archive
 from bigbrotr.status.snapshot import Snapshot
 from bigbrotr.supervise.bounded_log import log_to_file
@@ -78,8 +78,8 @@ def demo(
     The demo keeps its data in the part "demo" of the data directory, and begins with an empty archive each time.
 
     With --once it ends by itself: with exit code 0 only if the archive holds exactly the distinct valid events that its
-    relays offered. Without, it goes on with new events until q or Ctrl-C. Two runs with the same seed and base time and
-    with --once --live-s 0 archive the same events.
+    relays offered. Without, it goes on with new events until q or Ctrl-C. The archive is served meanwhile, as by `run`.
+    Two runs with the same seed and base time and with --once --live-s 0 archive the same events.
 
     With --discover, each relay holds events that name the next one, besides those that are counted here, and only the
     first relay is a seed: the registry runs too, and the prober, which writes nothing to relays. With --live-s 0,
@@ -126,7 +126,8 @@ async def _demo(
         async with stop_on_signals() as wish:
             with display("BigBrotr demo", wish.ask, file=sys.stderr if as_document else None) as shown:
                 told = finding(settings) if seeds else told_of(settings, offer.urls)
-                pipeline = ShownPipeline(told, config, shown, names=(*FLOW, *_FINDING) if seeds else FLOW)
+                names = (*FLOW, *(_FINDING if seeds else ()), *SERVING)
+                pipeline = ShownPipeline(told, config, shown, names=names)
                 problems = await _shown(settings, pipeline, relays, wish, completion, once=once)
         outcome = await _outcome(settings, completion, began_s, problems, once=once)
         _tell(outcome)

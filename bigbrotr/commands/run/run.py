@@ -16,7 +16,7 @@ from bigbrotr.console.options import Options, pass_options
 from bigbrotr.console.snapshot_view import about
 from bigbrotr.errors import CommandFailedError
 from bigbrotr.servers import say, servers
-from bigbrotr.services import DISCOVERY, FLOW
+from bigbrotr.services import DISCOVERY, FLOW, SERVING
 from bigbrotr.status import archive
 from bigbrotr.status.snapshot import Snapshot
 from bigbrotr.supervise.bounded_log import log_to_file
@@ -75,9 +75,16 @@ def wanted_relays(
 )
 @click.option(ALLOW_PRIVATE, is_flag=True, help="Let relays have private addresses: relays of your own.")
 @click.option("--discover", is_flag=True, help="Find relays, from a list of seeds on, follow the registry, and probe.")
+@click.option("--no-api", is_flag=True, help="Do not serve the archive.")
 @pass_options
 def run(
-    options: Options, given: tuple[str, ...], files: tuple[Path, ...], *, allow_private: bool, discover: bool
+    options: Options,
+    given: tuple[str, ...],
+    files: tuple[Path, ...],
+    *,
+    allow_private: bool,
+    discover: bool,
+    no_api: bool,
 ) -> None:
     """Archive real relays: starts the servers if need be and every service as a process of its own.
 
@@ -87,6 +94,9 @@ def run(
     With --discover they are added to the registry, and what it has admitted is read and probed: seeds, what
     `bigbrotr relays` was told, and relays that the archived events name. With --allow-private these may be in your own
     network too.
+
+    The archive is served at `api.host` and `api.port`, on a free port of this machine unless set: REST for programs,
+    and a read-only relay for Nostr clients. With --no-api it is not.
 
     Ctrl-C, or q in the live view, drains and stops everything within 15 seconds, and says what was archived.
     """
@@ -111,7 +121,7 @@ def run(
         log_to_file(settings)
         with servers(settings) as filled:
             commands = adding(relays.relays.values(), allow_private=allow_private) if discover else []
-            names = [*FLOW, *_discovering(filled)] if discover else FLOW
+            names = [*FLOW, *(_discovering(filled) if discover else ()), *(() if no_api else SERVING)]
             problems = asyncio.run(_run(filled, options.config, commands, names))
     if problems:
         raise CommandFailedError("; ".join(problems))

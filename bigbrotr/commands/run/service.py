@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -11,6 +12,8 @@ from bigbrotr.servers import servers
 from bigbrotr.services import BY_NAME, SERVICES
 from core.service import run_service
 
+_SERVING_NICE = 5
+"""Beside a pipeline that needs all cores, what serves has a third of the weight of what archives; else all it needs."""
 _WIDTH = max(map(len, BY_NAME)) + 2
 _EPILOG = "\n".join(
     (
@@ -41,6 +44,8 @@ def service(options: Options, name: str, *, held: bool) -> None:
     """
     settings = options.settings()
     spec = BY_NAME[name]
+    if held and spec.serves:
+        os.nice(_SERVING_NICE)
     make = spec.factory()
     if held:
         sys.stdin.buffer.read()

@@ -56,7 +56,7 @@ def as_text(snapshot: Snapshot, data_dir: Path) -> str:
         lines.append(f"{name:<15} {state}" + (f"; {note}" if note else ""))
     if not snapshot.services:
         lines.append("services        none runs here")
-    lines += [f"{one.name:<15} {_place(one)}, {one.problem or 'ready'}" for one in snapshot.services]
+    lines += [f"{one.name:<15} {_how(one)}" for one in snapshot.services]
     if snapshot.relays:
         lines.append(f"relays          {snapshot_view.relay_summary(snapshot.relays)}")
         lines += [f"  {relay.url}  {relay.state}  {relay.detail}".rstrip() for relay in snapshot.relays]
@@ -79,8 +79,9 @@ def as_text(snapshot: Snapshot, data_dir: Path) -> str:
     return "\n".join(lines)
 
 
-def _place(service: ServiceState) -> str:
-    return f"at {service.host}:{service.port}" if service.pid is None else f"pid {service.pid}"
+def _how(service: ServiceState) -> str:
+    place = f"at {service.host}:{service.port}" if service.pid is None else f"pid {service.pid}"
+    return ", ".join(text for text in (place, service.problem or "ready", service.note) if text)
 
 
 def _reasons(found: Refused) -> str:
@@ -108,7 +109,8 @@ def status(options: Options, *, as_document: bool) -> None:
     Rows, pairs and records are counted in the archive and in Kafka; what was refused, in the topics rejections,
     quarantine and unwritten. Of an archive whose older rows `migrate` has not counted yet, events are an estimate. Lags
     are in records. Bytes of topics are those on the disks of all brokers. The counts of services in --json begin when a
-    service started. The exit code is 0 whatever is shown.
+    service started; its `api.url` is where the API is served, null where it is not. The exit code is 0 whatever is
+    shown.
     """
     settings = options.settings()
     logging.getLogger().handlers[:] = [logging.NullHandler()]  # what cannot be reached is part of the answer

@@ -14,6 +14,7 @@ import aiohttp
 import psutil
 import pytest
 
+from bigbrotr.services import FLOW, SERVING
 from bigbrotr.supervise import running
 from core.settings import Settings
 from deploy.demo.events import generate
@@ -24,12 +25,25 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
+RUN = {*FLOW, *SERVING}
 STOP_S = 15.0  # what Ctrl-C promises
 
 
 def services(data_dir: Path) -> dict[str, psutil.Process]:
     """The services that are up: those whose health can be asked."""
     return {one.name: psutil.Process(one.pid) for one in running.read(data_dir) if one.port}
+
+
+async def details(data_dir: Path, name: str) -> dict[str, Any]:
+    """What a service says of its work; nothing before it has started."""
+    found = [one for one in running.read(data_dir) if one.name == name and one.port]
+    if not found:
+        return {}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{found[0].port}/status") as asked,
+    ):
+        return dict((await asked.json())["details"])
 
 
 def alive(process: psutil.Process) -> bool:
@@ -62,10 +76,21 @@ async def test_the_demo_ends_by_itself_and_only_an_exact_archive_is_a_success(co
     assert "the database holds events already" in again.stderr
 
 
-async def test_run_goes_on_without_its_relays_and_stops_in_time(settings: Settings) -> None:
+async def test_run_goes_on_without_its_relays_serves_and_stops_in_time(settings: Settings, command: Command) -> None:
     async with started(settings, "run", "--allow-private", "--relay", "ws://127.0.0.1:1") as process:
-        await until(lambda: len(services(settings.data_dir)) == 3, "every service is up", LIMIT_S)
+        await until(lambda: set(services(settings.data_dir)) == RUN, "every service is up", LIMIT_S)
         up = services(settings.data_dir)
+
+        assert up["api"].nice() > up["sink"].nice(), "what archives comes first"
+
+        async def served() -> bool:
+            return "url" in await details(settings.data_dir, "api")
+
+        await until(served, "the archive is served", LIMIT_S, 0.1)
+        url = (await command("status", "--json")).json()["api"]["url"]
+        assert url.startswith("http://127.0.0.1:")
+        async with aiohttp.ClientSession() as client, client.get(f"{url}/openapi.json") as described:
+            assert (await described.json())["openapi"].startswith("3.1")
 
         up["sink"].kill()
         await until(lambda: services(settings.data_dir).get("sink", up["sink"]) != up["sink"], "another sink", LIMIT_S)
@@ -80,6 +105,8 @@ async def test_run_goes_on_without_its_relays_and_stops_in_time(settings: Settin
         assert b"services run already" in said
 
         output = await interrupted(process)
+        assert f"the archive is served at {url}" in output
+        assert "stopping: connector, then processor, then sink; beside them api" in output
         assert "sink ended with signal SIGKILL; starts again in" in output
         assert "the archive holds 0" in output
         assert not any(alive(one) for one in up.values())
@@ -97,8 +124,8 @@ async def test_run_with_discover_reads_what_it_is_given_and_what_seeds_name(
     }
     arguments = ("run", "--discover", "--allow-private", "--relay", "ws://127.0.0.1:2")
     async with started(settings, *arguments, more=seeds) as process:
-        await until(lambda: len(services(settings.data_dir)) == 6, "every service is up", LIMIT_S)
-        assert set(services(settings.data_dir)) == {"connector", "processor", "prober", "registry", "seeder", "sink"}
+        await until(lambda: len(services(settings.data_dir)) == len(RUN) + 3, "every service is up", LIMIT_S)
+        assert set(services(settings.data_dir)) == {*RUN, "prober", "registry", "seeder"}
 
         async def read() -> bool:
             relays = (await command("status", "--json")).json()["relays"]
@@ -122,14 +149,7 @@ async def test_the_demo_with_discover_probes_what_it_finds_and_changes_nothing_t
     async with started(settings, "demo", "--discover", "--events", "60", "--relays", "2", more=more) as process:
 
         async def probed() -> bool:
-            found = [one for one in running.read(data_dir) if one.name == "prober" and one.port]
-            if not found:
-                return False
-            async with (
-                aiohttp.ClientSession() as session,
-                session.get(f"http://127.0.0.1:{found[0].port}/status") as asked,
-            ):
-                probes = (await asked.json())["details"].get("probes", {})
+            probes = (await details(data_dir, "prober")).get("probes", {})
             return bool(probes.get("verdicts") == {"works": 2})
 
         await until(probed, "both relays are probed", LIMIT_S, 0.1)
@@ -139,7 +159,7 @@ async def test_the_demo_with_discover_probes_what_it_finds_and_changes_nothing_t
 
 async def test_nothing_outlives_a_supervisor_that_is_killed(settings: Settings) -> None:
     async with started(settings, "run", "--allow-private", "--relay", "ws://127.0.0.1:1") as process:
-        await until(lambda: len(services(settings.data_dir)) == 3, "every service is up", LIMIT_S)
+        await until(lambda: set(services(settings.data_dir)) == RUN, "every service is up", LIMIT_S)
         up = services(settings.data_dir)
         process.kill()
         await until(lambda: not any(alive(one) for one in up.values()), "the services' end", STOP_S)
@@ -149,8 +169,8 @@ async def test_nothing_outlives_a_supervisor_that_is_killed(settings: Settings) 
 async def test_a_waiting_import_uses_the_services_that_run(settings: Settings, command: Command) -> None:
 
     lines = [event.wire for event in generate(50, seed=5, base_time_s=1_700_000_000, span_s=86_400)]
-    async with started(settings, "run", "--allow-private", "--relay", "ws://127.0.0.1:1") as process:
-        await until(lambda: len(services(settings.data_dir)) == 3, "every service is up", LIMIT_S)
+    async with started(settings, "run", "--no-api", "--allow-private", "--relay", "ws://127.0.0.1:1") as process:
+        await until(lambda: set(services(settings.data_dir)) == set(FLOW), "every service is up", LIMIT_S)
         up = services(settings.data_dir)
         done = await command("import", "-", "--wait", "--json", stdin=b"\n".join(lines))
         assert done.returncode == 0, done.stderr
@@ -167,6 +187,7 @@ async def test_a_waiting_import_uses_the_services_that_run(settings: Settings, c
 
         await until(all_have_started, "every service has started", LIMIT_S, 0.1)
         assert {one["name"] for one in status["services"]} == set(up)
+        assert status["api"] == {"url": None}
         (relay,) = status["relays"]
         assert relay["url"] == "ws://127.0.0.1:1"
         assert status["not_read"] == {"waiting": 1}

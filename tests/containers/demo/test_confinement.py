@@ -83,15 +83,19 @@ def test_ports_are_published_on_the_loopback_only(demo_stack: Stack) -> None:
         for bindings in known["NetworkSettings"]["Ports"].values():
             for binding in bindings or []:
                 published[(service, int(binding["HostPort"]))] = binding["HostIp"]
-    kafka, postgres = ("kafka", demo_stack.kafka_port), ("postgres", demo_stack.postgres_port)
-    assert published == {kafka: "127.0.0.1", postgres: "127.0.0.1"}
+    ours = {
+        ("kafka", demo_stack.kafka_port),
+        ("postgres", demo_stack.postgres_port),
+        ("api", demo_stack.api_port),
+    }
+    assert published == dict.fromkeys(ours, "127.0.0.1")
     others = {
         entry.address
         for entries in psutil.net_if_addrs().values()
         for entry in entries
         if entry.family in {socket.AF_INET, socket.AF_INET6} and entry.address not in {"127.0.0.1", "::1"}
     }
-    for _, port in (kafka, postgres):
+    for _, port in ours:
         assert _answers("127.0.0.1", port)
         assert [address for address in others if _answers(address, port)] == []
 

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import aiohttp
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -16,6 +17,7 @@ from bigbrotr.services import BY_NAME
 from core import kafka
 from core.kafka.topics import describe_topics
 from core.settings import KafkaSettings, Settings
+from tests.broker.api.relay.client import connected
 from tests.containers.demo.plan import BASE_TIME_S, EVENTS, PARTITIONS, POOL_MIN, SEED
 from tests.containers.stack import SERVERS, SERVICES, Stack
 from tests.pipeline.world import connect
@@ -69,6 +71,18 @@ async def test_any_kafka_tool_on_this_machine_reads_the_topics(archived: Stack) 
     assert found == set(await archived.archive.events())
 
 
+async def test_programs_and_nostr_clients_of_this_machine_read_the_archive(archived: Stack) -> None:
+    notes = [event for event in (await archived.archive.events()).values() if event.kind == 1]
+    newest = [event.id for event in sorted(notes, key=lambda event: (-event.created_at, event.id))][:30]
+    url = f"http://127.0.0.1:{archived.api_port}"
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/v1/events?kinds=1&limit=30") as answer:
+        assert [event["id"] for event in (await answer.json())["events"]] == newest
+    async with connected(url) as client:
+        assert [event["id"] for event in await client.events({"kinds": [1], "limit": 30})] == newest
+    told = archived.run("bigbrotr", "status", "--json")
+    assert json.loads(told.stdout)["api"] == {"url": "http://api:8000"}, told
+
+
 @pytest.mark.parametrize(
     ("login", "words"),
     [
@@ -117,10 +131,12 @@ async def test_services_are_connected_as_the_roles_that_suffice_for_them(demo_st
         await connection.close()
     found = Counter((_service_at(demo_stack, address), user) for user, address in rows if address is not None)
     assert found[("sink", "bigbrotr_writer")] >= POOL_MIN  # as .env says
+    assert found[("api", "bigbrotr_reader")]
     assert set(found) <= {
         ("sink", "bigbrotr_writer"),
         ("connector", "bigbrotr_reader"),
         ("processor", "bigbrotr_reader"),
+        ("api", "bigbrotr_reader"),
         (None, "bigbrotr_reader"),
     }
 

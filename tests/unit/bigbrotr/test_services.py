@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bigbrotr.importing.import_wait import NEEDED
-from bigbrotr.services import BY_NAME, DISCOVERY, FLOW, READINGS, SERVICES, STOP_TIMES, ServiceSpec
+from bigbrotr.services import BY_NAME, DISCOVERY, FLOW, READINGS, SERVICES, SERVING, STOP_TIMES, ServiceSpec
 from bigbrotr.services_table import services_table
 from core.settings import KafkaSettings, Settings
 from schemas.topics import TOPICS, physical
@@ -31,11 +31,14 @@ def test_no_two_have_one_name() -> None:
 def test_what_run_starts_and_stops_in_which_order() -> None:
     assert FLOW == ("connector", "processor", "sink")
     assert DISCOVERY == ("registry", "seeder", "finder", "prober")
+    assert SERVING == ("api",)
     times = [STOP_TIMES[name] for name in FLOW]
     assert all(one.told_at_s < one.killed_at_s for one in times)
     assert all(one.killed_at_s <= two.told_at_s for one, two in pairwise(times)), "each has its time for itself"
     assert times[-1].killed_at_s <= CTRL_C_S - SERVERS_S
-    assert all(STOP_TIMES[name].killed_at_s <= times[-1].killed_at_s for name in DISCOVERY), "stopped beside them"
+    assert all(STOP_TIMES[name].killed_at_s <= times[-1].killed_at_s for name in (*DISCOVERY, *SERVING)), (
+        "stopped beside them"
+    )
 
 
 def test_topics_and_groups_of_what_they_read_are_those_that_there_are() -> None:

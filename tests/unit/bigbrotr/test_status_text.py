@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from bigbrotr.commands.run.status import as_text
 from bigbrotr.console.snapshot_view import plain_line
 from bigbrotr.status.probing import probing
+from bigbrotr.status.served import served_at, serving_note
 from bigbrotr.status.snapshot import Counts, Refused, ServiceState, Snapshot, TopicSize, rates
 from bigbrotr.status.stack import stack_services
 from core.settings import Settings
@@ -68,6 +70,30 @@ def test_probers_are_told_of_together_and_where_there_is_none_nothing_is() -> No
     without = Snapshot(at_s=0.0, probing=probing(told[:1]))
     assert without.probing is None
     assert "probes" not in as_text(without, Path("/data")) + plain_line(without, rates(None, without), 1.0)
+
+
+def test_where_the_archive_is_served_is_told_as_it_is_reached() -> None:
+    here, there = ServiceState("api", "running", pid=7, port=1), ServiceState("api", "running", host="api", port=8080)
+    sixth = ServiceState("api 2001:db8::7", "running", host="2001:db8::7", port=8080)
+    told = {"url": "http://127.0.0.1:8000", "public_url": None}
+    assert served_at(here, told) == "http://127.0.0.1:8000"
+    assert served_at(there, told) == "http://api:8000"
+    assert served_at(sixth, told) == "http://[2001:db8::7]:8000"
+    public = told | {"public_url": "https://archive.example.com"}
+    assert served_at(here, public) == served_at(there, public) == "https://archive.example.com"
+    assert served_at(there, {"relays": []}) is None
+    assert serving_note(here, told) == "serves http://127.0.0.1:8000"
+    assert (
+        serving_note(here, told | {"live_trouble": "Kafka is away"})
+        == "serves http://127.0.0.1:8000; live: Kafka is away"
+    )
+    assert serving_note(here, {}) == ""
+
+    now = Snapshot(at_s=0.0, services=(replace(here, note="serves http://127.0.0.1:8000"),))
+    assert "api             pid 7, ready, serves http://127.0.0.1:8000" in as_text(now, Path("/data")).splitlines()
+    assert now.as_json()["api"] == {"url": None}
+    assert replace(now, api_url="http://api:8000").as_json()["api"] == {"url": "http://api:8000"}
+    assert "api_url" not in now.as_json()
 
 
 async def test_the_services_of_a_stack_are_named_by_their_addresses() -> None:

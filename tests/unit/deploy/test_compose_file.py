@@ -65,9 +65,10 @@ def test_every_container_is_confined(services: dict[str, dict[str, Any]]) -> Non
 
 
 def test_ports_are_published_on_the_loopback_interface_only(services: dict[str, dict[str, Any]]) -> None:
-    published = [port for service in services.values() for port in service.get("ports", [])]
-    assert len(published) == 2
-    assert all(port.startswith("127.0.0.1:") for port in published)
+    published = {name: port for name, service in services.items() for port in service.get("ports", [])}
+    assert published.keys() == {"kafka", "postgres", "api"}
+    assert published["api"].startswith("${API_ADDRESS:-127.0.0.1}:"), "the one that others may be let to"
+    assert all(published[name].startswith("127.0.0.1:") for name in ("kafka", "postgres"))
 
 
 def test_every_way_into_kafka_asks_for_the_password(services: dict[str, dict[str, Any]]) -> None:
@@ -106,7 +107,7 @@ def test_no_password_stands_in_the_file_or_has_a_default() -> None:
             assert not at or ":" not in user.removeprefix("postgresql:"), (name, key)
 
 
-@pytest.mark.parametrize("name", ["connector", "processor"])
+@pytest.mark.parametrize("name", ["connector", "processor", "api"])
 def test_who_looks_into_the_archive_can_only_read_it(services: dict[str, dict[str, Any]], name: str) -> None:
     assert services[name]["environment"]["BIGBROTR_POSTGRES__DSN"].startswith("postgresql://bigbrotr_reader@")
     assert set(services[name]["secrets"]) == {"kafka_password", "reader_password"}
