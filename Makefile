@@ -110,6 +110,18 @@ bench: $(DEV) ## Measure the hot path and the whole pipeline, as ratios of one r
 bench-hostile: $(DEV) ## Measure what hostile relays do to an honest one, for 85 minutes; ARGS="--load notices" for one
 	$(BIN)/python -m tests.bench.bench_hostile $(ARGS)
 
+.PHONY: bench-live
+bench-live: $(DEV) ## Measure how late new events reach 2,000 subscriptions of one API process, for two minutes
+	$(BIN)/python -m tests.bench.bench_live $(ARGS)
+
+.PHONY: bench-read
+bench-read: $(DEV) ## Measure how long reading takes at a million events, idle and while events are written
+	$(BIN)/python -m tests.bench.bench_read $(ARGS)
+
+.PHONY: bench-api-hostile
+bench-api-hostile: $(DEV) ## Attack the API with 100,000 requests, and measure what an honest client and the sink feel of it
+	$(BIN)/python -m tests.bench.bench_api_hostile $(ARGS)
+
 .PHONY: lock
 lock: $(BIN)/python ## Resolve the lock files anew from pyproject.toml
 	$(PIP) uv
