@@ -51,6 +51,8 @@ async def connected(served: Served, secret: bytes | None = None) -> AsyncIterato
         yield client, url
     finally:
         await client.shutdown()
+        # It is one for the whole process, and other tests have loops of their own.
+        uniffi_set_event_loop(cast("asyncio.BaseEventLoop", None))
 
 
 async def ids(client: Client, wanted: Filter) -> set[str]:
