@@ -64,7 +64,7 @@ class Watch:
         return "".join(f"\n{name}: {'; '.join(sorted(faults))}" for name, faults in sorted(self.faults.items()))
 
 
-BRIEF = pytest.param(Course("brief", False, 300), id="brief", marks=pytest.mark.timeout(450))
+BRIEF = pytest.param(Course("brief", False, 400), id="brief", marks=pytest.mark.timeout(550))
 WHOLE = pytest.param(Course("whole", True, 600), id="whole", marks=[pytest.mark.long, pytest.mark.timeout(900)])
 
 
