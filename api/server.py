@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
 import socket
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from api.connections.http import HttpConnection
 from api.connections.places import Places
 from api.connections.websocket import WebSocketConnection
 from core.errors import OperatorError
-from core.settings.errors import key_and_variable
+from core.service.listening import not_listening
 from core.settings.serving import ApiSettings
 
 _BACKLOG = 512
@@ -126,12 +125,7 @@ def _listening(settings: ApiSettings) -> socket.socket:
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG, reuse_port=False)
     except OSError as error:
-        why = os.strerror(error.errno).lower() if error.errno is not None and error.errno > 0 else str(error)
-        raise OperatorError(
-            f"the API cannot listen on {settings.host}, port {settings.port}: {why}; set "
-            f"{key_and_variable(('api', 'port'))} to another port, or to 0 for a free one, or correct "
-            f"{key_and_variable(('api', 'host'))}"
-        ) from error
+        raise OperatorError(not_listening("the API", "api", settings.host, settings.port, error)) from error
 
 
 def _allow_files(number: int) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from typing import Protocol
 
 import orjson
@@ -17,9 +16,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from core.errors import OperatorError
 from core.files import write_whole
 from core.metrics import REGISTRY
-from core.settings.errors import key_and_variable
+from core.service.listening import not_listening
 from core.settings.groups import HttpSettings
-from core.waiting import brief
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +65,8 @@ class HealthServer:
         try:
             await web.TCPSite(self._runner, self._settings.host, self._settings.port).start()
         except OSError as error:
-            raise OperatorError(_not_listening(self._settings, error)) from error
+            host, port = self._settings.host, self._settings.port
+            raise OperatorError(not_listening("the health endpoints", "http", host, port, error)) from error
         self.port = int(self._runner.addresses[0][1])
         logger.info("health endpoints listen", extra={"host": self._settings.host, "port": self.port})
         if self._settings.port_file is not None:
@@ -97,13 +96,3 @@ class HealthServer:
 
 def _answer(reasons: list[str]) -> web.Response:
     return web.Response(status=503 if reasons else 200, text="\n".join(reasons or ["ok"]) + "\n")
-
-
-def _not_listening(settings: HttpSettings, error: OSError) -> str:
-    is_plain = error.errno is not None and error.errno > 0  # those of host names are below
-    why = os.strerror(error.errno).lower() if is_plain and error.errno is not None else brief(error)
-    host, port = key_and_variable(("http", "host")), key_and_variable(("http", "port"))
-    return (
-        f"the health endpoints cannot listen on {settings.host}, port {settings.port}: {why}; set {port} to another "
-        f"port, or to 0 for a free one, or correct {host}"
-    )
