@@ -1,4 +1,4 @@
-"""Subjects of questions that must be there."""
+"""What endpoints share: subjects of questions that must be there, and times as answers have them."""
 
 from __future__ import annotations
 
@@ -25,3 +25,8 @@ async def wanted_event(connection: Connection, event_id: str, view: View) -> Kno
 def not_found(parameter: str, detail: str) -> ProblemError:
     """The problem of a path that names nothing that is shown."""
     return ProblemError(HTTPStatus.NOT_FOUND, f"{parameter}: {detail}", parameter=parameter)
+
+
+def seconds(time_ms: int | None) -> int | None:
+    """Unix seconds of Unix milliseconds."""
+    return None if time_ms is None else time_ms // 1000

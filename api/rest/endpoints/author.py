@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from api.rest.endpoint import Answer, Asked, Endpoint, Question
-from api.rest.endpoints.asking import not_found
+from api.rest.endpoints.asking import not_found, seconds
 from api.rest.question_types import PublicKey, Whole
 from core.archive.connection import Connection
 from core.archive.queries.author import AuthorCounts, Dated, count_kinds, current_versions
@@ -148,8 +148,7 @@ def _follows(event: Event, most: int) -> FollowsAnswer:
 def _dated(found: Dated | None) -> DatedAnswer | None:
     if found is None:
         return None
-    seen_at = None if found.first_seen_ms is None else found.first_seen_ms // 1000
-    return DatedAnswer(id=found.id, created_at=found.created_at, first_seen_at=seen_at)
+    return DatedAnswer(id=found.id, created_at=found.created_at, first_seen_at=seconds(found.first_seen_ms))
 
 
 ENDPOINTS = (

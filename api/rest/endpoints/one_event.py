@@ -7,7 +7,7 @@ import time
 from pydantic import Field
 
 from api.rest.endpoint import Answer, Asked, Endpoint, Question
-from api.rest.endpoints.asking import wanted_event
+from api.rest.endpoints.asking import seconds, wanted_event
 from api.rest.question_types import EventId
 from api.rest.signed import SignedEvent
 from core.archive.connection import Connection
@@ -84,7 +84,7 @@ def event_answer(known: KnownEvent) -> EventAnswer:
     seen_ms = now_s * 1000 if first_seen_ms is None else first_seen_ms
     return EventAnswer(
         event=known.event,
-        first_seen_at=None if first_seen_ms is None else first_seen_ms // 1000,
+        first_seen_at=seconds(first_seen_ms),
         facts=Facts.model_validate(facts(known.event, known.id_form, seen_ms)),
         flags=Flags(
             deleted_by=known.deleted_by,

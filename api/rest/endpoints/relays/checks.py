@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from api.rest.endpoints.relays.parts import Trimmed
-from schemas.records.probe import Cause, Checks, Observed
+from schemas.records.probe import Cause
 
 
 class CheckAnswer(Trimmed):
@@ -104,14 +104,3 @@ class ObservedAnswer(Trimmed):
     reconciles: bool | None = Field(description="Answers NEG-OPEN (NIP-77)")
     largest_page: int | None = Field(description="Most events that one answer held")
     clock_difference_s: float | None = Field(description="Its HTTP Date less the prober's time, seconds")
-
-
-def checks_answer(checks: Checks) -> ChecksAnswer:
-    """The public part of checks."""
-    values: dict[str, Any] = checks.model_dump()
-    return ChecksAnswer.model_validate(values)
-
-
-def observed_answer(observed: Observed) -> ObservedAnswer:
-    """What was observed."""
-    return ObservedAnswer.model_validate(observed.model_dump())

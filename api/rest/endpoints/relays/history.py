@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from api.rest.endpoint import Answer, Asked, Endpoint
-from api.rest.endpoints.relays.parts import OneRelay, read_shown, seconds
+from api.rest.endpoints.asking import seconds
+from api.rest.endpoints.relays.parts import OneRelay, read_shown
 from api.rest.question_types import Whole
 from core.archive.connection import Connection
 from core.archive.queries.relays.history import DaySeen, OutageSeen, Period, RelayHistory, read_history

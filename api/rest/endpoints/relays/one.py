@@ -5,8 +5,9 @@ from __future__ import annotations
 from pydantic import Field
 
 from api.rest.endpoint import Answer, Asked, Endpoint
-from api.rest.endpoints.relays.checks import ChecksAnswer, ObservedAnswer, checks_answer, observed_answer
-from api.rest.endpoints.relays.parts import OneRelay, SummaryAnswer, Trimmed, not_shown, seconds, summary_values
+from api.rest.endpoints.asking import seconds
+from api.rest.endpoints.relays.checks import ChecksAnswer, ObservedAnswer
+from api.rest.endpoints.relays.parts import OneRelay, SummaryAnswer, Trimmed, not_shown, summary_values
 from core.archive.connection import Connection
 from core.archive.queries.relays.one import KnownRelay, RelayHealthState, RelayState, find_relay
 from schemas.nostr.relay_document import RelayInformation
@@ -112,11 +113,11 @@ def _probed(found: RelayHealthState) -> ProbedAnswer:
         failures=found.failures,
         full_at=seconds(found.full_at_ms),
         online_at=seconds(found.online_at_ms),
-        checks=checks_answer(found.checks),
-        observed=observed_answer(found.observed),
-        advertised=LimitsAnswer.model_validate(found.advertised.model_dump()),
-        learnt=LimitsAnswer.model_validate(found.learnt.model_dump()),
-        honesty=HonestyAnswer.model_validate(found.honesty.model_dump()),
+        checks=ChecksAnswer.of(found.checks),
+        observed=ObservedAnswer.of(found.observed),
+        advertised=LimitsAnswer.of(found.advertised),
+        learnt=LimitsAnswer.of(found.learnt),
+        honesty=HonestyAnswer.of(found.honesty),
         monitors=[ClaimAnswer(monitor=each.monitor, at=each.at_s, open_ms=each.rtt_open_ms) for each in found.claims],
     )
 

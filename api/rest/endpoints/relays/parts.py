@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from api.rest.endpoint import Answer, Asked, Question
-from api.rest.endpoints.asking import not_found
+from api.rest.endpoints.asking import not_found, seconds
 from core.archive.connection import Connection
 from core.archive.queries.relays.listing import RelaySummary
 from core.archive.queries.relays.one import is_shown
@@ -70,11 +70,6 @@ def not_shown() -> Exception:
     return not_found("url", _NOT_SHOWN)
 
 
-def seconds(time_ms: int | None) -> int | None:
-    """Unix seconds of Unix milliseconds."""
-    return None if time_ms is None else time_ms // 1000
-
-
 class HealthAnswer(Answer):
     """The health of a relay, as it was last judged."""
 
@@ -132,3 +127,8 @@ class Trimmed(Answer):
     """What is left of a record for the public: its other members are dropped."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def of(cls, record: BaseModel) -> Self:
+        """Take what is public of a record."""
+        return cls.model_validate(record.model_dump())

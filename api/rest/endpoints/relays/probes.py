@@ -6,7 +6,7 @@ from pydantic import Field
 
 from api.rest.cursor import decode_cursor, encode_cursor
 from api.rest.endpoint import Answer, Asked, Endpoint
-from api.rest.endpoints.relays.checks import ChecksAnswer, ObservedAnswer, checks_answer, observed_answer
+from api.rest.endpoints.relays.checks import ChecksAnswer, ObservedAnswer
 from api.rest.endpoints.relays.parts import OneRelay, read_shown
 from api.rest.question_types import Cursor, PageSize, UnixSeconds
 from core.archive.connection import Connection
@@ -74,8 +74,8 @@ def _probe(found: ProbeSeen) -> ProbeAnswer:
     return ProbeAnswer(
         **{name: getattr(found, name) for name in same},
         probed_at=found.probed_at_ms // 1000,
-        checks=checks_answer(found.checks),
-        observed=observed_answer(found.observed),
+        checks=ChecksAnswer.of(found.checks),
+        observed=ObservedAnswer.of(found.observed),
     )
 
 
