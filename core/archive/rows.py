@@ -7,7 +7,8 @@ that the id of any row can be computed again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -55,6 +56,11 @@ def memory_bytes(row: EventRow) -> int:
         return len(row.raw) + tags_bytes(row.raw.count(b"["), row.raw.count(b'"') // 2)
     tags = row.tags or ""
     return len(tags) + len(row.content or "") + tags_bytes(tags.count("["), tags.count('"') // 2)
+
+
+def row_of(record: Iterable[Any]) -> EventRow:
+    """The row with which a longer one begins."""
+    return EventRow(*islice(record, len(EVENT_COLUMNS)))
 
 
 def event_from_row(row: Sequence[Any]) -> Event:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from core.archive.connection import Connection
 from core.archive.event_query import Key, Parameters, any_of, condition, nth_newest
 from core.archive.months import Month
-from core.archive.rows import COLUMN_LIST, EVENT_COLUMNS, DamagedRowError, EventRow, event_from_row
+from core.archive.rows import COLUMN_LIST, DamagedRowError, event_from_row, row_of
 from core.settings import Settings
 from schemas.nostr.event import Event
 from schemas.nostr.filters import Filter
@@ -114,7 +114,7 @@ class SelectionQuery:
 
     def event(self, row: Any) -> Event | None:
         """The event of a row, or None where only a hash of its tags had matched."""
-        stored = EventRow(*tuple(row)[: len(EVENT_COLUMNS)])
+        stored = row_of(row)
         try:
             event = event_from_row(stored)
         except ValueError as error:

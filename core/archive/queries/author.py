@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from core.archive.connection import Connection
 from core.archive.event_query import Parameters, condition
+from core.archive.queries.one_event import FIRST_SEEN
 from core.archive.queries.view import View
 from core.archive.rows import COLUMN_LIST, event_from_row
 from schemas.lookup import key_prefix
@@ -28,10 +29,6 @@ WITH RECURSIVE known AS (
     FROM known WHERE known.kind IS NOT NULL
 )
 SELECT kind FROM known WHERE kind IS NOT NULL LIMIT $3
-"""
-_SEEN = """
-SELECT min(seen_at_ms) FROM sightings, unnest(sightings.seen_ats_ms) AS seen_at_ms
-WHERE created_at = $1 AND id = $2
 """
 
 
@@ -119,15 +116,13 @@ async def _dated(connection: Connection, pubkey: str, kinds: Sequence[int], view
     wanted = parameters.add(kinds, "integer[]")
     where = f"{_author(pubkey, parameters)} AND kind = wanted.kind AND {view.condition(parameters)}"
     row = await connection.fetchrow(
-        f"SELECT created_at, id FROM unnest({wanted}) AS wanted (kind) CROSS JOIN LATERAL ("  # noqa: S608
+        f"SELECT created_at, id, {FIRST_SEEN} AS first_seen_ms "  # noqa: S608
+        f"FROM unnest({wanted}) AS wanted (kind) CROSS JOIN LATERAL ("
         f"SELECT created_at, id FROM {view.relation} WHERE {where} ORDER BY {order} LIMIT 1) AS found "
         f"ORDER BY {order} LIMIT 1",
         *parameters.values,
     )
-    if row is None:
-        return None
-    seen_ms = await connection.fetchval(_SEEN, row["created_at"], row["id"])
-    return Dated(row["id"].hex(), row["created_at"], seen_ms)
+    return None if row is None else Dated(row["id"].hex(), row["created_at"], row["first_seen_ms"])
 
 
 def _author(pubkey: str, parameters: Parameters) -> str:

@@ -9,16 +9,16 @@ import asyncpg
 from core.archive.connection import Connection
 from core.archive.event_query import Parameters, condition
 from core.archive.queries.view import View
-from core.archive.rows import COLUMN_LIST, EVENT_COLUMNS, EventRow, event_from_row
+from core.archive.rows import COLUMN_LIST, event_from_row, row_of
 from schemas.nostr.event import Event
 from schemas.nostr.event_id import IdForm
 from schemas.nostr.filters import Filter
 
-_FIRST_SEEN = """(SELECT min(seen_at_ms) FROM sightings, unnest(sightings.seen_ats_ms) AS seen_at_ms
+FIRST_SEEN = """(SELECT min(seen_at_ms) FROM sightings, unnest(sightings.seen_ats_ms) AS seen_at_ms
     WHERE sightings.created_at = found.created_at AND sightings.id = found.id)"""
+"""When a relay was first seen to have the event of a row `found`, Unix milliseconds."""
 
-
-KNOWN_COLUMNS = f"{COLUMN_LIST}, deleted_by, vanished_by, expires_at, {_FIRST_SEEN} AS first_seen_ms"
+KNOWN_COLUMNS = f"{COLUMN_LIST}, deleted_by, vanished_by, expires_at, {FIRST_SEEN} AS first_seen_ms"
 """Of a row `found` of `event_flags`."""
 
 
@@ -59,7 +59,7 @@ def known_event(row: asyncpg.Record) -> KnownEvent:
     Args:
         row: that begins with `KNOWN_COLUMNS`.
     """
-    stored = EventRow(*tuple(row)[: len(EVENT_COLUMNS)])
+    stored = row_of(row)
     return KnownEvent(
         event_from_row(stored),
         IdForm(stored.id_form),

@@ -16,7 +16,7 @@ from core.archive.event_query import Key, Parameters
 from core.archive.queries.newest import ANSWER_BYTES
 from core.archive.queries.one_event import KNOWN_COLUMNS, KnownEvent, known_event
 from core.archive.queries.view import View
-from core.archive.rows import CHUNK_ROWS, EVENT_COLUMNS, EventRow, memory_bytes
+from core.archive.rows import CHUNK_ROWS, memory_bytes, row_of
 from schemas.nostr.address import Address
 from schemas.nostr.deletion import address_sha256
 
@@ -137,7 +137,4 @@ async def _versions(connection: Connection, keys: Sequence[Key], view: View) -> 
         f"WHERE created_at = ANY({times}) AND id = ANY({ids}) ORDER BY created_at DESC, id",
         *parameters.values,
     )
-    return [
-        Version(known_event(row), row["is_shown"], memory_bytes(EventRow(*tuple(row)[: len(EVENT_COLUMNS)])))
-        for row in rows
-    ]
+    return [Version(known_event(row), row["is_shown"], memory_bytes(row_of(row))) for row in rows]
