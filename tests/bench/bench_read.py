@@ -17,11 +17,9 @@ from contextlib import contextmanager
 from itertools import count
 from multiprocessing import get_context
 from typing import NamedTuple
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import uvloop
-from pydantic import SecretStr
 
 from core import postgres
 from core.archive.connection import Pool, reading_options
@@ -34,6 +32,7 @@ from deploy.embedded.stack import ensure_servers
 from schemas.nostr.filters import Filter
 from sinks.migrate import migrate
 from tests.bench.bench_sink import usual_event
+from tests.bench.own_database import own_database
 from tests.broker.core.queries.explained import cost
 from tests.broker.sinks.material import feed, running_sink
 from tests.waiting import until
@@ -238,25 +237,9 @@ async def main() -> None:
     """Make a database, measure in it, drop it."""
     events = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS
-    name = f"bench_read_{os.getpid()}"
     with ensure_servers(load_settings()) as given:
-        assert given.postgres.dsn is not None
-        url = urlsplit(given.postgres.dsn.get_secret_value())
-        owner = await asyncpg.connect(urlunsplit(url))
-        await owner.execute(f"CREATE DATABASE {name}")
-        try:
-            dsn = SecretStr(urlunsplit(url._replace(path=f"/{name}")))
-            settings = given.model_copy(
-                update={
-                    "kafka": given.kafka.model_copy(update={"topic_prefix": f"{name}."}),
-                    "postgres": given.postgres.model_copy(update={"dsn": dsn}),
-                    "sink": given.sink.model_copy(update={"group_id": name}),
-                }
-            )
+        async with own_database(given, "bench_read") as settings:
             await measure(settings, events, rounds)
-        finally:
-            await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
-            await owner.close()
 
 
 if __name__ == "__main__":

@@ -16,11 +16,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import uvloop
-from pydantic import SecretStr
 
 from core.archive.connection import Connection
 from core.archive.rows import EVENT_COLUMNS, EventRow
@@ -35,6 +33,7 @@ from sinks.tables import TABLES
 from sinks.tables.topic_tables.binary_copy import copy_events
 from sinks.tables.topic_tables.events import INSERT
 from sinks.writing.writer import preparation
+from tests.bench.own_database import own_database
 from tests.broker.sinks.material import event, feed, running_sink
 from tests.waiting import until
 
@@ -184,30 +183,16 @@ async def measure_sink(settings: Settings, events: int) -> None:
 async def main() -> None:
     """Measure and print."""
     events = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
-    name = f"bench_sink_{os.getpid()}"
     with ensure_servers(load_settings()) as given:
-        assert given.postgres.dsn is not None
-        url = urlsplit(given.postgres.dsn.get_secret_value())
-        owner = await asyncpg.connect(urlunsplit(url))
-        await owner.execute(f"CREATE DATABASE {name}")
-        try:
-            dsn = urlunsplit(url._replace(path=f"/{name}"))
-            settings = given.model_copy(
-                update={
-                    "kafka": given.kafka.model_copy(update={"topic_prefix": f"{name}."}),
-                    "postgres": given.postgres.model_copy(update={"dsn": SecretStr(dsn)}),
-                    "sink": given.sink.model_copy(update={"group_id": name}),
-                }
-            )
+        async with own_database(given, "bench_sink") as settings:
+            assert settings.postgres.dsn is not None
+            dsn = settings.postgres.dsn.get_secret_value()
             connection = await asyncpg.connect(dsn)
             await migrate(connection)
             await connection.close()
             await compare_ways(dsn)
             await create_topics(settings)
             await measure_sink(settings, events)
-        finally:
-            await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
-            await owner.close()
 
 
 if __name__ == "__main__":

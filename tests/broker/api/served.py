@@ -12,12 +12,11 @@ import asyncpg
 
 from api.service import ApiService
 from core.archive.connection import Pool
-from core.kafka.topics import create_topics
-from core.settings import KafkaSettings, PostgresSettings, Settings, SinkSettings
+from core.postgres import dsn
+from core.settings import Settings
 from schemas.nostr.event import Event
-from sinks.migrate import migrate
 from tests.broker.api.conftest import running_service
-from tests.broker.sinks.conftest import fresh_database
+from tests.broker.sinks.conftest import fresh_archive
 from tests.broker.sinks.material import Feed, all_read, feed, running_sink
 from tests.waiting import until
 
@@ -53,25 +52,17 @@ async def served_archive(
     servers: Servers, folder: Path, name: str, events: Iterable[Event], **groups: Any
 ) -> AsyncIterator[Served]:
     """Archive events and serve them, with groups of settings as given."""
-    name = f"{name}_{os.getpid()}"
-    async with fresh_database(servers, name) as dsn:
-        settings = Settings(
-            data_dir=folder,
-            kafka=KafkaSettings(**servers.kafka_settings(), topic_prefix=f"{name}.", partitions=4, linger_ms=0),
-            postgres=PostgresSettings(dsn=dsn),
-            sink=SinkSettings(group_id=name, batch_age_ms=50),
-            **groups,
-        )
-        await create_topics(settings)
-        async with asyncpg.create_pool(dsn.get_secret_value(), min_size=1, max_size=2) as pool:
-            async with pool.acquire() as connection:
-                await migrate(connection)
-            async with running_sink(settings), feed(settings) as topics:
-                await topics.events(events)
-                await all_read(settings, pool)
-                async with running_service(settings) as service:
-                    await follows(service)
-                    yield Served(str(service.status()["url"]), settings, pool, topics, service)
+    async with (
+        fresh_archive(servers, f"{name}_{os.getpid()}", folder, **groups) as settings,
+        asyncpg.create_pool(dsn(settings), min_size=1, max_size=2) as pool,
+        running_sink(settings),
+        feed(settings) as topics,
+    ):
+        await topics.events(events)
+        await all_read(settings, pool)
+        async with running_service(settings) as service:
+            await follows(service)
+            yield Served(str(service.status()["url"]), settings, pool, topics, service)
 
 
 async def follows(service: ApiService) -> None:

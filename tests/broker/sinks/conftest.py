@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -28,13 +28,20 @@ _numbers = itertools.count()
 @pytest.fixture
 async def settings(servers: Servers, tmp_path: Path) -> AsyncIterator[Settings]:
     """Settings with a fresh migrated database and fresh topics of four partitions."""
-    name = f"sink_{os.getpid()}_{next(_numbers)}"
+    async with fresh_archive(servers, f"sink_{os.getpid()}_{next(_numbers)}", tmp_path) as made:
+        yield made
+
+
+@asynccontextmanager
+async def fresh_archive(servers: Servers, name: str, folder: Path, **groups: Any) -> AsyncIterator[Settings]:
+    """Settings with a migrated database and topics of this name, and groups of settings as given."""
     async with fresh_database(servers, name) as dsn:
         made = Settings(
-            data_dir=tmp_path,
+            data_dir=folder,
             kafka=KafkaSettings(**servers.kafka_settings(), topic_prefix=f"{name}.", partitions=4, linger_ms=0),
             postgres=PostgresSettings(dsn=dsn),
             sink=SinkSettings(group_id=name, batch_age_ms=50),
+            **groups,
         )
         await create_topics(made)
         connection = await asyncpg.connect(dsn.get_secret_value())
