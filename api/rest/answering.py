@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
@@ -87,6 +87,7 @@ def _next_link(endpoint: Endpoint[Question], context: Context, path: str, query:
     cursor = getattr(answer, "next", None)
     if cursor is None or endpoint.body:
         return None
-    kept = [part for part in query.split("&") if part and not part.startswith("cursor=")]
+    # By their names as they are read: any letter of one may be percent-encoded.
+    kept = [part for part in query.split("&") if part and unquote_plus(part.partition("=")[0]) != "cursor"]
     target = quote(f"{path}?{'&'.join([*kept, f'cursor={cursor}'])}", _OF_ADDRESSES)
     return f'<{context.settings.api.public_url or ""}{target}>; rel="next"'

@@ -96,6 +96,8 @@ async def test_an_answer_leads_on_by_link() -> None:
     assert told.headers["link"] == f'</v1/a%3Cb/numbers?limit=2&cursor={encode_cursor(2)}>; rel="next"'
     told = await ask(served(), "GET", f"/v1/a/numbers?cursor={encode_cursor(2)}&limit=2")
     assert told.headers["link"] == f'</v1/a/numbers?limit=2&cursor={encode_cursor(4)}>; rel="next"'
+    told = await ask(served(), "GET", f"/v1/a/numbers?%63urs%6Fr={encode_cursor(2)}&limi%74=%32")
+    assert told.headers["link"] == f'</v1/a/numbers?limi%74=%32&cursor={encode_cursor(4)}>; rel="next"'
     assert "link" not in (await ask(served(), "GET", "/v1/a/numbers?limit=10")).headers
 
 
