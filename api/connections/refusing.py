@@ -22,6 +22,7 @@ def response_of(refusal: Refusal) -> tuple[list[tuple[bytes, bytes]], bytes]:
     return [
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
         *([(b"retry-after", str(RETRY_AFTER_S).encode())] if later else []),
         (b"access-control-allow-origin", b"*"),
         (b"connection", b"close"),

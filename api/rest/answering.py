@@ -36,7 +36,8 @@ def answering(endpoint: Endpoint[Question], context: Context) -> Callable[[Reque
     async def respond(request: Request) -> Response:
         client = context.addresses.of(request)
         allowance = context.rates.take(client)
-        headers = charging.rate_headers(context, allowance)
+        # Of problems too: a cache that keeps any answer must know what it depends on.
+        headers = {"Vary": _vary(endpoint), **charging.rate_headers(context, allowance)}
         try:
             charging.check(context, allowance)
             return await _answer(endpoint, context, client, request, headers)
@@ -62,8 +63,7 @@ async def _answer(
     query = request.scope["query_string"].decode("latin-1")
     question = read_question(endpoint.question, request.path_params, query, body)
     asked = Asked(context, client, question, wants_count)
-    vary = "Accept, Accept-Encoding, Prefer" if endpoint.counts else "Accept, Accept-Encoding"
-    headers |= {"Cache-Control": CACHE_CONTROL, "Vary": vary}
+    headers["Cache-Control"] = CACHE_CONTROL
     if wants_count:
         headers["Preference-Applied"] = "count=estimated"
     with reading():
@@ -76,6 +76,10 @@ async def _answer(
         headers["Link"] = link
     written = Body(orjson.dumps(answer.model_dump(by_alias=True)), JSON, headers)
     return await written.response(request, conditional=not endpoint.body)
+
+
+def _vary(endpoint: Endpoint[Question]) -> str:
+    return "Accept, Accept-Encoding, Prefer" if endpoint.counts else "Accept, Accept-Encoding"
 
 
 async def _body(context: Context, request: Request) -> object:

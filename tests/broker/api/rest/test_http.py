@@ -100,6 +100,7 @@ async def test_problems(  # noqa: PLR0917 - fixtures, and one case
 async def test_an_address_that_is_too_long_is_a_problem_too(url: str, client: aiohttp.ClientSession) -> None:
     async with client.get(f"{url}/v1/events?authors={'ab' * 50_000}") as answer:
         assert (answer.status, answer.headers["Content-Type"]) == (400, "application/problem+json")
+        assert answer.headers["Cache-Control"] == "no-store"
         assert "ask by POST" in orjson.loads(await answer.read())["detail"]
 
 

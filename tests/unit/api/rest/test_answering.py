@@ -106,6 +106,20 @@ async def test_links_have_the_public_address() -> None:
     assert told.headers["link"].startswith("<https://archive.example/v1/a/numbers?cursor=")
 
 
+@pytest.mark.parametrize(
+    ("query", "accept", "status"),
+    [("", "*/*", 200), ("", "text/html", 406), ("?limit=0", "*/*", 400), ("", "*/*", 429)],
+)
+async def test_every_answer_names_what_it_depends_on(query: str, accept: str, status: int) -> None:
+    app = served(per_minute=1, clock=lambda: 0.0)
+    if status == 429:
+        await ask(app, "GET", "/v1/a/numbers")
+    told = await ask(app, "GET", f"/v1/a/numbers{query}", {"Accept": accept})
+    assert told.status == status
+    assert told.headers["vary"] == "Accept, Accept-Encoding, Prefer"
+    assert told.headers["cache-control"] == ("no-cache" if status == 200 else "no-store")
+
+
 async def test_lines_are_the_entries_of_all_pages() -> None:
     told = await ask(served(), "GET", "/v1/a/numbers", {"Accept": LINES})
     assert [orjson.loads(line) for line in told.body.splitlines()] == [{"number": each} for each in range(LAST + 1)]
