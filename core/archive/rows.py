@@ -7,6 +7,7 @@ that the id of any row can be computed again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -15,6 +16,8 @@ import orjson
 
 from schemas.nostr.event import Event, parse_event
 from schemas.nostr.tag_memory import tags_bytes
+
+logger = logging.getLogger(__name__)
 
 
 class DamagedRowError(ValueError):
@@ -80,3 +83,15 @@ def event_from_row(row: Sequence[Any]) -> Event:
         stored.content or "",
         stored.sig.hex(),
     )
+
+
+def readable_event(row: Sequence[Any]) -> Event | None:
+    """The event of a row as `event_from_row` gives it; None, with a warning, where its row is damaged.
+
+    For those who read beside the pipeline: `bigbrotr audit` finds such rows, and no reader can mend them.
+    """
+    try:
+        return event_from_row(row)
+    except ValueError as error:
+        logger.warning("%s is left out, its row is no event: %s", EventRow(*row).id.hex(), error)
+        return None

@@ -9,7 +9,7 @@ from core.archive.connection import Connection
 from core.archive.event_query import Parameters, condition
 from core.archive.queries.one_event import FIRST_SEEN
 from core.archive.queries.view import View
-from core.archive.rows import COLUMN_LIST, event_from_row
+from core.archive.rows import COLUMN_LIST, readable_event
 from schemas.lookup import key_prefix
 from schemas.nostr.event import Event
 from schemas.nostr.filters import Filter
@@ -79,8 +79,8 @@ async def current_versions(connection: Connection, pubkey: str, kinds: Sequence[
         f"WHERE {view.condition(parameters)}",
         *parameters.values,
     )
-    events = [event_from_row(tuple(row)) for row in rows]
-    return {event.kind: event for event in events if view.shows(event)}
+    events = [readable_event(tuple(row)) for row in rows]
+    return {event.kind: event for event in events if event is not None and view.shows(event)}
 
 
 async def count_kinds(connection: Connection, pubkey: str, view: View) -> AuthorCounts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,13 +13,11 @@ from core.archive.queries.keys import KeyReader
 from core.archive.queries.merge import Found
 from core.archive.queries.statements import TOP, rows_of_keys
 from core.archive.queries.view import View
-from core.archive.rows import CHUNK_ROWS, EventRow, event_from_row, memory_bytes
+from core.archive.rows import CHUNK_ROWS, EventRow, memory_bytes, readable_event
 from schemas.nostr.event import Event
 from schemas.nostr.filters import Filter
 
 __all__ = ["Newest", "TooCostlyError", "newest", "order", "page", "union"]
-
-logger = logging.getLogger(__name__)
 
 ANSWER_BYTES = 32 * 1024 * 1024
 """Of memory for the events of one answer, after which it ends early. An event's text may have a mebibyte, which takes
@@ -99,11 +96,9 @@ async def _rows(connection: Connection, found: Sequence[Found]) -> list[EventRow
 
 
 def _event(stored: EventRow, wanted: Filter, view: View) -> Event | None:
-    """The event of a row; None where SQL could not look into it, and it is not what was asked for."""
-    try:
-        event = event_from_row(stored)
-    except ValueError as error:
-        logger.warning("%s is left out, its row is no event: %s", stored.id.hex(), error)
+    """The event of a row; None where it is damaged, or SQL could not look into it and it is not what was asked for."""
+    event = readable_event(stored)
+    if event is None:
         return None
     if stored.raw is not None and not (wanted.matches(event) and view.shows(event)):
         return None

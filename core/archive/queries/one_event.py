@@ -9,7 +9,7 @@ import asyncpg
 from core.archive.connection import Connection
 from core.archive.event_query import Parameters, condition
 from core.archive.queries.view import View
-from core.archive.rows import COLUMN_LIST, event_from_row, row_of
+from core.archive.rows import COLUMN_LIST, readable_event, row_of
 from schemas.nostr.event import Event
 from schemas.nostr.event_id import IdForm
 from schemas.nostr.filters import Filter
@@ -43,7 +43,7 @@ class KnownEvent(NamedTuple):
 
 
 async def find_event(connection: Connection, event_id: str, view: View) -> KnownEvent | None:
-    """Read an event (64 hex digits) that a view shows; None: there is none, or it is not shown."""
+    """Read an event (64 hex digits) that a view shows; None: there is none to show, or its row is damaged."""
     parameters = Parameters()
     where = f"{condition(Filter(ids=(event_id,)), parameters)} AND {view.condition(parameters)}"
     row = await connection.fetchrow(
@@ -53,15 +53,18 @@ async def find_event(connection: Connection, event_id: str, view: View) -> Known
     return None if row is None else known_event(row)
 
 
-def known_event(row: asyncpg.Record) -> KnownEvent:
-    """Make of a row what is known of its event.
+def known_event(row: asyncpg.Record) -> KnownEvent | None:
+    """Make of a row what is known of its event; None where the row is damaged.
 
     Args:
         row: that begins with `KNOWN_COLUMNS`.
     """
     stored = row_of(row)
+    event = readable_event(stored)
+    if event is None:
+        return None
     return KnownEvent(
-        event_from_row(stored),
+        event,
         IdForm(stored.id_form),
         _hex(row["deleted_by"]),
         _hex(row["vanished_by"]),

@@ -126,7 +126,7 @@ async def _keys(connection: Connection, address: Address, below: Key, limit: int
 
 
 async def _versions(connection: Connection, keys: Sequence[Key], view: View) -> list[Version]:
-    """What is known of versions, in their order; one that was erased a moment ago is left out."""
+    """What is known of versions, in their order; without what was erased a moment ago, and damaged rows."""
     if not keys:
         return []
     parameters = Parameters()
@@ -137,4 +137,8 @@ async def _versions(connection: Connection, keys: Sequence[Key], view: View) -> 
         f"WHERE created_at = ANY({times}) AND id = ANY({ids}) ORDER BY created_at DESC, id",
         *parameters.values,
     )
-    return [Version(known_event(row), row["is_shown"], memory_bytes(row_of(row))) for row in rows]
+    return [
+        Version(known, row["is_shown"], memory_bytes(row_of(row)))
+        for row in rows
+        if (known := known_event(row)) is not None
+    ]

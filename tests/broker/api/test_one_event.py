@@ -139,6 +139,29 @@ async def check_flags(url: str) -> None:
         await get(url, f"/v1/events/{event.id}", HTTPStatus.NOT_FOUND)
 
 
+async def test_an_event_whose_row_is_damaged_is_as_if_it_was_not_there(
+    archive_settings: Settings, archive_pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    profile, other = [signed(START_S + at_s, 0, [], '{"name":"\0"}', author=at_s) for at_s in (0, 1)]
+    await filled(archive_settings, [profile, other, NOTE])
+    async with archive_pool.acquire() as connection:
+        damaged = await connection.execute(
+            "UPDATE events SET raw = '{' WHERE raw IS NOT NULL AND id = $1", bytes.fromhex(profile.id)
+        )
+        assert damaged == "UPDATE 1"
+    async with serving(archive_settings) as url:
+        for part in ("", "/sightings", "/references"):
+            problem = await get(url, f"/v1/events/{profile.id}{part}", HTTPStatus.NOT_FOUND)
+            assert problem["parameter"] == "id"
+        address = f"/v1/addresses/0:{profile.pubkey}:"
+        await get(url, address, HTTPStatus.NOT_FOUND)
+        assert await pages(url, f"{address}/versions", "versions", limit=1) == []
+        assert (await get(url, f"/v1/authors/{profile.pubkey}"))["profile"] is None
+        assert [each["id"] for each in await pages(url, "/v1/events", "events", kinds=0)] == [other.id]
+        assert (await get(url, f"/v1/authors/{other.pubkey}"))["profile"]["event_id"] == other.id
+    assert f"{profile.id} is left out" in caplog.text
+
+
 async def test_references_are_counted_and_paged_by_class(archive_settings: Settings) -> None:
     await filled(archive_settings, [NOTE, ARTICLE, *REFERENCES, REACTION_TO_ADDRESS, HIDDEN_REPLY])
     newest_first = sorted(REFERENCES, key=lambda each: (-each.created_at, each.id))
