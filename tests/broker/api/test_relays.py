@@ -86,6 +86,8 @@ async def test_lists_are_paged_in_every_order_and_filtered(archive_settings: Set
             "uptime": pytest.approx(3500 / 3600, abs=1e-6),
             "open_ms": 20,
         }
+        named = {each["name"]: (each["nips"], each["named_nips"]) for each in every.values()}
+        assert (named["first"], named["second"]) == (([1, 11], []), ([1, 11, 50], ["7D"]))
         asked: dict[tuple[str, str], Callable[[dict[str, Any]], bool]] = {
             ("network", "tor"): lambda each: each["url"] == ONION,
             ("state", "silent"): lambda each: each["state"] == "silent",

@@ -99,10 +99,11 @@ class SummaryAnswer(Answer):
     first_seen_at: int | None = Field(description="When it was named first, Unix seconds")
     health: HealthAnswer | None = Field(description="null: it was never probed")
     country: str | None = Field(description="Where its address is (ISO 3166-1), by a database of addresses")
-    name: str | None = Field(description="By its information document (NIP-11), as software, version and nips")
+    name: str | None = Field(description="By its information document (NIP-11), as all that follows")
     software: str | None
     version: str | None
     nips: list[int] = Field(description="Numbers of NIPs that it says it supports")
+    named_nips: list[str] = Field(description="NIPs whose name is two hex digits and no number, such as 7D, likewise")
 
 
 def summary_values(found: RelaySummary) -> dict[str, Any]:
@@ -118,7 +119,7 @@ def summary_values(found: RelaySummary) -> dict[str, Any]:
             uptime=found.uptime,
             open_ms=found.open_ms,
         )
-    same = ("url", "network", "state", "lane", "duplicate_of", "country", "name", "software", "version", "nips")
+    same = SummaryAnswer.model_fields.keys() - {"health", "first_seen_at"}
     values = {name: getattr(found, name) for name in same}
     return {**values, "health": health, "first_seen_at": seconds(found.first_seen_ms)}
 

@@ -25,7 +25,8 @@ SUMMARY = """registry.url, registry.network, registry.state, registry.lane, regi
     downtime_ppm(health.hours) AS downtime_ppm, opened_ms(health.checks) AS open_ms,
     health.checks #>> '{open,address}' AS address, health.checks #>> '{geo,country}' AS country,
     document.members ->> 'name' AS name, document.members ->> 'software' AS software,
-    document.members ->> 'version' AS version, document.members -> 'supported_nips' AS nips"""
+    document.members ->> 'version' AS version, document.members -> 'supported_nips' AS nips,
+    document.members -> 'named_nips' AS named_nips"""
 _PPM = 1_000_000
 
 
@@ -84,7 +85,7 @@ class RelaySummary(NamedTuple):
         state: in the registry, as `lane`; None: it has no record of the relay.
         uptime: share of the known seconds of the last hours that the newest probes tell, 0 to 1.
         open_ms: how long the newest probe took to open it.
-        name: by its information document, as `software`, `version` and `nips`.
+        name: by its information document, as `software`, `version`, `nips` and `named_nips`.
     """
 
     url: str
@@ -105,6 +106,7 @@ class RelaySummary(NamedTuple):
     software: str | None
     version: str | None
     nips: list[int]
+    named_nips: list[str]
 
 
 async def list_relays(
@@ -156,6 +158,7 @@ def summary(values: dict[str, Any]) -> RelaySummary:
         "uptime": None if downtime_ppm is None else 1 - downtime_ppm / _PPM,
         "duplicate_of": duplicate_of if duplicate_of is not None and is_public_relay(duplicate_of) else None,
         "nips": orjson.loads(values["nips"] or "[]"),
+        "named_nips": orjson.loads(values["named_nips"] or "[]"),
     }
     return RelaySummary(**{name: values[name] for name in RelaySummary._fields})
 
