@@ -10,26 +10,16 @@ from core.archive.event_query import Parameters, condition
 from core.archive.queries.one_event import FIRST_SEEN
 from core.archive.queries.view import View
 from core.archive.rows import COLUMN_LIST, readable_event
-from schemas.lookup import key_prefix
 from schemas.nostr.event import Event
 from schemas.nostr.filters import Filter
+from schemas.nostr.kinds import PRIVATE_KINDS
 
 MOST_KINDS = 64
 """Of an author that are counted, the lowest: people sign a dozen, and each costs a look into every month."""
+MOST_SOUGHT = 1000
+"""Kinds among which those are sought that have an event to show: each costs a look, and there are 65,536 kinds."""
 MOST_COUNTED = 1000
 """Of a kind that are counted exactly, so that an author of millions costs 64,000 rows."""
-
-# The index (pubkey_prefix, kind, created_at) is entered once for each kind that there is.
-_KINDS = """
-WITH RECURSIVE known AS (
-    (SELECT kind FROM events WHERE pubkey_prefix = $1 AND pubkey = $2 ORDER BY kind LIMIT 1)
-    UNION ALL
-    SELECT (SELECT events.kind FROM events
-        WHERE pubkey_prefix = $1 AND pubkey = $2 AND events.kind > known.kind ORDER BY events.kind LIMIT 1)
-    FROM known WHERE known.kind IS NOT NULL
-)
-SELECT kind FROM known WHERE kind IS NOT NULL LIMIT $3
-"""
 
 
 class KindCount(NamedTuple):
@@ -53,7 +43,7 @@ class AuthorCounts(NamedTuple):
 
     Attributes:
         kinds: in their order.
-        is_all: no further kinds are known.
+        is_all: no further kinds are known. What a view does not show is no kind of it, as if it was not there.
         oldest: by its own time, as `newest`; None: there is no event.
     """
 
@@ -85,29 +75,38 @@ async def current_versions(connection: Connection, pubkey: str, kinds: Sequence[
 
 async def count_kinds(connection: Connection, pubkey: str, view: View) -> AuthorCounts:
     """Count what an author (64 hex digits) has signed by kind."""
-    key = bytes.fromhex(pubkey)
-    rows = await connection.fetch(_KINDS, key_prefix(key), key, MOST_KINDS + 1)
-    kinds = [row["kind"] for row in rows[:MOST_KINDS]]
-    counts = await _counts(connection, pubkey, kinds, view)
-    counted = [KindCount(kind, *found) for kind, found in zip(kinds, counts, strict=True)]
-    shown = [each for each in counted if each.number]
-    names = [each.kind for each in shown]
+    counted = await _counts(connection, pubkey, view)
+    names = [each.kind for each in counted[:MOST_KINDS]]
     oldest = await _dated(connection, pubkey, names, view, "created_at, id DESC")
     newest = await _dated(connection, pubkey, names, view, "created_at DESC, id")
-    return AuthorCounts(shown, len(rows) <= MOST_KINDS, oldest, newest)
+    return AuthorCounts(counted[:MOST_KINDS], len(counted) <= MOST_KINDS, oldest, newest)
 
 
-async def _counts(connection: Connection, pubkey: str, kinds: Sequence[int], view: View) -> list[tuple[int, bool]]:
+async def _counts(connection: Connection, pubkey: str, view: View) -> list[KindCount]:
+    """Of the lowest kinds of which something is shown; one more than are wanted, where there are more."""
     parameters = Parameters()
-    wanted = parameters.add(kinds, "integer[]")
+    author = _author(pubkey, parameters)
+    private = parameters.add(sorted(PRIVATE_KINDS), "integer[]")
+    most_sought = parameters.add(MOST_SOUGHT, "bigint")
     most = parameters.add(MOST_COUNTED + 1, "bigint")
-    where = f"{_author(pubkey, parameters)} AND kind = wanted.kind AND {view.condition(parameters)}"
+    where = f"{author} AND kind = sought.of_kind AND {view.condition(parameters)}"
+    # From each kind the index (pubkey_prefix, kind, created_at) leads to the next. Materialized, so that each is
+    # counted once, and none beyond the last that is given.
     rows = await connection.fetch(
-        f"SELECT (SELECT count(*) FROM (SELECT FROM {view.relation} WHERE {where} LIMIT {most}) AS found) AS number "  # noqa: S608
-        f"FROM unnest({wanted}) WITH ORDINALITY AS wanted (kind, place) ORDER BY place",
+        "WITH RECURSIVE known AS ("  # noqa: S608 - of our own parts and $n alone
+        f"(SELECT kind AS of_kind FROM events WHERE {author} ORDER BY kind LIMIT 1) UNION ALL "
+        f"SELECT (SELECT kind FROM events WHERE {author} AND kind > known.of_kind ORDER BY kind LIMIT 1) "
+        "FROM known WHERE of_kind IS NOT NULL"
+        "), counted AS MATERIALIZED (SELECT of_kind, (SELECT count(*) FROM "
+        f"(SELECT FROM {view.relation} WHERE {where} LIMIT {most}) AS found) AS number FROM ("
+        f"SELECT of_kind FROM known WHERE of_kind <> ALL({private}) LIMIT {most_sought}) AS sought) "
+        f"SELECT of_kind, number FROM counted WHERE number > 0 LIMIT {parameters.add(MOST_KINDS + 1, 'bigint')}",
         *parameters.values,
     )
-    return [(min(row["number"], MOST_COUNTED), row["number"] <= MOST_COUNTED) for row in rows]
+    return [
+        KindCount(row["of_kind"], min(row["number"], MOST_COUNTED), is_exact=row["number"] <= MOST_COUNTED)
+        for row in rows
+    ]
 
 
 async def _dated(connection: Connection, pubkey: str, kinds: Sequence[int], view: View, order: str) -> Dated | None:

@@ -9,7 +9,10 @@ MOST_ROWS = 500_000
 
 
 class TooCostlyError(ValueError):
-    """A filter asks for more work than one answer may take; the message names the field and the remedy."""
+    """A filter asks for more work than one answer may take; the message names the field, the bound and the remedy.
+
+    It does not tell how much work it is: rows are counted that the reader may not see.
+    """
 
 
 class Budget:
@@ -35,8 +38,8 @@ class Budget:
         self._probes += values * months
         if self._probes > self._most_probes:
             raise TooCostlyError(
-                f"{field}: {values} values are {self._probes} look-ups in {months} and more months, and one answer may "
-                f"take {self._most_probes}; name fewer values, or a shorter time with since and until"
+                f"{field}: these values in so many months are more look-ups than {self._most_probes}, which one answer "
+                "may take; name fewer values, or a shorter time with since and until"
             )
 
     def take_rows(self, field: str, rows: int) -> None:
@@ -48,6 +51,6 @@ class Budget:
         self._rows += rows
         if self._rows > self._most_rows:
             raise TooCostlyError(
-                f"{field}: {self._rows} rows had to be compared, and one answer may take {self._most_rows}; name fewer "
+                f"{field}: more rows than {self._most_rows} had to be compared, which one answer may take; name fewer "
                 "values, a smaller limit, or a shorter time with since and until"
             )

@@ -20,7 +20,6 @@ from core.archive.queries.statements import Branch, Statement
 from core.archive.queries.view import View
 from core.archive.queries.windows import MOST_MONTHS, Walk, Window
 from schemas.nostr.filters import Filter
-from schemas.nostr.kinds import PRIVATE_KINDS
 
 MOST_BRANCHES = 20_000
 """Pairs of author and kind that are read at once: 1,000 authors with 20 kinds each."""
@@ -119,13 +118,13 @@ class KeyReader:
         self._budget.take_probes("authors", len(authors), window.months)
         rows = await self._fetch(statements.kinds_of_authors(authors, window, MOST_BRANCHES + 1))
         self._check(len(rows))
-        return [Branch(authors[number], kind) for number, kind in rows if kind not in PRIVATE_KINDS]
+        return [Branch(authors[number], kind) for number, kind in rows]
 
     def _check(self, branches: int) -> None:
         if branches > MOST_BRANCHES:
             raise TooCostlyError(
-                f"authors: with their kinds these are {branches} pairs and more, and one answer may take "
-                f"{MOST_BRANCHES}; name fewer authors, or fewer kinds"
+                f"authors: with their kinds these are more pairs than {MOST_BRANCHES}, which one answer may take; name "
+                "fewer authors, or fewer kinds"
             )
 
     async def _fetch(self, statement: Statement) -> list[Any]:

@@ -17,6 +17,7 @@ from core.archive.queries.windows import Window, whole_months
 from core.archive.rows import COLUMN_LIST
 from schemas.lookup import key_prefix
 from schemas.nostr.filters import Filter
+from schemas.nostr.kinds import PRIVATE_KINDS
 
 TOP = Key(BIGINT_MAX, b"")
 """All rows come after it."""
@@ -160,12 +161,13 @@ def rows_of_keys(keys: Sequence[Key]) -> Statement:
 
 
 def kinds_of_authors(authors: Sequence[bytes], window: Window, most: int) -> Statement:
-    """The kinds that each author has in a window, by its number: `author, kind`, `most` rows at most.
+    """The kinds that each author has in a window but private ones, by its number: `author, kind`, `most` rows at most.
 
     From each kind the index leads to the next one: that reads a page or two a kind, however many events it has.
     """
     parameters = Parameters()
     lists = {"author": Column("integer", list(range(len(authors)))), **_prefixed(authors)}
+    private = parameters.add(sorted(PRIVATE_KINDS), "integer[]")
     first = f"SELECT kind FROM events WHERE {window.where} AND pubkey_prefix = sought.prefix"  # noqa: S608
     return Statement(
         "WITH RECURSIVE sought_kinds AS ("  # noqa: S608
@@ -173,7 +175,7 @@ def kinds_of_authors(authors: Sequence[bytes], window: Window, most: int) -> Sta
         f"FROM {_unnested(lists, parameters)} UNION ALL "
         f"SELECT author, prefix, ({first} AND kind > sought.of_kind ORDER BY kind LIMIT 1) "
         "FROM sought_kinds AS sought WHERE of_kind IS NOT NULL) "
-        "SELECT author, of_kind FROM sought_kinds WHERE of_kind IS NOT NULL "
+        f"SELECT author, of_kind FROM sought_kinds WHERE of_kind <> ALL({private}) "
         f"LIMIT {parameters.add(most, 'bigint')}",
         parameters.values,
     )

@@ -49,8 +49,14 @@ HIDDEN_VERSION = [signed(START_S, 0, [], '{"name":"kept"}', author=1), signed(ST
 DELETION = signed(START_S + 2, 5, [["e", HIDDEN_VERSION[1].id]], "", author=1)
 ONLY_PRIVATE = [signed(START_S, 4, [["p", AUTHORS[0]]], "", author=2), signed(START_S, 1, [["-"]], "", author=2)]
 NOT_JSON = [signed(START_S, 0, [], "[" * 70_000, author=3), signed(START_S, 3, [], "", author=3)]
+# With those, as many kinds as are counted; and some of which nothing is shown.
+MOST_KINDS = [signed(START_S, 100 + number, [], "", author=3) for number in range(62)]
+HIDDEN_KINDS = [
+    signed(START_S, 50, [["-"]], "", author=3),
+    *(signed(START_S, kind, [["p", AUTHORS[1]]], "", author=3) for kind in (4, 1059)),
+]
 MANY = [signed(START_S + number, 7, [], "+", author=4) for number in range(1002)]
-ALL: list[Event] = [*EVENTS, *HIDDEN_VERSION, DELETION, *ONLY_PRIVATE, *NOT_JSON, *MANY]
+ALL: list[Event] = [*EVENTS, *HIDDEN_VERSION, DELETION, *ONLY_PRIVATE, *NOT_JSON, *MOST_KINDS, *HIDDEN_KINDS, *MANY]
 
 
 async def test_what_is_known_of_an_author(archive_settings: Settings, archive_pool: Pool) -> None:
@@ -102,6 +108,8 @@ async def test_what_is_known_of_an_author(archive_settings: Settings, archive_po
         odd = await get(url, f"/v1/authors/{AUTHORS[3]}")
         assert odd["profile"]["name"] is None
         assert odd["follows"]["number"] == 0
+        assert [each["kind"] for each in odd["kinds"]] == [0, 3, *range(100, 162)]
+        assert odd["has_more_kinds"] is False, "what is not shown is not told of"
         many = await get(url, f"/v1/authors/{AUTHORS[4]}")
         assert many["kinds"] == [{"kind": 7, "number": 1000, "is_exact": False}]
         assert many["newest"]["id"] == MANY[-1].id
@@ -115,3 +123,6 @@ async def test_what_is_known_of_an_author(archive_settings: Settings, archive_po
     async with serving(with_policy(archive_settings, "flag")) as url:
         flagged = await get(url, f"/v1/authors/{AUTHORS[1]}")
         assert flagged["profile"]["event_id"] == HIDDEN_VERSION[1].id
+        odd = await get(url, f"/v1/authors/{AUTHORS[3]}")
+        assert [each["kind"] for each in odd["kinds"]] == [0, 3, 50, *range(100, 161)]
+        assert odd["has_more_kinds"] is True

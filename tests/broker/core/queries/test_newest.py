@@ -15,7 +15,9 @@ from core.archive.connection import Connection, Pool
 from core.archive.event_query import Key
 from core.archive.queries.counting import Count, count
 from core.archive.queries.newest import TooCostlyError, newest, order, page, union
+from core.archive.queries.statements import kinds_of_authors
 from core.archive.queries.view import View
+from core.archive.queries.windows import Window
 from core.archive.selection import Hide
 from schemas.nostr.event import Event
 from schemas.nostr.filters import Filter
@@ -201,8 +203,16 @@ async def test_a_page_ends_early_by_what_its_events_take_in_memory(connection: C
 
 async def test_what_costs_too_much_is_refused_by_the_name_of_its_field(connection: Connection) -> None:
     authors = tuple(f"{number:064x}" for number in range(200))
-    with pytest.raises(TooCostlyError, match=r"^authors: .*20000; name fewer authors"):
+    with pytest.raises(TooCostlyError, match=r"^authors: .*20000, .*; name fewer authors"):
         await newest(connection, Filter(authors=authors, kinds=tuple(range(200))), View(), limit=1)
+
+
+async def test_private_kinds_of_authors_are_not_counted_as_work(connection: Connection) -> None:
+    for most, authors in ((100, AUTHORS), (1, AUTHORS[1:2])):
+        statement = kinds_of_authors([bytes.fromhex(each) for each in authors], Window(0, FAR_S, 0, 0), most)
+        kinds = [row["of_kind"] for row in await connection.fetch(statement.text, *statement.values)]
+        assert kinds
+        assert not set(kinds) & set(PRIVATE)
 
 
 async def test_more_than_the_bound_is_estimated(archived: Archive, connection: Connection) -> None:
