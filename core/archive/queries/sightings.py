@@ -24,16 +24,24 @@ async def read_sightings(
 ) -> tuple[list[Seen], Seen | None]:
     """Read a page of an event's sightings, earliest first, and the key to read on above, if there is.
 
+    Neither the page nor the key tells of relays that are not shown.
+
     Args:
         connection: to the archive.
         event: an archived one.
-        limit: of sightings that are read; those at relays that are not shown are left out of them.
+        limit: of the page.
         above: the key that the page before gave; None: this is the first.
     """
+    shown: list[Seen] = []
     after = above or _BEFORE_ALL
-    rows = await connection.fetch(
-        _SIGHTINGS, event.created_at, bytes.fromhex(event.id), after.at_ms, after.relay, limit + 1
-    )
-    found = [(Seen(row["relay"], row["seen_at_ms"]), row["address"]) for row in rows[:limit]]
-    shown = [seen for seen, address in found if is_public_relay(seen.relay, address)]
-    return shown, found[-1][0] if len(rows) > limit else None
+    while True:
+        rows = await connection.fetch(
+            _SIGHTINGS, event.created_at, bytes.fromhex(event.id), after.at_ms, after.relay, limit + 1
+        )
+        found = [(Seen(row["relay"], row["seen_at_ms"]), row["address"]) for row in rows]
+        shown += [seen for seen, address in found if is_public_relay(seen.relay, address)]
+        if len(shown) > limit:
+            return shown[:limit], shown[limit - 1]
+        if len(rows) <= limit:
+            return shown, None
+        after = found[-1][0]

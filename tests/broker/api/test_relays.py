@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
+from api.rest.cursor import decode_cursor
 from core.archive.connection import Pool
 from core.settings import Settings
 from schemas.relay_urls.relay_url import normalize
@@ -74,6 +75,10 @@ async def test_lists_are_paged_in_every_order_and_filtered(archive_settings: Set
                 found = await pages(url, "/v1/relays", "relays", sort=sort, limit=limit)
                 assert [each["url"] for each in found] == wanted, (sort, limit)
         every = {each["url"]: each for each in await pages(url, "/v1/relays", "relays", limit=4)}
+        first = await get(url, "/v1/relays", limit=1)
+        second = await get(url, "/v1/relays", limit=1, cursor=first["next"])
+        assert [each["relays"][0]["url"] for each in (first, second)] == ordered(ORDERS["url"])[:2]
+        assert decode_cursor(second["next"], str, int, str)[-1] == second["relays"][0]["url"]
         assert all((every[each]["health"] is not None) == (NUMBERS[each] in PROBED) for each in RELAYS)
         assert every[RELAYS[1]]["duplicate_of"] is None, "it is not public"
         assert every[RELAYS[2]]["duplicate_of"] == RELAYS[0]

@@ -114,13 +114,33 @@ async def list_relays(
 ) -> tuple[list[RelaySummary], RelayKey | None]:
     """Read a page of public relays, and the key to read on above, if there is.
 
+    Neither the page nor the key tells of relays whose URL or address is a private one.
+
     Args:
         connection: to the archive.
         choice: which relays.
         sort: in which order.
-        limit: of relays that are read; those whose URL or address is a private one are left out of them.
+        limit: of the page.
         above: the key that the page before gave.
     """
+    shown: list[dict[str, Any]] = []
+    while True:
+        rows = await _rows(connection, choice, sort, limit + 1, above)
+        shown += [row for row in rows if is_public_relay(row["url"], row["address"])]
+        if len(shown) > limit or len(rows) <= limit:
+            break
+        above = _key(rows[-1])
+    page = [summary(row) for row in shown[:limit]]
+    return page, _key(shown[limit - 1]) if len(shown) > limit else None
+
+
+def _key(row: dict[str, Any]) -> RelayKey:
+    return RelayKey(row["place"], row["url"])
+
+
+async def _rows(
+    connection: Connection, choice: RelayChoice, sort: RelaySort, count: int, above: RelayKey | None
+) -> list[dict[str, Any]]:
     parameters = Parameters()
     value = _VALUES.get(sort)
     key = "registry.url" if value is None else f"{value}, {'registry' if 'registry' in value else 'health'}.url"
@@ -141,12 +161,10 @@ async def list_relays(
         f"SELECT {SUMMARY}, {value or '0'} AS place FROM registry "  # noqa: S608 - of our own parts and $n alone
         f"{join} relay_health AS health ON {same} "
         "LEFT JOIN relay_documents AS document ON document.hash = health.document "
-        f"WHERE {' AND '.join(parts)} ORDER BY {key} LIMIT {parameters.add(limit + 1, 'bigint')}",
+        f"WHERE {' AND '.join(parts)} ORDER BY {key} LIMIT {parameters.add(count, 'bigint')}",
         *parameters.values,
     )
-    shown = [summary(dict(row)) for row in rows[:limit] if is_public_relay(row["url"], row["address"])]
-    last = rows[limit - 1] if len(rows) > limit else None
-    return shown, None if last is None else RelayKey(last["place"], last["url"])
+    return [dict(row) for row in rows]
 
 
 def summary(values: dict[str, Any]) -> RelaySummary:
