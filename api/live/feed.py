@@ -74,7 +74,7 @@ class Subscription:
         own.add(self._conditions)
         count = 0
         for live in kept:
-            if own.owners(live.event):
+            if own.has_owner(live.event):
                 self._deliver(live)
                 count += 1
                 if self.is_ended:

@@ -104,8 +104,13 @@ class Index(Generic[T]):
 
     def owners(self, event: Event) -> list[T]:
         """Whose filters match an event, each owner once."""
-        pairs = {(tag[0], tag[1]) for tag in event.tags if len(tag) > 1 and len(tag[0]) == 1}
+        pairs = _pairs(event)
         return list(dict.fromkeys(each.owner for each in self._found(event, pairs) if each.holds(event, pairs)))
+
+    def has_owner(self, event: Event) -> bool:
+        """Whether any filter matches an event: no further one is looked at."""
+        pairs = _pairs(event)
+        return any(each.holds(event, pairs) for each in self._found(event, pairs))
 
     def _found(self, event: Event, pairs: set[tuple[str, str]]) -> Iterator[Condition[T]]:
         keys: list[tuple[str, Hashable]] = [(_ANY, _ANY), (_IDS, event.id), (_AUTHORS, event.pubkey)]
@@ -115,3 +120,8 @@ class Index(Generic[T]):
                     yield from found
                 else:
                     yield found
+
+
+def _pairs(event: Event) -> set[tuple[str, str]]:
+    """Tags that filters can ask for."""
+    return {(tag[0], tag[1]) for tag in event.tags if len(tag) > 1 and len(tag[0]) == 1}

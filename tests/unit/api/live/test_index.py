@@ -27,6 +27,7 @@ def test_it_finds_what_a_look_at_every_filter_finds() -> None:
         owners = index.owners(event)
         assert len(owners) == len(set(owners))
         assert set(owners) == wanted
+        assert index.has_owner(event) == bool(wanted)
         found += len(wanted)
     assert 1_000 < found < 50_000  # neither none nor all
 
