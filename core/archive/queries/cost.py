@@ -4,8 +4,11 @@ from __future__ import annotations
 
 MOST_PROBES = 250_000
 """Look-ups in the index of a month. Each reads about four pages, so these take the database some two seconds."""
-MOST_ROWS = 500_000
-"""Keys that are read to find those of the answer. A hundred times the largest page."""
+MOST_ROWS = 250_000
+"""Rows that are looked at to find those of the answer, shown or hidden. A deleted one reads four pages, so these
+take some two seconds."""
+MOST_AT_ONCE = 10_000
+"""Rows that one statement looks at before it is seen how many there were: some 100 ms."""
 
 
 class TooCostlyError(ValueError):
@@ -20,10 +23,17 @@ class Budget:
 
     Args:
         most_probes: look-ups in an index of a month.
-        most_rows: keys of rows.
+        most_rows: that are looked at.
+        most_at_once: of these, by one statement.
+
+    Attributes:
+        most_at_once: the same.
     """
 
-    def __init__(self, most_probes: int = MOST_PROBES, most_rows: int = MOST_ROWS) -> None:
+    def __init__(
+        self, most_probes: int = MOST_PROBES, most_rows: int = MOST_ROWS, most_at_once: int = MOST_AT_ONCE
+    ) -> None:
+        self.most_at_once = most_at_once
         self._most_probes = most_probes
         self._most_rows = most_rows
         self._probes = 0
@@ -43,7 +53,7 @@ class Budget:
             )
 
     def take_rows(self, field: str, rows: int) -> None:
-        """Count rows that were read.
+        """Count rows that were looked at.
 
         Raises:
             TooCostlyError: they are too many, with those before.

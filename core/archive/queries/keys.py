@@ -14,7 +14,7 @@ from core.archive.event_query import Key
 from core.archive.months import Month, months
 from core.archive.queries import statements
 from core.archive.queries.cost import Budget, TooCostlyError
-from core.archive.queries.merge import Found, Merge, place
+from core.archive.queries.merge import Found, Merge, Read, place
 from core.archive.queries.parts import Part, parts
 from core.archive.queries.statements import Branch, Statement
 from core.archive.queries.view import View
@@ -93,17 +93,20 @@ class KeyReader:
     async def _by_branches(self, wanted: Filter, window: Window, count: int, below: Key) -> list[Found]:
         branches = await self._branches(wanted, window)
         field = "kinds" if wanted.authors is None else "authors"
-        merge = Merge(len(branches), count)
+        merge = Merge(len(branches), count, self._budget.most_at_once)
         while asked := merge.due():
             self._budget.take_probes(field, len(asked), window.months)
+            depth = merge.depth(len(asked))
             since_s = max((each for each in (wanted.since, merge.floor) if each is not None), default=None)
             rows = await self._fetch(
                 statements.newest_of_branches(
-                    branches, asked, window, self._view, since_s=since_s, below=below, count=merge.count
+                    branches, asked, window, self._view, since_s=since_s, below=below, count=merge.count, depth=depth
                 )
             )
-            self._budget.take_rows(field, len(rows))
-            merge.take(asked, [(branch, Found(*found)) for branch, *found in rows])
+            read = [Read(branch, Found(*found), is_shown, number) for branch, *found, is_shown, number in rows]
+            looked_at = {each.branch: each.number for each in sorted(read, key=lambda each: each.number)}
+            self._budget.take_rows(field, sum(looked_at.values()))
+            merge.take(asked, read, depth)
         return merge.best
 
     async def _branches(self, wanted: Filter, window: Window) -> list[Branch]:

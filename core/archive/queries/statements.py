@@ -55,8 +55,12 @@ def newest_of_branches(
     since_s: int | None,
     below: Key,
     count: int,
+    depth: int,
 ) -> Statement:
-    """Of each branch that is asked, by its number, the newest rows below a key: `branch, created_at, id, has_raw`.
+    """Of each branch that is asked, by its number, the newest rows below a key that are shown.
+
+    The columns are those of `Found` and `Read`: `branch, created_at, id, has_raw, is_shown, number`. Among the rows is
+    the one with the number `depth`, shown or not, if so many were looked at: no others are, but of the same second.
 
     Args:
         branches: all alike: what the first has a value of, all have.
@@ -66,6 +70,7 @@ def newest_of_branches(
         since_s: no row is older; None: any.
         below: no row is before or at this key.
         count: of each at most.
+        depth: how many rows of each may be looked at.
     """
     parameters = Parameters()
     ends = [end or below for end in asked.values()]
@@ -92,14 +97,19 @@ def newest_of_branches(
         f"({columns}) <= ({', '.join([*place.values(), 'sought.at'])})",
         f"({columns}) >= ({', '.join([*place.values(), from_s])})",
         "(created_at < sought.at OR id > sought.after)",
-        view.condition(parameters),
     ]
-    most = parameters.add(count, "bigint")
-    # No index has the order of ids: of the last second all rows are read, and only these few are sorted.
+    order = f"ORDER BY {columns.replace(',', ' DESC,')} DESC"
+    most, deepest = parameters.add(count, "bigint"), parameters.add(depth, "bigint")
+    indexed = "".join(f"{each}, " for each in place)
+    # Rows are looked at one by one, in the order of the index, until enough are shown or the deepest is reached. No
+    # index has the order of ids: of the last second all rows are read, and only these few are sorted.
     return Statement(
         f"SELECT sought.branch, found.* FROM {_unnested(lists, parameters)} CROSS JOIN LATERAL ("  # noqa: S608
-        f"SELECT created_at, id, has_raw FROM (SELECT {_FOUND} FROM {view.relation} WHERE {' AND '.join(where)} "
-        f"ORDER BY {columns.replace(',', ' DESC,')} DESC FETCH FIRST ({most}) ROWS WITH TIES) AS newest "
+        "SELECT created_at, id, has_raw, is_shown, number FROM ("
+        f"SELECT * FROM (SELECT *, row_number() OVER ({order}) AS number FROM ("
+        f"SELECT {indexed}{_FOUND}, {view.condition(parameters)} AS is_shown FROM {view.relation} "
+        f"WHERE {' AND '.join(where)} {order} FETCH FIRST ({deepest}) ROWS WITH TIES) AS looked_at) AS numbered "
+        f"WHERE is_shown OR number = {deepest} {order} FETCH FIRST ({most}) ROWS WITH TIES) AS newest "
         f"ORDER BY created_at DESC, id LIMIT {most}) AS found",
         parameters.values,
     )

@@ -12,7 +12,9 @@ import pytest_asyncio
 
 from core.archive.connection import Connection
 from core.archive.event_query import Key
-from core.archive.queries.newest import newest
+from core.archive.queries.cost import Budget
+from core.archive.queries.keys import KeyReader
+from core.archive.queries.newest import TooCostlyError, newest
 from core.archive.queries.view import View
 from core.archive.selection import Hide
 from schemas.nostr.filters import Filter
@@ -45,6 +47,18 @@ FROM (
 """
 
 
+# Of one author and kind in the oldest days, all protected: deletions would make a look at a visible event dearer, too.
+_HIDDEN = """
+INSERT INTO events
+SELECT at, id, key_prefix(id), key_prefix($3::bytea), 1, 0, $3::bytea, sha512(id), '{}', '[["-"]]', '', NULL
+FROM (
+    SELECT $1::bigint + number * 60 AS at, sha256(('hidden' || number)::bytea) AS id
+    FROM generate_series(1, $2::bigint) AS number
+) AS keys
+"""
+HIDDEN = 20_000
+
+
 class Size(NamedTuple):
     """Months of an archive, and events of others in each."""
 
@@ -60,6 +74,7 @@ async def sized(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterat
     size: Size = request.param
     async with archive(servers, f"buffers_{size.months}") as pool, pool.acquire() as connection:
         await connection.fetch(_OTHERS, END_S, size.months * MONTH_S, size.months * size.a_month)
+        await connection.fetch(_HIDDEN, END_S - size.months * MONTH_S, HIDDEN, bytes.fromhex(AUTHORS[1]))
         await fill(connection, MINE)
         await connection.execute("VACUUM ANALYZE")
         yield connection, size
@@ -107,3 +122,19 @@ async def test_a_page_reads_few_pages_of_the_database(sized: tuple[Connection, S
         for below in (None, Key(END_S - MONTH_S // 2, b"")):
             spent = await cost(connection, partial(newest, wanted=wanted, view=view, limit=LIMIT, below=below))
             assert spent.buffers <= bound.pages + bound.of_each_month * size.months, (view, below, spent)
+
+
+@pytest.mark.parametrize("wanted", [Filter(authors=(AUTHORS[1],)), Filter(authors=(AUTHORS[1],), kinds=(1, 7))])
+async def test_hidden_rows_are_looked_at_up_to_the_bound(sized: tuple[Connection, Size], wanted: Filter) -> None:
+    connection, size = sized
+    most_rows, at_once = 4000, 1000
+
+    async def read(connection: Connection) -> None:
+        reader = KeyReader(connection, wanted, VIEWS[1], Budget(most_rows=most_rows, most_at_once=at_once))
+        with pytest.raises(TooCostlyError):
+            await reader.read(LIMIT)
+
+    spent = await cost(connection, read)
+    # A page of the table for each, and those of the catalogue and the indexes.
+    assert spent.buffers <= most_rows + at_once + 500 + 10 * size.months, spent
+    assert await KeyReader(connection, wanted, VIEWS[1], Budget()).read(LIMIT) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +14,9 @@ import pytest_asyncio
 
 from core.archive.connection import Connection, Pool
 from core.archive.event_query import Key
+from core.archive.queries.cost import Budget
 from core.archive.queries.counting import Count, count
+from core.archive.queries.keys import KeyReader
 from core.archive.queries.newest import TooCostlyError, newest, order, page, union
 from core.archive.queries.statements import kinds_of_authors
 from core.archive.queries.view import View
@@ -163,6 +166,19 @@ async def test_pages_of_any_filter_are_what_it_asks_for_to_the_end(archived: Arc
         assert given[: len(expected)] == expected, case
         found += len(given)
     assert found > 300, f"the filters of seed {seed} find too little to show anything"
+
+
+async def test_hidden_rows_are_passed_over_a_few_at_once(archived: Archive, connection: Connection) -> None:
+    seed = random.randrange(2**32)
+    rng = random.Random(seed)
+    for _ in range(40):
+        view = a_view(rng)
+        every = shown(archived, view)
+        wanted = replace(a_filter(rng, archived.events), ids=None, tags={})
+        limit, at_once = rng.choice([1, 7, 500]), rng.choice([1, 5, 30])
+        found = await KeyReader(connection, wanted, view, Budget(most_at_once=at_once)).read(limit)
+        expected = [event.id for event in every if wanted.matches(event)][:limit]
+        assert [each.id.hex() for each in found] == expected, (seed, wanted, view, limit, at_once)
 
 
 async def test_filters_of_a_request_give_each_event_once_in_order(archived: Archive, connection: Connection) -> None:
