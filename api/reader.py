@@ -67,7 +67,7 @@ class ArchiveReader:
             BusyError: there was no place.
             ClientBusyError: the client has as many queries as it may have.
             AwayError: the database cannot be asked.
-            TooSlowError: a statement reached its time-out.
+            TooSlowError: a statement reached its time-out, or all of the work their deadline.
         """
         if self._of_client[client] >= self._settings.client_queries:
             metrics.API_UNANSWERED.labels("busy").inc()
@@ -122,7 +122,7 @@ class ArchiveReader:
             if postgres.is_time_out(error):
                 metrics.API_UNANSWERED.labels("slow").inc()
                 raise TooSlowError(
-                    "the archive could not answer in time; ask for less, such as a shorter time"
+                    "the archive could not answer in time; ask for less: fewer filters or a shorter time"
                 ) from error
             if postgres.is_transient(error) or isinstance(error, postgres.UnusableServerError):
                 metrics.API_UNANSWERED.labels("away").inc()

@@ -20,6 +20,7 @@ from api.relay.stored import Stored, stored
 from api.relay.subscription import Subscription
 from api.relay.turns import Turns
 from core.archive.connection import Connection
+from core.archive.queries.cost import Deadline
 from core.archive.queries.counting import count
 from core.archive.queries.newest import TooCostlyError
 from core.archive.queries.view import View
@@ -135,8 +136,8 @@ class Requests:
     async def _answer_count(self, asked: Count) -> None:
         async def work(connection: Connection) -> bytes:
             api = self._context.settings.api
-            most, patience_s = api.count_exact, api.query_timeout_s
-            found = await count(connection, asked.filters, self._view(), exact_up_to=most, patience_s=patience_s)
+            most, deadline = api.count_exact, Deadline(api.query_timeout_s)
+            found = await count(connection, asked.filters, self._view(), exact_up_to=most, deadline=deadline)
             return answers.count(asked.subid, found.number, is_exact=found.is_exact)
 
         found = await self._read(work, one_moment=False)

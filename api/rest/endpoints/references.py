@@ -11,6 +11,7 @@ from api.rest.question_types import Cursor, EventId, PageSize
 from api.rest.signed import PAGE_BYTES, SignedEvent
 from core.archive.connection import Connection
 from core.archive.event_query import Key
+from core.archive.queries.cost import Deadline
 from core.archive.queries.counting import Count
 from core.archive.queries.references import Reference, count_references, read_references
 from schemas.nostr.reading.references import ReferenceClass
@@ -62,15 +63,24 @@ async def _respond(asked: Asked[ReferencesTo]) -> ReferencesAnswer:
     question, view = asked.question, asked.context.view
     below = None if question.cursor is None else decode_key(question.cursor)
     classes = frozenset(ReferenceClass) if question.class_ is None else frozenset({question.class_})
-    limit = min(question.limit, asked.context.settings.api.page_events)
+    settings = asked.context.settings.api
+    limit = min(question.limit, settings.page_events)
 
     async def work(
         connection: Connection,
     ) -> tuple[dict[ReferenceClass, Count] | None, list[Reference], Key | None]:
+        deadline = Deadline(settings.query_timeout_s)
         target = (await wanted_event(connection, question.id, view)).event
-        counts = await count_references(connection, target, view) if below is None else None
+        counts = await count_references(connection, target, view, deadline=deadline) if below is None else None
         found, following = await read_references(
-            connection, target, view, classes=classes, limit=limit, below=below, answer_bytes=PAGE_BYTES
+            connection,
+            target,
+            view,
+            classes=classes,
+            limit=limit,
+            deadline=deadline,
+            below=below,
+            answer_bytes=PAGE_BYTES,
         )
         return counts, found, following
 

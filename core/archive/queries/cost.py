@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 MOST_PROBES = 250_000
 """Look-ups in the index of a month. Each reads about four pages, so these take the database some two seconds."""
 MOST_ROWS = 250_000
@@ -16,6 +19,35 @@ class TooCostlyError(ValueError):
 
     It does not tell how much work it is: rows are counted that the reader may not see.
     """
+
+
+class LateError(TimeoutError):
+    """The statements of one answer took too long together, as one alone may."""
+
+
+class Deadline:
+    """When no further statement of one answer is begun, so that an answer keeps no place for minutes.
+
+    The server ends each statement by itself, after as long (`reading_options`).
+
+    Args:
+        limit_s: from now on, for all statements together.
+        clock: seconds.
+    """
+
+    def __init__(self, limit_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit_s = limit_s
+        self._clock = clock
+        self._began_s = clock()
+
+    def check(self) -> None:
+        """Look at the clock before a statement is begun.
+
+        Raises:
+            LateError: it is over.
+        """
+        if self._clock() - self._began_s > self._limit_s:
+            raise LateError(f"the statements of one answer took longer than {self._limit_s:g} s together")
 
 
 class Budget:

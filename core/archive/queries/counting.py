@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,16 +9,13 @@ import orjson
 
 from core.archive.connection import Connection
 from core.archive.event_query import Parameters, any_of, estimated
-from core.archive.queries.cost import Budget, TooCostlyError
+from core.archive.queries.cost import Budget, Deadline, LateError, TooCostlyError
 from core.archive.queries.keys import KeyReader
 from core.archive.queries.merge import Found
 from core.archive.queries.parts import Part, parts
 from core.archive.queries.view import View
 from schemas.nostr.filters import Filter
 from schemas.nostr.kinds import PRIVATE_KINDS
-
-PATIENCE_S = 10.0
-"""As long as the database may take for one statement: ten filters would keep a place for minutes."""
 
 
 class Count(NamedTuple):
@@ -30,25 +26,22 @@ class Count(NamedTuple):
 
 
 async def count(
-    connection: Connection, filters: Sequence[Filter], view: View, *, exact_up_to: int, patience_s: float = PATIENCE_S
+    connection: Connection, filters: Sequence[Filter], view: View, *, exact_up_to: int, deadline: Deadline
 ) -> Count:
     """Count the events that any of the filters matches and a view shows, each once; limits are not looked at.
 
-    More than `exact_up_to` are estimated, and so are fewer where finding them would cost too much, or no further filter
-    is begun after `patience_s`. An estimate is from the planner's statistics, and takes hidden events for visible ones.
+    More than `exact_up_to` are estimated, and so are fewer where finding them would cost too much, or takes longer than
+    the deadline allows. An estimate is from the planner's statistics, and takes hidden events for visible ones.
     """
-    began_s = time.monotonic()
     found: set[Found] = set()
     try:
-        for number, each in enumerate(filters):
-            if number and time.monotonic() - began_s > patience_s:
-                break
-            found.update(await KeyReader(connection, each, view, Budget()).read(exact_up_to + 1))
+        for each in filters:
+            found.update(await KeyReader(connection, each, view, Budget(), deadline).read(exact_up_to + 1))
             if len(found) > exact_up_to:
                 break
         else:
             return Count(len(found), is_exact=True)
-    except TooCostlyError:
+    except (TooCostlyError, LateError):
         pass
     return Count(max(await _estimate(connection, filters, view), len(found)), is_exact=False)
 

@@ -13,7 +13,7 @@ from core.archive.connection import Connection
 from core.archive.event_query import Key
 from core.archive.months import Month, months
 from core.archive.queries import statements
-from core.archive.queries.cost import Budget, TooCostlyError
+from core.archive.queries.cost import Budget, Deadline, TooCostlyError
 from core.archive.queries.merge import Found, Merge, Read, place
 from core.archive.queries.parts import Part, parts
 from core.archive.queries.statements import Branch, Statement
@@ -33,12 +33,14 @@ class KeyReader:
         wanted: the filter; its `limit` is not looked at.
         view: what may be seen.
         budget: is charged.
+        deadline: of the answer.
     """
 
-    def __init__(self, connection: Connection, wanted: Filter, view: View, budget: Budget) -> None:
+    def __init__(self, connection: Connection, wanted: Filter, view: View, budget: Budget, deadline: Deadline) -> None:
         self._connection = connection
         self._view = view
         self._budget = budget
+        self._deadline = deadline
         self._parts = parts(wanted, view)
         self._months: list[Month] | None = None
 
@@ -47,6 +49,7 @@ class KeyReader:
 
         Raises:
             TooCostlyError: it would take too much.
+            LateError: the deadline is over.
         """
         found: list[Found] = []
         for part in self._parts:
@@ -131,4 +134,5 @@ class KeyReader:
             )
 
     async def _fetch(self, statement: Statement) -> list[Any]:
+        self._deadline.check()
         return await self._connection.fetch(statement.text, *statement.values)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from core.archive.connection import Connection
 from core.archive.event_query import Key
-from core.archive.queries.cost import Budget, TooCostlyError
+from core.archive.queries.cost import Budget, Deadline, TooCostlyError
 from core.archive.queries.keys import KeyReader
 from core.archive.queries.merge import Found
 from core.archive.queries.statements import TOP, rows_of_keys
@@ -44,6 +44,7 @@ async def newest(
     view: View,
     *,
     limit: int,
+    deadline: Deadline,
     below: Key | None = None,
     answer_bytes: int = ANSWER_BYTES,
 ) -> Newest:
@@ -57,13 +58,15 @@ async def newest(
         wanted: the filter; its own `limit` is not looked at.
         view: what the reader may see.
         limit: how many at most, from 1.
+        deadline: of the answer.
         below: only what comes after this key in the order (older, or of the same second with a higher id).
         answer_bytes: of memory for the events given, after which no further one is.
 
     Raises:
         TooCostlyError: the filter asks for too much at once.
+        LateError: the deadline is over.
     """
-    reader = KeyReader(connection, wanted, view, Budget())
+    reader = KeyReader(connection, wanted, view, Budget(), deadline)
     events: list[Event] = []
     end = below or TOP
     size = 0
@@ -71,6 +74,7 @@ async def newest(
         asked = limit + 1 - len(events)
         found = await reader.read(asked, end)
         for start in range(0, len(found), CHUNK_ROWS):
+            deadline.check()
             for stored in await _rows(connection, found[start : start + CHUNK_ROWS]):
                 size_bytes = memory_bytes(stored)
                 if size_bytes > _LARGE_BYTES:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from core.archive.connection import Connection
 from core.archive.event_query import Key
+from core.archive.queries.cost import Deadline
 from core.archive.queries.counting import Count, count
 from core.archive.queries.newest import ANSWER_BYTES, newest, page, union
 from core.archive.queries.view import View
@@ -36,18 +37,30 @@ class Reference(NamedTuple):
     is_direct: bool | None
 
 
-async def count_references(connection: Connection, target: Event, view: View) -> dict[ReferenceClass, Count]:
-    """Count what refers to an event and a view shows, by class."""
+async def count_references(
+    connection: Connection, target: Event, view: View, *, deadline: Deadline
+) -> dict[ReferenceClass, Count]:
+    """Count what refers to an event and a view shows, by class.
+
+    Raises:
+        LateError: the deadline is over before it is known how many to expect.
+    """
     address = address_of(target)
     found = [
-        await newest(connection, each, view, limit=_FEW, answer_bytes=_FEW_BYTES)
+        await newest(connection, each, view, limit=_FEW, deadline=deadline, answer_bytes=_FEW_BYTES)
         for each in filters(target.id, address)
     ]
     if all(each.is_all for each in found):
         counted = Counter(name for event in union(found) for name in classes_of(event, target.id, address))
         return {each: Count(counted[each], is_exact=True) for each in ReferenceClass}
     return {
-        each: await count(connection, filters(target.id, address, frozenset({each})), view, exact_up_to=MOST_COUNTED)
+        each: await count(
+            connection,
+            filters(target.id, address, frozenset({each})),
+            view,
+            exact_up_to=MOST_COUNTED,
+            deadline=deadline,
+        )
         for each in ReferenceClass
     }
 
@@ -59,6 +72,7 @@ async def read_references(
     *,
     classes: frozenset[ReferenceClass],
     limit: int,
+    deadline: Deadline,
     below: Key | None = None,
     answer_bytes: int = ANSWER_BYTES,
 ) -> tuple[list[Reference], Key | None]:
@@ -70,13 +84,25 @@ async def read_references(
         view: what is shown.
         classes: how it may be referred to, at least one.
         limit: of the page.
+        deadline: of the answer.
         below: the key that the page before gave.
         answer_bytes: of the texts of the events of the page, which ends early beyond.
+
+    Raises:
+        LateError: the deadline is over.
     """
     address = address_of(target)
     wanted = filters(target.id, address, classes)
     found = [
-        await newest(connection, each, view, limit=limit, below=below, answer_bytes=answer_bytes // len(wanted))
+        await newest(
+            connection,
+            each,
+            view,
+            limit=limit,
+            deadline=deadline,
+            below=below,
+            answer_bytes=answer_bytes // len(wanted),
+        )
         for each in wanted
     ]
     events, following = page(found)

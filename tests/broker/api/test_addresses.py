@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,6 +14,7 @@ import pytest_asyncio
 from nostr_sdk import Coordinate, Kind, Nip19Coordinate, PublicKey
 
 from core.archive.connection import Pool
+from core.archive.queries.cost import Deadline
 from core.archive.queries.newest import newest
 from core.archive.queries.view import View
 from core.archive.selection import Hide
@@ -164,10 +166,11 @@ async def test_no_version_is_told_before_all_are_listed(archive: Archive) -> Non
 
 async def test_a_view_of_current_versions_leaves_out_the_others(archive: Archive) -> None:
     view = View(frozenset(Hide), only_current=True)
+    deadline = Deadline(math.inf)
     async with archive.pool.acquire() as connection:
-        found = await newest(connection, Filter(authors=(AUTHORS[0],)), view, limit=100)
+        found = await newest(connection, Filter(authors=(AUTHORS[0],)), view, limit=100, deadline=deadline)
         current = [PROFILES[0], ARTICLES[0], ODD, REQUEST, NOTE]
         assert {event.id for event in found.events} == {event.id for event in current}
         # `limit` counts what is given.
-        two = await newest(connection, Filter(kinds=(0, 30_023)), view, limit=2)
+        two = await newest(connection, Filter(kinds=(0, 30_023)), view, limit=2, deadline=deadline)
         assert [event.id for event in two.events] == [PROFILES[0].id, ARTICLES[0].id]

@@ -13,8 +13,10 @@ import pytest
 
 from api.reader import ArchiveReader, AwayError, BusyError, ClientBusyError, TooSlowError
 from core.archive.connection import Connection, Pool, reading_options
+from core.archive.queries.cost import Deadline
 from core.settings import Settings
 from core.settings.serving import ApiSettings
+from tests.ticks import Ticks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,6 +94,18 @@ async def test_a_statement_that_takes_too_long_is_told_and_its_place_is_free_aga
     for _ in range(3):
         with pytest.raises(TooSlowError, match="ask for less"):
             await reader.read("a", slow)
+    assert await reader.read("a", one) == 1
+
+
+async def test_work_whose_deadline_is_over_is_told_and_its_place_is_free_again(pool: Pool) -> None:
+    reader = ArchiveReader(pool, API)
+
+    async def late(_: Connection) -> None:
+        Deadline(0, Ticks()).check()
+
+    for _ in range(3):
+        with pytest.raises(TooSlowError, match="fewer filters"):
+            await reader.read("a", late)
     assert await reader.read("a", one) == 1
 
 

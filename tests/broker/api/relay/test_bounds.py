@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import AsyncIterator
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from api.reader import TooSlowError
 from api.relay.stored import stored
+from core.archive.queries.cost import LateError
 from core.archive.queries.view import View
 from schemas.nostr.filters import Filter
 from tests.broker.api.conftest import running_service
@@ -19,6 +18,7 @@ from tests.broker.api.relay.client import Client, connected
 from tests.broker.api.relay.conftest import SAME_SECOND, VERSIONS
 from tests.broker.api.served import Served, follows
 from tests.broker.sinks.archived import AUTHORS, START_S, signed
+from tests.ticks import Ticks
 
 pytestmark = [pytest.mark.broker, pytest.mark.asyncio(loop_scope="package")]
 
@@ -122,12 +122,14 @@ async def test_counts_that_wait_are_bounded(served: Served) -> None:
 
 
 async def test_filters_that_take_too_long_together_are_given_up(served: Served) -> None:
-    ticks = itertools.count()
     filters = [Filter(kinds=(7,)), Filter(kinds=(1,)), Filter(kinds=(5,))]
     async with served.pool.acquire() as connection:
-        with pytest.raises(TooSlowError, match="all filters in time"):
-            await stored(connection, filters, View(), served.settings, clock=lambda: next(ticks) * 4.0)
-        found = await stored(connection, filters[:2], View(), served.settings, clock=lambda: next(ticks) * 4.0)
+        ticks = Ticks(0)
+        await stored(connection, filters[:2], View(), served.settings, clock=ticks)
+        step_s = served.settings.api.query_timeout_s / (ticks.number - 0.5)
+        with pytest.raises(LateError, match="together"):
+            await stored(connection, filters, View(), served.settings, clock=Ticks(step_s))
+        found = await stored(connection, filters[:2], View(), served.settings, clock=Ticks(step_s))
     assert len(found.texts) > len(SAME_SECOND)
 
 

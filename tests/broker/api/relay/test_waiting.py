@@ -74,7 +74,7 @@ async def test_a_statement_that_takes_too_long_is_told(served: Served) -> None:
                     ((_, subid, text),) = await client.ask(verb, "a", ASKED)
                     assert (subid, text) == (
                         "a",
-                        "error: the archive could not answer in time; ask for less, such as a shorter time",
+                        "error: the archive could not answer in time; ask for less: fewer filters or a shorter time",
                     )
             assert len(await client.events(ASKED)) == len(SAME_SECOND)
 

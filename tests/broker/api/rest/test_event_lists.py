@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from itertools import chain, count
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -13,8 +13,8 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from api.reader import TooSlowError
 from api.rest.endpoints.event_page import read_page
+from core.archive.queries.cost import LateError
 from core.archive.queries.view import View
 from core.settings import Settings
 from schemas.nostr.event import encode_event
@@ -22,6 +22,7 @@ from schemas.nostr.filter_wire import filter_from_wire
 from schemas.nostr.kinds import PRIVATE_KINDS
 from tests.broker.api.rest.served import get, pages, served
 from tests.broker.sinks.archived import AUTHORS, START_S, difficult, signed, some_events
+from tests.ticks import Ticks
 
 if TYPE_CHECKING:
     from deploy.embedded.stack import Servers
@@ -140,20 +141,17 @@ async def test_filters_that_take_too_long_together_are_given_up(archive: tuple[s
     connection = await asyncpg.connect(settings.postgres.dsn.get_secret_value())
     filters = [filter_from_wire({"kinds": [kind]}) for kind in (1, 7, 0)]
 
-    async def read(number: int, *, wants_count: bool) -> int:
-        ticks = count()
+    async def read(number: int, clock: Ticks, *, wants_count: bool = False) -> int:
         found, _ = await read_page(
-            connection,
-            filters[:number],
-            View(),
-            settings.api,
-            wants_count=wants_count,
-            clock=lambda: next(ticks) * 4.0,
+            connection, filters[:number], View(), settings.api, wants_count=wants_count, clock=clock
         )
         return len(found)
 
-    assert await read(2, wants_count=False) == 2
+    ticks = Ticks(0)
+    await read(2, ticks)
+    step_s = settings.api.query_timeout_s / (ticks.number - 0.5)
+    assert await read(2, Ticks(step_s)) == 2
     for number, wants_count in ((3, False), (2, True)):
-        with pytest.raises(TooSlowError, match="each filter by itself"):
-            await read(number, wants_count=wants_count)
+        with pytest.raises(LateError, match="together"):
+            await read(number, Ticks(step_s), wants_count=wants_count)
     await connection.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import AsyncIterator
 from functools import partial
@@ -12,7 +13,7 @@ import pytest_asyncio
 
 from core.archive.connection import Connection
 from core.archive.event_query import Key
-from core.archive.queries.cost import Budget
+from core.archive.queries.cost import Budget, Deadline
 from core.archive.queries.keys import KeyReader
 from core.archive.queries.newest import TooCostlyError, newest
 from core.archive.queries.view import View
@@ -120,7 +121,10 @@ async def test_a_page_reads_few_pages_of_the_database(sized: tuple[Connection, S
     wanted, bound = CLASSES[name]
     for view in VIEWS:
         for below in (None, Key(END_S - MONTH_S // 2, b"")):
-            spent = await cost(connection, partial(newest, wanted=wanted, view=view, limit=LIMIT, below=below))
+            deadline = Deadline(math.inf)
+            spent = await cost(
+                connection, partial(newest, wanted=wanted, view=view, limit=LIMIT, deadline=deadline, below=below)
+            )
             assert spent.buffers <= bound.pages + bound.of_each_month * size.months, (view, below, spent)
 
 
@@ -130,11 +134,13 @@ async def test_hidden_rows_are_looked_at_up_to_the_bound(sized: tuple[Connection
     most_rows, at_once = 4000, 1000
 
     async def read(connection: Connection) -> None:
-        reader = KeyReader(connection, wanted, VIEWS[1], Budget(most_rows=most_rows, most_at_once=at_once))
+        reader = KeyReader(
+            connection, wanted, VIEWS[1], Budget(most_rows=most_rows, most_at_once=at_once), Deadline(math.inf)
+        )
         with pytest.raises(TooCostlyError):
             await reader.read(LIMIT)
 
     spent = await cost(connection, read)
     # A page of the table for each, and those of the catalogue and the indexes.
     assert spent.buffers <= most_rows + at_once + 500 + 10 * size.months, spent
-    assert await KeyReader(connection, wanted, VIEWS[1], Budget()).read(LIMIT) == []
+    assert await KeyReader(connection, wanted, VIEWS[1], Budget(), Deadline(math.inf)).read(LIMIT) == []

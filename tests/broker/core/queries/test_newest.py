@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +16,7 @@ import pytest_asyncio
 
 from core.archive.connection import Connection, Pool
 from core.archive.event_query import Key
-from core.archive.queries.cost import Budget
+from core.archive.queries.cost import Budget, Deadline, LateError
 from core.archive.queries.counting import Count, count
 from core.archive.queries.keys import KeyReader
 from core.archive.queries.newest import TooCostlyError, newest, order, page, union
@@ -25,6 +27,7 @@ from core.archive.selection import Hide
 from schemas.nostr.event import Event
 from schemas.nostr.filters import Filter
 from tests.broker.sinks.archived import AUTHORS, START_S, archive, difficult, fill, signed, some_events
+from tests.ticks import Ticks
 
 if TYPE_CHECKING:
     from deploy.embedded.stack import Servers
@@ -34,6 +37,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.asyncio(loop_scope="module")]
 NOW_S = int(time.time())
 FAR_S = 2**40 - 1
 PRIVATE = (4, 1059)
+ENDLESS = Deadline(math.inf)
 MANY_TAGS = 2001
 """The kind of events of 120 KB, which take 3 MB in memory."""
 
@@ -146,19 +150,21 @@ async def test_pages_of_any_filter_are_what_it_asks_for_to_the_end(archived: Arc
         filters = [a_filter(rng, archived.events) for _ in range(rng.choice([1, 1, 2]))]
         of_each = [[event for event in every if each.matches(event)] for each in filters]
         limit = rng.choice([1, 2, 7, 33, 500])
-        first = [await newest(connection, each, view, limit=limit) for each in filters]
+        first = [await newest(connection, each, view, limit=limit, deadline=ENDLESS) for each in filters]
         case = (seed, filters, view, limit)
         assert [each.events for each in first] == [matching[:limit] for matching in of_each], case
         assert [each.is_all for each in first] == [len(matching) <= limit for matching in of_each], case
         expected = [event for event in every if any(each.matches(event) for each in filters)]
-        counted = await count(connection, filters, view, exact_up_to=500)
+        counted = await count(connection, filters, view, exact_up_to=500, deadline=ENDLESS)
         assert counted == Count(len(expected), is_exact=True), case
         # Each page takes milliseconds: of a quarter of the filters, and where there are many, of the first ones.
         expected = expected[: 6 * limit] if number % 4 == 0 else []
         given: list[Event] = []
         last: Key | None = None
         while len(given) < len(expected):
-            pages = [await newest(connection, each, view, limit=limit, below=last) for each in filters]
+            pages = [
+                await newest(connection, each, view, limit=limit, deadline=ENDLESS, below=last) for each in filters
+            ]
             part, last = page(pages)
             given += part
             if last is None:
@@ -176,7 +182,7 @@ async def test_hidden_rows_are_passed_over_a_few_at_once(archived: Archive, conn
         every = shown(archived, view)
         wanted = replace(a_filter(rng, archived.events), ids=None, tags={})
         limit, at_once = rng.choice([1, 7, 500]), rng.choice([1, 5, 30])
-        found = await KeyReader(connection, wanted, view, Budget(most_at_once=at_once)).read(limit)
+        found = await KeyReader(connection, wanted, view, Budget(most_at_once=at_once), ENDLESS).read(limit)
         expected = [event.id for event in every if wanted.matches(event)][:limit]
         assert [each.id.hex() for each in found] == expected, (seed, wanted, view, limit, at_once)
 
@@ -184,7 +190,7 @@ async def test_hidden_rows_are_passed_over_a_few_at_once(archived: Archive, conn
 async def test_filters_of_a_request_give_each_event_once_in_order(archived: Archive, connection: Connection) -> None:
     view = View()
     found = [
-        await newest(connection, each, view, limit=50)
+        await newest(connection, each, view, limit=50, deadline=ENDLESS)
         for each in (Filter(kinds=(1, 7)), Filter(authors=tuple(AUTHORS)), Filter())
     ]
     together = union(found)
@@ -200,7 +206,9 @@ async def test_a_page_of_large_events_ends_early_and_the_next_goes_on(
     last: Key | None = None
     sizes = []
     while True:
-        found = await newest(connection, Filter(kinds=(3, 30_023)), View(), limit=500, below=last, answer_bytes=100_000)
+        found = await newest(
+            connection, Filter(kinds=(3, 30_023)), View(), limit=500, deadline=ENDLESS, below=last, answer_bytes=100_000
+        )
         part, last = page([found])
         given += part
         sizes.append(len(part))
@@ -212,7 +220,9 @@ async def test_a_page_of_large_events_ends_early_and_the_next_goes_on(
 
 
 async def test_a_page_ends_early_by_what_its_events_take_in_memory(connection: Connection) -> None:
-    found = await newest(connection, Filter(kinds=(MANY_TAGS,)), View(), limit=500, answer_bytes=2_000_000)
+    found = await newest(
+        connection, Filter(kinds=(MANY_TAGS,)), View(), limit=500, deadline=ENDLESS, answer_bytes=2_000_000
+    )
     assert len(found.events) == 1
     assert not found.is_all
 
@@ -220,7 +230,7 @@ async def test_a_page_ends_early_by_what_its_events_take_in_memory(connection: C
 async def test_what_costs_too_much_is_refused_by_the_name_of_its_field(connection: Connection) -> None:
     authors = tuple(f"{number:064x}" for number in range(200))
     with pytest.raises(TooCostlyError, match=r"^authors: .*20000, .*; name fewer authors"):
-        await newest(connection, Filter(authors=authors, kinds=tuple(range(200))), View(), limit=1)
+        await newest(connection, Filter(authors=authors, kinds=tuple(range(200))), View(), limit=1, deadline=ENDLESS)
 
 
 async def test_private_kinds_of_authors_are_not_counted_as_work(connection: Connection) -> None:
@@ -234,7 +244,7 @@ async def test_private_kinds_of_authors_are_not_counted_as_work(connection: Conn
 async def test_more_than_the_bound_is_estimated(archived: Archive, connection: Connection) -> None:
     await connection.execute("ANALYZE events")
     exact = len([event for event in shown(archived, View()) if event.kind == 1])
-    counted = await count(connection, [Filter(kinds=(1,))], View(), exact_up_to=10)
+    counted = await count(connection, [Filter(kinds=(1,))], View(), exact_up_to=10, deadline=ENDLESS)
     assert not counted.is_exact
     # The planner expects a row at least of each month, of empty ones too.
     assert exact / 2 < counted.number < exact * 2 + 100
@@ -246,13 +256,13 @@ async def test_an_estimate_tells_nothing_of_private_events_of_others(
 ) -> None:
     await connection.execute("ANALYZE events")
     view = View(readers=readers)
-    alone = await count(connection, [Filter(kinds=(1,))], view, exact_up_to=10)
+    alone = await count(connection, [Filter(kinds=(1,))], view, exact_up_to=10, deadline=ENDLESS)
     for wanted in (
         [Filter(kinds=(1, 4))],
         [Filter(kinds=(1,)), Filter(kinds=(4,))],
         [Filter(kinds=(1,)), Filter(kinds=(4, 1059), authors=(AUTHORS[0],))],
     ):
-        counted = await count(connection, wanted, view, exact_up_to=10)
+        counted = await count(connection, wanted, view, exact_up_to=10, deadline=ENDLESS)
         assert not counted.is_exact
         # A row at least is expected of a reader's own.
         assert counted.number - alone.number <= len(readers), wanted
@@ -260,6 +270,21 @@ async def test_an_estimate_tells_nothing_of_private_events_of_others(
 
 async def test_filters_that_take_too_long_together_are_estimated(connection: Connection) -> None:
     filters = [Filter(kinds=(1,)), Filter(kinds=(7,))]
+    ticks = Ticks()
+    await count(connection, filters[:1], View(), exact_up_to=500, deadline=Deadline(math.inf, ticks))
     for each in (filters[:1], filters):
-        counted = await count(connection, each, View(), exact_up_to=500, patience_s=0)
+        deadline = Deadline(ticks.number - 1, Ticks())
+        counted = await count(connection, each, View(), exact_up_to=500, deadline=deadline)
         assert counted.is_exact == (len(each) == 1)
+
+
+async def test_no_statement_is_begun_after_the_deadline(connection: Connection) -> None:
+    reading = partial(newest, connection, Filter(kinds=(1,)), View(), limit=5)
+    ticks = Ticks()
+    found = await reading(deadline=Deadline(math.inf, ticks))
+    statements = ticks.number - 1
+    assert statements >= 3, "months, keys, rows"
+    for limit in range(statements):
+        with pytest.raises(LateError, match="together"):
+            await reading(deadline=Deadline(limit, Ticks()))
+    assert await reading(deadline=Deadline(statements, Ticks())) == found
