@@ -18,7 +18,7 @@ import asyncpg
 from pydantic import SecretStr
 
 from core.archive.connection import Connection
-from core.errors import OperatorError
+from core.archive.schema import SchemaError, check_version
 from sinks import roles
 from sinks.backfill import backfill, count_rows, list_versions
 from sinks.tables import TABLES, Tables
@@ -53,7 +53,7 @@ _TO_LIST = "SELECT to_regclass('unlisted_versions') IS NOT NULL"
 _TO_COUNT = "SELECT to_regclass('uncounted_rows') IS NOT NULL"
 
 
-class MigrationError(OperatorError):
+class MigrationError(SchemaError):
     """The database cannot be brought to this version; the message states why and what to do."""
 
 
@@ -138,14 +138,9 @@ async def migrate(
 
 
 async def check_schema(connection: Connection) -> None:
-    """Raise MigrationError unless every migration of this version is applied, and none that it does not know."""
-    if not await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL"):
-        raise MigrationError("the database has no tables of the archive yet: run `bigbrotr migrate`")
-    if missing := await _missing(connection, migrations()):
-        names = ", ".join(migration.name for migration in missing)
-        raise MigrationError(f"the database lacks {names}: run `bigbrotr migrate`")
-    if await connection.fetchval("SELECT EXISTS (SELECT FROM unread_requests)"):
-        raise MigrationError("older events were not searched to the end for what they delete: run `bigbrotr migrate`")
+    """Raise SchemaError unless the tables are those of this version, and were made by the files as they are now."""
+    await check_version(connection)
+    await _applied(connection, migrations())
 
 
 async def months_ahead(connection: Connection) -> int:
@@ -159,7 +154,8 @@ async def _bring_up(
 ) -> tuple[list[str], int]:
     """Apply what is missing, and make the months ahead. Gives the names of the files and the number of months."""
     await connection.execute(_LEDGER)
-    applied = [await _apply(connection, migration) for migration in await _missing(connection, known)]
+    present = await _applied(connection, known)
+    applied = [await _apply(connection, migration) for migration in known if migration.version not in present]
     if await connection.fetchval(_TO_SEARCH):
         await backfill(connection, tables.projections)
     if await connection.fetchval(_TO_LIST):
@@ -172,10 +168,10 @@ async def _bring_up(
     return applied, months
 
 
-async def _missing(connection: Connection, known: Sequence[Migration]) -> list[Migration]:
-    recorded = {
-        row["version"]: row for row in await connection.fetch("SELECT version, name, checksum FROM schema_migrations")
-    }
+async def _applied(connection: Connection, known: Sequence[Migration]) -> set[int]:
+    """The numbers of the files that were applied. Raises MigrationError where one has changed or is not known."""
+    rows = await connection.fetch("SELECT version, name, checksum FROM schema_migrations")
+    recorded = {row["version"]: row for row in rows}
     for migration in known:
         row = recorded.pop(migration.version, None)
         if row is not None and row["checksum"] != migration.checksum:
@@ -186,8 +182,7 @@ async def _missing(connection: Connection, known: Sequence[Migration]) -> list[M
     if recorded:
         names = ", ".join(row["name"] for row in recorded.values())
         raise MigrationError(f"the database has {names}, which this version does not know: install a newer version")
-    present = {row["version"] for row in await connection.fetch("SELECT version FROM schema_migrations")}
-    return [migration for migration in known if migration.version not in present]
+    return {row["version"] for row in rows}
 
 
 async def _apply(connection: Connection, migration: Migration) -> str:

@@ -61,7 +61,7 @@ class SinkService(Service):
     async def start(self) -> None:
         """Wait for PostgreSQL and Kafka, check the tables, apply what must be erased, and join the group.
 
-        Raises MigrationError where the database is not of this version.
+        Raises SchemaError where the database is not of this version.
         """
         settings, sink = self.settings, self.settings.sink
         pool = await postgres.pool(settings)

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import asyncpg
 
 from core.archive.connection import Connection
+from core.archive.schema import SchemaError
 from sinks.archive_lock import ARCHIVE_LOCK
-from sinks.migrate import MigrationError, check_schema
+from sinks.migrate import check_schema
 from sinks.rebuild.source import BEGINNING
 from sinks.rebuild.target import RESERVED
 
@@ -111,7 +112,7 @@ async def _check(connection: Connection, live: str, schema: str) -> None:
         await connection.execute(f'SET LOCAL search_path TO "{name}"')
         try:
             await check_schema(connection)
-        except MigrationError as error:
+        except SchemaError as error:
             raise SwitchError(f"schema {name}: {error}") from error
     await connection.execute(f'SET LOCAL search_path TO "{live}"')
 

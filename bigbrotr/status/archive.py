@@ -11,9 +11,10 @@ from bigbrotr.errors import CommandFailedError
 from core import postgres
 from core.archive.connection import Connection, Pool, reading, reading_pool
 from core.archive.counts import ArchiveCounts, counts, events_per_relay
+from core.archive.schema import SchemaError
 from core.kafka import Offsets
 from core.settings import Settings
-from sinks.migrate import MigrationError, check_schema
+from sinks.migrate import check_schema
 from sinks.writing.stored_offsets import stored_offsets
 
 
@@ -56,7 +57,7 @@ async def readable(settings: Settings, connections: int = 1) -> AsyncIterator[Po
             async with pool.acquire() as connection:
                 await check_schema(connection)
             yield pool
-        except MigrationError as error:
+        except SchemaError as error:
             raise CommandFailedError(str(error)) from error
         except BrokenPipeError:  # of what the caller writes: asyncpg has errors of its own
             raise

@@ -76,6 +76,9 @@ async def test_tables_of_another_version_are_refused_with_the_remedy(empty: Sett
     await migrate(connection, migrations()[:-1])
     assert f"of version {before}, and {newest} is needed: run `bigbrotr migrate`" in await refusal()
     await migrate(connection)
+    await connection.execute("INSERT INTO unread_requests VALUES (-1, '')")
+    assert "not searched to the end for what they delete: run `bigbrotr migrate`" in await refusal()
+    await migrate(connection)
     await connection.execute(
         "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, 'later.sql', '')", newest + 1
     )

@@ -15,11 +15,12 @@ import pytest
 
 from core.archive.connection import Connection
 from core.archive.rows import EVENT_COLUMNS
+from core.archive.schema import SchemaError
 from schemas.nostr.deletion import MAX_VANISH_RELAYS
 from schemas.nostr.event import Event, event_from_object, parse_event
 from schemas.records.erasure_requests import requested
 from sinks.backfill import backfill
-from sinks.migrate import MigrationError, check_schema, migrate, migrations
+from sinks.migrate import check_schema, migrate, migrations
 from sinks.rows import event_row
 from sinks.tables import TABLES
 from sinks.tables.projections.vanish_requests import set_own_urls
@@ -146,7 +147,7 @@ async def test_events_of_before_are_searched_when_the_database_is_migrated(unmig
     reached = tuple(await unmigrated.fetchrow("SELECT created_at, id FROM unread_requests") or ())
     assert reached in [sorted(rows)[place][:2] for place in (29, 59)], "a step may end within a second of the third"
     await unmigrated.execute("ALTER TABLE expirations DROP CONSTRAINT barrier")
-    with pytest.raises(MigrationError, match="bigbrotr migrate"):
+    with pytest.raises(SchemaError, match=r"not searched to the end .* `bigbrotr migrate`"):
         await check_schema(unmigrated)
     await migrate(unmigrated)
     await check_schema(unmigrated)
