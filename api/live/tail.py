@@ -5,7 +5,6 @@ There is no consumer group: each process reads for itself, and goes on where it 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 
@@ -17,8 +16,8 @@ from api.live.archive import Archive, Topic, misfit
 from api.live.feed import Feed
 from api.live.intake import Intake
 from core import kafka, waiting
-from core.backoff import Backoff
 from core.errors import OperatorError
+from core.kafka.following import Polls, follow
 from core.kafka.reading import partitions_of
 from core.kafka.topic_identity import identify
 from core.settings import Settings
@@ -32,14 +31,10 @@ LOOK_S = 5.0
 """Between two looks whether topic and archive are still those that were read."""
 SINK_S = 10.0
 """A sink that has written nothing for this long is waited for no longer: a batch takes it seconds at most."""
-_POLL_MS = 200
-"""How late it is noticed that the topic is to be looked at again."""
 _POLL_RECORDS = 64
 """At a time. Each holds 1 MiB at most, and 10,000 usual ones a second still pass."""
 _FETCH_BYTES = 256 * 1024
 """Of a partition in one answer: what waits to be taken is bounded by this for each; a larger batch comes whole."""
-_SILENT_S = 30.0
-"""Without an answer for this long the connection is made anew: aiokafka's consumer can fall silent after time-outs."""
 
 
 class _NotLiveError(Exception):
@@ -79,25 +74,16 @@ class Tail:
 
     async def run(self) -> None:
         """Read on, and again after each failure, one of our own too."""
-        backoff = Backoff(waiting.INITIAL_S, waiting.MAX_S)
-        while True:
-            try:
-                await self._follow(backoff)
-            except (_NotLiveError, OperatorError, SettingsError) as error:
-                self._say(str(error))
-            except OffsetOutOfRangeError as error:
-                self._forget()
-                self._say(brief(error))
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise
-                self._say("the consumer has cancelled itself")  # aiokafka is known to
-            except Exception as error:
-                if not kafka.is_transient(error):
-                    logger.exception("reading new events has failed")
-                self._say(brief(error))
-            await asyncio.sleep(backoff.next_s())
+        with waiting.named_nowhere():
+            await follow(
+                self._settings,
+                self._follow,
+                self._note_failure,
+                auto_offset_reset="none",
+                max_poll_records=_POLL_RECORDS,
+                max_partition_fetch_bytes=_FETCH_BYTES,
+                fetch_max_wait_ms=kafka.FETCH_MAX_WAIT_MS,
+            )
 
     async def close(self) -> None:
         """Let the connections to the archive go, once `run` has ended."""
@@ -113,44 +99,40 @@ class Tail:
         self._topic = None
         self._feed.begin({})
 
-    async def _follow(self, backoff: Backoff) -> None:
-        with waiting.named_nowhere():
-            client = await kafka.consumer(
-                self._settings,
-                auto_offset_reset="none",
-                max_poll_records=_POLL_RECORDS,
-                max_partition_fetch_bytes=_FETCH_BYTES,
-                fetch_max_wait_ms=kafka.FETCH_MAX_WAIT_MS,
-            )
-        try:
-            await self._look(client)
-            await self._read(client, backoff)
-        finally:
-            await kafka.stop_client(client)
+    def _note_failure(self, error: Exception) -> None:
+        if isinstance(error, _NotLiveError | OperatorError | SettingsError):
+            self._say(str(error))
+            return
+        if isinstance(error, OffsetOutOfRangeError):
+            self._forget()
+        elif not kafka.is_transient(error):
+            logger.error("reading new events has failed", exc_info=error)
+        self._say(brief(error))
 
-    async def _read(self, client: AIOKafkaConsumer, backoff: Backoff) -> None:
+    async def _follow(self, polls: Polls) -> None:
+        await self._look(polls.client)
+        await self._read(polls)
+
+    async def _read(self, polls: Polls) -> None:
         """Go on where the feed is, until Kafka is silent."""
-        reached = self._feed.ring.positions
+        client, reached = polls.client, self._feed.ring.positions
         partitions = [TopicPartition(self._name, number) for number in reached]
-        client.assign(partitions)
-        for tp in partitions:
-            client.seek(tp, reached[tp.partition])
-        looked_at = heard_at = time.monotonic()
+        await polls.begin(partitions, reached)
+        looked_at = time.monotonic()
         told_ms = 0
-        while time.monotonic() - heard_at < _SILENT_S:
-            found = await client.getmany(timeout_ms=_POLL_MS)
+        while True:
+            found = await polls.next()
             await self._intake.take([each for records in found.values() for each in records])
             for tp in partitions:
                 self._feed.ring.reach(tp.partition, await client.position(tp))
             now_ms = max(client.last_poll_timestamp(tp) or 0 for tp in partitions)
             if found or now_ms != told_ms:
-                told_ms, heard_at, self._trouble = now_ms, time.monotonic(), None
-                backoff.reset()
+                told_ms, self._trouble = now_ms, None
+                polls.heard()
             self.lag = sum(max(0, (client.highwater(tp) or 0) - reached[tp.partition]) for tp in partitions)
             if time.monotonic() - looked_at >= self._look_s:
                 await self._look(client)
                 looked_at = time.monotonic()
-        raise TimeoutError(f"no answer for {_SILENT_S:g} s")
 
     async def _look(self, client: AIOKafkaConsumer) -> None:
         """Find out whether the topic is the one that was read, and is the archive's; begin where none was read."""

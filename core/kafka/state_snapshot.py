@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar, overload
 
+from core.kafka.following import SILENT_S
 from core.kafka.state_change import Change
-from core.kafka.state_topic import SILENT_S, StateTopic
+from core.kafka.state_topic import StateTopic
 from core.settings.model import Settings
 
 T = TypeVar("T")

@@ -16,25 +16,21 @@ from typing import Generic, TypeVar
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from core.backoff import Backoff
 from core.flag import Flag
-from core.kafka.clients import consumer, is_transient, stop_client
+from core.kafka.clients import is_transient
+from core.kafka.following import SILENT_S, Polls, follow
 from core.kafka.reading import partitions_of
 from core.kafka.state_change import Change, change_of
 from core.kafka.state_positions import ReadPositions
 from core.settings.model import Settings
 from core.tasks import cancel, first_of
-from core.waiting import FIRST_TRY_S, INITIAL_S, MAX_S, brief, waiting_for
+from core.waiting import FIRST_TRY_S, brief, waiting_for
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 CURRENT_S = 5.0
 """Kafka answers a fetch after half a second at the latest, also when there is nothing; several answers may be late."""
-SILENT_S = 30.0
-"""Without an answer for this long the connection is made anew: aiokafka's consumer can fall silent after time-outs."""
-_POLL_MS = 200
-"""How soon another assignment is acted upon, at most."""
 _POLL_RECORDS = 2_000
 """Decoding takes about 5 µs a record: the event loop must turn in between."""
 
@@ -116,58 +112,52 @@ class StateTopic(Generic[T]):
             await cancel(self._task)
 
     async def _run(self) -> None:
-        backoff = Backoff(INITIAL_S, MAX_S)
         while True:
-            self._reassigned.clear()
-            wanted = self._positions.wanted
-            try:
-                if wanted is None or wanted:
-                    await self._follow(wanted, backoff)
-                else:
-                    await self._reassigned.wait()
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                self._failed = brief(error)
-                self._turned.set()
-                _log.warning("the topic %s cannot be read, retrying: %s", self._topic, self._failed)
-                await asyncio.sleep(backoff.next_s())
+            if self._positions.wanted == frozenset():
+                self._reassigned.clear()
+                await self._reassigned.wait()
+            else:
+                await follow(
+                    self._settings,
+                    self._read,
+                    self._note_failure,
+                    silent_s=self._silent_s,
+                    max_poll_records=_POLL_RECORDS,
+                )
 
-    async def _follow(self, wanted: frozenset[int] | None, backoff: Backoff) -> None:
-        """Read on from where an earlier connection came to; another assignment or an error ends it."""
-        client = await consumer(self._settings, max_poll_records=_POLL_RECORDS)
-        try:
-            partitions = await partitions_of(client, self._topic)
-            if wanted is not None:
-                partitions = [tp for tp in partitions if tp.partition in wanted]
-            asked_at = time.time()
-            ends = dict(await client.end_offsets(partitions))
-            client.assign(partitions)
-            reached = self._positions.reached
-            if fresh := [tp for tp in partitions if tp.partition not in reached]:
-                # In one call: each waits for a turn of aiokafka's fetcher.
-                await client.seek_to_beginning(*fresh)
-            for tp in partitions:
-                if tp.partition in reached:
-                    client.seek(tp, reached[tp.partition])
-            heard_at = time.monotonic()
-            while time.monotonic() - heard_at < self._silent_s:
-                positions = {tp: await client.position(tp) for tp in partitions}
-                if self._reassigned.is_set():
-                    # One that was lost, and one that returned, are no longer as far as this connection is.
-                    positions = {tp: position for tp, position in positions.items() if tp.partition in reached}
-                    self._look(client, positions, ends, asked_at)
-                    return
-                if self._look(client, positions, ends, asked_at):
-                    heard_at = time.monotonic()
-                    self._failed = ""
-                    backoff.reset()
-                for tp, records in (await client.getmany(timeout_ms=_POLL_MS)).items():
-                    if self._positions.wants(tp.partition):
-                        await self._hand_over(records)
-            raise TimeoutError(f"no answer for {self._silent_s:g} s")
-        finally:
-            await stop_client(client)
+    def _note_failure(self, error: Exception) -> None:
+        if not is_transient(error):
+            raise error
+        self._failed = brief(error)
+        self._turned.set()
+        _log.warning("the topic %s cannot be read, retrying: %s", self._topic, self._failed)
+
+    async def _read(self, polls: Polls) -> None:
+        """Read on from where an earlier connection came to, until there is another assignment."""
+        client, reached = polls.client, self._positions.reached
+        self._reassigned.clear()
+        wanted = self._positions.wanted
+        if wanted == frozenset():
+            return
+        partitions = await partitions_of(client, self._topic)
+        if wanted is not None:
+            partitions = [tp for tp in partitions if tp.partition in wanted]
+        asked_at = time.time()
+        ends = dict(await client.end_offsets(partitions))
+        await polls.begin(partitions, reached)
+        while True:
+            positions = {tp: await client.position(tp) for tp in partitions}
+            if self._reassigned.is_set():
+                # One that was lost, and one that returned, are no longer as far as this connection is.
+                positions = {tp: position for tp, position in positions.items() if tp.partition in reached}
+                self._look(client, positions, ends, asked_at)
+                return
+            if self._look(client, positions, ends, asked_at):
+                polls.heard()
+                self._failed = ""
+            for tp, records in (await polls.next()).items():
+                if self._positions.wants(tp.partition):
+                    await self._hand_over(records)
 
     def _look(
         self,

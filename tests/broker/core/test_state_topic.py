@@ -157,3 +157,24 @@ async def test_what_taking_raises_is_not_hidden(settings: Settings, followed: Fo
     with pytest.raises(LookupError):
         state.check()
     await state.close()
+
+
+async def test_a_consumer_that_cancels_itself_does_not_end_the_following(
+    settings: Settings, followed: Followed
+) -> None:
+    """As aiokafka's does: the task was not cancelled by anything of ours."""
+    tries = 0
+
+    async def take(changes: Sequence[Change[int]]) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise asyncio.CancelledError
+        followed.taken += changes
+
+    await followed.write(0, b"1")
+    state = StateTopic(settings, followed.topic, number, take)
+    async with asyncio.timeout(PATIENCE_S):
+        await state.assign()
+    assert (tries, followed.values()) == (2, [1])
+    await state.close()
