@@ -82,14 +82,16 @@ class Simulated:
                     self.schedule.probed(due.target, record)
                     self.health[url] = known_after(self.health.get(url), record)
                     self.schedule.ended(url)
-            for due in self.schedule.take(self.now_ms):
+            begun = self.schedule.take(self.now_ms)
+            for due in begun:
                 url = due.target.url.url
                 assert url not in self._ends, "a relay is probed once at a time"
                 self.begun[url].append((self.now_ms, due.full))
                 self._ends[url] = (self.now_ms + self.takes_ms(url), due, self.now_ms)
-            at_once = Counter(str(due.target.url.network) for _, due, _ in self._ends.values())
-            at_once.update(due.target.url.host for _, due, _ in self._ends.values())
-            self.most |= at_once
+            if begun:  # only then are there more than before, and most seconds of a month begin none
+                at_once = Counter(str(due.target.url.network) for _, due, _ in self._ends.values())
+                at_once.update(due.target.url.host for _, due, _ in self._ends.values())
+                self.most |= at_once
             self.now_ms += STEP_MS
 
     def gaps_ms(self, url: str) -> list[int]:
