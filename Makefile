@@ -10,6 +10,7 @@ ARGS   ?=
 RELAYS ?=
 CONFIG ?= deploy/bigbrotr.yaml
 DEMO   ?=
+ALL    ?=
 
 # The first interpreter that answers and is new enough; PYTHON=… overrides.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -52,14 +53,17 @@ demo: $(RUN) ## Watch signed events travel from local relays to PostgreSQL
 run: $(RUN) ## Archive real relays: RELAYS="wss://… wss://…", or those of CONFIG=FILE; ARGS=--discover finds more
 	RELAYS="$(RELAYS)" $(BIN)/bigbrotr --config "$(CONFIG)" run $(ARGS)
 
-# Twice as many processes as cores, since tests wait for half of their time; each has servers of its own. The order
-# stays that of the folders: the files that take longest come first, and those of unit tests fill what is left.
+# Twice as many processes as cores, since tests wait for half of their time; each has servers of its own. The order is
+# that of tests/conftest.py: the files that take longest come first, and those of unit tests fill what is left.
 PYTEST   := $(BIN)/python -m pytest
 PARALLEL := $(PYTEST) --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
+# One run of all of it keeps every process at work to the end, and starts servers and collects tests once.
+SELECTED := $(if $(ALL),-m "not long and not containers",--ignore=tests/broker/sinks)
+
 .PHONY: test
-test: $(DEV) ## Run what takes minutes in all: unit, contract and e2e tests, and those with a broker but the archive's
-	$(PARALLEL) --ignore=tests/broker/sinks $(ARGS)
+test: $(DEV) ## Run unit, contract, broker and e2e tests but the archive's; ALL=1 adds these, the storms and the wheel
+	$(PARALLEL) $(SELECTED) $(ARGS)
 
 .PHONY: test-archive
 test-archive: $(DEV) ## Run the tests of the archive: what the sink writes, counts, erases, audits, rebuilds and migrates
@@ -84,11 +88,11 @@ test-faults: $(DEV) ## Kill every part 50 times while 50,000 events flow; 30 s o
 
 .PHONY: test-containers
 test-containers: $(DEV) ## Build the images and run the whole stack in a Docker engine; skipped where there is none
-	$(PYTEST) -m containers -o log_cli=true --log-cli-level=WARNING $(ARGS)
+	$(PYTEST) tests/containers -m containers -o log_cli=true --log-cli-level=WARNING $(ARGS)
 
 .PHONY: test-wheel
 test-wheel: $(DEV) ## Build the wheel, install it into an environment of its own, and run its commands and the demo there
-	$(PYTEST) -m wheel $(ARGS)
+	$(PYTEST) tests/wheel -m wheel $(ARGS)
 
 .PHONY: check
 check: $(DEV) ## Lint, format, import and type checks: ruff, import-linter and mypy --strict

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.settings import Settings
     from deploy.embedded.stack import Servers
 
+UNIT = Path(__file__).with_name("unit")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -29,6 +30,17 @@ def pytest_configure() -> None:
     """
     os.environ[PARENT_VARIABLE] = str(os.getpid())
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)  # of the tests that are selected
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files with storms come first, and those without servers last.
+
+    The processes of a run take file after file. A long one that starts near the end leaves the others without work,
+    and short ones are what keeps all at work to the end. Tests of one file stay together, in their order.
+    """
+    storms = {item.path for item in items if item.get_closest_marker("storms")}
+    items.sort(key=lambda item: (item.path not in storms, item.path.is_relative_to(UNIT)))
 
 
 @pytest.fixture(scope="session")
