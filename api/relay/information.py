@@ -60,7 +60,8 @@ def greeting(settings: Settings) -> str:
     """A page for browsers."""
     name = escape(settings.api.name)
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title><h1>{name}</h1>'
+        '<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,">'
+        f"<title>{name}</title><h1>{name}</h1>"
         f"<p>{escape(settings.api.about)}</p>"
         "<p>This is a read-only Nostr relay: give this address to a client, with ws or wss for http or https. "
         'Programs read the same archive by <a href="/docs">REST</a> (<a href="/openapi.json">OpenAPI</a>).</p></html>\n'

@@ -23,21 +23,22 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
 }
-_PAGE_HEADERS = {
-    # Images: swagger-ui.css has its icons as data.
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
-    "Referrer-Policy": "no-referrer",
-}
+_POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'"
+"""Images: swagger-ui.css has its icons as data."""
 
 
 def document_routes(context: Context, endpoints: Sequence[Endpoint[Any]]) -> list[BaseRoute]:
     """`/openapi.json` and `/docs`."""
-    described = Body(orjson.dumps(document(endpoints, context.settings.api)), JSON, {})
+    api = context.settings.api
+    # The page asks what the document names as its server, which need not be the address that it was opened at.
+    policy = f"{_POLICY}; connect-src 'self' {api.public_url}" if api.public_url else _POLICY
+    headers = {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"}
+    described = Body(orjson.dumps(document(endpoints, api)), JSON, {})
     assets = {f"/docs/{file.name}": file for file in _ASSETS.iterdir() if file.suffix in {".js", ".css"}}
     return [
         Route("/openapi.json", _constant(described)),
         *(
-            Route(path, _constant(Body(file.read_bytes(), _TYPES[file.suffix], _PAGE_HEADERS)))
+            Route(path, _constant(Body(file.read_bytes(), _TYPES[file.suffix], headers)))
             for path, file in {"/docs": _ASSETS / "index.html", **assets}.items()
         ),
     ]

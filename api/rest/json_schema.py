@@ -12,6 +12,7 @@ SCHEMAS = "#/components/schemas/"
 """Where the document has them."""
 
 _REFERENCE = re.compile(rf'"\$ref":"{SCHEMAS}([^"]+)"')
+_ATTRIBUTE = re.compile(r"^    (\w+): (.+)$", re.MULTILINE)
 _BOUNDS = {"ge": "minimum", "le": "maximum"}
 """Pydantic leaves its own names where a field has bounds and a validator before them."""
 
@@ -26,6 +27,19 @@ def present(schema: Mapping[str, Any]) -> dict[str, Any]:
     if found.get("type") == "array":
         found |= {"minItems": 1, "items": present(found["items"])}
     return found
+
+
+def with_attributes(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a class by its docstring: what that says of attributes is the description of properties."""
+    text, _, attributes = schema.get("description", "").partition("\n\nAttributes:\n")
+    if not attributes:
+        return dict(schema)
+    said = dict(_ATTRIBUTE.findall(attributes.replace("\n        ", " ")))
+    properties = {
+        name: {**each, "description": said[name]} if name in said else each
+        for name, each in schema["properties"].items()
+    }
+    return {**schema, "description": text, "properties": properties}
 
 
 def reachable(schemas: Mapping[str, Any], described: object) -> dict[str, Any]:

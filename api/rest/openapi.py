@@ -11,7 +11,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from api.rest.endpoint import Endpoint
-from api.rest.json_schema import SCHEMAS, present, reachable
+from api.rest.json_schema import SCHEMAS, present, reachable, with_attributes
 from api.rest.lines import LINES
 from api.rest.parameters import takes_keys, takes_many
 from api.rest.problem import MEDIA_TYPE, Problem
@@ -63,7 +63,7 @@ def document(endpoints: Sequence[Endpoint[Any]], settings: ApiSettings) -> dict[
         [*sorted(models, key=str), (Problem, "serialization")],  # type: ignore[list-item]
         ref_template=SCHEMAS + "{model}",
     )
-    schemas: dict[str, Any] = definitions.get("$defs", {})
+    schemas = {name: with_attributes(schema) for name, schema in definitions.get("$defs", {}).items()}
     paths: dict[str, dict[str, Any]] = {}
     for each in endpoints:
         question = schemas[names[each.question, "validation"]["$ref"].removeprefix(SCHEMAS)]
@@ -125,7 +125,9 @@ def _operation(
     headers["ETag"] = {"description": "Names this answer", "schema": {"type": "string"}}
     if "next" in endpoint.answer.model_fields and not endpoint.body:
         headers["Link"] = {"description": 'The next page, rel="next"', "schema": {"type": "string"}}
-    described["responses"] = {"200": {"description": "The answer", "headers": headers, "content": content}}
+    described["responses"] = {
+        "200": {"description": endpoint.answer.__doc__ or "", "headers": headers, "content": content}
+    }
     if not endpoint.body:
         described["responses"]["304"] = {"description": "Nothing has changed since the answer with this ETag"}
     for status in _PROBLEMS:

@@ -58,7 +58,12 @@ def _filter(value: Any, place: str) -> Filter:
 Filters = Annotated[
     tuple[Filter, ...],
     PlainValidator(_filters),
-    WithJsonSchema({"anyOf": [_FILTER, {"type": "array", "minItems": 1, "items": _FILTER}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [_FILTER, {"type": "array", "minItems": 1, "items": _FILTER}],
+            "examples": [{"kinds": [1], "limit": 10}],
+        }
+    ),
 ]
 
 

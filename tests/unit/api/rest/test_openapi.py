@@ -58,3 +58,15 @@ def test_events_are_described_once() -> None:
     assert DOCUMENT["components"]["schemas"]["EventsAnswer"]["properties"]["events"]["items"] == {
         "$ref": "#/components/schemas/NostrEvent"
     }
+
+
+def test_what_docstrings_say_of_attributes_describes_properties() -> None:
+    assert not [name for name, each in DOCUMENT["components"]["schemas"].items() if "\n" in each.get("description", "")]
+    information = DOCUMENT["components"]["schemas"]["RelayInformation"]
+    assert information["description"] == "What a relay says of itself."
+    assert information["properties"]["self_pubkey"]["description"] == "the relay's own (`self`)."
+    assert "description" not in information["properties"]["name"]
+
+
+def test_answers_are_described() -> None:
+    assert all(each["responses"]["200"]["description"] for each in operations())
