@@ -94,6 +94,10 @@ test-containers: $(DEV) ## Build the images and run the whole stack in a Docker 
 test-wheel: $(DEV) ## Build the wheel, install it into an environment of its own, and run its commands and the demo there
 	$(PYTEST) tests/wheel -m wheel $(ARGS)
 
+.PHONY: test-browser
+test-browser: $(DEV) ## Open the API's reference page, and pages that read the API, in Chromium; skipped where there is none
+	$(PYTEST) -m browser tests/broker/api/browser $(ARGS)
+
 .PHONY: check
 check: $(DEV) ## Lint, format, import and type checks: ruff, import-linter and mypy --strict
 	$(BIN)/ruff check $(ARGS)
