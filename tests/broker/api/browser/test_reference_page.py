@@ -130,6 +130,14 @@ async def test_it_asks_for_events_by_lists(reference: Page) -> None:
     assert {event["kind"] for event in found} <= {0, 1}
 
 
+async def test_it_asks_for_lines(reference: Page) -> None:
+    part = await opened(reference, "getEvents")
+    await add(part, "ids", NOTE.id)
+    await part.locator("tr.response[data-code='200'] .content-type").select_option("application/x-ndjson")
+    _, status, body = await asked(part)
+    assert (status, json.loads(body)["id"]) == ("200", NOTE.id)
+
+
 async def test_it_asks_for_an_address(reference: Page) -> None:
     part = await opened(reference, "getAddressesAddress")
     await field(part, "address").fill(f"30023:{ARTICLE.pubkey}:")
