@@ -7,11 +7,12 @@ Time-outs of the server bound each statement, and the places bound how many run.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from api.query_places import QueryPlaces
+from api.read_errors import AwayError, BusyError, TooSlowError
 from core import metrics, postgres
 from core.archive.connection import Connection, Pool
 from core.settings.serving import ApiSettings
@@ -20,39 +21,19 @@ from core.waiting import brief
 T = TypeVar("T")
 
 
-class ReadError(Exception):
-    """The archive gave no answer; the message says why in words for a client."""
-
-
-class BusyError(ReadError):
-    """Other queries took all places for as long as one waits."""
-
-
-class ClientBusyError(BusyError):
-    """Queries of the same client take all places that it may have."""
-
-
-class AwayError(ReadError):
-    """The database is away, or not set up."""
-
-
-class TooSlowError(ReadError):
-    """The question took the database too long; a narrower one may not."""
-
-
 class ArchiveReader:
     """Runs the queries of all clients.
 
     Args:
         pool: of connections that only read, as many as `api.database_connections`, whose server ends statements.
         settings: the bounds.
+        is_behind: whether the archive is behind what was received.
     """
 
-    def __init__(self, pool: Pool, settings: ApiSettings) -> None:
+    def __init__(self, pool: Pool, settings: ApiSettings, is_behind: Callable[[], bool]) -> None:
         self._pool = pool
         self._settings = settings
-        self._places = asyncio.Semaphore(settings.database_connections)
-        self._of_client: Counter[str] = Counter()
+        self._places = QueryPlaces(settings, is_behind)
         self._running: set[asyncio.Task[object]] = set()
 
     async def read(self, client: str, work: Callable[[Connection], Awaitable[T]], *, one_moment: bool = False) -> T:
@@ -64,17 +45,11 @@ class ArchiveReader:
             one_moment: all statements of the work see the archive of one moment, in one transaction.
 
         Raises:
-            BusyError: there was no place.
-            ClientBusyError: the client has as many queries as it may have.
+            BusyError: there was no place in time.
+            ClientBusyError: there was none because of the client's own queries.
             AwayError: the database cannot be asked.
             TooSlowError: a statement reached its time-out, or all of the work their deadline.
         """
-        if self._of_client[client] >= self._settings.client_queries:
-            metrics.API_UNANSWERED.labels("busy").inc()
-            raise ClientBusyError(
-                f"{self._settings.client_queries} of your queries run already; wait for an answer first"
-            )
-        self._of_client[client] += 1
         task = asyncio.ensure_future(self._run(client, work, one_moment=one_moment))
         self._running.add(task)
         task.add_done_callback(self._ended)
@@ -93,21 +68,12 @@ class ArchiveReader:
 
     async def _run(self, client: str, work: Callable[[Connection], Awaitable[T]], *, one_moment: bool) -> T:
         try:
-            try:
-                async with asyncio.timeout(self._settings.queue_s):
-                    await self._places.acquire()
-            except TimeoutError:
-                metrics.API_UNANSWERED.labels("busy").inc()
-                raise BusyError("the archive answers others; try again in a moment") from None
-            try:
+            async with self._places.place(client):
                 with metrics.API_QUERIES.track_inprogress(), metrics.API_QUERY_SECONDS.time():
                     return await self._on_connection(work, one_moment=one_moment)
-            finally:
-                self._places.release()
-        finally:
-            self._of_client[client] -= 1
-            if not self._of_client[client]:
-                del self._of_client[client]
+        except BusyError:
+            metrics.API_UNANSWERED.labels("busy").inc()
+            raise
 
     async def _on_connection(self, work: Callable[[Connection], Awaitable[T]], *, one_moment: bool) -> T:
         try:

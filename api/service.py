@@ -56,7 +56,10 @@ class ApiService(Service):
         options |= {"command_timeout": api.query_timeout_s + _LATE_S}
         # One more than clients get, for the watch, which also keeps it open: none is made ahead of a question.
         pool = await postgres.pool(self.settings, **options, min_size=0, max_size=api.database_connections + 1)
-        reader = ArchiveReader(pool, api)
+        self._feed = Feed(api.live_bytes)
+        self._tail = Tail(self.settings, self._feed)
+        self.resources.push_async_callback(self._tail.close)
+        reader = ArchiveReader(pool, api, self._tail.backlog.is_behind)
         # What a query finds has no reader any more: it is cut off, and all that is waited for is that it notices.
         self.resources.push_async_callback(reader.drain)
         self.resources.callback(pool.terminate)
@@ -70,9 +73,6 @@ class ApiService(Service):
         )
         self._watch = ArchiveWatch(pool)
         self.spawn(self._watch.run(), "archive watch")
-        self._feed = Feed(api.live_bytes)
-        self._tail = Tail(self.settings, self._feed)
-        self.resources.push_async_callback(self._tail.close)
         self.spawn(self._tail.run(), "new events")
         self._server = ApiServer(Metered(make_app(context, self._feed)), api, drain_s=self.settings.drain_s)
         self.resources.callback(self._server.close)

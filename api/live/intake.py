@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from aiokafka import ConsumerRecord
 
 from api.live.archive import Archive
+from api.live.backlog import Backlog
 from api.live.feed import Feed
 from api.live.record import Erased, New, read_record
 from api.live.ring import LiveEvent
@@ -32,25 +33,22 @@ class Intake:
     Args:
         feed: is given the events.
         archive: says which are hidden, and how far the sink is.
+        backlog: is told how far that is.
         sink_s: a sink that has written nothing for so long is waited for no longer.
-
-    Attributes:
-        written: by partition, the offset up to which the archive was written when it was last asked.
     """
 
-    def __init__(self, feed: Feed, archive: Archive, sink_s: float) -> None:
-        self.written: Mapping[int, int] = {}
+    def __init__(self, feed: Feed, archive: Archive, backlog: Backlog, sink_s: float) -> None:
         self._feed = feed
         self._archive = archive
+        self._backlog = backlog
         self._sink_s = sink_s
         self._sink_stands_still = False
 
     def note_written(self, rows: Sequence[Standing]) -> bool:
         """Note how far the archive was written; whether that is news."""
-        written = {row.partition: row.next_offset for row in rows}
-        is_news = written != self.written
+        is_news = self._backlog.note_written({row.partition: row.next_offset for row in rows})
         if is_news:
-            self.written, self._sink_stands_still = written, False
+            self._sink_stands_still = False
         return is_news
 
     async def take(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
@@ -85,7 +83,7 @@ class Intake:
     async def _until_room(self, live: LiveEvent) -> None:
         """Wait until what an event takes the place of was written by the sink, as long as it writes."""
         size_bytes, began = live.memory_bytes(), time.monotonic()
-        while not self._sink_stands_still and self._feed.ring.loses_unwritten(size_bytes, self.written):
+        while not self._sink_stands_still and self._feed.ring.loses_unwritten(size_bytes, self._backlog.written):
             rows = await self._archive.standing()
             if rows is not None and self.note_written(rows):
                 began = time.monotonic()

@@ -6,13 +6,16 @@ There is no consumer group: each process reads for itself, and goes on where it 
 from __future__ import annotations
 
 import logging
+import math
 import time
+from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
 from api.live.archive import Archive, Topic, misfit
+from api.live.backlog import Backlog
 from api.live.feed import Feed
 from api.live.intake import Intake
 from core import kafka, waiting
@@ -31,6 +34,8 @@ LOOK_S = 5.0
 """Between two looks whether topic and archive are still those that were read."""
 SINK_S = 10.0
 """A sink that has written nothing for this long is waited for no longer: a batch takes it seconds at most."""
+_NOTE_S = 0.5
+"""Between two comparisons of the archive with the topic: a fraction of the time after which it is behind."""
 _POLL_RECORDS = 64
 """At a time. Each holds 1 MiB at most, and 10,000 usual ones a second still pass."""
 _FETCH_BYTES = 256 * 1024
@@ -51,18 +56,21 @@ class Tail:
         sink_s: a sink that has written nothing for so long is waited for no longer.
 
     Attributes:
+        backlog: tells whether the archive is behind the topic.
         lag: records that were not read yet when Kafka was last heard of.
     """
 
     def __init__(self, settings: Settings, feed: Feed, *, look_s: float = LOOK_S, sink_s: float = SINK_S) -> None:
+        self.backlog = Backlog(sink_s)
         self.lag = 0
         self._settings = settings
         self._feed = feed
         self._look_s = look_s
         self._name = physical(settings.kafka.topic_prefix, "events")
         self._archive = Archive(settings, self._name)
-        self._intake = Intake(feed, self._archive, sink_s)
+        self._intake = Intake(feed, self._archive, self.backlog, sink_s)
         self._topic: Topic | None = None
+        self._noted_at = -math.inf
         self._trouble: str | None = "new events are not read yet"
 
     @property
@@ -129,10 +137,23 @@ class Tail:
             if found or now_ms != told_ms:
                 told_ms, self._trouble = now_ms, None
                 polls.heard()
-            self.lag = sum(max(0, (client.highwater(tp) or 0) - reached[tp.partition]) for tp in partitions)
+            ends = {tp.partition: client.highwater(tp) or 0 for tp in partitions}
+            self.lag = sum(max(0, end - reached[number]) for number, end in ends.items())
+            await self._note_backlog(ends)
             if time.monotonic() - looked_at >= self._look_s:
                 await self._look(client)
                 looked_at = time.monotonic()
+
+    async def _note_backlog(self, ends: Mapping[int, int]) -> None:
+        """Note now and then where the topic ends, and how far the archive was written, if not to there."""
+        if time.monotonic() < self._noted_at + _NOTE_S:
+            return
+        is_written = all(self.backlog.written.get(number, 0) >= end for number, end in ends.items())
+        rows = None if is_written else await self._archive.standing()
+        if rows is not None:
+            self._intake.note_written(rows)
+        self.backlog.note_ends(ends)
+        self._noted_at = time.monotonic()
 
     async def _look(self, client: AIOKafkaConsumer) -> None:
         """Find out whether the topic is the one that was read, and is the archive's; begin where none was read."""
@@ -155,5 +176,5 @@ class Tail:
         self._intake.note_written(rows)
         if self._topic is None:
             self._topic = topic
-            self._feed.begin(self._intake.written)
+            self._feed.begin(self.backlog.written)
             logger.info("new events are read from where the archive was written up to")

@@ -11,7 +11,6 @@ from api.context import Context
 from api.live.feed import Feed
 from api.relay import information
 from api.relay.session import Session
-from api.relay.turns import Turns
 from api.relay.unsent import Unsent
 
 
@@ -19,7 +18,6 @@ def routes(context: Context, feed: Feed) -> list[BaseRoute]:
     """The path `/`: the websocket of the relay, its document, and a greeting for all others."""
     document = information.document(context.settings)
     greeting = information.greeting(context.settings)
-    turns = Turns(context.settings.api.client_queries)
     unsent = Unsent()
     headers = {"Vary": "Accept", **information.CORS}
 
@@ -31,6 +29,6 @@ def routes(context: Context, feed: Feed) -> list[BaseRoute]:
         return HTMLResponse(greeting, headers=headers)
 
     async def converse(websocket: WebSocket) -> None:
-        await Session(context, feed, turns, unsent, websocket).run()
+        await Session(context, feed, unsent, websocket).run()
 
     return [Route("/", root, methods=["GET", "OPTIONS"]), WebSocketRoute("/", converse)]

@@ -11,14 +11,13 @@ from typing import TypeVar
 
 from api.context import Context
 from api.live.feed import Feed, LiveEvent
-from api.reader import BusyError, ReadError
+from api.read_errors import BusyError, ReadError
 from api.relay import answers
 from api.relay.authentication import Login
 from api.relay.messages import Count, Req
 from api.relay.outbox import Outbox
 from api.relay.stored import Stored, stored
 from api.relay.subscription import Subscription
-from api.relay.turns import Turns
 from core.archive.connection import Connection
 from core.archive.queries.cost import Deadline
 from core.archive.queries.counting import count
@@ -39,18 +38,14 @@ class Requests:
     Args:
         context: of the API.
         feed: gives new events.
-        turns: of the connections of a client.
         client: who is charged for queries.
         login: the public keys that the client has proved.
         outbox: takes the answers.
     """
 
-    def __init__(
-        self, context: Context, feed: Feed, turns: Turns, *, client: str, login: Login, outbox: Outbox
-    ) -> None:
+    def __init__(self, context: Context, feed: Feed, *, client: str, login: Login, outbox: Outbox) -> None:
         self._context = context
         self._feed = feed
-        self._turns = turns
         self._client = client
         self._login = login
         self._outbox = outbox
@@ -146,8 +141,7 @@ class Requests:
     async def _read(self, work: Callable[[Connection], Awaitable[T]], *, one_moment: bool) -> T | str:
         """What work gives, or why the archive gave no answer, as the text of a CLOSED."""
         try:
-            async with self._turns.turn(self._client):
-                return await self._context.reader.read(self._client, work, one_moment=one_moment)
+            return await self._context.reader.read(self._client, work, one_moment=one_moment)
         except BusyError as error:
             return f"rate-limited: {error}"
         except (ReadError, TooCostlyError) as error:

@@ -14,7 +14,6 @@ from api.relay.authentication import Login, own_authority
 from api.relay.conversation import Conversation, CutError
 from api.relay.outbox import Outbox
 from api.relay.requests import Requests
-from api.relay.turns import Turns
 from api.relay.unsent import Unsent
 
 POLICY_VIOLATION = 1008
@@ -31,19 +30,18 @@ class Session:
     Args:
         context: of the API.
         feed: gives new events.
-        turns: of the connections of a client.
         unsent: counts what waits for all readers.
         websocket: of the client, not yet accepted.
     """
 
-    def __init__(self, context: Context, feed: Feed, turns: Turns, unsent: Unsent, websocket: WebSocket) -> None:
+    def __init__(self, context: Context, feed: Feed, unsent: Unsent, websocket: WebSocket) -> None:
         api = context.settings.api
         authority = own_authority(api.public_url, websocket.headers.get("host", ""))
         login = Login(secrets.token_hex(_CHALLENGE_BYTES), authority)
         client = context.addresses.of(websocket)
         self._websocket = websocket
         self._outbox = Outbox(api.unsent_bytes, unsent)
-        self._requests = Requests(context, feed, turns, client=client, login=login, outbox=self._outbox)
+        self._requests = Requests(context, feed, client=client, login=login, outbox=self._outbox)
         self._conversation = Conversation(context, client, login, self._requests, self._outbox)
 
     async def run(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
-from api.reader import ClientBusyError, ReadError, TooSlowError
+from api.read_errors import ClientBusyError, ReadError, TooSlowError
 from api.rest.problem import ProblemError
 from core.archive.queries.newest import TooCostlyError
 
@@ -29,7 +29,7 @@ def reading() -> Iterator[None]:
             HTTPStatus.UNPROCESSABLE_ENTITY, str(error), parameter=field[1] if field is not None else None
         ) from error
     except ClientBusyError as error:
-        raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, str(error), retry_after_s=_BUSY_S) from error
+        raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, str(error), retry_after_s=error.wait_s or _BUSY_S) from error
     except ReadError as error:
         wait_s = _AWAY_S if isinstance(error, TooSlowError) else _BUSY_S
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), retry_after_s=wait_s) from error

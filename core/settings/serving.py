@@ -27,6 +27,9 @@ class ApiSettings(Group):
     )
     database_connections: int = Field(8, ge=2, le=100, description="Queries of all clients that run at once")
     client_queries: int = Field(3, ge=1, le=100, description="Of these, queries of one client")
+    share_while_behind: float = Field(
+        0.25, gt=0, le=1, description="Share of the time for all queries together while the sink is behind"
+    )
     queue_s: PositiveFloat = Field(5.0, description="Seconds that a query waits for its turn, then it is refused")
     query_timeout_s: PositiveFloat = Field(10.0, description="Seconds after which the database ends a statement")
     page_events: int = Field(500, ge=1, le=5000, description="Most events of a page of REST, or of a filter of a REQ")

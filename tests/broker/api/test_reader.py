@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from api.reader import ArchiveReader, AwayError, BusyError, ClientBusyError, TooSlowError
+from api.read_errors import AwayError, BusyError, ClientBusyError, TooSlowError
+from api.reader import ArchiveReader
 from core.archive.connection import Connection, Pool, reading_options
 from core.archive.queries.cost import Deadline
 from core.settings import Settings
@@ -49,12 +50,13 @@ async def long(connection: Connection) -> None:
 async def beginning(reader: ArchiveReader, *clients: str) -> list[asyncio.Task[None]]:
     """Long queries that run, or wait for their turn."""
     tasks = [asyncio.create_task(reader.read(client, long)) for client in clients]
-    await asyncio.sleep(0)
+    for _ in range(3):  # until they have begun to wait
+        await asyncio.sleep(0)
     return tasks
 
 
 async def test_a_client_has_its_share_and_all_have_so_many_places(pool: Pool) -> None:
-    reader = ArchiveReader(pool, API)
+    reader = ArchiveReader(pool, API, lambda: False)
     assert await reader.read("a", one) == 1
     tasks = await beginning(reader, "a", "a")
     with pytest.raises(ClientBusyError, match="2 of your queries run already"):
@@ -69,7 +71,7 @@ async def test_a_client_has_its_share_and_all_have_so_many_places(pool: Pool) ->
 async def test_a_client_that_is_gone_keeps_its_place_until_its_query_ends(
     pool: Pool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reader = ArchiveReader(pool, API)
+    reader = ArchiveReader(pool, API, lambda: False)
     running = await beginning(reader, "a", "a")
     waiting = await beginning(reader, "b")
     for task in running:
@@ -85,7 +87,7 @@ async def test_a_client_that_is_gone_keeps_its_place_until_its_query_ends(
 
 
 async def test_a_statement_that_takes_too_long_is_told_and_its_place_is_free_again(pool: Pool) -> None:
-    reader = ArchiveReader(pool, API)
+    reader = ArchiveReader(pool, API, lambda: False)
 
     async def slow(connection: Connection) -> None:
         await connection.execute("SET statement_timeout = 20")
@@ -110,7 +112,7 @@ async def test_work_whose_deadline_is_over_is_told_and_its_place_is_free_again(p
 
 
 async def test_nothing_can_be_written(pool: Pool) -> None:
-    reader = ArchiveReader(pool, API)
+    reader = ArchiveReader(pool, API, lambda: False)
     with pytest.raises(AwayError, match="read-only transaction"):
         await reader.read("a", lambda connection: connection.execute("CREATE TABLE mine ()"))
 
@@ -125,7 +127,7 @@ async def test_all_statements_of_one_moment_see_the_same(pool: Pool, servers: Se
         await other.execute("INSERT INTO api_moments VALUES (1)")
         return before, await connection.fetchval("SELECT count(*) FROM api_moments")
 
-    reader = ArchiveReader(pool, API)
+    reader = ArchiveReader(pool, API, lambda: False)
     assert await reader.read("a", twice, one_moment=True) == (0, 0)
     assert await reader.read("a", twice) == (1, 2)
     await other.execute("DROP TABLE api_moments")

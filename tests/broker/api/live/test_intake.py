@@ -8,6 +8,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from api.live.archive import Archive
+from api.live.backlog import Backlog
 from api.live.feed import Feed, LiveEvent
 from api.live.intake import PORTION_BYTES, Intake
 from core.settings import Settings
@@ -43,7 +44,7 @@ async def test_what_is_erased_at_once_is_not_shown_and_long_events_come_too(arch
     taken: list[LiveEvent] = []
     feed.subscribe({0: 0}, [Filter()], taken.append)
     long = "x" * (PORTION_BYTES // 2)
-    await Intake(feed, archive, sink_s=0).take(
+    await Intake(feed, archive, Backlog(0), sink_s=0).take(
         [
             written(0, 1),
             written(1, 2),
@@ -55,4 +56,4 @@ async def test_what_is_erased_at_once_is_not_shown_and_long_events_come_too(arch
     )
     assert [each.event.id for each in taken] == [event(number).id for number in range(2, 10)]
     assert feed.ring.positions == {0: 10}
-    await Intake(feed, archive, sink_s=0).take([])
+    await Intake(feed, archive, Backlog(0), sink_s=0).take([])

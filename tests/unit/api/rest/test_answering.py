@@ -18,7 +18,8 @@ from starlette.routing import Route
 from api.clients import ClientAddresses
 from api.context import Context
 from api.rates import Rates
-from api.reader import ArchiveReader, AwayError, BusyError, ClientBusyError, TooSlowError
+from api.read_errors import AwayError, BusyError, ClientBusyError, TooSlowError
+from api.reader import ArchiveReader
 from api.rest.answering import answering
 from api.rest.cursor import decode_cursor, encode_cursor
 from api.rest.endpoint import Answer, Asked, Endpoint, Question
@@ -77,7 +78,7 @@ def served(
     settings = Settings(api=api)
     pool = asyncpg.create_pool("postgresql://nowhere.invalid/", min_size=0, max_size=1)
     rates = Rates(per_minute, 10) if clock is None else Rates(per_minute, 10, clock)
-    context = Context(settings, ArchiveReader(pool, settings.api), View(), ClientAddresses([]), rates)
+    context = Context(settings, ArchiveReader(pool, settings.api, lambda: False), View(), ClientAddresses([]), rates)
     counting: Endpoint[Any] = Endpoint(
         "/v1/{name}/numbers", "Numbers", "events", NumbersQuestion, NumbersAnswer, respond, lines="numbers", counts=True
     )

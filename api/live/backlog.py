@@ -1,0 +1,51 @@
+"""Whether the archive is behind what was received, and works that off: then what archives comes first."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+
+BEHIND_S = 2.0
+"""What was received so long ago should be archived: a batch takes a second at most where nothing is in its way."""
+
+
+class Backlog:
+    """Compares what Kafka has of the topic `events` with what the archive has of it.
+
+    Args:
+        sink_s: a sink that has written nothing for so long does not work.
+        clock: seconds that never go back.
+
+    Attributes:
+        written: by partition, the offset up to which the archive was written when it was last asked.
+    """
+
+    def __init__(self, sink_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.written: Mapping[int, int] = {}
+        self._sink_s = sink_s
+        self._clock = clock
+        self._moved_at = clock()
+        self._marks: deque[tuple[float, Mapping[int, int]]] = deque()
+        """When which offsets were the ends of the topic: the newest that is old enough, and those after it."""
+
+    def note_written(self, written: Mapping[int, int]) -> bool:
+        """Note how far the archive was written; whether that is news."""
+        if written == self.written:
+            return False
+        self.written, self._moved_at = written, self._clock()
+        return True
+
+    def note_ends(self, ends: Mapping[int, int]) -> None:
+        """Note where the partitions of the topic end now."""
+        now = self._clock()
+        self._marks.append((now, ends))
+        while len(self._marks) > 1 and self._marks[1][0] <= now - BEHIND_S:
+            self._marks.popleft()
+
+    def is_behind(self) -> bool:
+        """Whether something that was received some seconds ago is not archived yet, and the sink writes."""
+        now = self._clock()
+        if not self._marks or self._marks[0][0] > now - BEHIND_S or now - self._moved_at > self._sink_s:
+            return False
+        return any(self.written.get(partition, end) < end for partition, end in self._marks[0][1].items())
