@@ -62,7 +62,7 @@ class Metered:
         async def counting(message: Message) -> None:
             nonlocal is_open
             if message["type"] == "websocket.send":
-                sent.inc(_size(message.get("bytes")) or _size_of_text(message.get("text") or ""))
+                sent.inc(_size_of_message(message))
             elif message["type"] == "websocket.accept":
                 is_open = True
                 metrics.API_REQUESTS.labels("websocket", "1xx").inc()
@@ -90,6 +90,12 @@ def subject(path: str) -> str:
 
 def _size(data: Sized | None) -> int:
     return 0 if data is None else len(data)
+
+
+def _size_of_message(message: Message) -> int:
+    if "buffers" in message:
+        return sum(map(len, message["buffers"]))
+    return _size(message.get("bytes")) or _size_of_text(message.get("text") or "")
 
 
 def _size_of_text(text: str) -> int:

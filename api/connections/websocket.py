@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import uvicorn
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.exceptions import InvalidState
 from websockets.frames import CloseCode, Frame
 
 from api.connections.config import logger, places_of
+from api.connections.parts import parts
 from api.connections.slowness import Slowness
 
 _PORTION_BYTES = 4 * 1024
@@ -43,6 +46,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Take over the place of the HTTP connection."""
         super().connection_made(transport)
         self._places.hand_over(self.transport, self)
+        # A part is written once the one before was taken, so that no connection has more than one in memory.
+        self.transport.set_write_buffer_limits(high=0)
         self._slowness = Slowness(self.transport, self._places.bounds)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -114,10 +119,14 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     async def send(self, message: ASGISendEvent) -> None:
         """Send, unless the connection is closed by us, for a broken protocol or an unanswered ping.
 
-        No application can know of that yet: it is told by the next message that it receives.
+        No application can know of that yet: it is told by the next message that it receives. Beside `text` and `bytes`
+        of ASGI a message may have `buffers`: UTF-8 that is put together as far as the connection is ready for it.
         """
-        if self._has_failed or self.close_sent:
-            raise ClientDisconnected
+        buffers = cast("Mapping[str, Any]", message).get("buffers")
+        if buffers is not None:
+            await self._send_parts(buffers)
+            return
+        self._raise_if_closed()
         await super().send(message)
 
     def is_overdue(self, now_s: float) -> bool:
@@ -129,6 +138,23 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             or (not self.handshake_complete and now_s - self._made_s > bounds.head_s)
             or (self._begun_s is not None and now_s - self._begun_s > bounds.body_s)
         )
+
+    async def _send_parts(self, buffers: Sequence[bytes]) -> None:
+        for part in parts(buffers):
+            await self.writable.wait()
+            self._raise_if_closed()
+            if self.transport.is_closing():  # its end may not have been told yet
+                raise ClientDisconnected
+            send = self.conn.send_text if part.is_first else self.conn.send_continuation
+            try:
+                send(b"".join(part.pieces), part.is_last)
+            except InvalidState as error:
+                raise ClientDisconnected from error
+            self.transport.write(b"".join(self.conn.data_to_send()))
+
+    def _raise_if_closed(self) -> None:
+        if self._has_failed or self.close_sent or self.disconnected:
+            raise ClientDisconnected
 
     def _fail(self, code: CloseCode, reason: str) -> None:
         if not self.close_sent:

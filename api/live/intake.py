@@ -82,8 +82,8 @@ class Intake:
 
     async def _until_room(self, live: LiveEvent) -> None:
         """Wait until what an event takes the place of was written by the sink, as long as it writes."""
-        size_bytes, began = live.memory_bytes(), time.monotonic()
-        while not self._sink_stands_still and self._feed.ring.loses_unwritten(size_bytes, self._backlog.written):
+        began = time.monotonic()
+        while not self._sink_stands_still and self._feed.ring.loses_unwritten(live.size_bytes, self._backlog.written):
             rows = await self._archive.standing()
             if rows is not None and self.note_written(rows):
                 began = time.monotonic()

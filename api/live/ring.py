@@ -21,11 +21,24 @@ _FIELDS_STRINGS = 11
 
 @dataclass(slots=True)
 class LiveEvent:
-    """A new event and its JSON text, encoded once for all subscriptions."""
+    """A new event and its JSON text, encoded once for all subscriptions.
+
+    Attributes:
+        event: the event.
+        text: its JSON.
+        size_bytes: what it takes in memory, rather too much than too little.
+        waiting: how many messages wait with its text until they are sent.
+    """
 
     event: Event
     text: bytes
+    size_bytes: int = field(init=False, repr=False, compare=False)
+    waiting: int = field(default=0, init=False, repr=False, compare=False)
     _audience: Audience | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Count its memory, once."""
+        self.size_bytes = _memory_bytes(self.event, self.text)
 
     @property
     def audience(self) -> Audience:
@@ -34,16 +47,16 @@ class LiveEvent:
             self._audience = audience(self.event)
         return self._audience
 
-    def memory_bytes(self) -> int:
-        """What it takes in memory, rather too much than too little; quick for an event of 100,000 tags too."""
-        text, content, tags = self.text, self.event.content, self.event.tags
-        size_bytes = _EVENT_BYTES + getsizeof(text) + getsizeof(content)
-        if tags:
-            # Their characters are in the text. A string that holds one beyond Latin-1 takes two or four bytes for each.
-            width = 1 if text.isascii() else 4
-            size_bytes += max(0, len(text) - len(content) - _FIELDS_BYTES) * width
-            size_bytes += tags_bytes(len(tags), text.count(b'"') // 2 - _FIELDS_STRINGS)
-        return size_bytes
+
+def _memory_bytes(event: Event, text: bytes) -> int:
+    """What an event and its text take; quick for an event of 100,000 tags too."""
+    size_bytes = _EVENT_BYTES + getsizeof(text) + getsizeof(event.content)
+    if event.tags:
+        # Their characters are in the text. A string that holds one beyond Latin-1 takes two or four bytes for each.
+        width = 1 if text.isascii() else 4
+        size_bytes += max(0, len(text) - len(event.content) - _FIELDS_BYTES) * width
+        size_bytes += tags_bytes(len(event.tags), text.count(b'"') // 2 - _FIELDS_STRINGS)
+    return size_bytes
 
 
 class NotKeptError(Exception):
@@ -59,7 +72,7 @@ class _Entry:
         self.partition = partition
         self.offset = offset
         self.live: LiveEvent | None = live
-        self.size_bytes = live.memory_bytes()
+        self.size_bytes = live.size_bytes
 
 
 class Ring:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
+from api.relay.outgoing import Outgoing
 from api.relay.unsent import Unsent
 
 _ROOM_BYTES = 256 * 1024
@@ -20,61 +21,74 @@ class Outbox:
         unsent: counts what waits for all readers, and ends what waits for one of them where that is too much.
 
     Attributes:
-        waiting_bytes: of messages, and of what they are made of later.
+        own_bytes: of messages, and of what they are made of later, beside texts of new events.
+        shared_bytes: those texts, once for each message.
     """
 
     def __init__(self, limit_bytes: int, unsent: Unsent) -> None:
         self.is_full: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done as soon as more waited than may, or `end` was called: the connection is to be ended."""
-        self.waiting_bytes = 0
+        self.own_bytes = 0
+        self.shared_bytes = 0
         self._limit = limit_bytes
         self._unsent = unsent
-        self._frames: deque[bytes] = deque()
+        self._messages: deque[Outgoing] = deque()
+        self._others: dict[int, Outgoing] = {}
+        """By identity, those that were charged for and are not queued yet, and the one that is being sent."""
         self._queued = 0
         self._reserved = 0
-        self._has_frames = asyncio.Event()
+        self._has_messages = asyncio.Event()
         self._has_room = asyncio.Event()
         self._has_room.set()
         unsent.add(self)
 
-    def put(self, frame: bytes) -> None:
+    def put(self, answer: bytes) -> None:
+        """Queue a message without an event."""
+        self.put_event(Outgoing(answer))
+
+    def put_event(self, message: Outgoing) -> None:
         """Queue a message."""
-        if self.reserve(len(frame)):
-            self.put_reserved(frame)
+        if self.reserve(message):
+            self.put_reserved(message)
 
     def can_hold(self, size: int) -> bool:
         """Whether a message of so many bytes can be held and others be sent before it, which have half of the bound."""
         return self._queued + self._reserved + size <= self._limit // 2
 
-    def reserve(self, size: int) -> bool:
+    def reserve(self, message: Outgoing) -> bool:
         """Charge for a message that is queued later; False: there is no room, now and later."""
+        size = message.size_bytes
         if self._queued + self._reserved and self._queued + self._reserved + size > self._limit:
             self.end()
-        self.charge(size)
         if self.is_full.done():
             return False
         self._reserved += size
-        return True
+        self._others[id(message)] = message
+        if message.live is not None:
+            self.shared_bytes += len(message.text)
+            self._unsent.hold(message.live)
+        self.charge(message.own_bytes)
+        return not self.is_full.done()  # it may have been the most of all that waits
 
-    def release(self, size: int) -> None:
+    def release(self, message: Outgoing) -> None:
         """Take a charge back."""
-        self._reserved -= size
-        self.charge(-size)
+        self._reserved -= message.size_bytes
+        self._forget_other(message)
 
     def charge(self, size: int) -> None:
         """Count what messages are made of later, beside this outbox's own bound; negative: no longer."""
         if not self.is_full.done():
-            self.waiting_bytes += size
+            self.own_bytes += size
             self._unsent.charge(size)
 
-    def put_reserved(self, frame: bytes) -> None:
+    def put_reserved(self, message: Outgoing) -> None:
         """Queue a message that was charged for."""
-        self._reserved -= len(frame)
-        if self.is_full.done():
+        if self._others.pop(id(message), None) is None:
             return
-        self._frames.append(frame)
-        self._queued += len(frame)
-        self._has_frames.set()
+        self._reserved -= message.size_bytes
+        self._messages.append(message)
+        self._queued += message.size_bytes
+        self._has_messages.set()
         if self._queued >= _ROOM_BYTES:
             self._has_room.clear()
 
@@ -82,16 +96,17 @@ class Outbox:
         """Wait until little is queued."""
         await self._has_room.wait()
 
-    async def send_all(self, send: Callable[[bytes], Awaitable[None]]) -> None:
-        """Send what is queued, without end; `send` waits for a client that reads slowly."""
+    async def send_all(self, send: Callable[[Sequence[bytes]], Awaitable[None]]) -> None:
+        """Send what is queued, without end; `send` is given the buffers of a message, and waits for a slow client."""
         while True:
-            await self._has_frames.wait()
-            frame = self._frames.popleft()
-            await send(frame)
-            self._queued -= len(frame)
-            self.charge(-len(frame))
-            if not self._frames:
-                self._has_frames.clear()
+            await self._has_messages.wait()
+            message = self._messages.popleft()
+            self._others[id(message)] = message
+            await send(message.buffers)
+            self._queued -= message.size_bytes
+            self._forget_other(message)
+            if not self._messages:
+                self._has_messages.clear()
             if self._queued < _ROOM_BYTES:
                 self._has_room.set()
 
@@ -100,5 +115,20 @@ class Outbox:
         if not self.is_full.done():
             self.is_full.set_result(None)
             self._unsent.remove(self)
-        self._frames.clear()
-        self._has_frames.clear()
+        for message in (*self._messages, *self._others.values()):
+            self._forget(message)
+        self._messages.clear()
+        self._others.clear()
+        self._has_messages.clear()
+
+    def _forget(self, message: Outgoing) -> None:
+        """Count a message no longer, which waits no more."""
+        self.charge(-message.own_bytes)
+        if message.live is not None:
+            self.shared_bytes -= len(message.text)
+            self._unsent.let_go(message.live)
+
+    def _forget_other(self, message: Outgoing) -> None:
+        """The same of one that is not queued, unless `end` was first."""
+        if self._others.pop(id(message), None) is not None:
+            self._forget(message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from collections.abc import Sequence
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -78,8 +79,8 @@ class Session:
             self._conversation.take(message.get("text"))
             await asyncio.sleep(0)  # Messages that have arrived come without a break: others have their turn.
 
-    async def _send(self, frame: bytes) -> None:
-        await self._websocket.send({"type": "websocket.send", "text": frame.decode()})
+    async def _send(self, buffers: Sequence[bytes]) -> None:
+        await self._websocket.send({"type": "websocket.send", "buffers": buffers})
 
     async def _close(self, reason: str) -> None:
         with contextlib.suppress(TimeoutError, WebSocketDisconnect):

@@ -9,6 +9,7 @@ from api.live.feed import Subscription as Following
 from api.relay import answers
 from api.relay.messages import Req
 from api.relay.outbox import Outbox
+from api.relay.outgoing import Outgoing
 
 _NOT_KEPT = "error: new events cannot follow the stored ones without a gap now; repeat the REQ in a moment"
 _MISSED = "error: new events were missed; repeat the REQ to read them and go on"
@@ -38,7 +39,7 @@ class Subscription:
         self._outbox = outbox
         self._shows = shows
         self._following: Following | None = None
-        self._held: list[bytes] | None = []
+        self._held: list[Outgoing] | None = []
         """New events that came before EOSE was sent."""
 
     def follow(self, feed: Feed, since: Mapping[int, int], lost: Callable[[], None], client: str = "") -> None:
@@ -75,7 +76,7 @@ class Subscription:
                     return
                 unsent -= len(text)
                 self._outbox.charge(-len(text))
-                self._outbox.put(b"%b%b]" % (self._opening, text))
+                self._outbox.put_event(Outgoing(self._opening, text))
         finally:
             self._outbox.charge(-unsent)
 
@@ -84,8 +85,8 @@ class Subscription:
         self.has_stored = True
         self._outbox.put(answers.eose(self.req.subid, hints))
         held, self._held = self._held or [], None
-        for frame in held:
-            self._outbox.put_reserved(frame)
+        for message in held:
+            self._outbox.put_reserved(message)
 
     def end(self) -> None:
         """Send nothing more; may be called again."""
@@ -95,11 +96,11 @@ class Subscription:
     def _deliver(self, live: LiveEvent) -> None:
         if self.missed is not None or not self._shows(live):
             return
-        frame = b"%b%b]" % (self._opening, live.text)
+        message = Outgoing(self._opening, live.text, live)
         if self._held is None:
-            self._outbox.put(frame)
-        elif self._outbox.can_hold(len(frame)) and self._outbox.reserve(len(frame)):
-            self._held.append(frame)
+            self._outbox.put_event(message)
+        elif self._outbox.can_hold(message.size_bytes) and self._outbox.reserve(message):
+            self._held.append(message)
         else:
             # So many may come at once, where the archive is behind: the client reads no slower for that.
             self.missed = _MISSED
@@ -110,4 +111,5 @@ class Subscription:
         if self._following is not None:
             self._following.end()
         held, self._held = self._held or [], [] if self._held is not None else None
-        self._outbox.release(sum(map(len, held)))
+        for message in held:
+            self._outbox.release(message)

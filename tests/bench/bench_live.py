@@ -4,6 +4,9 @@ A few subscriptions without conditions, the others by authors or by a kind, over
 written to Kafka at a steady rate, as the processor would, and a sink archives them meanwhile. Measured is the time from
 before an event is given to Kafka to its receipt, and that each subscription gets each of its events once. Clients and
 writer are one process, so that the latency has their work in it.
+
+Large events for many connections, of which each is to be sent all of them:
+`--subscriptions 1000 --unfiltered 1000 --per-connection 1 --event-bytes 1000000 --rate 0.1`.
 """
 
 from __future__ import annotations
@@ -22,10 +25,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+import orjson
 import psutil
 import uvloop
 from rich.console import Console
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosedError
 
 from core.settings import Settings
 from deploy.embedded.stack import running_stack
@@ -46,7 +51,9 @@ PER_CONNECTION = 20
 """Subscriptions: as many as the API allows by default."""
 MB = 1e6
 _SETTLED_S = 3.0
-"""After the last event, for what is still on its way."""
+"""Without a delivery for so long after the last event, nothing is on its way any more."""
+_DRAINED_S = 120.0
+"""For what large events leave on its way."""
 
 
 class Wanted(NamedTuple):
@@ -62,6 +69,15 @@ class Wanted(NamedTuple):
         return {"limit": 1} if self.kind is None else {"kinds": [self.kind], "limit": 1}
 
 
+class Plan(NamedTuple):
+    """What is written, and how many subscriptions share a connection."""
+
+    rate: float
+    seconds: float
+    event_bytes: int
+    per_connection: int
+
+
 class Received:
     """What came, for which subscription, and how late."""
 
@@ -70,10 +86,11 @@ class Received:
         self.latencies_s: list[float] = []
         self.deliveries: Counter[tuple[str, str]] = Counter()
         self.closed: list[str] = []
+        self.last_at = time.perf_counter()
 
     def take(self, message: list[Any]) -> None:
         """Note a message that came just now."""
-        now = time.perf_counter()
+        self.last_at = now = time.perf_counter()
         if message[0] != "EVENT":
             self.closed.append(str(message))
             return
@@ -88,15 +105,26 @@ class Received:
 @click.option("--unfiltered", default=10, show_default=True, help="Of these, subscriptions to everything.")
 @click.option("--rate", default=100.0, show_default=True, help="New events a second.")
 @click.option("--seconds", default=60.0, show_default=True, help="To write events for.")
+@click.option("--event-bytes", default=140, show_default=True, help="Of the content of an event.")
+@click.option("--per-connection", default=PER_CONNECTION, show_default=True, help="Subscriptions of a connection.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
-def main(*, subscriptions: int, unfiltered: int, rate: float, seconds: float, as_json: bool) -> None:
+def main(
+    *,
+    subscriptions: int,
+    unfiltered: int,
+    rate: float,
+    seconds: float,
+    event_bytes: int,
+    per_connection: int,
+    as_json: bool,
+) -> None:
     """Measure how late new events reach subscriptions, and what the process takes."""
     say = Console(stderr=True).print
     with tempfile.TemporaryDirectory(prefix="bigbrotr-bench-") as folder, running_stack(Path(folder)) as servers:
         settings = settings_for(servers, "live", Path(folder) / "live")
         settings.data_dir.mkdir()
         asyncio.run(make_world(servers, settings))
-        connections = -(-subscriptions // PER_CONNECTION)
+        connections = -(-subscriptions // per_connection)
         services = Services(
             settings,
             BIGBROTR_API__CLIENT_CONNECTIONS=str(connections + 1),
@@ -107,7 +135,8 @@ def main(*, subscriptions: int, unfiltered: int, rate: float, seconds: float, as
             services.wait_until_ready()
             wanted = made_up(subscriptions, unfiltered)
             say(f"{subscriptions:,} subscriptions, {rate:g} events/s for {seconds:g} s …")
-            measured = uvloop.run(_measure(settings, services, wanted, rate, seconds))
+            plan = Plan(rate, seconds, event_bytes, per_connection)
+            measured = uvloop.run(_measure(settings, services, wanted, plan))
         finally:
             services.stop()
     machine = {"cores": psutil.cpu_count(), "python": platform.python_version(), "load": round(os.getloadavg()[0], 1)}
@@ -125,11 +154,9 @@ def made_up(subscriptions: int, unfiltered: int) -> list[Wanted]:
     return wanted
 
 
-async def _measure(
-    settings: Settings, services: Services, wanted: list[Wanted], rate: float, seconds: float
-) -> dict[str, Any]:
+async def _measure(settings: Settings, services: Services, wanted: list[Wanted], plan: Plan) -> dict[str, Any]:
     async with feed(settings) as topics, AsyncExitStack() as stack:
-        await topics.events([_event(0, random.Random(0))])
+        await topics.events([_event(0, random.Random(0), 0)])
         await until(lambda: services.details("api").get("live_trouble", "") is None, "the API follows new events")
         received = Received()
         before = Meter({"api": services.pid("api")})
@@ -137,25 +164,28 @@ async def _measure(
         await asyncio.sleep(1)
         alone = before.stop()["api"]
         began = time.perf_counter()
-        for first in range(0, len(wanted), PER_CONNECTION):
-            url = services.details("api")["url"].replace("http", "ws", 1)
-            client = await stack.enter_async_context(connect(url, compression=None, proxy=None))
-            await _subscribe(client, wanted[first : first + PER_CONNECTION], first)
+        url = services.details("api")["url"].replace("http", "ws", 1)
+        for first in range(0, len(wanted), plan.per_connection):
+            client = await stack.enter_async_context(connect(url, compression=None, proxy=None, max_size=None))
+            await _subscribe(client, wanted[first : first + plan.per_connection], first)
             reading = asyncio.create_task(_read(client, received))
             stack.callback(reading.cancel)
         subscribed_s = time.perf_counter() - began
         meter = Meter({"api": services.pid("api"), "client": os.getpid()})
         meter.start()
-        events = await _write(topics, received, rate, seconds)
+        meter_began = time.perf_counter()
+        events = await _write(topics, received, plan)
+        await until(lambda: time.perf_counter() - received.last_at > _SETTLED_S, "nothing comes any more", _DRAINED_S)
         used = meter.stop()
-        await asyncio.sleep(_SETTLED_S)
+        took_s = received.last_at - meter_began
         expected = _expected(wanted, events)
-        assert not received.closed, received.closed[:3]
         latencies = sorted(received.latencies_s)
         return {
             "subscriptions": len(wanted),
             "events": len(events),
             "deliveries": received.deliveries.total(),
+            "took_s": round(took_s, 1),
+            "closed": len(received.closed),
             "missing": (expected - received.deliveries).total(),
             "surplus": (received.deliveries - expected).total(),
             "latency_p50_ms": round(latencies[len(latencies) // 2] * 1000, 1),
@@ -165,8 +195,8 @@ async def _measure(
             "api_alone_mb": round(alone.end_bytes / MB),
             "api_peak_mb": round(used["api"].peak_bytes / MB),
             "api_end_mb": round(used["api"].end_bytes / MB),
-            "api_cores": round(used["api"].cpu_s / seconds, 3),
-            "client_cores": round(used["client"].cpu_s / seconds, 3),
+            "api_cores": round(used["api"].cpu_s / took_s, 3),
+            "client_cores": round(used["client"].cpu_s / took_s, 3),
         }
 
 
@@ -179,19 +209,22 @@ async def _subscribe(client: ClientConnection, wanted: Iterable[Wanted], first: 
 
 
 async def _read(client: ClientConnection, received: Received) -> None:
-    async for message in client:
-        received.take(json.loads(message))
+    try:
+        async for message in client:
+            received.take(orjson.loads(message))
+    except ConnectionClosedError as error:
+        received.closed.append(str(error))
 
 
-async def _write(topics: Topics, received: Received, rate: float, seconds: float) -> list[Event]:
+async def _write(topics: Topics, received: Received, plan: Plan) -> list[Event]:
     """Write events at a steady rate, each without waiting for the one before."""
     rng = random.Random(2)
     written: list[Event] = []
     writing: set[asyncio.Task[None]] = set()
     began = time.perf_counter()
-    while (due := len(written) / rate) < seconds:
+    while (due := len(written) / plan.rate) < plan.seconds:
         await asyncio.sleep(max(0.0, began + due - time.perf_counter()))
-        event = _event(len(written) + 1, rng)
+        event = _event(len(written) + 1, rng, plan.event_bytes)
         received.sent_at[event.id] = time.perf_counter()
         task = asyncio.create_task(topics.events([event]))
         writing.add(task)
@@ -212,15 +245,15 @@ def _expected(wanted: list[Wanted], events: list[Event]) -> Counter[tuple[str, s
     )
 
 
-def _event(number: int, rng: random.Random) -> Event:
-    """An event of usual size, with a right id and no right signature, which neither sink nor API looks at."""
+def _event(number: int, rng: random.Random, content_bytes: int) -> Event:
+    """An event with a right id and no right signature, which neither sink nor API looks at."""
     unnamed = Event(
         "",
         _key(rng.randrange(AUTHORS)),
         int(time.time()),
         _kind(rng.randrange(KINDS)),
         [["p", rng.randbytes(32).hex()], ["e", rng.randbytes(32).hex(), "wss://relay.example", "reply"]],
-        f"event {number} " + "of words " * 20,
+        f"event {number} ".ljust(content_bytes, "."),
         rng.randbytes(64).hex(),
     )
     return unnamed._replace(id=compute_id(unnamed))

@@ -90,13 +90,14 @@ async def test_a_websocket_is_open_until_its_application_ends() -> None:
         seen.append(_sample("bigbrotr_api_websockets") - before)
         await send({"type": "websocket.send", "text": "ä"})
         await send({"type": "websocket.send", "bytes": b"123"})
+        await send({"type": "websocket.send", "buffers": (b"12", b"", b"345")})
         raise RuntimeError("it ends badly")
 
     with pytest.raises(RuntimeError):
         await Metered(converse)(_scope("websocket", "/"), _heard, _said)
     assert seen == [1]
     assert _sample("bigbrotr_api_websockets") == before
-    assert _sample("bigbrotr_api_sent_bytes_total", protocol="websocket") == sent + 5
+    assert _sample("bigbrotr_api_sent_bytes_total", protocol="websocket") == sent + 10
 
 
 async def test_a_websocket_that_is_refused_is_a_refusal() -> None:

@@ -39,11 +39,13 @@ BOUNDS = Bounds(
     ping_s=30.0,
 )
 CHUNK = b"x" * 65_536
+LARGE = bytes(range(32, 127)) * 11_000
+"""A mebibyte of text that differs from place to place."""
 UPGRADE = (
     b"GET %s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n"
 )
-TEXT, CONTINUATION, PING, FIN = 1, 0, 9, 0x80
+TEXT, CONTINUATION, CLOSE, PING, PONG, FIN = 1, 0, 8, 9, 10, 0x80
 
 
 async def _hello(_: Request) -> Response:
@@ -87,6 +89,28 @@ async def _talking(websocket: WebSocket) -> None:
         pass
 
 
+async def _sending(websocket: WebSocket) -> None:
+    """Send messages of the sizes that are asked for, made of pieces; any other text stops the last one."""
+    await websocket.accept()
+    sending: asyncio.Task[None] | None = None
+    try:
+        while (text := await websocket.receive_text()).isdecimal():
+            if sending is not None:
+                await sending
+            sending = asyncio.create_task(websocket.send({"type": "websocket.send", "buffers": pieces(int(text))}))
+        if sending is not None:
+            sending.cancel()
+        await websocket.close(1008, "enough")
+    except WebSocketDisconnect:
+        if sending is not None:
+            sending.cancel()
+
+
+def pieces(size: int) -> list[bytes]:
+    """A text of this size; most of it is the same object over and over."""
+    return [LARGE] * (size // len(LARGE)) + [LARGE[: size % len(LARGE)]]
+
+
 async def _undecided(_: WebSocket) -> None:
     await asyncio.sleep(3)
 
@@ -99,6 +123,7 @@ APP = Starlette(
         WebSocketRoute("/echo", _echo),
         WebSocketRoute("/deaf", _deaf),
         WebSocketRoute("/talking", _talking),
+        WebSocketRoute("/sending", _sending),
         WebSocketRoute("/undecided", _undecided),
     ]
 )

@@ -153,7 +153,7 @@ def test_a_new_beginning_ends_all() -> None:
 
 
 def test_more_than_is_kept_is_a_gap() -> None:
-    feed, taker = begun(3 * live(numbered(0)).memory_bytes()), Taker()
+    feed, taker = begun(3 * live(numbered(0)).size_bytes), Taker()
     for number in range(4):
         feed.add(0, number, live(numbered(number)))
     with pytest.raises(NotKeptError, match="further behind"):

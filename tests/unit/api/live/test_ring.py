@@ -13,7 +13,7 @@ from schemas.nostr.event import encode_event, parse_event
 from tests.unit.api.live.made import HEX, live, numbered
 
 KEPT_BYTES = 20_000
-PLAIN_BYTES = live(numbered(0)).memory_bytes()
+PLAIN_BYTES = live(numbered(0)).size_bytes
 
 
 def begun(kept_bytes: int = KEPT_BYTES) -> Ring:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ import pytest
 from api.live.feed import Feed, LiveEvent
 from api.relay.messages import Req
 from api.relay.outbox import Outbox
+from api.relay.outgoing import Outgoing
 from api.relay.subscription import Subscription
 from api.relay.unsent import Unsent
 from core.tasks import cancel
@@ -52,8 +54,8 @@ class Conversation:
         """What a client that reads all is sent: of an EVENT the time, of others the verb."""
         frames: list[bytes] = []
 
-        async def send(frame: bytes) -> None:
-            frames.append(frame)
+        async def send(buffers: Sequence[bytes]) -> None:
+            frames.append(b"".join(buffers))
 
         task = asyncio.create_task(self.outbox.send_all(send))
         await asyncio.sleep(0)
@@ -103,7 +105,7 @@ async def test_an_ended_subscription_sends_nothing() -> None:
     await each.subscription.send_stored([encode_event(event(3))])
     assert await each.sent() == []
     assert not each.feed.subscriptions
-    assert each.outbox.reserve(MIB)
+    assert each.outbox.reserve(Outgoing(b"x" * MIB))
 
 
 async def test_it_says_that_new_events_do_not_follow() -> None:
