@@ -100,13 +100,14 @@ class Outbox:
         """Send what is queued, without end; `send` is given the buffers of a message, and waits for a slow client."""
         while True:
             await self._has_messages.wait()
+            if not self._messages:  # `end` came first
+                self._has_messages.clear()
+                continue
             message = self._messages.popleft()
             self._others[id(message)] = message
             await send(message.buffers)
             self._queued -= message.size_bytes
             self._forget_other(message)
-            if not self._messages:
-                self._has_messages.clear()
             if self._queued < _ROOM_BYTES:
                 self._has_room.set()
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.broker.api.clients.conftest import NOTES, WRAPS
+from tests.broker.api.clients.conftest import NOTES, WRAPS, new_events
 from tests.broker.api.clients.javascript import NDK, NOSTR_TOOLS, WS, Script, installed
 from tests.broker.api.served import Served
-from tests.broker.sinks.archived import SECRETS, START_S, signed
+from tests.broker.sinks.archived import SECRETS
 
 pytestmark = [pytest.mark.broker, pytest.mark.asyncio(loop_scope="package")]
 
@@ -73,10 +73,10 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return installed(tmp_path_factory.mktemp("npm"), NOSTR_TOOLS, NDK, WS)
 
 
-async def new_events(script: Script, served: Served, kind: int) -> None:
+async def takes_new_events(script: Script, served: Served, kind: int) -> None:
     """Archive events while a script is subscribed to them."""
     assert await script.line() == "EOSE"
-    new = [signed(START_S + number, kind, [], f"new {number}") for number in range(3)]
+    new = new_events(kind)
     await served.add(*new)
     assert {await script.line() for _ in new} == {event.id for event in new}
 
@@ -84,7 +84,7 @@ async def new_events(script: Script, served: Served, kind: int) -> None:
 async def run(script: Script, served: Served, kind: int) -> dict[str, object]:
     try:
         found: dict[str, object] = await script.line()
-        await new_events(script, served, kind)
+        await takes_new_events(script, served, kind)
         return found
     finally:
         with suppress(ProcessLookupError):

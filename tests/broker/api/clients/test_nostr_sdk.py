@@ -20,6 +20,7 @@ from nostr_sdk import (
     NostrSdkError,
     PublicKey,
     RelayInformationDocument,
+    RelayLimits,
     RelayUrl,
     ReqTarget,
     SignerAuthenticator,
@@ -27,9 +28,9 @@ from nostr_sdk import (
 from nostr_sdk.nostr_sdk import uniffi_set_event_loop
 
 from schemas.nostr.event import Event
-from tests.broker.api.clients.conftest import NOTES, WRAPS
+from tests.broker.api.clients.conftest import NOTES, WRAPS, new_events
 from tests.broker.api.served import Served
-from tests.broker.sinks.archived import AUTHORS, SECRETS, START_S, signed
+from tests.broker.sinks.archived import AUTHORS, SECRETS
 
 pytestmark = [pytest.mark.broker, pytest.mark.asyncio(loop_scope="package")]
 
@@ -38,7 +39,7 @@ PATIENCE = timedelta(seconds=20)
 
 @asynccontextmanager
 async def connected(served: Served, secret: bytes | None = None) -> AsyncIterator[tuple[Client, RelayUrl]]:
-    builder = ClientBuilder()
+    builder = ClientBuilder().relay_limits(RelayLimits.disable())  # it takes no event above 70,000 bytes by default
     if secret is not None:
         # Threads of the library call the authenticator.
         uniffi_set_event_loop(cast("asyncio.BaseEventLoop", asyncio.get_running_loop()))
@@ -80,7 +81,7 @@ async def test_it_receives_new_events(served: Served) -> None:
     async with connected(served) as (client, _):
         notifications = client.notifications()
         await client.subscribe(ReqTarget.auto([Filter().kind(Kind(2001))]))
-        new = [signed(START_S + number, 2001, [], f"new {number}") for number in range(3)]
+        new = new_events(2001)
         await served.add(*new)
         found: set[str] = set()
         async with asyncio.timeout(PATIENCE.total_seconds()):

@@ -198,6 +198,17 @@ async def test_of_those_who_wait_with_the_same_the_most_is_given_up() -> None:
     assert unsent.size_bytes < 2**18 + 1000
 
 
+async def test_nothing_is_sent_once_it_is_given_up() -> None:
+    async with sending(100) as (outbox, reader):
+        reader.reads.set()
+        await asyncio.sleep(0)
+        outbox.put(b"a")
+        outbox.end()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert reader.taken == []
+
+
 async def test_what_is_held_or_being_sent_is_let_go_with_the_rest() -> None:
     unsent = Unsent()
     event = live(numbered(1))
