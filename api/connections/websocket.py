@@ -20,6 +20,8 @@ from api.connections.slowness import Slowness
 
 _PORTION_BYTES = 4 * 1024
 """At most 680 frames are parsed before they are charged: some milliseconds."""
+_READY_BYTES = 16 * 1024
+"""A part is written while the buffer has no more than this: some short messages at a time, and one part beside."""
 
 
 class WebSocketConnection(WebSocketsSansIOProtocol):
@@ -46,8 +48,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Take over the place of the HTTP connection."""
         super().connection_made(transport)
         self._places.hand_over(self.transport, self)
-        # A part is written once the one before was taken, so that no connection has more than one in memory.
-        self.transport.set_write_buffer_limits(high=0)
+        self.transport.set_write_buffer_limits(high=_READY_BYTES)
         self._slowness = Slowness(self.transport, self._places.bounds)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -175,7 +175,7 @@ async def test_what_waits_for_readers_in_the_middle_is_a_part_for_each() -> None
     """They are not cut, though what they are still to be sent is far above the bound of all."""
     number = 5
     async with (
-        running(replace(BOUNDS, all_unsent_bytes=number * (PART_BYTES + 100))) as server,
+        running(replace(BOUNDS, all_unsent_bytes=number * (PART_BYTES + 17_000))) as server,
         AsyncExitStack() as stack,
     ):
         readers = [await stack.enter_async_context(connected(server)) for _ in range(number)]

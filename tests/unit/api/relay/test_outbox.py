@@ -187,15 +187,18 @@ async def test_not_those_are_given_up_who_wait_with_many_but_who_has_most_of_its
 
 
 async def test_of_those_who_wait_with_the_same_the_most_is_given_up() -> None:
+    """By bytes, not by messages."""
     unsent = Unsent(most_bytes=2**20)
     slow, fast = Outbox(2**22, unsent), Outbox(2**22, unsent)
-    for number in range(5):
+    for number in range(20):
+        fast.put_event(with_text(live(numbered(number))))
+    for number in range(20, 25):
         event = live(numbered(number, "x" * 2**18))
         slow.put_event(with_text(event))
-        if number == 2:
+        if number == 22:
             fast.put_event(with_text(event))
     assert (slow.is_full.done(), fast.is_full.done()) == (True, False)
-    assert unsent.size_bytes < 2**18 + 1000
+    assert 2**18 < unsent.size_bytes < 2**18 + 20_000
 
 
 async def test_nothing_is_sent_once_it_is_given_up() -> None:
