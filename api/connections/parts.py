@@ -13,7 +13,7 @@ events are shorter and come in one frame."""
 class Part(NamedTuple):
     """One frame of a message, as views of what the message is made of."""
 
-    pieces: list[memoryview]
+    pieces: Sequence[bytes | memoryview]
     is_first: bool
     is_last: bool
 
@@ -26,6 +26,9 @@ def parts(buffers: Sequence[bytes], part_bytes: int = PART_BYTES) -> Iterator[Pa
         part_bytes: of each part but the last.
     """
     size = sum(map(len, buffers))
+    if size <= part_bytes:  # nearly all
+        yield Part(buffers, is_first=True, is_last=True)
+        return
     taken = 0
     pieces: list[memoryview] = []
     for buffer in buffers:

@@ -85,9 +85,10 @@ class Outbox:
         """Queue a message that was charged for."""
         if self._others.pop(id(message), None) is None:
             return
-        self._reserved -= message.size_bytes
+        size = message.size_bytes
+        self._reserved -= size
         self._messages.append(message)
-        self._queued += message.size_bytes
+        self._queued += size
         self._has_messages.set()
         if self._queued >= _ROOM_BYTES:
             self._has_room.clear()

@@ -29,4 +29,4 @@ def test_a_message_up_to_one_part_is_one_frame() -> None:
 
 def test_nothing_is_copied_before_it_is_sent() -> None:
     text = b"x" * 3 * PART_BYTES
-    assert all(piece.obj is text for each in parts([text]) for piece in each.pieces)
+    assert all(memoryview(piece).obj is text for each in parts([text]) for piece in each.pieces)
