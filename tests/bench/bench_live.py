@@ -175,6 +175,7 @@ async def _measure(settings: Settings, services: Services, wanted: list[Wanted],
         meter.start()
         meter_began = time.perf_counter()
         events = await _write(topics, received, plan)
+        received.last_at = time.perf_counter()
         await until(lambda: time.perf_counter() - received.last_at > _SETTLED_S, "nothing comes any more", _DRAINED_S)
         used = meter.stop()
         took_s = received.last_at - meter_began
