@@ -62,7 +62,7 @@ PARALLEL := $(PYTEST) --numprocesses 4 --dist loadfile --no-loadscope-reorder
 SELECTED := $(if $(ALL),-m "not long and not containers",--ignore=tests/broker/sinks)
 
 .PHONY: test
-test: $(DEV) ## Run unit, contract, broker and e2e tests but the archive's; ALL=1 adds these, the storms and the wheel
+test: $(DEV) ## Run unit, contract, broker and e2e tests but the archive's; ALL=1 adds these, the storms, the wheel and the browser
 	$(PARALLEL) $(SELECTED) $(ARGS)
 
 .PHONY: test-archive

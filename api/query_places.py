@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 from math import ceil
@@ -17,8 +16,6 @@ from core.settings.serving import ApiSettings
 
 _ALL = 1.0
 """Share of the time that queries may take where nothing else needs it."""
-_BEHIND = 2
-"""Queries at once while the archive is behind: one that takes long leaves a place for others."""
 _LOOK_S = 1.0
 """Between two looks at what waits because its client owes: by then the archive may be behind no longer."""
 
@@ -37,7 +34,6 @@ class QueryPlaces:
         self, settings: ApiSettings, is_behind: Callable[[], bool], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._settings = settings
-        self._most = settings.database_connections
         self._is_behind = is_behind
         self._clock = clock
         self._was_behind = False
@@ -51,21 +47,13 @@ class QueryPlaces:
         self._numbers = count()
         self._look: asyncio.TimerHandle | None = None
 
-    @asynccontextmanager
-    async def place(self, client: str) -> AsyncIterator[None]:
-        """Wait for a place, have it, and be charged for the time.
+    async def enter(self, client: str) -> None:
+        """Wait for a place. Its time is charged until `leave`.
 
         Raises:
             BusyError: there was none in `api.queue_s`.
             ClientBusyError: the same, because of what the client itself uses.
         """
-        await self._enter(client)
-        try:
-            yield
-        finally:
-            self._leave(client)
-
-    async def _enter(self, client: str) -> None:
         patience_s = self._settings.queue_s
         if self._wait_s(client) > patience_s:
             raise self._refusal(client)
@@ -77,13 +65,22 @@ class QueryPlaces:
             await asyncio.wait({turn}, timeout=patience_s)
         except asyncio.CancelledError:
             if turn.done():
-                self._leave(client)
+                self.leave(client)
             else:
                 self._give_up(client, turn)
             raise
         if not turn.done():
             self._give_up(client, turn)
             raise self._refusal(client)
+
+    def leave(self, client: str) -> None:
+        """Give a place back, that the next may have it."""
+        self._charge()
+        self._running[client] -= 1
+        if not self._running[client]:
+            del self._running[client]
+        self._line_up(client)
+        self._admit()
 
     def _refusal(self, client: str) -> BusyError:
         most = self._settings.client_queries
@@ -96,14 +93,6 @@ class QueryPlaces:
                 wait_s,
             )
         return BusyError("the archive answers others; try again in a moment")
-
-    def _leave(self, client: str) -> None:
-        self._charge()
-        self._running[client] -= 1
-        if not self._running[client]:
-            del self._running[client]
-        self._line_up(client)
-        self._admit()
 
     def _give_up(self, client: str, turn: asyncio.Future[None]) -> None:
         self._waiting[client].remove(turn)
@@ -118,7 +107,8 @@ class QueryPlaces:
 
     def _admit(self) -> None:
         """Give free places to those who come first."""
-        most = min(_BEHIND, self._most) if self._notice() else self._most
+        # While the archive is behind one after another: the share is then one of time and of a core alike.
+        most = 1 if self._notice() else self._settings.database_connections
         while self._line and self._running.total() < most:
             place, _, client = self._line[0]
             is_next = client in self._waiting and self._time.due(client) <= place
@@ -133,8 +123,6 @@ class QueryPlaces:
     def _may_begin(self, client: str) -> bool:
         if not self._notice() or self._time.is_within_share(client):
             return True
-        if self._running:  # One after another, for each may take as long as all else.
-            return False
         if (wait_s := self._time.wait_s(client)) > 0:
             self._look_again(wait_s)
         return wait_s == 0

@@ -37,7 +37,7 @@ class ArchiveReader:
         self._running: set[asyncio.Task[object]] = set()
 
     async def read(self, client: str, work: Callable[[Connection], Awaitable[T]], *, one_moment: bool = False) -> T:
-        """Do work on a connection, and go on with it should the caller be cancelled.
+        """Do work on a connection, and go on with it should the caller be cancelled after it has begun.
 
         Args:
             client: who is charged (`api.clients`).
@@ -50,6 +50,11 @@ class ArchiveReader:
             AwayError: the database cannot be asked.
             TooSlowError: a statement reached its time-out, or all of the work their deadline.
         """
+        try:
+            await self._places.enter(client)
+        except BusyError:
+            metrics.API_UNANSWERED.labels("busy").inc()
+            raise
         task = asyncio.ensure_future(self._run(client, work, one_moment=one_moment))
         self._running.add(task)
         task.add_done_callback(self._ended)
@@ -68,12 +73,10 @@ class ArchiveReader:
 
     async def _run(self, client: str, work: Callable[[Connection], Awaitable[T]], *, one_moment: bool) -> T:
         try:
-            async with self._places.place(client):
-                with metrics.API_QUERIES.track_inprogress(), metrics.API_QUERY_SECONDS.time():
-                    return await self._on_connection(work, one_moment=one_moment)
-        except BusyError:
-            metrics.API_UNANSWERED.labels("busy").inc()
-            raise
+            with metrics.API_QUERIES.track_inprogress(), metrics.API_QUERY_SECONDS.time():
+                return await self._on_connection(work, one_moment=one_moment)
+        finally:
+            self._places.leave(client)
 
     async def _on_connection(self, work: Callable[[Connection], Awaitable[T]], *, one_moment: bool) -> T:
         try:

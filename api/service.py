@@ -92,6 +92,8 @@ class ApiService(Service):
     def status(self) -> dict[str, object]:
         """Say where the archive is served, who follows new events, and why they are not read, if they are not.
 
+        While `archive_is_behind`, queries have a share of the time only.
+
         `url` is as this machine reaches it, `public_url` as clients know it, where that is set.
         """
         return {
@@ -101,6 +103,7 @@ class ApiService(Service):
             "subscriptions": len(self._feed.subscriptions),
             "live_lag": self._tail.lag,
             "live_trouble": self._tail.trouble,
+            "archive_is_behind": self._tail.backlog.is_behind(),
         }
 
     def tick(self) -> None:

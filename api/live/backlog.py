@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
 BEHIND_S = 2.0
 """What was received so long ago should be archived: a batch takes a second at most where nothing is in its way."""
+RECOVERY_S = 60.0
+"""What was in the way begins anew as soon as it may: readers who ask for much would take every second half minute."""
 
 
 class Backlog:
@@ -26,6 +29,7 @@ class Backlog:
         self._sink_s = sink_s
         self._clock = clock
         self._moved_at = clock()
+        self._late_at = -math.inf
         self._marks: deque[tuple[float, Mapping[int, int]]] = deque()
         """When which offsets were the ends of the topic: the newest that is old enough, and those after it."""
 
@@ -44,8 +48,14 @@ class Backlog:
             self._marks.popleft()
 
     def is_behind(self) -> bool:
-        """Whether something that was received some seconds ago is not archived yet, and the sink writes."""
+        """Whether something that was received some seconds ago is not archived yet, or was not a minute ago."""
+        return self._is_late() or self._clock() < self._late_at + RECOVERY_S
+
+    def _is_late(self) -> bool:
         now = self._clock()
         if not self._marks or self._marks[0][0] > now - BEHIND_S or now - self._moved_at > self._sink_s:
             return False
-        return any(self.written.get(partition, end) < end for partition, end in self._marks[0][1].items())
+        is_late = any(self.written.get(partition, end) < end for partition, end in self._marks[0][1].items())
+        if is_late:
+            self._late_at = now
+        return is_late

@@ -53,6 +53,8 @@ HONEST_S = 20.0
 SETTLE_S = 5.0
 """Until what was asked at first is done."""
 MB = 1e6
+SERVING_NICE = 5
+"""Of the API, as `run` and `demo` start it."""
 _NICE = 10
 """Of the attackers."""
 _SHOWN = 20_000
@@ -214,6 +216,7 @@ async def _measure(settings: Settings, services: Services, load: Load) -> dict[s
         reading = asyncio.create_task(honest.read())
         await asyncio.sleep(SETTLE_S)
         honest.take()
+        psutil.Process(services.pid("api")).nice(SERVING_NICE)
         alone = Meter({"api": services.pid("api")})
         alone.start()
         _, ingest_before = await ingest.measured(asyncio.sleep(load.quiet_s))

@@ -100,7 +100,7 @@ async def test_a_statement_that_takes_too_long_is_told_and_its_place_is_free_aga
 
 
 async def test_work_whose_deadline_is_over_is_told_and_its_place_is_free_again(pool: Pool) -> None:
-    reader = ArchiveReader(pool, API)
+    reader = ArchiveReader(pool, API, lambda: False)
 
     async def late(_: Connection) -> None:
         Deadline(0, Ticks()).check()

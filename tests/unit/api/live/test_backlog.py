@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.live.backlog import BEHIND_S, Backlog
+from api.live.backlog import BEHIND_S, RECOVERY_S, Backlog
 
 
 class Clock:
@@ -43,6 +43,9 @@ def test_what_was_received_a_moment_ago_need_not_be_written(backlog: Backlog, cl
     clock.now_s += BEHIND_S
     assert backlog.is_behind()
     backlog.note_written({0: 10, 1: 5})
+    clock.now_s += RECOVERY_S - 1
+    assert backlog.is_behind()
+    clock.now_s += 1
     assert not backlog.is_behind()
 
 
@@ -67,3 +70,5 @@ def test_a_sink_that_stands_still_is_not_helped(backlog: Backlog, clock: Clock) 
     assert backlog.note_written({0: 6})
     assert backlog.is_behind()
     assert not backlog.note_written({0: 6})
+    clock.now_s += SINK_S + RECOVERY_S
+    assert not backlog.is_behind()
