@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from heapq import heappop, heappush
 
-GRACE_S = 0.1
-"""Of queries, that a client may owe and go on: a page that needs some twenty of them is not slowed down."""
+GRACE_S = 0.5
+"""Of queries, that a client may have taken beyond its share and go on: some hundred look-ups, or one among many others
+that took long."""
 
 
 class QueryTime:

@@ -94,6 +94,7 @@ class Honest:
                         await asyncio.sleep(PAUSE_S)
             except (OSError, TimeoutError, aiohttp.ClientError, AssertionError) as error:
                 self.failed[f"{type(error).__name__}: {error}"[:90]] += 1
+                await asyncio.sleep(PAUSE_S)
 
     async def _once(self, asked: Any) -> None:
         began = time.perf_counter()
