@@ -20,6 +20,9 @@ from core.waiting import brief
 
 T = TypeVar("T")
 
+_BEHIND_S = 1.0
+"""For a statement while the archive is behind: usual ones take less than a fifth, and archiving waits for the others."""
+
 
 class ArchiveReader:
     """Runs the queries of all clients.
@@ -33,6 +36,7 @@ class ArchiveReader:
     def __init__(self, pool: Pool, settings: ApiSettings, is_behind: Callable[[], bool]) -> None:
         self._pool = pool
         self._settings = settings
+        self._is_behind = is_behind
         self._places = QueryPlaces(settings, is_behind)
         self._running: set[asyncio.Task[object]] = set()
 
@@ -81,6 +85,9 @@ class ArchiveReader:
     async def _on_connection(self, work: Callable[[Connection], Awaitable[T]], *, one_moment: bool) -> T:
         try:
             async with self._connected() as connection:
+                if self._is_behind() and self._settings.query_timeout_s > _BEHIND_S:
+                    # Until the connection is given back: the pool resets it then.
+                    await connection.execute(f"SET statement_timeout = '{_BEHIND_S * 1000:.0f}ms'")
                 if not one_moment:
                     return await work(connection)
                 async with connection.transaction(isolation="repeatable_read", readonly=True):

@@ -111,6 +111,22 @@ async def test_work_whose_deadline_is_over_is_told_and_its_place_is_free_again(p
     assert await reader.read("a", one) == 1
 
 
+async def test_while_the_archive_is_behind_a_statement_has_a_second(pool: Pool) -> None:
+    is_behind = True
+    reader = ArchiveReader(pool, API, lambda: is_behind)
+
+    async def limit(connection: Connection) -> str:
+        found: str = await connection.fetchval("SHOW statement_timeout")
+        return found
+
+    assert await reader.read("a", limit) == "1s"
+    with pytest.raises(TooSlowError, match="ask for less"):
+        await reader.read("b", long)
+    is_behind = False
+    for _ in range(API.database_connections):
+        assert await reader.read("c", limit) == "1min"
+
+
 async def test_nothing_can_be_written(pool: Pool) -> None:
     reader = ArchiveReader(pool, API, lambda: False)
     with pytest.raises(AwayError, match="read-only transaction"):
