@@ -17,7 +17,7 @@ from core.settings.serving import ApiSettings
 _ALL = 1.0
 """Share of the time that queries may take where nothing else needs it."""
 _LOOK_S = 1.0
-"""Between two looks at what waits because its client owes: by then the archive may be behind no longer."""
+"""Between two looks at what waits while the archive is behind: by then it may be so no longer."""
 
 
 class QueryPlaces:
@@ -119,6 +119,9 @@ class QueryPlaces:
             if is_next:
                 self._begin(client)
             self._line_up(client)
+        if self._line and self._was_behind:
+            # The query that runs may go on for long after the archive has caught up, and others need not wait for it.
+            self._look_again(_LOOK_S)
 
     def _may_begin(self, client: str) -> bool:
         if not self._notice() or self._time.is_within_share(client):

@@ -188,3 +188,16 @@ async def test_waiting_ends_by_itself_where_the_archive_has_caught_up() -> None:
             await asyncio.sleep(0.01)
     await world.end("a2")
     await task
+
+
+async def test_the_other_places_are_given_once_the_archive_has_caught_up_though_a_query_goes_on() -> None:
+    world = World(is_behind=True, queue_s=60)
+    tasks = await world.begin("a1", "b1", "c1")
+    assert world.running == ["a1"]
+    world.is_behind = False
+    async with asyncio.timeout(30):
+        while len(world.running) < 3:  # noqa: ASYNC110 - looked for again every second
+            await asyncio.sleep(0.01)
+    for name in ("a1", "b1", "c1"):
+        await world.end(name)
+    await asyncio.gather(*tasks)
