@@ -34,7 +34,7 @@ class QueryTime:
         """By each client, had it owed since the beginning: what a client owes is how far its due is above this."""
         self._dues: dict[str, float] = {}
         self._order: list[tuple[float, str]] = []
-        """The dues, lowest first, and those that were raised since."""
+        """A heap of the dues, and of some that were raised since."""
 
     def set_rate(self, rate: float) -> None:
         """Pay off at another rate from now on."""
@@ -50,6 +50,9 @@ class QueryTime:
         if len(self._dues) > self._clients:
             self._all -= (self._lowest() - self._paid) * len(self._dues)
             self._let_first_off()
+        if len(self._order) > 2 * self._clients:
+            # Of a client that is charged often, far more were raised than are paid off meanwhile.
+            self._order = sorted((due, each) for each, due in self._dues.items())
 
     def due(self, client: str) -> float:
         """The place of a client in the order of who is next: lower is sooner, and only a charge raises it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +88,21 @@ def test_of_too_many_those_who_owe_least_are_let_off(clock: Clock) -> None:
     # What was let off, the others owe no longer either: shares stay even.
     assert owed.wait_s("a") == pytest.approx((4.0 - GRACE_S) * 2)
     assert owed.wait_s("c") == pytest.approx(4.0 + 8.0)
+
+
+def test_what_is_kept_is_bounded_however_often_who_owes_is_charged(clock: Clock) -> None:
+    """As by each query of others that begins or ends while one goes on."""
+    owed = QueryTime(1.0, 10, clock)
+    owed.charge("a", 1.0)
+    owed.charge("b", 2.0)
+    tracemalloc.start()
+    for _ in range(10_000):
+        owed.charge("b", 0.001)
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 20_000
+    assert owed.wait_s("a") == pytest.approx(2 * (1.0 - GRACE_S))
+    assert owed.wait_s("b") == pytest.approx(13.0)
 
 
 def test_who_owes_less_is_before_who_owes_more(clock: Clock) -> None:
