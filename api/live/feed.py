@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from api.live.index import Condition, Index
-from api.live.ring import LiveEvent, NotKeptError, Ring
+from api.live.ring import LiveEvent, NotKeptError, Ring, SharedText
 from core import metrics
 from schemas.nostr.filters import Filter
 
-__all__ = ["Feed", "FullError", "LiveEvent", "NotKeptError", "Subscription"]
+__all__ = ["Feed", "FullError", "LiveEvent", "NotKeptError", "SharedText", "Subscription"]
 
 logger = logging.getLogger(__name__)
 

@@ -12,11 +12,24 @@ from schemas.nostr.event import Event
 from schemas.nostr.tag_memory import tags_bytes
 
 _EVENT_BYTES = 800
-"""Of an event without content, tags and text: 550 of the event itself, 200 of its places in the ring (tracemalloc)."""
+"""Of an event without content, tags and text: 600 of the event itself, 200 of its places in the ring (tracemalloc)."""
 _FIELDS_BYTES = 320
 """Of the text of an event without tags and content."""
 _FIELDS_STRINGS = 11
 """Strings in that text: seven names and four values."""
+
+
+@dataclass(slots=True)
+class SharedText:
+    """The JSON of a new event as messages wait with it: without the event, which may take twenty times as much.
+
+    Attributes:
+        text: the JSON.
+        waiting: how many messages wait with it until they are sent.
+    """
+
+    text: bytes
+    waiting: int = 0
 
 
 @dataclass(slots=True)
@@ -26,18 +39,19 @@ class LiveEvent:
     Attributes:
         event: the event.
         text: its JSON.
+        shared: the same, for those who need the text alone.
         size_bytes: what it takes in memory, rather too much than too little.
-        waiting: how many messages wait with its text until they are sent.
     """
 
     event: Event
     text: bytes
+    shared: SharedText = field(init=False, repr=False, compare=False)
     size_bytes: int = field(init=False, repr=False, compare=False)
-    waiting: int = field(default=0, init=False, repr=False, compare=False)
     _audience: Audience | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Count its memory, once."""
+        self.shared = SharedText(self.text)
         self.size_bytes = _memory_bytes(self.event, self.text)
 
     @property

@@ -64,9 +64,9 @@ class Outbox:
             return False
         self._reserved += size
         self._others[id(message)] = message
-        if message.live is not None:
+        if message.shared is not None:
             self.shared_bytes += len(message.text)
-            self._unsent.hold(message.live)
+            self._unsent.hold(message.shared)
         self.charge(message.own_bytes)
         return not self.is_full.done()  # it may have been the most of all that waits
 
@@ -101,7 +101,7 @@ class Outbox:
         """Send what is queued, without end; `send` is given the buffers of a message, and waits for a slow client."""
         while True:
             await self._has_messages.wait()
-            if not self._messages:  # `end` came first
+            if not self._messages:  # all are sent, or `end` came first
                 self._has_messages.clear()
                 continue
             message = self._messages.popleft()
@@ -126,9 +126,9 @@ class Outbox:
     def _forget(self, message: Outgoing) -> None:
         """Count a message no longer, which waits no more."""
         self.charge(-message.own_bytes)
-        if message.live is not None:
+        if message.shared is not None:
             self.shared_bytes -= len(message.text)
-            self._unsent.let_go(message.live)
+            self._unsent.let_go(message.shared)
 
     def _forget_other(self, message: Outgoing) -> None:
         """The same of one that is not queued, unless `end` was first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from api.live.feed import LiveEvent
+from api.live.feed import SharedText
 
 PLACE_BYTES = 100
 """Of a message with the text of a new event and its place in a queue (tracemalloc: 80); its opening is one for all of
@@ -18,12 +18,12 @@ class Outgoing(NamedTuple):
     Attributes:
         opening: what comes before the text of an event; the whole message where it has no event.
         text: JSON of an event.
-        live: the new event whose text it is: others may wait with it too.
+        shared: the same text of a new event, with which others may wait too.
     """
 
     opening: bytes
     text: bytes = b""
-    live: LiveEvent | None = None
+    shared: SharedText | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -33,7 +33,7 @@ class Outgoing(NamedTuple):
     @property
     def own_bytes(self) -> int:
         """What it takes in memory beside what others have too."""
-        return self.size_bytes if self.live is None else PLACE_BYTES
+        return self.size_bytes if self.shared is None else PLACE_BYTES
 
     @property
     def buffers(self) -> tuple[bytes, ...]:

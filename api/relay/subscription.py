@@ -96,7 +96,7 @@ class Subscription:
     def _deliver(self, live: LiveEvent) -> None:
         if self.missed is not None or not self._shows(live):
             return
-        message = Outgoing(self._opening, live.text, live)
+        message = Outgoing(self._opening, live.text, live.shared)
         if self._held is None:
             self._outbox.put_event(message)
         elif self._outbox.can_hold(message.size_bytes) and self._outbox.reserve(message):

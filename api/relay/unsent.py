@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from api.live.feed import LiveEvent
+from api.live.feed import SharedText
 
 MOST_BYTES = 128 * 1024 * 1024
 """A quarter of the memory that Compose gives the service: four answers of the largest size, or 32 full outboxes."""
@@ -62,21 +62,21 @@ class Unsent:
         self._own_bytes += size
         self._keep_bound()
 
-    def hold(self, live: LiveEvent) -> None:
+    def hold(self, shared: SharedText) -> None:
         """Note that one more message waits with the text of a new event. The number of its reader has it already."""
-        size = len(live.text)
-        live.waiting += 1
+        size = len(shared.text)
+        shared.waiting += 1
         self._shared_bytes += size
-        if live.waiting == 1:
+        if shared.waiting == 1:
             self._text_bytes += size
             self._keep_bound()
 
-    def let_go(self, live: LiveEvent) -> None:
+    def let_go(self, shared: SharedText) -> None:
         """Note that one message fewer waits with it."""
-        size = len(live.text)
-        live.waiting -= 1
+        size = len(shared.text)
+        shared.waiting -= 1
         self._shared_bytes -= size
-        if not live.waiting:
+        if not shared.waiting:
             self._text_bytes -= size
 
     def _keep_bound(self) -> None:

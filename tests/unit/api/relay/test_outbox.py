@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -125,7 +126,7 @@ OPENING = b'["EVENT","sub",'
 
 
 def with_text(event: LiveEvent) -> Outgoing:
-    return Outgoing(OPENING, event.text, event)
+    return Outgoing(OPENING, event.text, event.shared)
 
 
 async def test_an_event_is_put_together_as_it_is_sent() -> None:
@@ -152,7 +153,18 @@ async def test_a_text_counts_once_however_many_wait_with_it() -> None:
         each.end()
     assert unsent.size_bytes == len(event.text) + len(other.text) + 2 * PLACE_BYTES
     outboxes[0].end()
-    assert (unsent.size_bytes, event.waiting, other.waiting) == (0, 0, 0)
+    assert (unsent.size_bytes, event.shared.waiting, other.shared.waiting) == (0, 0, 0)
+
+
+async def test_what_waits_keeps_the_text_of_an_event_and_not_its_tags() -> None:
+    """An event that is all tags takes twenty times as much as its text, which alone is counted."""
+    unsent = Unsent()
+    outbox = Outbox(2**20, unsent)
+    tracemalloc.start()
+    outbox.put_event(with_text(live(numbered(1)._replace(tags=[["t"] for _ in range(20_000)]))))
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 1.1 * unsent.size_bytes + 10_000
 
 
 async def test_a_reader_is_cut_at_all_that_waits_for_it_though_others_wait_with_the_same() -> None:
@@ -222,13 +234,13 @@ async def test_what_is_held_or_being_sent_is_let_go_with_the_rest() -> None:
     outbox.put_event(with_text(event))
     await reader.is_sent_to.wait()
     outbox.put_event(with_text(event))
-    assert event.waiting == 3
+    assert event.shared.waiting == 3
     assert unsent.size_bytes == len(event.text) + 3 * PLACE_BYTES
     outbox.end()
-    assert (event.waiting, unsent.size_bytes) == (0, 0)
+    assert (event.shared.waiting, unsent.size_bytes) == (0, 0)
     outbox.put_reserved(held)
     outbox.release(held)
     reader.reads.set()
     await asyncio.sleep(0)
     await cancel(task)
-    assert (event.waiting, unsent.size_bytes) == (0, 0)
+    assert (event.shared.waiting, unsent.size_bytes) == (0, 0)
