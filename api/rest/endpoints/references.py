@@ -71,7 +71,7 @@ async def _respond(asked: Asked[ReferencesTo]) -> ReferencesAnswer:
     ) -> tuple[dict[ReferenceClass, Count] | None, list[Reference], Key | None]:
         deadline = Deadline(settings.query_timeout_s)
         target = (await wanted_event(connection, question.id, view)).event
-        counts = await count_references(connection, target, view, deadline=deadline) if below is None else None
+        # First, because a count that takes too long becomes an estimate, and a page does not.
         found, following = await read_references(
             connection,
             target,
@@ -82,6 +82,7 @@ async def _respond(asked: Asked[ReferencesTo]) -> ReferencesAnswer:
             below=below,
             answer_bytes=PAGE_BYTES,
         )
+        counts = await count_references(connection, target, view, deadline=deadline) if below is None else None
         return counts, found, following
 
     counts, found, following = await asked.context.reader.read(asked.client, work)
