@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.archive.connection import Connection
-from core.archive.queries.relays.listing import PUBLIC
+from core.archive.queries.relays.listing import FURTHER_ROWS, PUBLIC
 from core.archive.selection import Seen
 from schemas.nostr.event import Event
 from schemas.relay_urls.public_relay import is_public_relay
@@ -33,15 +33,15 @@ async def read_sightings(
         above: the key that the page before gave; None: this is the first.
     """
     shown: list[Seen] = []
-    after = above or _BEFORE_ALL
+    after, count = above or _BEFORE_ALL, limit + 1
     while True:
         rows = await connection.fetch(
-            _SIGHTINGS, event.created_at, bytes.fromhex(event.id), after.at_ms, after.relay, limit + 1
+            _SIGHTINGS, event.created_at, bytes.fromhex(event.id), after.at_ms, after.relay, count
         )
         found = [(Seen(row["relay"], row["seen_at_ms"]), row["address"]) for row in rows]
         shown += [seen for seen, address in found if is_public_relay(seen.relay, address)]
         if len(shown) > limit:
             return shown[:limit], shown[limit - 1]
-        if len(rows) <= limit:
+        if len(rows) < count:
             return shown, None
-        after = found[-1][0]
+        after, count = found[-1][0], max(count, FURTHER_ROWS)

@@ -27,6 +27,9 @@ SUMMARY = """registry.url, registry.network, registry.state, registry.lane, regi
     document.members ->> 'name' AS name, document.members ->> 'software' AS software,
     document.members ->> 'version' AS version, document.members -> 'supported_nips' AS nips,
     document.members -> 'named_nips' AS named_nips"""
+FURTHER_ROWS = 1_000
+"""Read at a time, at least, where a page's worth of rows had too few to be shown: if thousands of relays were private,
+a page of one would take as many statements."""
 _PPM = 1_000_000
 
 
@@ -124,12 +127,13 @@ async def list_relays(
         above: the key that the page before gave.
     """
     shown: list[dict[str, Any]] = []
+    count = limit + 1
     while True:
-        rows = await _rows(connection, choice, sort, limit + 1, above)
+        rows = await _rows(connection, choice, sort, count, above)
         shown += [row for row in rows if is_public_relay(row["url"], row["address"])]
-        if len(shown) > limit or len(rows) <= limit:
+        if len(shown) > limit or len(rows) < count:
             break
-        above = _key(rows[-1])
+        above, count = _key(rows[-1]), max(count, FURTHER_ROWS)
     page = [summary(row) for row in shown[:limit]]
     return page, _key(shown[limit - 1]) if len(shown) > limit else None
 
