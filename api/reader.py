@@ -21,7 +21,7 @@ from core.waiting import brief
 T = TypeVar("T")
 
 _BEHIND_S = 1.0
-"""For a statement while the archive is behind: usual ones take less than a fifth, and archiving waits for the others."""
+"""For a statement while the archive is behind: usual ones take a fifth of it, and archiving waits for others."""
 
 
 class ArchiveReader:

@@ -7,8 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-BEHIND_S = 2.0
-"""What was received so long ago should be archived: a batch takes a second at most where nothing is in its way."""
+BEHIND_S = 3.0
+"""What was received so long ago should be archived: a batch takes a second where nothing is in its way, or two."""
 RECOVERY_S = 60.0
 """What was in the way begins anew as soon as it may: readers who ask for much would take every second half minute."""
 
@@ -38,6 +38,7 @@ class Backlog:
         if written == self.written:
             return False
         self.written, self._moved_at = written, self._clock()
+        self._look()
         return True
 
     def note_ends(self, ends: Mapping[int, int]) -> None:
@@ -46,16 +47,18 @@ class Backlog:
         self._marks.append((now, ends))
         while len(self._marks) > 1 and self._marks[1][0] <= now - BEHIND_S:
             self._marks.popleft()
+        self._look()
 
     def is_behind(self) -> bool:
-        """Whether something that was received some seconds ago is not archived yet, or was not a minute ago."""
-        return self._is_late() or self._clock() < self._late_at + RECOVERY_S
+        """Whether the sink writes, and what was received some seconds before is not archived, now or a minute ago."""
+        now = self._clock()
+        return now - self._moved_at <= self._sink_s and (self._is_late() or now < self._late_at + RECOVERY_S)
+
+    def _look(self) -> None:
+        if self._is_late():
+            self._late_at = self._clock()
 
     def _is_late(self) -> bool:
-        now = self._clock()
-        if not self._marks or self._marks[0][0] > now - BEHIND_S or now - self._moved_at > self._sink_s:
+        if not self._marks or self._marks[0][0] > self._clock() - BEHIND_S:
             return False
-        is_late = any(self.written.get(partition, end) < end for partition, end in self._marks[0][1].items())
-        if is_late:
-            self._late_at = now
-        return is_late
+        return any(self.written.get(partition, end) < end for partition, end in self._marks[0][1].items())
