@@ -35,7 +35,8 @@ SUBSCRIBE = """url => new Promise((resolve, reject) => {
         relay.onmessage = ({ data }) => {
             const [verb, , event] = JSON.parse(data)
             if (verb === "EOSE") resolve(window.stored)
-            else if (verb === "EVENT") event.kind === 1 ? window.stored.push(event.id) : arrived(event.id)
+            else if (verb === "EVENT" && event.kind === 1) window.stored.push(event.id)
+            else if (verb === "EVENT") arrived([event.id, event.content])
             else reject(new Error(data))
         }
     })
@@ -157,8 +158,9 @@ async def test_it_reads_the_document_of_the_relay(page: Page, served: Served, vi
 async def test_it_follows_the_relay(page: Page, served: Served, visit: Visit) -> None:
     stored = await page.evaluate(SUBSCRIBE % LIVE_KIND, served.url.replace("http", "ws", 1))
     assert sorted(stored) == sorted(event.id for event in NOTES)
-    new = signed(START_S + 1, LIVE_KIND, [], "from beside")
+    # So large that it comes in several frames, whose ends lie within characters.
+    new = signed(START_S + 1, LIVE_KIND, [], "from beside €" * 20_000)
     await served.add(new)
     async with asyncio.timeout(60):
-        assert await page.evaluate("window.live") == new.id
+        assert await page.evaluate("window.live") == [new.id, new.content]
     assert visit.troubles == []
