@@ -39,11 +39,12 @@ async def details(data_dir: Path, name: str) -> dict[str, Any]:
     found = [one for one in running.read(data_dir) if one.name == name and one.port]
     if not found:
         return {}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{found[0].port}/status") as asked,
-    ):
-        return dict((await asked.json())["details"])
+    async with aiohttp.ClientSession() as session:
+        try:
+            async with session.get(f"http://127.0.0.1:{found[0].port}/status") as asked:
+                return dict((await asked.json())["details"])
+        except aiohttp.ClientConnectorError:
+            return {}
 
 
 def alive(process: psutil.Process) -> bool:
@@ -94,6 +95,11 @@ async def test_run_goes_on_without_its_relays_serves_and_stops_in_time(settings:
 
         up["sink"].kill()
         await until(lambda: services(settings.data_dir).get("sink", up["sink"]) != up["sink"], "another sink", LIMIT_S)
+
+        async def answers() -> bool:
+            return bool(await details(settings.data_dir, "sink"))
+
+        await until(answers, "it has begun, and so can be asked to stop", LIMIT_S, 0.1)
 
         second = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bigbrotr", "run", "--relay", "wss://a.example"),
