@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from heapq import heappop, heappush
 
-GRACE_S = 0.5
+GRACE_S = 0.25
 """Of queries, that a client may have taken beyond its share and go on: some hundred look-ups, or one among many others
 that took long."""
 
