@@ -17,7 +17,7 @@ from core.archive.connection import Connection, Pool, reading_options
 from core.archive.queries.cost import Deadline
 from core.settings import Settings
 from core.settings.serving import ApiSettings
-from tests.ticks import Ticks
+from tests.clocks import Ticks
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,16 +10,7 @@ from api.query_places import QueryPlaces
 from api.query_time import GRACE_S
 from api.read_errors import BusyError, ClientBusyError
 from core.settings.serving import ApiSettings
-
-
-class Clock:
-    """A clock that is set."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
+from tests.clocks import Clock
 
 
 class World:

@@ -9,16 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.query_time import GRACE_S, QueryTime
-
-
-class Clock:
-    """A clock that is set."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
+from tests.clocks import Clock
 
 
 @pytest.fixture

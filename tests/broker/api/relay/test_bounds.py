@@ -18,7 +18,7 @@ from tests.broker.api.relay.client import Client, connected
 from tests.broker.api.relay.conftest import SAME_SECOND, VERSIONS
 from tests.broker.api.served import Served, follows
 from tests.broker.sinks.archived import AUTHORS, START_S, signed
-from tests.ticks import Ticks
+from tests.clocks import Ticks
 
 pytestmark = [pytest.mark.broker, pytest.mark.asyncio(loop_scope="package")]
 

@@ -22,7 +22,7 @@ from schemas.nostr.filter_wire import filter_from_wire
 from schemas.nostr.kinds import PRIVATE_KINDS
 from tests.broker.api.rest.served import get, pages, served
 from tests.broker.sinks.archived import AUTHORS, START_S, difficult, signed, some_events
-from tests.ticks import Ticks
+from tests.clocks import Ticks
 
 if TYPE_CHECKING:
     from deploy.embedded.stack import Servers

@@ -27,7 +27,7 @@ from core.archive.selection import Hide
 from schemas.nostr.event import Event
 from schemas.nostr.filters import Filter
 from tests.broker.sinks.archived import AUTHORS, START_S, archive, difficult, fill, signed, some_events
-from tests.ticks import Ticks
+from tests.clocks import Ticks
 
 if TYPE_CHECKING:
     from deploy.embedded.stack import Servers

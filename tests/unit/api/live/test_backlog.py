@@ -5,17 +5,7 @@ from __future__ import annotations
 import pytest
 
 from api.live.backlog import BEHIND_S, RECOVERY_S, Backlog
-
-
-class Clock:
-    """A clock that is set."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
+from tests.clocks import Clock
 
 SINK_S = 10.0
 

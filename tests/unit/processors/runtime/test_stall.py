@@ -7,20 +7,14 @@ from aiokafka import TopicPartition
 
 from processors.runtime.source_offsets import Standing
 from processors.runtime.stall import StallDetector, StalledError, work_and_progress
+from tests.clocks import Clock
 
 ONE, OTHER = TopicPartition("raw.bundles", 0), TopicPartition("raw.bundles", 1)
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(0.0)
 
 
 @pytest.fixture
@@ -30,31 +24,31 @@ def detector(clock: Clock) -> StallDetector:
 
 def test_work_without_progress_is_stuck(detector: StallDetector, clock: Clock) -> None:
     detector.observe(3, 0)
-    clock.now = 59
+    clock.now_s = 59
     assert detector.observe(3, 0) == 59
-    clock.now = 60
+    clock.now_s = 60
     with pytest.raises(StalledError, match="3 records"):
         detector.observe(3, 0)
 
 
 def test_idle_is_healthy_however_long(detector: StallDetector, clock: Clock) -> None:
     for hour in range(5):
-        clock.now = hour * 3600
+        clock.now_s = hour * 3600
         assert detector.observe(0, 0) == 0
     # Work that comes after a long rest has its whole time.
     assert detector.observe(1, 0) == 0
-    clock.now += 59
+    clock.now_s += 59
     assert detector.observe(1, 0) == 59
 
 
 def test_progress_and_an_absent_broker_begin_anew(detector: StallDetector, clock: Clock) -> None:
     detector.observe(3, 0)
-    clock.now = 59
+    clock.now_s = 59
     assert detector.observe(3, 1) == 0
-    clock.now = 118
+    clock.now_s = 118
     detector.interrupt()
     assert detector.observe(3, 1) == 0
-    clock.now = 177
+    clock.now_s = 177
     assert detector.observe(3, 1) == 59
 
 
@@ -65,11 +59,11 @@ def test_a_group_that_shares_nothing_out_is_stuck_although_more_comes(detector: 
         )
 
     observe(3, 5)
-    clock.now = 50
+    clock.now_s = 50
     assert observe(4, 6) == 0, "another member works"
-    clock.now = 109
+    clock.now_s = 109
     assert observe(50, 6) == 59
-    clock.now = 110
+    clock.now_s = 110
     with pytest.raises(StalledError, match="60 records"):
         observe(60, 6)
 
@@ -77,7 +71,7 @@ def test_a_group_that_shares_nothing_out_is_stuck_although_more_comes(detector: 
 def test_only_the_work_of_our_own_partitions_counts(detector: StallDetector, clock: Clock) -> None:
     standing = Standing({ONE: 0, OTHER: 7}, {ONE: 5, OTHER: 5})
     for now in (0, 100, 200):
-        clock.now = now
+        clock.now_s = now
         assert detector.observe(*work_and_progress(standing, {ONE}, 1)) == 0
     assert work_and_progress(standing, {ONE, OTHER}, 1) == (7, 1)
 

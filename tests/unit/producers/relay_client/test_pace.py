@@ -6,17 +6,10 @@ import pytest
 
 from producers.relay_client.pace import SLOWEST_S, Pace, Paces
 from producers.relay_client.wording import Meaning, Said
+from tests.clocks import Clock
 
 
-class Time:
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-async def send(pace: Pace, clock: Time) -> float:
+async def send(pace: Pace, clock: Clock) -> float:
     """Send as soon as it may be; when that was."""
     clock.now_s += pace.wait_s
     await pace.turn()
@@ -24,7 +17,7 @@ async def send(pace: Pace, clock: Time) -> float:
 
 
 async def test_what_is_never_refused_is_never_slowed() -> None:
-    clock = Time()
+    clock = Clock()
     pace = Pace(clock)
     for _ in range(1000):
         await send(pace, clock)
@@ -32,7 +25,7 @@ async def test_what_is_never_refused_is_never_slowed() -> None:
 
 
 async def test_a_time_that_is_named_is_waited_for_and_nothing_more() -> None:
-    clock = Time()
+    clock = Clock()
     pace = Pace(clock)
     await send(pace, clock)
     pace.refused(Said(Meaning.RATE, wait_s=10))
@@ -41,7 +34,7 @@ async def test_a_time_that_is_named_is_waited_for_and_nothing_more() -> None:
 
 
 async def test_a_rate_that_is_named_is_kept_from_the_first_refusal_on() -> None:
-    clock = Time()
+    clock = Clock()
     pace = Pace(clock)
     allowed: list[float] = []
     refusals = 0
@@ -61,7 +54,7 @@ async def test_a_rate_that_is_named_is_kept_from_the_first_refusal_on() -> None:
 
 @pytest.mark.parametrize("per_minute", [2, 10, 50])
 async def test_without_a_word_the_rate_is_found(per_minute: int) -> None:
-    clock = Time()
+    clock = Clock()
     pace = Pace(clock)
     allowed: list[float] = []
     refused = 0
@@ -80,7 +73,7 @@ async def test_without_a_word_the_rate_is_found(per_minute: int) -> None:
 
 
 def test_no_refusal_without_a_word_costs_more_than_a_minute() -> None:
-    pace = Pace(Time())
+    pace = Pace(Clock())
     for _ in range(50):
         pace.refused(Said(Meaning.RATE))
     assert pace.wait_s <= SLOWEST_S

@@ -1,6 +1,21 @@
-"""A clock for limits of time: what counts is how often it is read."""
+"""Clocks of tests: one that is set, and one that goes on as it is read."""
 
 from __future__ import annotations
+
+
+class Clock:
+    """A clock that stands still until it is set.
+
+    Attributes:
+        now_s: the time, in seconds.
+    """
+
+    def __init__(self, now_s: float = 1000.0) -> None:
+        self.now_s = now_s
+
+    def __call__(self) -> float:
+        """The time, in seconds."""
+        return self.now_s
 
 
 class Ticks:
