@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncpg
+
 from core.archive.connection import Connection
-from core.archive.queries.relays.listing import FURTHER_ROWS, PUBLIC
+from core.archive.queries.relays.listing import PUBLIC
+from core.archive.queries.relays.shown import shown_page
 from core.archive.selection import Seen
 from schemas.nostr.event import Event
 from schemas.relay_urls.public_relay import is_public_relay
@@ -32,16 +35,18 @@ async def read_sightings(
         limit: of the page.
         above: the key that the page before gave; None: this is the first.
     """
-    shown: list[Seen] = []
-    after, count = above or _BEFORE_ALL, limit + 1
-    while True:
-        rows = await connection.fetch(
-            _SIGHTINGS, event.created_at, bytes.fromhex(event.id), after.at_ms, after.relay, count
-        )
-        found = [(Seen(row["relay"], row["seen_at_ms"]), row["address"]) for row in rows]
-        shown += [seen for seen, address in found if is_public_relay(seen.relay, address)]
-        if len(shown) > limit:
-            return shown[:limit], shown[limit - 1]
-        if len(rows) < count:
-            return shown, None
-        after, count = found[-1][0], max(count, FURTHER_ROWS)
+    id_bytes = bytes.fromhex(event.id)
+
+    async def read(above: Seen | None, count: int) -> list[asyncpg.Record]:
+        after = above or _BEFORE_ALL
+        return await connection.fetch(_SIGHTINGS, event.created_at, id_bytes, after.at_ms, after.relay, count)
+
+    def is_shown(row: asyncpg.Record) -> bool:
+        return is_public_relay(row["relay"], row["address"])
+
+    page, following = await shown_page(read, is_shown, _seen, limit=limit, above=above)
+    return [_seen(row) for row in page], following
+
+
+def _seen(row: asyncpg.Record) -> Seen:
+    return Seen(row["relay"], row["seen_at_ms"])

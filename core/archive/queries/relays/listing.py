@@ -10,6 +10,7 @@ import orjson
 
 from core.archive.connection import Connection
 from core.archive.event_query import Parameters
+from core.archive.queries.relays.shown import shown_page
 from schemas.records.probe import Cause, Verdict
 from schemas.records.relay import Lane, State
 from schemas.records.relay_health import HealthState
@@ -27,9 +28,6 @@ SUMMARY = """registry.url, registry.network, registry.state, registry.lane, regi
     document.members ->> 'name' AS name, document.members ->> 'software' AS software,
     document.members ->> 'version' AS version, document.members -> 'supported_nips' AS nips,
     document.members -> 'named_nips' AS named_nips"""
-FURTHER_ROWS = 1_000
-"""Read at a time, at least, where a page's worth of rows had too few to be shown: if thousands of relays were private,
-a page of one would take as many statements."""
 _PPM = 1_000_000
 
 
@@ -126,16 +124,15 @@ async def list_relays(
         limit: of the page.
         above: the key that the page before gave.
     """
-    shown: list[dict[str, Any]] = []
-    count = limit + 1
-    while True:
-        rows = await _rows(connection, choice, sort, count, above)
-        shown += [row for row in rows if is_public_relay(row["url"], row["address"])]
-        if len(shown) > limit or len(rows) < count:
-            break
-        above, count = _key(rows[-1]), max(count, FURTHER_ROWS)
-    page = [summary(row) for row in shown[:limit]]
-    return page, _key(shown[limit - 1]) if len(shown) > limit else None
+
+    async def read(above: RelayKey | None, count: int) -> list[dict[str, Any]]:
+        return await _rows(connection, choice, sort, count, above)
+
+    def is_shown(row: dict[str, Any]) -> bool:
+        return is_public_relay(row["url"], row["address"])
+
+    page, following = await shown_page(read, is_shown, _key, limit=limit, above=above)
+    return [summary(row) for row in page], following
 
 
 def _key(row: dict[str, Any]) -> RelayKey:
