@@ -1,4 +1,4 @@
-"""Concurrent tasks: run until the first of several ends, wait for the first, or run in the background of a block."""
+"""Concurrent tasks: run until the first of several ends, wait for the first, run in the background, or be cancelled."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from functools import partial
 from typing import Any
 
 from core.flag import Flag
+
+
+def is_being_cancelled() -> bool:
+    """Whether this task was cancelled, so that a CancelledError is meant for it: aiokafka raises some of its own."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 async def run_until_first(*work: Coroutine[Any, Any, object]) -> None:

@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError,
 from core.kafka.access import SETTING, bootstrap_servers, connection_options
 from core.kafka.refusals import raise_if_refused
 from core.settings.model import Settings
+from core.tasks import is_being_cancelled
 from core.waiting import until_it_works
 from schemas.topics import OUTPUT_FACTOR, RAW_LIMIT_BYTES
 
@@ -147,10 +148,9 @@ async def stop_client(
             await _cut_off_consumer(client)
         return False
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if not isinstance(client, AIOKafkaConsumer) or (task is not None and task.cancelling()):
+        if not isinstance(client, AIOKafkaConsumer) or is_being_cancelled():
             raise
-        # This task was not cancelled: aiokafka raises that it has cancelled a fetch which was waiting for a retry.
+        # aiokafka raises that it has cancelled a fetch which was waiting for a retry.
         await _cut_off_consumer(client)
     return True
 

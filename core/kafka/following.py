@@ -13,6 +13,7 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from core.backoff import Backoff
 from core.kafka.clients import consumer, stop_client
 from core.settings.model import Settings
+from core.tasks import is_being_cancelled
 from core.waiting import INITIAL_S, MAX_S
 
 SILENT_S = 30.0
@@ -89,8 +90,7 @@ async def follow(
             finally:
                 await stop_client(client)
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if is_being_cancelled():
                 raise
             failed(ConnectionError("the consumer has cancelled itself"))  # aiokafka is known to
         except Exception as error:  # noqa: BLE001 - `failed` raises what is not to be tried again
