@@ -124,7 +124,7 @@ class QueryPlaces:
             self._look_again(_LOOK_S)
 
     def _may_begin(self, client: str) -> bool:
-        if not self._notice() or self._time.is_within_share(client):
+        if not self._was_behind or self._time.is_within_share(client):
             return True
         if (wait_s := self._time.wait_s(client)) > 0:
             self._look_again(wait_s)
